@@ -1,0 +1,164 @@
+"""Arithmetic on masks: pure functions of arrays.
+
+A *mask* is a uint8 array of shape (H, W); 255 is foreground, 0 background, and what lies
+between is the share of the pixel that belongs to the foreground, in steps of 1/255.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image
+
+# A mask with less (more) foreground than this share of the image is flagged.
+EMPTY_SHARE = 0.005
+FULL_SHARE = 0.995
+
+
+@dataclass(frozen=True)
+class MaskQuality:
+    """Figures that tell whether a mask can be trusted.
+
+    Attributes:
+        foreground: Mean of the mask, a fraction of the image in [0, 1].
+        confidence: Mean of ``|2 p - 1|`` over the pixels' foreground shares p: 1 where each
+            pixel is clearly one or the other, 0 where the model could not tell.
+        border: Fraction of the image's outermost pixels that are foreground.
+        flags: ``'constant'`` (the saliency map had a single value, so there is no mask),
+            ``'empty'`` (next to no foreground), ``'full'`` (next to no background).
+    """
+
+    foreground: float
+    confidence: float
+    border: float
+    flags: tuple[str, ...] = ()
+
+
+def stretch(saliency: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Stretch one saliency map to the mask's full range, as rembg does.
+
+    ``uint8((s - min) / (max - min) * 255)``, truncated (rembg/sessions/u2net.py). A map
+    of one single value has no foreground: its mask is all zero, where rembg divides by 0.
+
+    Args:
+        saliency: Float array of shape (h, w).
+
+    Returns:
+        The mask, uint8 of shape (h, w), and whether the map was constant (or not finite).
+    """
+    low, high = float(saliency.min()), float(saliency.max())
+    if not np.isfinite(high - low) or high <= low:
+        return np.zeros(saliency.shape, np.uint8), True
+    stretched = (saliency - saliency.min()) / (saliency.max() - saliency.min())
+    return (stretched.clip(0, 1) * 255).astype(np.uint8), False
+
+
+def resize(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize a mask with the filter that rembg uses (PIL's LANCZOS on 8 bits).
+
+    Args:
+        mask: uint8 array of shape (h, w).
+        size: (width, height) of the result, in pixels.
+
+    Returns:
+        uint8 array of shape (height, width).
+    """
+    if (mask.shape[1], mask.shape[0]) == size:
+        return mask
+    return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.LANCZOS))
+
+
+def binarise(mask: np.ndarray, threshold: float) -> np.ndarray:
+    """Hard mask: 255 where the foreground share exceeds the threshold, else 0.
+
+    Args:
+        mask: uint8 array of shape (H, W).
+        threshold: Fraction in (0, 1).
+    """
+    return np.where(mask > threshold * 255, np.uint8(255), np.uint8(0))
+
+
+def compose(image: np.ndarray, mask: np.ndarray, fill: int | Sequence[float] = 0) -> np.ndarray:
+    """Put the foreground on a plain colour: ``m/255 * image + (1 - m/255) * fill``.
+
+    uint8 results are rounded to the nearest level. The image is not changed.
+
+    Args:
+        image: uint8 or float32 array of shape (H, W, 3), values in [0, 255].
+        mask: uint8 array of shape (H, W).
+        fill: One value for all channels, or one a channel in the image's channel order.
+
+    Returns:
+        Array of the image's shape and dtype.
+
+    Raises:
+        ValueError: If mask and image differ in height or width.
+    """
+    if image.shape[:2] != mask.shape:
+        msg = f"`mask` must have the image's shape {image.shape[:2]}, but got {mask.shape}"
+        raise ValueError(msg)
+    weights = cv2.merge([mask, mask, mask])
+    # 8-bit products are exact in float32, and 255 is odd, so no result lies half-way
+    # between two levels: OpenCV's rounding is the nearest one.
+    if np.ndim(fill) == 0 and fill == 0:
+        return cv2.multiply(image, weights, scale=1 / 255, dtype=_cv_depth(image))
+    colour = np.broadcast_to(np.asarray(fill, np.float32), 3)
+    shares = np.arange(256, dtype=np.float32).reshape(256, 1)
+    background = cv2.LUT(weights, ((255 - shares) * colour / 255).reshape(1, 256, 3))
+    foreground = cv2.multiply(image, weights, scale=1 / 255, dtype=cv2.CV_32F)
+    return cv2.add(foreground, background, dtype=_cv_depth(image))
+
+
+def _cv_depth(image: np.ndarray) -> int:
+    return cv2.CV_8U if image.dtype == np.uint8 else cv2.CV_32F
+
+
+def attenuate(mask: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Product of two uint8 masks of one shape, as fractions: ``mask * alpha / 255``."""
+    return cv2.multiply(mask, alpha, scale=1 / 255)
+
+
+def bounding_box(mask: np.ndarray, threshold: float = 0.5) -> tuple[int, int, int, int] | None:
+    """Smallest box around the foreground, or None where there is none.
+
+    Args:
+        mask: uint8 array of shape (H, W).
+        threshold: A pixel is foreground if its share exceeds this fraction.
+
+    Returns:
+        (x0, y0, x1, y1) in pixels; x1 and y1 lie just outside.
+    """
+    foreground = mask > threshold * 255
+    columns, rows = np.flatnonzero(foreground.any(axis=0)), np.flatnonzero(foreground.any(axis=1))
+    if len(columns) == 0:
+        return None
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def quality(mask: np.ndarray, constant: bool = False) -> MaskQuality:
+    """Figures that tell whether a mask can be trusted.
+
+    Args:
+        mask: uint8 array of shape (h, w), at the model's or the image's resolution.
+        constant: Whether the saliency map had a single value.
+    """
+    share = float(mask.mean()) / 255
+    sureness = np.abs(2 * np.arange(256) / 255 - 1)
+    counts = np.bincount(mask.ravel(), minlength=256)
+    edge = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
+    flags = []
+    if constant:
+        flags.append('constant')
+    if share < EMPTY_SHARE:
+        flags.append('empty')
+    elif share > FULL_SHARE:
+        flags.append('full')
+    return MaskQuality(
+        foreground=round(share, 4),
+        confidence=round(float(counts @ sureness) / mask.size, 4),
+        border=round(float((edge > 127).mean()), 4),
+        flags=tuple(flags),
+    )

@@ -1,0 +1,126 @@
+"""MaskStore: masks on disk, each with the record of what it was made from."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from bgremoval_mm.removal import masks
+from bgremoval_mm.removal.catalogue import ModelSpec, get_model
+from bgremoval_mm.removal.images import SourceImage, SourceStamp
+from bgremoval_mm.removal.manifest import Record
+from bgremoval_mm.removal.output import OutputFolder
+
+_TEXT_KEY = 'bgremoval_mm'
+
+
+class StoredMaskError(ValueError):
+    """A file in a MaskStore is not a mask that a MaskStore wrote."""
+
+
+@dataclass(frozen=True)
+class StoredMask:
+    """A mask as it lies in a store.
+
+    Attributes:
+        mask: uint8 array of shape (h, w) at the model's resolution, 255 = foreground.
+        size: (width, height) of the upright source image, in pixels.
+        orientation: EXIF orientation of the source, 1 to 8.
+        source: The bytes that it was made from.
+        model_hash: Hash of the weights that made it.
+        params: Everything else that it depends on.
+    """
+
+    mask: np.ndarray
+    size: tuple[int, int]
+    orientation: int
+    source: SourceStamp
+    model_hash: str
+    params: dict[str, Any]
+
+    def full_size(self) -> np.ndarray:
+        """The mask at the source's size, uint8 of shape (height, width), as rembg gives it."""
+        return masks.resize(self.mask, self.size)
+
+
+class MaskStore(OutputFolder):
+    """A folder of low-resolution masks that mirrors a folder of images.
+
+    ``<root>/<model>/train/dress/a.jpg.png`` is the mask of ``train/dress/a.jpg``: an 8-bit
+    PNG at the model's resolution (320 x 320 for U2-Net); ``full_size()`` resizes it with
+    rembg's filter. The PNG itself carries what it was made from, so that it can be checked
+    without the manifest; ``<root>/<model>/manifest.jsonl`` holds the same of all masks,
+    with their quality figures and the images that failed.
+
+    Several processes may read and write one store. It can be pickled.
+
+    Args:
+        root: Folder of the store; made when something is first put in.
+        model: Name of the model, or a ModelSpec.
+        precision: Precision that the masks are computed with.
+
+    Examples:
+        >>> store = MaskStore('masks', 'u2net')
+        >>> stored = store.get('train/dress/a.jpg')
+        >>> mask = stored.full_size()
+    """
+
+    def __init__(
+        self, root: str | Path, model: str | ModelSpec = 'u2net', precision: str = 'fp32'
+    ) -> None:
+        spec = get_model(model)
+        super().__init__(Path(root) / spec.name, spec, {'output': 'store', 'precision': precision})
+
+    def get(self, image: str) -> StoredMask | None:
+        """The stored mask of an image, or None if there is none.
+
+        Args:
+            image: Path of the image below the image folder, with ``/``.
+
+        Raises:
+            StoredMaskError: If the file is damaged or was not written by a MaskStore.
+        """
+        path = self.path(image)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            with Image.open(io.BytesIO(content), formats=('PNG',)) as picture:
+                fields = json.loads(picture.info[_TEXT_KEY])
+                mask = np.asarray(picture)
+            width, height = fields.pop('size')
+            source = SourceStamp(**fields.pop('source'))
+            return StoredMask(mask=mask, size=(width, height), source=source, **fields)
+        except Exception as err:
+            # A damaged PNG makes PIL raise many kinds of errors.
+            msg = (
+                f'{path} is damaged or not a mask of a MaskStore ({err!r}). Delete it and run '
+                'tools/remove_background.py again.'
+            )
+            raise StoredMaskError(msg) from err
+
+    def is_current(self, stored: StoredMask, image_file: Path) -> bool:
+        """Whether a mask was made by this model from the file's present content.
+
+        An image that is not a local file cannot be checked; its mask is taken as current.
+        """
+        if stored.model_hash != self.spec.hash or stored.params != self.params:
+            return False
+        return not image_file.is_file() or stored.source.matches(image_file)
+
+    def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> bytes:
+        """The mask as a PNG that carries what it was made from."""
+        fields = asdict(record)
+        kept = ('size', 'orientation', 'source', 'model_hash', 'params')
+        text = PngImagePlugin.PngInfo()
+        text.add_text(_TEXT_KEY, json.dumps({key: fields[key] for key in kept}))
+        buffer = io.BytesIO()
+        Image.fromarray(mask).save(buffer, 'PNG', pnginfo=text)
+        return buffer.getvalue()

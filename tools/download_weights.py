@@ -1,0 +1,37 @@
+#!/usr/bin/env python
+"""Fetch and verify the weights of background removal models."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from bgremoval_mm.removal import CATALOGUE, WeightsError, fetch_weights
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Fetch what was asked for; 1 if anything failed."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog='Models: ' + ', '.join(f'{s.name} ({s.licence})' for s in CATALOGUE.values()),
+    )
+    parser.add_argument('models', nargs='+', metavar='MODEL', choices=list(CATALOGUE))
+    parser.add_argument(
+        '--accept-licence',
+        action='store_true',
+        help='accept weights whose licence forbids commercial use',
+    )
+    args = parser.parse_args(argv)
+    failed = 0
+    for model in args.models:
+        try:
+            path = fetch_weights(model, args.accept_licence)
+            print(f'{model}: {path} (verified)')
+        except WeightsError as err:
+            failed += 1
+            print(f'{model}: {err}', file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,106 @@
+#!/usr/bin/env python
+"""Remove the background of every image below a folder.
+
+By default the masks go to a MaskStore, from which `RemoveBackground(mask_dir=DST)` takes
+them in training. A run that was stopped goes on when it is started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from bgremoval_mm.removal import CATALOGUE, TreeSummary, remove_tree
+
+_LISTED = 20
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('src', type=Path, help='folder of images, or one image')
+    parser.add_argument('dst', type=Path, help='folder for the results, outside SRC')
+    parser.add_argument(
+        '--output',
+        default='store',
+        choices=['store', 'mask', 'rgb', 'rgba'],
+        help='store: small masks for training (default); mask, rgb, rgba: full-size PNG files',
+    )
+    parser.add_argument('--model', default='u2net', choices=list(CATALOGUE))
+    parser.add_argument(
+        '--fill',
+        type=_fill,
+        default=0,
+        metavar='N|R,G,B',
+        help='colour behind the foreground for --output rgb (default: 0, black)',
+    )
+    parser.add_argument('--backend', default='auto', help='auto (default) or onnxruntime')
+    parser.add_argument('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')
+    parser.add_argument(
+        '--batch-size', type=int, default=1, help='images in one run of the network (default: 1)'
+    )
+    parser.add_argument('--overwrite', action='store_true', help='do again what is done')
+    parser.add_argument(
+        '--checksum',
+        action='store_true',
+        help='find changed images by their content, not by size and time of modification',
+    )
+    parser.add_argument('--max-pixels', type=int, help='refuse larger images')
+    parser.add_argument(
+        '--accept-licence',
+        action='store_true',
+        help='accept weights whose licence forbids commercial use',
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run; 0 if every image has its result, 1 if not, 130 if interrupted."""
+    args = parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format='%(message)s')
+    options = {key: value for key, value in vars(args).items() if value is not None}
+    try:
+        summary = remove_tree(**options)
+    except KeyboardInterrupt:
+        print('\nInterrupted. Run the same command again to go on.', file=sys.stderr)
+        return 130
+    except (OSError, RuntimeError, ValueError, ImportError) as err:
+        print(f'error: {err}', file=sys.stderr)
+        return 1
+    print(describe(summary))
+    return 1 if summary.failed else 0
+
+
+def describe(summary: TreeSummary) -> str:
+    """The closing lines of a run."""
+    rate = summary.done / summary.seconds if summary.seconds else 0.0
+    lines = [
+        f'{summary.done} done ({rate:.2f} images/s), {summary.skipped} done before, '
+        f'{len(summary.failed)} failed; results and manifest.jsonl in {summary.folder}'
+    ]
+    if summary.ignored:
+        lines.append(f'{len(summary.ignored)} files are no images and were passed over')
+    flagged = [f'{path}: mask is {", ".join(flags)}' for path, flags in summary.flagged.items()]
+    lines += _listing(flagged, 'suspicious')
+    lines += _listing([f'{path}: {reason}' for path, reason in summary.failed.items()], 'failed')
+    return '\n'.join(lines)
+
+
+def _listing(entries: list[str], what: str) -> list[str]:
+    lines = [f'  {what}: {entry}' for entry in entries[:_LISTED]]
+    if len(entries) > _LISTED:
+        lines.append(f'  {what}: and {len(entries) - _LISTED} more, see manifest.jsonl')
+    return lines
+
+
+def _fill(text: str) -> int | tuple[int, ...]:
+    levels = tuple(int(part) for part in text.split(','))
+    return levels[0] if len(levels) == 1 else levels
+
+
+if __name__ == '__main__':
+    sys.exit(main())
