@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,7 +17,6 @@ from bgremoval_mm.removal.manifest import Record
 from bgremoval_mm.removal.output import OutputFolder
 
 Kind = Literal['mask', 'rgb', 'rgba']
-Fill = int | tuple[int, int, int]
 
 # zlib's fastest level: a cut-out's flat background packs well at any level, and a higher one
 # takes longer than the network does.
@@ -45,14 +45,14 @@ class CutoutFolder(OutputFolder):
         root: str | Path,
         kind: Kind,
         model: str | ModelSpec = 'u2net',
-        fill: Fill = 0,
+        fill: float | Sequence[float] = 0,
         precision: str = 'fp32',
     ) -> None:
         if kind not in get_args(Kind):
             msg = f'`kind` must be one of {", ".join(get_args(Kind))}, but got {kind!r}'
             raise ValueError(msg)
         self.kind = kind
-        self.fill = check_fill(fill)
+        self.fill = masks.check_fill(fill)
         params: dict[str, Any] = {'output': kind, 'precision': precision}
         if kind == 'rgb':
             params['fill'] = list(self.fill)
@@ -75,16 +75,3 @@ class CutoutFolder(OutputFolder):
             buffer, 'PNG', compress_level=_COMPRESS_LEVEL, icc_profile=profile
         )
         return buffer.getvalue()
-
-
-def check_fill(fill: int | tuple[int, ...] | list[int]) -> tuple[int, int, int]:
-    """A fill colour as (R, G, B).
-
-    Raises:
-        ValueError: If it is neither a level from 0 to 255 nor three of them.
-    """
-    levels = (fill,) * 3 if isinstance(fill, int) else tuple(fill)
-    if len(levels) != 3 or not all(isinstance(v, int) and 0 <= v <= 255 for v in levels):
-        msg = f'`fill` must be an int from 0 to 255 or three of them (R, G, B), but got {fill!r}'
-        raise ValueError(msg)
-    return levels

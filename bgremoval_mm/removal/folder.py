@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from bgremoval_mm.removal.catalogue import ModelSpec, get_model
-from bgremoval_mm.removal.cutouts import CutoutFolder, Fill
+from bgremoval_mm.removal.cutouts import CutoutFolder
 from bgremoval_mm.removal.images import MAX_PIXELS, ImageError, SourceImage, read_image
 from bgremoval_mm.removal.manifest import Record
 from bgremoval_mm.removal.output import OutputFolder
@@ -78,7 +78,7 @@ def remove_tree(
     dst: str | Path,
     model: str | ModelSpec = 'u2net',
     output: Output = 'store',
-    fill: Fill = 0,
+    fill: float | Sequence[float] = 0,
     backend: str = 'auto',
     device: str = 'auto',
     precision: str = 'fp32',
@@ -161,7 +161,11 @@ def remove_tree(
 
 
 def _make_target(
-    dst: Path, output: Output, model: str | ModelSpec, fill: Fill, precision: str
+    dst: Path,
+    output: Output,
+    model: str | ModelSpec,
+    fill: float | Sequence[float],
+    precision: str,
 ) -> OutputFolder:
     if output == 'store':
         return MaskStore(dst, model, precision)

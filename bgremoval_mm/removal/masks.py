@@ -116,6 +116,23 @@ def _cv_depth(image: np.ndarray) -> int:
     return cv2.CV_8U if image.dtype == np.uint8 else cv2.CV_32F
 
 
+def check_fill(fill: float | Sequence[float]) -> tuple[float, float, float]:
+    """A fill colour as one level a channel.
+
+    Args:
+        fill: One level for all channels, or three of them, each from 0 to 255.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    levels = tuple(fill) if isinstance(fill, Sequence) else (fill,) * 3
+    valid = all(isinstance(level, (int, float)) and 0 <= level <= 255 for level in levels)
+    if len(levels) != 3 or not valid:
+        msg = f'`fill` must be a level from 0 to 255 or three of them (R, G, B), but got {fill!r}'
+        raise ValueError(msg)
+    return levels
+
+
 def attenuate(mask: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Product of two uint8 masks of one shape, as fractions: ``mask * alpha / 255``."""
     return cv2.multiply(mask, alpha, scale=1 / 255)

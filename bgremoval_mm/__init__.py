@@ -1,0 +1,22 @@
+"""Background removal inside OpenMMLab training: transforms, data sets, hooks and an engine.
+
+Importing the package, as configs do with
+``custom_imports = dict(imports=['bgremoval_mm'], allow_failed_imports=False)``, registers every
+public class in mmengine's root registries and makes mmengine's checkpoints loadable on a current
+torch. It loads no ONNX Runtime, no model and none of mmpretrain, mmdet and mmsegmentation.
+"""
+
+from bgremoval_mm.compat import allow_mmengine_checkpoints
+from bgremoval_mm.datasets import RembgConcatDataset, RembgDataset, RemoveBackground
+from bgremoval_mm.hooks import DiffMetricsHook
+from bgremoval_mm.version import __version__
+
+allow_mmengine_checkpoints()
+
+__all__ = [
+    'DiffMetricsHook',
+    'RembgConcatDataset',
+    'RembgDataset',
+    'RemoveBackground',
+    '__version__',
+]

@@ -1,0 +1,128 @@
+"""Fixtures shared by all tests: real photographs, real weights, tiny models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bgremoval_mm.removal import CATALOGUE, ModelSpec, find_weights, release_sessions
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope='session')
+def repository() -> Path:
+    """Root of the repository."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope='session')
+def photos() -> list[Path]:
+    """Twelve real photographs of varying size, from CCP and Clothing10; skips without them."""
+    ccp = sorted((REPOSITORY / 'data/ccp/photos').glob('*.jpg'))[::134][:6]
+    clothing = sorted((REPOSITORY / 'data/clothing10/test').glob('*/*.jpg'))[::62][:6]
+    if len(ccp) + len(clothing) < 12:
+        pytest.skip('needs real photographs: link data/ccp and data/clothing10')
+    return ccp + clothing
+
+
+@pytest.fixture(params=['u2netp', 'u2net'])
+def real_model(request: pytest.FixtureRequest) -> str:
+    """Name of a model whose weights are here; skips without them."""
+    if find_weights(request.param) is None:
+        pytest.skip(f'needs weights: python tools/download_weights.py {request.param}')
+    return request.param
+
+
+@pytest.fixture
+def u2netp() -> str:
+    """The small model's name; skips without its weights."""
+    if find_weights('u2netp') is None:
+        pytest.skip('needs weights: python tools/download_weights.py u2netp')
+    return 'u2netp'
+
+
+@pytest.fixture
+def tiny_model(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
+    """A function that makes tiny weights of a catalogue model's interface and its ModelSpec.
+
+    The graph computes channel means of its input (see `make_tiny_onnx`); it is put into a
+    folder that U2NET_HOME names, under the model's own file name.
+    """
+    import hashlib
+
+    home = tmp_path_factory.mktemp('weights')
+    monkeypatch.setenv('U2NET_HOME', str(home))
+
+    def make(name: str = 'u2netp', size: int = 8, channels: int = 1) -> ModelSpec:
+        content = make_tiny_onnx(size, channels)
+        spec = replace(
+            CATALOGUE[name], size=size, hash='sha256:' + hashlib.sha256(content).hexdigest()
+        )
+        (home / spec.file).write_bytes(content)
+        monkeypatch.setitem(CATALOGUE, name, spec)
+        return spec
+
+    yield make
+    release_sessions()
+
+
+def make_tiny_onnx(size: int, channels: int) -> bytes:
+    """An ONNX graph of U2-Net's interface: fixed batch of 1, several outputs.
+
+    Output k is (k + 1) times the input's channel sum; output 0 has `channels` channels,
+    channel c being the channel sum times (c + 1).
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.ones((channels, 3, 1, 1), np.float32)
+    weights *= np.arange(1, channels + 1, dtype=np.float32).reshape(-1, 1, 1, 1)
+    nodes = [
+        helper.make_node('Conv', ['image', 'w'], ['d0']),
+        helper.make_node('Mul', ['d0', 'two'], ['d1']),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        'tiny',
+        [helper.make_tensor_value_info('image', TensorProto.FLOAT, [1, 3, size, size])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, size, size])
+            for name in ('d0', 'd1')
+        ],
+        [
+            numpy_helper.from_array(weights, 'w'),
+            numpy_helper.from_array(np.float32([2]), 'two'),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 11)], ir_version=6)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+@pytest.fixture
+def picture():
+    """A function that makes a picture with a bright square in it: uint8 (H, W, 3), RGB."""
+
+    def make(width: int = 24, height: int = 16, seed: int = 0) -> np.ndarray:
+        pixels = np.random.default_rng(seed).integers(0, 90, (height, width, 3), np.uint8)
+        pixels[height // 4 : -height // 4, width // 4 : -width // 4] += 150
+        return pixels
+
+    return make
+
+
+@pytest.fixture
+def image_tree(tmp_path: Path, picture) -> Path:
+    """A folder of six small JPEG and PNG files in two class folders."""
+    root = tmp_path / 'images'
+    for index in range(6):
+        folder = root / ('dress' if index % 2 else 'hat')
+        folder.mkdir(parents=True, exist_ok=True)
+        suffix = '.png' if index >= 4 else '.jpg'
+        Image.fromarray(picture(20 + index, 14, index)).save(folder / f'{index}{suffix}')
+    return root
