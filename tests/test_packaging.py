@@ -1,0 +1,184 @@
+"""What a wheel, an sdist and an editable install carry, and what the extras and constraints say."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+SHIPPED = ('bgremoval_mm', 'configs', 'tools')
+FILES = ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md', 'model-index.yml')
+FLAVOURS = {'onnxruntime', 'onnxruntime-gpu'}
+ignore_caches = shutil.ignore_patterns('__pycache__', '.mim')
+
+
+def backend(source: Path, call: str) -> None:
+    """Calls the build backend as pip does, in the folder of the sources."""
+    code = f'from setuptools import build_meta; print(build_meta.{call})'
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=source, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def shipped_files(repository: Path) -> set[str]:
+    """What `.mim` must hold: everything that git would take from configs/ and tools/."""
+    files = [path for part in ('configs', 'tools') for path in (repository / part).rglob('*')]
+    kept = [path for path in files if path.is_file() and '__pycache__' not in path.parts]
+    return {str(path.relative_to(repository)) for path in kept} | {'model-index.yml'}
+
+
+def in_wheel(wheel: Path) -> set[str]:
+    """Files of `.mim` inside a wheel."""
+    prefix = 'bgremoval_mm/.mim/'
+    names = zipfile.ZipFile(wheel).namelist()
+    return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+
+
+@pytest.fixture
+def source(repository: Path, tmp_path: Path) -> Path:
+    """A copy of the sources, so that no build writes into the repository."""
+    copy = tmp_path / 'source'
+    for part in SHIPPED:
+        shutil.copytree(repository / part, copy / part, ignore=ignore_caches)
+    for name in FILES:
+        shutil.copy2(repository / name, copy / name)
+    return copy
+
+
+def test_wheel_carries_mim(source: Path, tmp_path: Path) -> None:
+    """A wheel holds configs, tools and the model index in `.mim`, and the sources stay clean."""
+    backend(source, f'build_wheel({str(tmp_path)!r})')
+    (wheel,) = tmp_path.glob('*.whl')
+    assert in_wheel(wheel) == shipped_files(source)
+    assert 'tools/train.py' in in_wheel(wheel)
+    assert not (source / 'bgremoval_mm' / '.mim').exists()
+
+
+def test_wheel_does_not_keep_what_is_gone(source: Path, tmp_path: Path) -> None:
+    """A second build in the same folder drops a config that was deleted in between."""
+    gone = source / 'configs' / 'gone.py'
+    gone.write_text('x = 1\n')
+    backend(source, f'build_wheel({str(tmp_path / "one")!r})')
+    gone.unlink()
+    backend(source, f'build_wheel({str(tmp_path / "two")!r})')
+    (first,) = (tmp_path / 'one').glob('*.whl')
+    (second,) = (tmp_path / 'two').glob('*.whl')
+    assert 'configs/gone.py' in in_wheel(first)
+    assert in_wheel(second) == in_wheel(first) - {'configs/gone.py'}
+
+
+def test_wheel_from_sdist_carries_mim(source: Path, tmp_path: Path) -> None:
+    """The way over an sdist, as a package index offers it, loses nothing."""
+    backend(source, f'build_editable({str(tmp_path / "editable")!r})')  # leaves links behind
+    backend(source, f'build_sdist({str(tmp_path)!r})')
+    (sdist,) = tmp_path.glob('*.tar.gz')
+    with tarfile.open(sdist) as archive:
+        assert not [name for name in archive.getnames() if '/.mim' in name]
+        archive.extractall(tmp_path / 'unpacked', filter='data')
+    (unpacked,) = (tmp_path / 'unpacked').iterdir()
+    backend(unpacked, f'build_wheel({str(tmp_path)!r})')
+    (wheel,) = tmp_path.glob('*.whl')
+    assert in_wheel(wheel) == shipped_files(source)
+
+
+def test_editable_install_leads_mim_to_the_sources(source: Path, tmp_path: Path) -> None:
+    """mmengine (and openmim, by the same rule) finds `.mim` of an editable install."""
+    site = tmp_path / 'site'
+    stale = source / 'bgremoval_mm' / '.mim' / 'configs'
+    stale.mkdir(parents=True)
+    (stale / 'old.py').write_text('x = 1\n')
+    for _ in range(2):  # again over the links of the first time
+        backend(source, f'build_editable({str(tmp_path)!r})')
+    (wheel,) = tmp_path.glob('*.whl')
+    zipfile.ZipFile(wheel).extractall(site)
+    code = 'from mmengine.utils import get_installed_path as g; print(g("bgremoval_mm"))'
+    # -S and -I would hide torch; the scratch folder stands first in the path instead.
+    found = subprocess.run(
+        [
+            sys.executable,
+            '-W',
+            'ignore',
+            '-c',
+            f'import sys; sys.path.insert(0, {str(site)!r}); {code}',
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.stdout.strip() == str(source / 'bgremoval_mm'), found.stderr
+    mim = source / 'bgremoval_mm' / '.mim'
+    assert (mim / 'tools' / 'train.py').samefile(source / 'tools' / 'train.py')
+    assert (mim / 'model-index.yml').samefile(source / 'model-index.yml')
+    assert not (mim / 'configs' / 'old.py').exists()
+
+
+def test_help_of_train_does_not_name_gpus(repository: Path) -> None:
+    """`mim train` adds options that do not exist if the help text names the old `--gpus`."""
+    command = [sys.executable, repository / 'tools' / 'train.py', '-h']
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert '--gpus' not in done.stdout
+    assert '--launcher' in done.stdout
+
+
+@pytest.fixture
+def requirements(source: Path, tmp_path: Path) -> dict[str, dict[str, Requirement]]:
+    """Requirements by extra ('' for those without one) and name, from the built metadata."""
+    backend(source, f'prepare_metadata_for_build_wheel({str(tmp_path)!r})')
+    (metadata,) = tmp_path.glob('*.dist-info/METADATA')
+    headers = Parser().parsestr(metadata.read_text())
+    found: dict[str, dict[str, Requirement]] = {}
+    for extra in ('', *headers.get_all('Provides-Extra', [])):
+        for line in headers.get_all('Requires-Dist', []):
+            requirement = Requirement(line)
+            marker = requirement.marker
+            if extra == '' and marker is None or marker and marker.evaluate({'extra': extra}):
+                found.setdefault(extra, {})[canonicalize_name(requirement.name)] = requirement
+    return found
+
+
+def test_extras(requirements: dict[str, dict[str, Requirement]]) -> None:
+    """One ONNX Runtime an extra, none in `all`, and no OpenMMLab package without an extra."""
+    expected = {'cls', 'det', 'seg', 'cpu', 'gpu', 'rembg', 'all', 'tests', 'docs'}
+    assert set(requirements) == expected | {''}
+    runtimes = {extra: FLAVOURS & set(names) for extra, names in requirements.items()}
+    assert runtimes.pop('cpu') == {'onnxruntime'}
+    assert runtimes.pop('gpu') == {'onnxruntime-gpu'}
+    assert not any(runtimes.values())
+    assert not {name for name in requirements[''] if name.startswith(('mm', 'torch', 'onnx'))}
+    for extra in ('cls', 'det', 'seg'):
+        assert set(requirements[extra]) <= set(requirements['all'])
+
+
+def test_constraints(repository: Path, requirements: dict[str, dict[str, Requirement]]) -> None:
+    """Every direct dependency is pinned to one version that its own bounds allow."""
+    lines = (repository / 'constraints.txt').read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith('#')]
+    assert all(re.fullmatch(r'[\w.-]+==[\w.]+', pin) for pin in pins), 'no local tags, no ranges'
+    versions = {canonicalize_name(name): version for name, version in (p.split('==') for p in pins)}
+    assert len(versions) == len(pins)
+    assert not [name for name in versions if 'headless' in name or name.startswith('nvidia')]
+    for names in requirements.values():
+        for name, requirement in names.items():
+            assert requirement.specifier.contains(versions[name]), name
+
+
+def test_constraints_are_what_runs_here(repository: Path) -> None:
+    """The environment of this test run has the pinned versions of what matters most."""
+    from importlib.metadata import version
+
+    lines = (repository / 'constraints.txt').read_text().splitlines()
+    pins = dict(line.split('==') for line in lines if '==' in line and line[0] != '#')
+    names = ('torch', 'mmengine', 'mmcv', 'numpy', 'setuptools', 'onnxruntime', 'opencv-python')
+    installed = {name: version(name).partition('+')[0] for name in names}
+    assert installed == {name: pins[name] for name in names}

@@ -1,0 +1,205 @@
+#!/usr/bin/env python
+"""Show what background removal does to a classifier, with no data set at hand.
+
+    python tools/demo.py [--out demo_out] [--seed 0]
+
+Composes labelled product photos, removes their backgrounds with u2netp, trains a small network from
+scratch on both versions, and prints and draws the difference. Running it again goes on where it was
+stopped, and repeats nothing that is done and unchanged. docs/demo.md explains the result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from bgremoval_mm.demo import compose, sheet, sources, stats
+from bgremoval_mm.demo.arms import StepError, Trainer, read_predictions
+from bgremoval_mm.demo.report import Report
+from bgremoval_mm.removal import MaskStore, masks
+from bgremoval_mm.reports.json_file import write_json
+
+MODEL = 'u2netp'
+TOOLS = Path(__file__).resolve().parent
+CONFIGS = TOOLS.parent / 'configs' / 'demo'
+ORIGINAL = CONFIGS / 'resnet18-w32_1xb32-40e_products.py'
+REMBG = CONFIGS / 'resnet18-w32_1xb32-40e_products-rembg.py'
+
+
+class Demo:
+    """One run of the demo.
+
+    Args:
+        args: Parsed command line.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self.out = Path(args.out).resolve()
+        self.products = self.out / 'products'
+        self.images = self.products / 'images'
+        self.store = MaskStore(self.out / 'masks', MODEL)
+        self.started = time.monotonic()
+
+    def say(self, step: int, text: str) -> None:
+        """Print a progress line."""
+        print(f'[{step}/5] {time.monotonic() - self.started:4.0f} s  {text}', flush=True)
+
+    def run(self) -> None:
+        """Go through all steps."""
+        index = self.make_pictures()
+        ious = self.remove_backgrounds(index)
+        answers = self.train(index, ious)
+        self.report(index, ious, answers)
+
+    def make_pictures(self) -> dict[str, Any]:
+        """Step 1: product cut-outs on photographic backgrounds."""
+        args = self.args
+        self.say(1, f'Getting the product cut-outs. {sources.PRODUCT_CREDIT}')
+        wheel = sources.fetch_wheel(self.out / 'cache', args.wheel)
+        self.say(1, 'Composing them on photographs and textures of scikit-image')
+        recipe = compose.Recipe(args.seed, args.train, args.val, args.test)
+        index = compose.make_dataset(self.products, wheel, recipe)
+        counts = Counter(entry['split'] for entry in index['images'])
+        self.say(
+            1,
+            f'{counts["train"]} training, {counts["val"]} validation and {counts["test"]} test '
+            f'pictures of {len(sources.CLASSES)} classes'
+            + (' are there, unchanged' if index['reused'] else ' made'),
+        )
+        return index
+
+    def remove_backgrounds(self, index: dict[str, Any]) -> dict[str, float]:
+        """Step 2: masks of all pictures; their IoU with the exact outline by file."""
+        self.say(2, f'Removing the backgrounds with {MODEL}')
+        command = [TOOLS / 'remove_background.py', self.images, self.out / 'masks']
+        # Its progress bar goes straight to the terminal.
+        done = subprocess.run(
+            [sys.executable, *map(str, command), '--model', MODEL], check=False
+        ).returncode
+        if done:
+            msg = f'tools/remove_background.py ended with exit code {done}; its message is above'
+            raise StepError(msg)
+        ious = {}
+        for entry in index['images']:
+            truth = np.asarray(Image.open(compose.alpha_path(self.products, entry['file'])))
+            ious[entry['file']] = stats.mask_iou(self.mask(entry['file']), truth)
+        return ious
+
+    def mask(self, file: str) -> np.ndarray:
+        """Stored mask of a picture at its size, uint8 of shape (H, W)."""
+        stored = self.store.get(file)
+        if stored is None:
+            msg = f'{self.store.folder} holds no mask of {file}; delete the folder and run again'
+            raise StepError(msg)
+        return stored.full_size()
+
+    def train(self, index: dict[str, Any], ious: dict[str, float]) -> list[sheet.Answer]:
+        """Steps 3 and 4: train and test both arms; what they said of the test pictures."""
+        digest = hashlib.sha256(f'{index["key"]} {self.store.spec.hash}'.encode())
+        digest.update(f'{self.args.epochs}'.encode())
+        for path in sorted(CONFIGS.rglob('*.py')):
+            digest.update(path.read_bytes())
+        trainer = Trainer(
+            TOOLS,
+            self.out,
+            digest.hexdigest(),
+            self.args.seed,
+            self.args.epochs,
+            self.args.overwrite,
+        )
+        predicted = []
+        for step, config, what in ((3, ORIGINAL, 'originals'), (4, REMBG, 'background removed')):
+            self.say(step, f'A network from scratch: {what}')
+            predictions = trainer.run(config, partial(self.say, step))
+            predicted.append(read_predictions(predictions, self.images))
+        return [
+            sheet.Answer(file, entry['label'], predicted[0][file], predicted[1][file], ious[file])
+            for entry in index['images']
+            if entry['split'] == 'test' and (file := entry['file'])
+        ]
+
+    def report(
+        self, index: dict[str, Any], ious: dict[str, float], answers: list[sheet.Answer]
+    ) -> None:
+        """Step 5: figures and picture sheet."""
+        self.say(5, 'Drawing the picture sheet')
+        found = Report.of(MODEL, index['images'], ious, answers)
+        trained = sum(entry['split'] == 'train' for entry in index['images'])
+        heading = (
+            f'Top-1 {found.original.percent:.1f} % on the originals, {found.rembg.percent:.1f} % '
+            f'with the background removed ({found.comparison.diff:+.1f} points)',
+            f'A narrow ResNet-18 from scratch on {trained} composed photos; {len(answers)} test '
+            f'photos of other products on other backgrounds; masks by {MODEL}',
+        )
+        credit = f'{sources.PRODUCT_CREDIT}, changed. Backgrounds: scikit-image, see docs/demo.md.'
+        draw = partial(sheet.draw_sheet, answers, self.panel, heading, credit, seed=self.args.seed)
+        sheet.save_png(draw(rows=4), self.out / 'sheet.png')
+        sheet.save_jpeg(draw(rows=2), self.out / 'sheet_small.jpg')
+        run = {'seed': self.args.seed, 'epochs': self.args.epochs, 'recipe': index['recipe']}
+        each = [asdict(answer) for answer in answers]
+        write_json(self.out / 'report.json', {**run, **found.as_dict(), 'answers': each})
+        self.say(5, 'Done')
+        print(f'\n{found}\n')
+        print(f'Look at      {self.out / "sheet.png"}')
+        print(f'All answers  {self.out / "report.json"}')
+        print(f'Both runs    {self.out / "work_dirs"}')
+        print(f'Sources      {self.products / compose.LICENCES}')
+
+    def panel(self, answer: sheet.Answer) -> sheet.Panel:
+        """The three pictures of a row of the sheet."""
+        original = np.asarray(Image.open(self.images / answer.file))
+        mask = self.mask(answer.file)
+        return sheet.Panel(original, mask, masks.compose(original, mask, fill=0))
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=(__doc__ or '').split('\n\n')[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument('--out', default='demo_out', help='folder for everything the demo makes')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the pictures and trainings')
+    parser.add_argument('--wheel', type=Path, help=f'local copy of {sources.WHEEL_NAME}')
+    parser.add_argument('--epochs', type=int, default=40, help='epochs of each training')
+    recipe = compose.Recipe()
+    for split in sources.SPLITS:
+        text = f'pictures of each class in the {split} split'
+        parser.add_argument(f'--{split}', type=int, default=getattr(recipe, split), help=text)
+    parser.add_argument(
+        '--overwrite', action='store_true', help='train again even if nothing changed'
+    )
+    args = parser.parse_args(argv)
+    if args.epochs < 1 or args.seed < 0:
+        parser.error('--epochs must be at least 1 and --seed at least 0')
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the demo; returns the exit code."""
+    args = parse_args(argv)
+    try:
+        Demo(args).run()
+    except KeyboardInterrupt:
+        print('\nInterrupted. The same command goes on from here.', file=sys.stderr)
+        return 130
+    except (RuntimeError, OSError, ValueError) as err:
+        print(f'\nThe demo failed: {err}', file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

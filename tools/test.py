@@ -1,0 +1,64 @@
+#!/usr/bin/env python
+"""Test the model of any mmpretrain, mmdet or mmseg config, with or without background removal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from mmengine.registry import METRICS, RUNNERS
+from mmengine.runner import Runner
+
+# Makes checkpoints loadable on torch >= 2.6 and registers the package's classes, also for configs
+# that do not name it in `custom_imports`.
+import bgremoval_mm  # noqa: F401
+from bgremoval_mm.reports.json_file import write_json
+from bgremoval_mm.run_config import add_common_arguments, test_config
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file of the model')
+    parser.add_argument('checkpoint', help='checkpoint file or URL')
+    parser.add_argument('--out', help='file for the metrics (.json) or the predictions (.pkl)')
+    parser.add_argument('--show', action='store_true', help='show the predictions in a window')
+    parser.add_argument('--show-dir', help='folder for pictures of the predictions')
+    parser.add_argument(
+        '--wait-time', type=float, default=2, help='seconds that a window stays (default: 2)'
+    )
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help='augment at test time, with tta_model and tta_pipeline of the config; '
+        'classification has a horizontal flip as default',
+    )
+    add_common_arguments(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Test."""
+    args = parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    try:
+        cfg = test_config(args)
+    except (FileNotFoundError, ValueError) as err:
+        msg = f'test.py: error: {err}'
+        raise SystemExit(msg) from None
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    wants_metrics = args.out is not None and Path(args.out).suffix == '.json'
+    if args.out is not None and not wants_metrics:
+        # mmdet's own dump encodes the masks, which are too large otherwise.
+        kind = 'DumpDetResults' if cfg.get('default_scope') == 'mmdet' else 'DumpResults'
+        dump = METRICS.build({'type': kind, 'out_file_path': args.out})
+        runner.test_evaluator.metrics.append(dump)
+    metrics = runner.test()
+    if wants_metrics and is_main_process():
+        write_json(args.out, metrics)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,54 @@
+#!/usr/bin/env python
+"""Train the model of any mmpretrain, mmdet or mmseg config, with or without background removal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+# Makes checkpoints loadable on torch >= 2.6 and registers the package's classes, also for configs
+# that do not name it in `custom_imports`.
+import bgremoval_mm  # noqa: F401
+from bgremoval_mm.run_config import add_common_arguments, train_config
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file of the training')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help="continue from a checkpoint, or without one from the work_dir's last",
+    )
+    parser.add_argument('--amp', action='store_true', help='use automatic mixed precision')
+    parser.add_argument('--no-validate', action='store_true', help='do not validate meanwhile')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate by the real batch size over auto_scale_lr.base_batch_size',
+    )
+    add_common_arguments(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Train."""
+    args = parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    try:
+        cfg = train_config(args)
+    except (FileNotFoundError, ValueError) as err:
+        msg = f'train.py: error: {err}'
+        raise SystemExit(msg) from None
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.train()
+
+
+if __name__ == '__main__':
+    main()
