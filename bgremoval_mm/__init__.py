@@ -6,10 +6,17 @@ public class in mmengine's root registries and makes mmengine's checkpoints load
 torch. It loads no ONNX Runtime, no model and none of mmpretrain, mmdet and mmsegmentation.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bgremoval_mm import hooks
 from bgremoval_mm.compat import allow_mmengine_checkpoints
 from bgremoval_mm.datasets import RembgConcatDataset, RembgDataset, RemoveBackground
-from bgremoval_mm.hooks import DiffMetricsHook
 from bgremoval_mm.version import __version__
+
+if TYPE_CHECKING:
+    from bgremoval_mm.hooks import DiffMetricsHook
 
 allow_mmengine_checkpoints()
 
@@ -20,3 +27,11 @@ __all__ = [
     'RemoveBackground',
     '__version__',
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Hand out the hook, whose import is slow, at its first use (see `bgremoval_mm.hooks`)."""
+    if name == 'DiffMetricsHook':
+        return hooks.DiffMetricsHook
+    msg = f'module {__name__!r} has no attribute {name!r}'
+    raise AttributeError(msg)

@@ -102,7 +102,6 @@ def test_editable_install_leads_mim_to_the_sources(source: Path, tmp_path: Path)
     (wheel,) = tmp_path.glob('*.whl')
     zipfile.ZipFile(wheel).extractall(site)
     code = 'from mmengine.utils import get_installed_path as g; print(g("bgremoval_mm"))'
-    # -S and -I would hide torch; the scratch folder stands first in the path instead.
     found = subprocess.run(
         [
             sys.executable,
@@ -142,7 +141,7 @@ def requirements(source: Path, tmp_path: Path) -> dict[str, dict[str, Requiremen
         for line in headers.get_all('Requires-Dist', []):
             requirement = Requirement(line)
             marker = requirement.marker
-            if extra == '' and marker is None or marker and marker.evaluate({'extra': extra}):
+            if marker is None if extra == '' else marker and marker.evaluate({'extra': extra}):
                 found.setdefault(extra, {})[canonicalize_name(requirement.name)] = requirement
     return found
 

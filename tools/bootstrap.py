@@ -46,7 +46,7 @@ REMEDIES = {
     ),
     r'NewConnectionError|NameResolutionError|ConnectTimeout|ReadTimeout|ProxyError'
     r'|Temporary failure in name|Connection (?:refused|reset)|IncompleteRead|SSLError'
-    r'|Network is unreachable|Could not fetch URL|[Cc]onnection broken': (
+    r'|Network is unreachable|Could not fetch URL|[Cc]onnection broken|from versions: none': (
         'The package index cannot be reached. Check the network, PIP_INDEX_URL and HTTPS_PROXY.'
     ),
     r'(?:gcc|g\+\+|cc1plus|c\+\+).*(?:not found|No such file)|Python\.h: No such file': (

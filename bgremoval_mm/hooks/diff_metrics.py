@@ -90,8 +90,11 @@ class DiffMetricsHook(Hook):
         self._history = {}
         begin = self._step(runner)
         if begin > 0:
-            earlier = read_run(runner.work_dir).val
-            self._history = {step: values for step, values in earlier.items() if step <= begin}
+            self._history = {
+                step: {name: value for name, value in values.items() if self._wants(name)}
+                for step, values in read_run(runner.work_dir).val.items()
+                if step <= begin
+            }
         self._check(runner, 'train')
 
     def before_test(self, runner: Runner) -> None:
@@ -193,6 +196,10 @@ class DiffMetricsHook(Hook):
             )
             raise ValueError(msg)
         return {name: values[name] for name in self.metrics}
+
+    def _wants(self, metric: str) -> bool:
+        """Whether a metric is to be compared."""
+        return self.metrics is None or metric in self.metrics
 
     def _step(self, runner: Runner) -> int:
         """The epoch or iteration that LoggerHook files a validation under."""

@@ -3,6 +3,7 @@ _base_ = [
     './_base_/products-rembg_bs32.py',
     './_base_/schedule_40e.py',
     './_base_/runtime.py',
+    '../_base_/bgremoval_mm.py',
 ]
 
 model = dict(

@@ -22,7 +22,7 @@ from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
-from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS
+from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS, DefaultScope
 from mmengine.runner import Runner
 from mmengine.visualization import BaseVisBackend
 from mmengine.visualization.vis_backend import VISBACKENDS
@@ -120,6 +120,8 @@ def _toys() -> Any:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project folder, in which every start of a Runner gets a timestamp of its own."""
     monkeypatch.chdir(tmp_path)
+    # A Runner leaves its default scope behind, which would change how later tests find classes.
+    monkeypatch.setattr(DefaultScope, '_instance_dict', DefaultScope._instance_dict.copy())
     (tmp_path / 'configs').mkdir()
     seconds = itertools.count()
     clock = SimpleNamespace(
@@ -406,6 +408,16 @@ def test_resumed_run_keeps_its_earlier_validations(run: Run) -> None:
     best = report()['best']['accuracy/top1']
     assert (best['original'], best['original_step']) == (60.0, 2)
     assert (best['rembg'], best['rembg_step']) == (90.0, 1)
+
+
+def test_resumed_run_recalls_only_the_metrics_asked_for(run: Run) -> None:
+    """``metrics`` holds for the validations from before the interruption too."""
+    values = [{'accuracy/top1': 3.0, 'accuracy/top5': 4.0}] * 2
+    run('toy', values)
+    run('toy-rembg', values, custom_hooks=[{'type': '_StopAfter', 'epoch': 1}])
+    changes = {'resume': True, 'train_cfg.max_epochs': 2}
+    run('toy-rembg', values[:1], hook={'metrics': ['accuracy/top5']}, **changes)
+    assert list(report()['best']) == ['accuracy/top5']
 
 
 def test_new_training_in_an_old_work_dir_forgets_the_old_one(run: Run) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.registry import DefaultScope
 from PIL import Image
 
 from bgremoval_mm.reports.runs import read_run
@@ -126,6 +127,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Run a tool in this process, which has imported the codebases already."""
+    # A Runner leaves its default scope behind, which would change how later tests find classes.
+    monkeypatch.setattr(DefaultScope, '_instance_dict', DefaultScope._instance_dict.copy())
 
     def run(name: str, *arguments: str) -> None:
         monkeypatch.setattr(sys, 'argv', [f'{name}.py', *arguments])

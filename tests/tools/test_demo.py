@@ -124,10 +124,10 @@ def wheel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Pa
 def test_whole_demo_at_a_tiny_size(
     demo: ModuleType, tmp_path: Path, wheel: Path, u2netp: str
 ) -> None:
-    """The real command makes all files, agrees with the hook, and repeats nothing when run again."""
+    """The real command makes all files, agrees with the hook, and repeats nothing the next time."""
     out = tmp_path / 'out'
     command = [sys.executable, demo.__file__, '--out', out, '--wheel', wheel]
-    command += '--train 2 --val 1 --test 1 --epochs 1'.split()
+    command += ['--train', '2', '--val', '1', '--test', '1', '--epochs', '1']
 
     def run() -> str:
         done = subprocess.run(

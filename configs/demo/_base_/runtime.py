@@ -1,7 +1,5 @@
 _base_ = 'mmpretrain::_base_/default_runtime.py'
 
-custom_imports = dict(imports=['bgremoval_mm'], allow_failed_imports=False)
-
 default_hooks = dict(
     logger=dict(interval=5),
     checkpoint=dict(interval=10, max_keep_ckpts=1),
