@@ -4,21 +4,27 @@ Importing the package, as configs do with
 ``custom_imports = dict(imports=['bgremoval_mm'], allow_failed_imports=False)``, registers every
 public class in mmengine's root registries and makes mmengine's checkpoints loadable on a current
 torch. It loads no ONNX Runtime, no model and none of mmpretrain, mmdet and mmsegmentation.
+
+Where mmengine is not installed there is nothing to register with, and only the engine,
+``bgremoval_mm.removal``, can be used.
 """
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from bgremoval_mm import hooks
-from bgremoval_mm.compat import allow_mmengine_checkpoints
-from bgremoval_mm.datasets import RembgConcatDataset, RembgDataset, RemoveBackground
 from bgremoval_mm.version import __version__
 
 if TYPE_CHECKING:
     from bgremoval_mm.hooks import DiffMetricsHook
 
-allow_mmengine_checkpoints()
+if find_spec('mmengine') is not None:
+    from bgremoval_mm import hooks
+    from bgremoval_mm.compat import allow_mmengine_checkpoints
+    from bgremoval_mm.datasets import RembgConcatDataset, RembgDataset, RemoveBackground
+
+    allow_mmengine_checkpoints()
 
 __all__ = [
     'DiffMetricsHook',
@@ -31,7 +37,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Hand out the hook, whose import is slow, at its first use (see `bgremoval_mm.hooks`)."""
-    if name == 'DiffMetricsHook':
+    if name == 'DiffMetricsHook' and 'hooks' in globals():
         return hooks.DiffMetricsHook
     msg = f'module {__name__!r} has no attribute {name!r}'
+    if name in __all__:
+        msg = f'{name} needs OpenMMLab: pip install "bgremoval_mm[cls]" (or det, seg, all)'
     raise AttributeError(msg)

@@ -284,3 +284,20 @@ def test_missing_onnxruntime_gives_the_install_line(tmp_path: Path, repository: 
         check=False,
     )
     assert 'pip install "bgremoval_mm[cpu]"' in done.stderr
+
+
+def test_engine_works_without_openmmlab(repository: Path) -> None:
+    """A catalogue team needs neither torch nor mmengine; what does need them says so."""
+    code = (
+        'import sys\n'
+        'for name in ("mmengine", "mmcv", "torch"): sys.modules[name] = None\n'
+        'from bgremoval_mm.removal import BackgroundRemover, ModelSpec, remove_tree\n'
+        'import bgremoval_mm\n'
+        'try: bgremoval_mm.RembgDataset\n'
+        'except AttributeError as err: print(err)\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=False, cwd=repository
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'RembgDataset needs OpenMMLab: pip install "bgremoval_mm[cls]"' in done.stdout
