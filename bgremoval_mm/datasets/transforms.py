@@ -46,7 +46,8 @@ class RemoveBackground(BaseTransform):
     **Required Keys:**
 
     - img: uint8 or float32 array of shape (H, W, 3), BGR, values in [0, 255]
-    - img_path: path of its file (with `mask_dir` only)
+    - img_path: path of its file (with `mask_dir` only; None or absent for an array that was
+      never a file, whose mask is computed)
 
     **Modified Keys:**
 
@@ -139,12 +140,15 @@ class RemoveBackground(BaseTransform):
         store = self._store
         if store is None:
             return self._compute(image)
-        if 'img_path' not in results:
-            msg = (
-                "RemoveBackground finds the mask by results['img_path'], but got only "
-                f'{sorted(results)}. Without files, leave `mask_dir` out.'
-            )
-            raise KeyError(msg)
+        if results.get('img_path') is None:
+            # An array that was never a file, as inferencers load it.
+            if self.on_missing == 'error':
+                msg = (
+                    "RemoveBackground finds the mask by results['img_path'], which is not there. "
+                    "For images without files take on_missing='compute'."
+                )
+                raise KeyError(msg)
+            return self._compute(image)
         path = str(results['img_path'])
         name = self._name_in_store(path)
         stored = store.get(name)

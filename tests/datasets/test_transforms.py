@@ -252,10 +252,15 @@ def test_path_outside_img_root(model, photo: Path, tmp_path: Path) -> None:
 
 
 def test_no_path_with_a_store(model, tmp_path: Path, picture) -> None:
-    """Arrays without a file need no store, says the error."""
-    transform = RemoveBackground(model, mask_dir='masks', img_root=str(tmp_path))
-    with pytest.raises(KeyError, match='leave `mask_dir` out'):
-        transform({'img': picture()})
+    """Arrays without a file, as inferencers load them, are computed, or refused."""
+    store = {'mask_dir': str(tmp_path / 'm'), 'img_root': str(tmp_path), 'device': 'cpu'}
+    image = picture()
+    for results in ({'img': image}, {'img': image, 'img_path': None}):
+        out = RemoveBackground(model, **store)(dict(results))['img']
+        np.testing.assert_array_equal(out, reference(image))
+        with pytest.raises(KeyError, match="take on_missing='compute'"):
+            RemoveBackground(model, on_missing='error', **store)(dict(results))
+    assert not (tmp_path / 'm').exists()
 
 
 def test_linked_data_root(model, masked, image_tree: Path, tmp_path: Path) -> None:
