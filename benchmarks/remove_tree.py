@@ -36,7 +36,8 @@ def run_ours(folder: Path, out: Path, model: str) -> None:
     """The same job by this package."""
     summary = remove_tree(folder, out, model, 'mask', device='cpu', progress=False)
     if summary.failed:
-        raise SystemExit(f'failed: {summary.failed}')
+        msg = f'failed: {summary.failed}'
+        raise SystemExit(msg)
 
 
 def main() -> None:
