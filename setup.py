@@ -78,7 +78,14 @@ def read_version() -> str:
 # OpenMMLab's packages stand in extras only: the onedl-* forks provide the same modules under other
 # names, and must not get the originals on top. mmdet 3.3 and mmsegmentation 1.2 refuse mmcv >= 2.2.
 # pkg_resources, which mmengine and mmcv's build import, left setuptools in version 82.
-base = ['torch>=2.1', 'torchvision>=0.16', 'mmengine>=0.10.7', 'mmcv>=2.0.1,<2.2', 'setuptools<82']
+base = [
+    'torch>=2.1',
+    'torchvision>=0.16',
+    'mmengine>=0.10.7',
+    'mmcv>=2.0.1,<2.2',
+    'rich',
+    'setuptools<82',
+]
 cls = [*base, 'mmpretrain>=1.2']
 det = [*base, 'mmdet>=3.3', 'pycocotools']
 # mmseg imports ftfy and regex without declaring them.
@@ -87,6 +94,7 @@ seg = [*base, 'mmsegmentation>=1.2.2', 'ftfy', 'regex']
 cpu = ['onnxruntime>=1.20', 'onnx>=1.17']
 gpu = ['onnxruntime-gpu>=1.20', 'onnx>=1.17']
 rembg = ['rembg>=2.0.60']
+demo = ['matplotlib', 'scikit-image', 'scipy']
 lint = ['ruff', 'mypy', 'codespell', 'pre-commit']
 
 setup(
@@ -106,16 +114,7 @@ setup(
     packages=find_packages(include=[f'{PACKAGE}*']),
     package_data={PACKAGE: ['py.typed']},
     python_requires='>=3.11',
-    install_requires=[
-        'matplotlib',
-        'numpy',
-        'opencv-python',
-        'pillow',
-        'pooch',
-        'rich',
-        'scipy',
-        'tqdm',
-    ],
+    install_requires=['numpy', 'opencv-python', 'pillow', 'pooch', 'tqdm'],
     extras_require={
         'cls': cls,
         'det': det,
@@ -123,8 +122,9 @@ setup(
         'cpu': cpu,
         'gpu': gpu,
         'rembg': rembg,
-        'all': sorted({*cls, *det, *seg, *rembg}),
-        'tests': ['pytest>=8', 'pytest-timeout', 'build', *lint, *rembg],
+        'demo': demo,
+        'all': sorted({*cls, *det, *seg, *rembg, *demo}),
+        'tests': ['pytest>=8', 'pytest-timeout', 'build', 'tensorboard', *lint, *rembg],
         'docs': ['sphinx>=8', 'myst-parser>=4', 'furo'],
     },
     cmdclass={'build_py': BuildPy, 'editable_wheel': EditableWheel},

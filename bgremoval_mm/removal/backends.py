@@ -15,7 +15,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from bgremoval_mm.removal.catalogue import ModelSpec
-from bgremoval_mm.removal.weights import WeightsError, fetch_weights, read_verified
+from bgremoval_mm.removal.weights import (
+    WeightsError,
+    check_licence,
+    fetch_weights,
+    find_weights,
+    read_verified,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +111,8 @@ def _make_session(backend: OnnxRuntimeBackend) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = backend.num_threads
     options.log_severity_level = 3
-    path = fetch_weights(backend.spec, accept_licence=backend.accept_licence)
+    check_licence(backend.spec, backend.accept_licence)
+    path = find_weights(backend.spec) or fetch_weights(backend.spec, backend.accept_licence)
     graph = make_batchable(read_verified(path, backend.spec), backend.spec)
     session = onnxruntime.InferenceSession(graph, options, providers=providers)
 
