@@ -669,6 +669,9 @@ try:
     DiffMetricsHook(strict=True).before_test(runner)
 except FileNotFoundError as err:
     Path(f'stopped{rank}').write_text(str(err))
+# Without a common end gloo's threads may still run when the interpreter is gone, which aborts it.
+torch.distributed.barrier()
+torch.distributed.destroy_process_group()
 """
     )
     root = Path(__file__).resolve().parents[2]
