@@ -12,7 +12,7 @@ help:
 	@echo 'make setup   make .venv: the pinned stack, this package, two model files'
 	@echo '             (PYTHON=/path/to/python3.11, ORT=cpu or gpu)'
 	@echo 'make doctor  show what is installed and whether it works'
-	@echo 'make demo    train on original and on background-removed photos, ten minutes'
+	@echo 'make demo    train on original and on background-removed photos, five minutes'
 	@echo 'make test    run the tests (ARGS="-m ..." is handed on to pytest)'
 	@echo 'make lint    check style, types and spelling'
 	@echo 'make format  mend the style where that can be done by machine'

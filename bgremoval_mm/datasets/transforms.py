@@ -39,9 +39,8 @@ class RemoveBackground(BaseTransform):
     training and of testing. Annotations stay as they are.
 
     With `mask_dir` the mask comes from a MaskStore, as ``tools/remove_background.py`` fills
-    it; without, the network runs on each image. Loading a mask takes about a millisecond,
-    running U2-Net on a CPU about half a second, so that masks made beforehand are the thing
-    for training.
+    it; without, the network runs on each image, in every epoch anew: for training, make the
+    masks beforehand.
 
     **Required Keys:**
 
