@@ -337,22 +337,27 @@ def _build(
 def _copy_down_to_leaves(dataset: Any) -> Any:
     """A data set whose pipelines can be changed without changing the given one's."""
     twin = copy.copy(dataset)
-    if hasattr(twin, 'datasets'):
-        twin.datasets = [_copy_down_to_leaves(each) for each in twin.datasets]
-    elif hasattr(twin, 'dataset'):
-        twin.dataset = _copy_down_to_leaves(twin.dataset)
+    inner = _wrapped(dataset)
+    if hasattr(twin, 'datasets') and inner:
+        twin.datasets = [_copy_down_to_leaves(each) for each in inner]
+    elif inner:
+        twin.dataset = _copy_down_to_leaves(inner[0])
     return twin
 
 
 def _leaves(dataset: Any) -> Iterator[Any]:
     """The data sets at the bottom of wrappers: those that load images."""
-    if hasattr(dataset, 'datasets'):
-        for each in dataset.datasets:
-            yield from _leaves(each)
-    elif hasattr(dataset, 'dataset'):
-        yield from _leaves(dataset.dataset)
-    else:
+    inner = _wrapped(dataset)
+    if not inner:
         yield dataset
+    for each in inner:
+        yield from _leaves(each)
+
+
+def _wrapped(dataset: Any) -> list[Dataset]:
+    """What a wrapper wraps, in the attributes that OpenMMLab's and torch's wrappers use."""
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    return [each for each in inner if isinstance(each, Dataset)]
 
 
 def _transforms(pipeline: Compose | Sequence[dict | Callable]) -> Sequence[dict | Callable]:
