@@ -18,8 +18,7 @@ from bgremoval_mm.removal.output import OutputFolder
 
 Kind = Literal['mask', 'rgb', 'rgba']
 
-# zlib's fastest level: a cut-out's flat background packs well at any level, and a higher one
-# takes longer than the network does.
+# zlib's fastest level: on photographs the slower ones save little space for their time.
 _COMPRESS_LEVEL = 1
 
 
