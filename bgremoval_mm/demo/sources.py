@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterable
@@ -18,8 +16,11 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from bgremoval_mm.removal.wheels import WheelError, download_wheel
+
 SPLITS = ('train', 'val', 'test')
 
+WHEEL_REQUIREMENT = 'saleor==2.10.1'
 WHEEL_NAME = 'saleor-2.10.1-py3-none-any.whl'
 WHEEL_SHA256 = 'ebf33a74d000dcee5298b728b1bb10321521feea74c94a28bf85da556bfd337c'
 #: The package's code is BSD-3-Clause; its LICENSE puts the artwork under CC BY 4.0.
@@ -183,19 +184,18 @@ def fetch_wheel(folder: Path, local: Path | None = None) -> Path:
 
 
 def _pip_download(folder: Path) -> None:
-    """Download the wheel into ``folder`` with the pip of this interpreter."""
-    # pip judges wheels for an old Python: saleor 2.10 declares nothing newer.
-    options = '--no-deps --python-version 3.8 --only-binary=:all: --disable-pip-version-check'
-    command = [sys.executable, '-m', 'pip', 'download', *options.split(), 'saleor==2.10.1']
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode or not (folder / WHEEL_NAME).is_file():
-        said = '\n'.join((done.stderr or done.stdout).strip().splitlines()[-5:])
+    """Download the wheel into ``folder``."""
+    try:
+        # pip judges wheels for an old Python: saleor 2.10 declares nothing newer.
+        wheel = download_wheel(WHEEL_REQUIREMENT, '3.8', folder)
+    except WheelError as err:
         msg = (
-            f'`{" ".join(command)}` failed:\n{said}\n'
+            f'pip could not download {WHEEL_REQUIREMENT}:\n{err}\n'
             f'Check the network and your pip settings, or download {WHEEL_NAME} elsewhere '
             'and name it by --wheel.'
         )
-        raise RuntimeError(msg)
+        raise RuntimeError(msg) from err
+    wheel.replace(folder / WHEEL_NAME)
 
 
 def load_cutout(wheel: Path, file: str) -> Image.Image:

