@@ -17,17 +17,20 @@ from typing import TYPE_CHECKING, Any
 from bgremoval_mm.version import __version__
 
 if TYPE_CHECKING:
-    from bgremoval_mm.hooks import DiffMetricsHook
+    from bgremoval_mm.hooks import DiffMetricsHook, EpochSeedHook
 
 if find_spec('mmengine') is not None:
     from bgremoval_mm import hooks
     from bgremoval_mm.compat import allow_mmengine_checkpoints
     from bgremoval_mm.datasets import RembgConcatDataset, RembgDataset, RemoveBackground
+    from bgremoval_mm.metrics import ClasswiseAccuracy
 
     allow_mmengine_checkpoints()
 
 __all__ = [
+    'ClasswiseAccuracy',
     'DiffMetricsHook',
+    'EpochSeedHook',
     'RembgConcatDataset',
     'RembgDataset',
     'RemoveBackground',
@@ -36,9 +39,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Hand out the hook, whose import is slow, at its first use (see `bgremoval_mm.hooks`)."""
-    if name == 'DiffMetricsHook' and 'hooks' in globals():
-        return hooks.DiffMetricsHook
+    """Hand out the hooks, whose import is slow, at their first use (see `bgremoval_mm.hooks`)."""
+    if 'hooks' in globals() and name in hooks.__all__:
+        return getattr(hooks, name)
     msg = f'module {__name__!r} has no attribute {name!r}'
     if name in __all__:
         msg = f'{name} needs OpenMMLab: pip install "bgremoval_mm[cls]" (or det, seg, all)'

@@ -607,7 +607,8 @@ def test_registry_builds_the_hook_under_any_scope() -> None:
     assert isinstance(HOOKS.build({'type': 'DiffMetricsHook'}), DiffMetricsHook)
     assert HOOKS.get('DiffMetricsHook') is DiffMetricsHook
     # Before its first use the name stands for a function that imports the class.
-    hook = bgremoval_mm.hooks._build_diff_metrics_hook(metrics=['mIoU'], strict=True)
+    build = bgremoval_mm.hooks._stand_in('DiffMetricsHook')
+    hook = build(metrics=['mIoU'], strict=True)
     assert isinstance(hook, DiffMetricsHook)
     assert (hook.metrics, hook.strict) == (['mIoU'], True)
 

@@ -1,15 +1,19 @@
 _base_ = [
     'mmpretrain::_base_/models/vgg11.py',
-    '../../_base_/datasets/clothing10_bs32.py',
-    'mmpretrain::_base_/schedules/imagenet_bs256.py',
-    'mmpretrain::_base_/default_runtime.py',
-    '../../_base_/bgremoval_mm.py',
+    '../../_base_/datasets/clothing10.py',
+    '../../_base_/pipelines/crop224.py',
+    '../../_base_/schedules/sgd_step_100e.py',
+    '../../_base_/classification_runtime.py',
 ]
 
-model = dict(backbone=dict(num_classes=10), head=dict(topk=(1,)))
+model = dict(
+    backbone=dict(num_classes=_base_.num_classes),
+    head=dict(topk=(1,)),
+)
+data_preprocessor = dict(num_classes=_base_.num_classes)
 
-# The paper's: SGD 0.01, batch 32, 100 epochs, step schedule. Never scaled by the batch size.
+# The paper's: batch 32, 100 epochs, SGD, this learning rate, step schedule.
+train_dataloader = dict(batch_size=32, dataset=dict(pipeline=_base_.train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 optim_wrapper = dict(optimizer=dict(lr=0.01))
-auto_scale_lr = dict(enable=False)
-
-randomness = dict(seed=0)

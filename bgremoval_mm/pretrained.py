@@ -1,0 +1,142 @@
+"""Initialisation weights that configs name by URL, taken from a folder where there is no network.
+
+Importing this module, as ``configs/_base_/bgremoval_mm.py`` does, makes mmengine load the
+checkpoints of the hosts below with :func:`load_from_pretrained`. It is not imported with the
+package, since mmengine's checkpoint module brings the whole of its Runner.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import barrier
+from mmengine.logging import print_log
+from mmengine.runner.checkpoint import CheckpointLoader
+
+__all__ = ['FOLDER_VARIABLE', 'HOSTS', 'PretrainedWeightsError', 'load_from_pretrained']
+
+FOLDER_VARIABLE = 'BGREMOVAL_MM_PRETRAINED'
+"""Environment variable: a folder that is searched, by file name, before anything is downloaded."""
+
+HOSTS = (
+    'https://download.openmmlab.com/',
+    'https://github.com/SwinTransformer/storage/releases/',
+    'https://github.com/whai362/PVT/releases/',
+)
+"""Beginnings of the URLs that are loaded this way: where our configs' weights lie."""
+
+# Published files carry the beginning of their sha256 in their name, as torch.hub reads it.
+_HASH_IN_NAME = re.compile(r'-([0-9a-f]{8,64})\.pth?$')
+
+
+class PretrainedWeightsError(RuntimeError):
+    """Initialisation weights are neither in a folder nor to be downloaded, or unreadable."""
+
+
+# Longer prefixes win over mmengine's own 'https://'. `force`, because a reload is harmless.
+@CheckpointLoader.register_scheme(prefixes=HOSTS, force=True)
+def load_from_pretrained(url: str, map_location: Any = None) -> dict[str, Any]:
+    """Load a published checkpoint; mmengine calls this for ``init_cfg.checkpoint`` and others.
+
+    Looked for by its file name in ``$BGREMOVAL_MM_PRETRAINED``, then in torch's cache
+    (``$TORCH_HOME/hub/checkpoints``), then downloaded into that cache. Only tensors and plain
+    values are unpickled (``weights_only=True``). A file whose sha256 does not begin as its name
+    says is used with a warning.
+
+    Args:
+        url: URL of the file.
+        map_location: As in ``torch.load``.
+
+    Returns:
+        The checkpoint: a dict of parameters, or one with a key ``state_dict``.
+
+    Raises:
+        PretrainedWeightsError: If the file is nowhere, or is no checkpoint.
+    """
+    path = _find(url)
+    # One process a machine downloads; the others find the file when it is done.
+    if path is None and int(os.environ.get('LOCAL_RANK', '0')) == 0:
+        path = _download(url)
+    barrier()
+    path = path or _find(url)
+    if path is None:
+        msg = f'the process that was to download {url} has not: see its message'
+        raise PretrainedWeightsError(msg)
+    _warn_of_another_hash(path)
+    try:
+        return torch.load(path, map_location=map_location, weights_only=True)
+    except Exception as err:
+        # torch raises what zipfile, pickle and its own reader raise.
+        msg = (
+            f'{path} is damaged or no checkpoint of tensors ({type(err).__name__}: {err}). '
+            f'Delete it, or replace it by {url}'
+        )
+        raise PretrainedWeightsError(msg) from err
+
+
+def _find(url: str) -> Path | None:
+    """The file of that URL in the folder or in torch's cache."""
+    folders = [*_folder(), _cache()]
+    return next((path for f in folders if (path := f / Path(url).name).is_file()), None)
+
+
+def _folder() -> list[Path]:
+    """The folder that the user has named, as a list of none or one."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    if not named:
+        return []
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        msg = f'{FOLDER_VARIABLE} must name a folder with weights, but {named} is none'
+        raise PretrainedWeightsError(msg)
+    return [folder]
+
+
+def _cache() -> Path:
+    return Path(torch.hub.get_dir()) / 'checkpoints'
+
+
+def _download(url: str) -> Path:
+    """Download into torch's cache, under a temporary name first."""
+    target = _cache() / Path(url).name
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(target), progress=os.isatty(0))
+    except OSError as err:  # urllib's errors are OSErrors, too
+        raise PretrainedWeightsError(_nowhere(url, err)) from err
+    return target
+
+
+def _nowhere(url: str, err: OSError) -> str:
+    """What was tried and what helps."""
+    name = Path(url).name
+    looked = [str(_cache())]
+    for folder in _folder():
+        there = sorted(path.name for path in folder.glob('*.pth'))
+        looked.insert(0, f'{FOLDER_VARIABLE}={folder} (there: {", ".join(there) or "no .pth"})')
+    return (
+        f'the initialisation weights {name} are not at hand. Looked in {" and ".join(looked)}; '
+        f'{url} cannot be downloaded ({err}). Fetch it elsewhere, put it into a folder and set '
+        f'{FOLDER_VARIABLE} to that folder.'
+    )
+
+
+def _warn_of_another_hash(path: Path) -> None:
+    named = _HASH_IN_NAME.search(path.name)
+    if named is None:
+        return
+    with path.open('rb') as file:
+        digest = hashlib.file_digest(file, 'sha256').hexdigest()
+    if not digest.startswith(named[1]):
+        print_log(
+            f'{path}: the sha256 begins with {digest[:8]}, the name says {named[1]}: not the '
+            'published file, or damaged',
+            'current',
+            logging.WARNING,
+        )
