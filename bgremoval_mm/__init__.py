@@ -22,12 +22,20 @@ if TYPE_CHECKING:
 if find_spec('mmengine') is not None:
     from bgremoval_mm import hooks
     from bgremoval_mm.compat import allow_mmengine_checkpoints
-    from bgremoval_mm.datasets import RembgConcatDataset, RembgDataset, RemoveBackground
+    from bgremoval_mm.datasets import (
+        Clothing10,
+        FashionStyle14,
+        RembgConcatDataset,
+        RembgDataset,
+        RemoveBackground,
+    )
 
     allow_mmengine_checkpoints()
 
 __all__ = [
+    'Clothing10',
     'DiffMetricsHook',
+    'FashionStyle14',
     'RembgConcatDataset',
     'RembgDataset',
     'RemoveBackground',
