@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -115,8 +115,7 @@ class FashionStyle14(ClassificationDataset):
         # All three, because data sets that are joined must agree on what the split is.
         subsets = read_subsets(root, files)
         self.report = subsets[self.subset]
-        seed = f' seed {self.seed}' if self.split == 'stratified' else ''
-        self._metainfo['split'] = f'{self.split}{seed} sha256 {digest(subsets)[:16]}'
+        self._metainfo['split'] = split_name(self.split, self.seed, subsets)
         self._judge(self.report, shared_paths(subsets))
         return [(path, label_of(path)) for path in self.report.paths]
 
@@ -183,7 +182,13 @@ def split_files(
     return files or ensure_lists(root, CLASSES, seed, split_dir)
 
 
-def read_subsets(root: Path, files: dict[str, Path]) -> dict[str, Subset]:
+def split_name(split: str, seed: int, subsets: Mapping[str, Subset]) -> str:
+    """What a run keeps of its split: e.g. ``'stratified seed 0 sha256 0123456789abcdef'``."""
+    numbered = f'{split} seed {seed}' if split == 'stratified' else split
+    return f'{numbered} sha256 {digest(subsets)[:16]}'
+
+
+def read_subsets(root: Path, files: Mapping[str, Path]) -> dict[str, Subset]:
     """Read the lists of a split and compare them with what is on disk."""
     tree = ImageTree.of(root, CLASSES)
     return {name: compare(file, read_list(file, CLASSES), tree) for name, file in files.items()}

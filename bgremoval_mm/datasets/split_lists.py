@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
+from bgremoval_mm.datasets.classification import one_of
+
 TOP = 'dataset'
 """The folder that holds the folders of the classes."""
 
@@ -107,7 +109,7 @@ def parse_line(line: str) -> str | None:
     return '/'.join(parts)
 
 
-def read_list(file: Path, classes: Sequence[str]) -> list[str]:
+def parse_list(file: Path, classes: Sequence[str]) -> tuple[list[str], list[str]]:
     """Read a list of paths.
 
     Args:
@@ -115,29 +117,34 @@ def read_list(file: Path, classes: Sequence[str]) -> list[str]:
         classes: The labels that there are.
 
     Returns:
-        The paths, in the order of the file, repeated ones included.
+        The paths in the order of the file, repeated ones included; and what is wrong with the
+        other lines, with file and number.
+    """
+    # Not by str.splitlines, nor by text mode's: a name may hold characters that they split at.
+    text = file.read_bytes().decode('utf-8-sig', _BYTES_SURVIVE)
+    paths, problems = [], []
+    for number, line in enumerate(text.split('\n'), 1):
+        try:
+            path = parse_line(line)
+            if path is None:
+                continue
+            one_of('label', label_of(path), classes)
+            paths.append(path)
+        except ValueError as err:
+            problems.append(f'{file}, line {number}: {err}')
+    return paths, problems
+
+
+def read_list(file: Path, classes: Sequence[str]) -> list[str]:
+    """Read a list of paths: :func:`parse_list` without its second result.
 
     Raises:
         ValueError: For a line that is no such path or has another label; names file and line.
     """
-    # Not by str.splitlines, nor by text mode's: a name may hold characters that they split at.
-    text = file.read_bytes().decode('utf-8-sig', _BYTES_SURVIVE)
-    paths = []
-    for number, line in enumerate(text.split('\n'), 1):
-        try:
-            path = parse_line(line)
-        except ValueError as err:
-            msg = f'{file}, line {number}: {err}'
-            raise ValueError(msg) from None
-        if path is None:
-            continue
-        if label_of(path) not in classes:
-            msg = (
-                f'{file}, line {number}: the label must be one of {", ".join(classes)}, but got '
-                f'{label_of(path)!r}, of {path!r}'
-            )
-            raise ValueError(msg)
-        paths.append(path)
+    paths, problems = parse_list(file, classes)
+    if problems:
+        more = f' ({len(problems) - 1:,} more lines are wrong)' if len(problems) > 1 else ''
+        raise ValueError(problems[0] + more)
     return paths
 
 
