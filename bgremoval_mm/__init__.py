@@ -22,15 +22,23 @@ if TYPE_CHECKING:
 if find_spec('mmengine') is not None:
     from bgremoval_mm import hooks
     from bgremoval_mm.compat import allow_mmengine_checkpoints
-    from bgremoval_mm.datasets import RembgConcatDataset, RembgDataset, RemoveBackground
+    from bgremoval_mm.datasets import (
+        Clothing10,
+        FashionStyle14,
+        RembgConcatDataset,
+        RembgDataset,
+        RemoveBackground,
+    )
     from bgremoval_mm.metrics import ClasswiseAccuracy
 
     allow_mmengine_checkpoints()
 
 __all__ = [
     'ClasswiseAccuracy',
+    'Clothing10',
     'DiffMetricsHook',
     'EpochSeedHook',
+    'FashionStyle14',
     'RembgConcatDataset',
     'RembgDataset',
     'RemoveBackground',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -125,4 +126,52 @@ def image_tree(tmp_path: Path, picture) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         suffix = '.png' if index >= 4 else '.jpg'
         Image.fromarray(picture(20 + index, 14, index)).save(folder / f'{index}{suffix}')
+    return root
+
+
+def write_photo(path: Path, seed: int) -> None:
+    """Write a JPEG of 40 x 40 pixels, whatever the suffix: a bright square before a colour."""
+    rng = np.random.default_rng(seed)
+    pixels = np.full((40, 40, 3), rng.integers(0, 90, 3), np.uint8)
+    pixels[10:-10, 10:-10] += rng.integers(60, 160, 3).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, 'JPEG')
+
+
+@pytest.fixture
+def clothing10_root(tmp_path: Path) -> Path:
+    """A tiny copy of Clothing10: 3, 2 and 2 photos of each class, and files that are none."""
+    from bgremoval_mm.datasets.clothing10 import CLASSES
+
+    root = tmp_path / 'clothing10'
+    for folder, count in (('train', 3), ('validation', 2), ('test', 2)):
+        for label, name in enumerate(CLASSES):
+            for index in range(count):
+                write_photo(root / folder / name / f'{folder} {index}.jpg', 10 * label + index)
+    (root / 'LICENSE').write_text('CC0')
+    (root / 'README.md').write_text('# Clothing dataset (subset)\n')
+    (root / 'train' / 'hat' / 'notes.txt').write_text('no photo')
+    return root
+
+
+@pytest.fixture
+def fashionstyle14_root(tmp_path: Path) -> Path:
+    """A tiny copy of FashionStyle14: 7, 1 and 4 photos of each class, with names as it has them.
+
+    Of each class, one training photo has no suffix and spaces, one a comma, and one a Japanese name
+    that is decomposed (NFD) on disk and composed (NFC) in the list.
+    """
+    from bgremoval_mm.datasets.fashionstyle14 import CLASSES
+
+    root = tmp_path / 'FashionStyle14_v1'
+    special = ('mig (5)', 'a, b.jpg', 'ESS-209 のコピー グ.jpg')
+    plain = {'train': 4, 'val': 1, 'test': 4}
+    for subset, count in plain.items():
+        names = [f'{subset} {index}.jpeg' for index in range(count)]
+        names += special if subset == 'train' else ()
+        lines = [f'dataset/{label}/{name}' for label in CLASSES for name in names]
+        for seed, line in enumerate(lines):
+            write_photo(root / normalize('NFD', line), seed)
+        text = ''.join(normalize('NFC', line) + '\n' for line in lines)
+        (root / f'{subset}.csv').write_text(text, encoding='utf-8')
     return root

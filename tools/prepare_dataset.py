@@ -1,0 +1,75 @@
+#!/usr/bin/env python
+"""Get a data set and check it: counts by split and class, missing, unreadable and double images.
+
+    python tools/prepare_dataset.py clothing10 [--dst data/clothing10] [--src FOLDER|ZIP]
+    python tools/prepare_dataset.py fashionstyle14 data/FashionStyle14_v1 [--stratified]
+
+What is there already is only checked, never overwritten. The exit status is 0 if the data set can
+be used (with warnings, perhaps), 1 if not, 2 for a wrong command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from bgremoval_mm.preparation import clothing10, fashionstyle14
+from bgremoval_mm.preparation.findings import Findings, PreparationError, counts_table
+from bgremoval_mm.reports.json_file import write_json
+
+# A module with `add_arguments(parser)` and `run(args) -> Findings` for each subcommand.
+COMMANDS = {'clothing10': clothing10, 'fashionstyle14': fashionstyle14}
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest='dataset', required=True, metavar='DATASET')
+    for name, module in COMMANDS.items():
+        about = (module.__doc__ or '').splitlines()[0]
+        command = commands.add_parser(name, help=about, description=about)
+        module.add_arguments(command)
+        command.add_argument(
+            '--json', type=Path, metavar='FILE', help='write what was found, with full lists'
+        )
+    args = parser.parse_args(argv)
+    if getattr(args, 'link', False) and args.src is None:
+        parser.error('--link needs --src FOLDER')
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run; 0 if the data set can be used, 1 if not, 130 if interrupted."""
+    args = parse_args(argv)
+    try:
+        findings = COMMANDS[args.dataset].run(args)
+        show(findings)
+        if args.json is not None:
+            write_json(args.json, findings.as_dict())
+    except KeyboardInterrupt:
+        print('\nInterrupted. Nothing is left half done; run the same command again.')
+        return 130
+    except (PreparationError, OSError, ValueError) as err:
+        print(f'error: {err}', file=sys.stderr)
+        return 1
+    return 0 if findings.usable else 1
+
+
+def show(findings: Findings) -> None:
+    """Print tables, errors, warnings and notes."""
+    console = Console(soft_wrap=True, highlight=False)
+    for title, counts in findings.tables.items():
+        console.print(counts_table(title, counts, findings.known))
+    for line in findings.lines():
+        console.print(line, markup=False)
+    verdict = 'can be used' if findings.usable else 'can not be used as it is'
+    console.print(f'{findings.root} {verdict}.', markup=False)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
