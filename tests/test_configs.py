@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import DATASETS, MODELS, DefaultScope
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 EXPERIMENTS = sorted(
@@ -16,23 +19,34 @@ EXPERIMENTS = sorted(
     if '_base_' not in path.parts
 )
 REMBG = [name for name in EXPERIMENTS if '-rembg' in name]
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+@lru_cache(maxsize=None)
+def _loaded(name: str) -> Config:
+    return Config.fromfile(CONFIGS / name)
 
 
 def load(name: str) -> Config:
-    """A config, loaded as a tool loads it."""
+    """A config, loaded as a tool loads it; a copy, which may be changed."""
     pytest.importorskip('mmpretrain')
-    return Config.fromfile(CONFIGS / name)
+    return deepcopy(_loaded(name))
+
+
+def innermost(dataset: ConfigDict) -> ConfigDict:
+    """The config of the data set inside of wrappers."""
+    return innermost(dataset.dataset) if 'dataset' in dataset else dataset
 
 
 def unwrapped(config: Config) -> dict[str, Any]:
     """The config with its RembgDatasets replaced by what they wrap."""
     content = config.to_dict()
-    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+    for loader in LOADERS:
         outer = content[loader]['dataset']
         assert outer['type'] == 'RembgDataset'
-        inner = outer['dataset']
         # The pipeline stands at the wrapper's own level, where stock tools look for it.
-        assert outer['pipeline'] == inner['pipeline']
+        inner = outer['dataset']
+        assert inner.setdefault('pipeline', outer['pipeline']) == outer['pipeline']
         content[loader]['dataset'] = inner
     content.pop('rembg', None)
     hooks = content.pop('custom_hooks')
@@ -56,25 +70,52 @@ def test_every_original_has_its_removed_twin(name: str) -> None:
     added = [line for line in theirs if line and line not in ours]
     removed = [line for line in ours if line and line not in theirs]
     assert len(removed) == 1
-    assert '_base_' in removed[0]
-    assert len(added) == 2
-    assert '-rembg' in added[0]
-    assert added[1] == "custom_hooks = [dict(type='DiffMetricsHook')]"
+    assert removed[0].replace('.py', '-rembg.py').replace('s_bs32-rembg', 's-rembg_bs32') == (
+        added[0]
+    )
+    assert added[1:] == ["custom_hooks = [dict(type='DiffMetricsHook')]"]
 
 
 @pytest.mark.parametrize('name', EXPERIMENTS)
-def test_config_builds_with_one_class_count(name: str) -> None:
-    """The package is imported once, the model builds, and all class counts agree."""
+def test_config_names_its_package_and_never_scales_the_learning_rate(name: str) -> None:
+    """The package is imported in one place; `auto_scale_lr` is off; loaders suit stock tools."""
     config = load(name)
-    assert config.custom_imports == {'imports': ['bgremoval_mm'], 'allow_failed_imports': False}
+    assert config.custom_imports == {
+        'imports': ['bgremoval_mm', 'bgremoval_mm.pretrained'],
+        'allow_failed_imports': False,
+    }
     assert not config.get('auto_scale_lr', {}).get('enable', False)
+    for loader in LOADERS:
+        # mmpretrain's tools fill in what is missing: with 0 workers, what torch refuses.
+        assert {'collate_fn', 'persistent_workers', 'num_workers'} <= set(config[loader])
+
+
+@pytest.fixture
+def no_initialisation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers keep the memory as it is: building a hundred VGGs is a matter of seconds."""
+    for layer in (torch.nn.Linear, torch.nn.modules.conv._ConvNd):
+        monkeypatch.setattr(layer, 'reset_parameters', lambda _self: None)
+
+
+@pytest.mark.parametrize('name', EXPERIMENTS)
+@pytest.mark.usefixtures('no_initialisation')
+def test_config_builds_with_one_class_count(name: str) -> None:
+    """The model builds, and class counts agree in the model, the preprocessor and the data set."""
+    config = load(name)
+    for loader in LOADERS:
+        leaf = innermost(config[loader].dataset)
+        # mmengine's data sets carry their classes; mmpretrain's CustomDataset is told them.
+        carried = getattr(DATASETS.get(leaf.type), 'METAINFO', {}).get('classes')
+        classes = leaf.get('metainfo', {}).get('classes') or carried
+        assert class_counts(config) == {len(classes)}
     with DefaultScope.overwrite_default_scope(config.default_scope):
-        model = MODELS.build(config.model)
-    assert sum(p.numel() for p in model.parameters()) > 0
-    inner = config.test_dataloader.dataset
-    while 'dataset' in inner:
-        inner = inner.dataset
-    assert class_counts(config) == {len(inner.metainfo.classes)}
+        model = MODELS.build(
+            {**config.model, 'data_preprocessor': deepcopy(config.data_preprocessor)}
+        )
+    shapes = {parameter.shape for parameter in model.parameters()}
+    assert torch.Size([len(classes)]) in shapes  # the last layer's bias
+    assert torch.Size([1000]) not in shapes
+    assert model.data_preprocessor.num_classes == len(classes)
 
 
 def class_counts(config: Config) -> set[int]:
@@ -93,4 +134,5 @@ def class_counts(config: Config) -> set[int]:
 
     collect(config.model)
     collect(config.data_preprocessor)
+    assert 'num_classes' in config.data_preprocessor
     return found
