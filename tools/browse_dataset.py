@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from pathlib import Path
 
 from mmengine.config import DictAction
@@ -59,6 +60,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 if the sheet was drawn, 1 if not."""
     args = parse_args(argv)
+    # mmengine's, once for every config that is read.
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     try:
         browse(args)
     # OpenMMLab's data sets check what they are given with `assert`.

@@ -173,7 +173,8 @@ def label_of(sample: Any, classes: Sequence[str] | None) -> str:
         return _names((n for n in numbers if n != _IGNORED), classes)
     if 'gt_instances' in sample and 'labels' in sample.gt_instances:
         labels = sample.gt_instances.labels.tolist()
-        return f'{len(labels)} objects: {_names(dict.fromkeys(labels), classes)}'
+        count = '1 object' if len(labels) == 1 else f'{len(labels)} objects'
+        return ': '.join(filter(None, (count, _names(dict.fromkeys(labels), classes))))
     if 'gt_score' in sample:
         shares = sorted(((float(s), i) for i, s in enumerate(sample.gt_score)), reverse=True)
         # A share that rounds to 0.00 would be noise; several shares mean a mixture.
