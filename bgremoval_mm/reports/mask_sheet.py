@@ -122,16 +122,16 @@ def make_tile(record: Record, store: MaskStore, images: Path) -> Tile:
     try:
         original = thumbnail(path, _SIDE)
     except FileNotFoundError:
-        original, warning = 'image is gone', f'there is no {path}'
+        original, warning = 'image is gone', 'the image is not there any more'
     except (ImageError, OSError) as err:
         original, warning = 'image cannot be read', str(err)
     try:
         stored = store.get(record.path)
-    except StoredMaskError as err:
-        mask, warning = 'mask is damaged', str(err)
+    except StoredMaskError:
+        mask, warning = 'mask is damaged', 'delete the mask and make it anew'
     else:
         if stored is None:
-            mask, warning = 'mask is gone', f'there is no {store.path(record.path)}'
+            mask, warning = 'mask is gone', 'the mask is not there any more: make it anew'
         else:
             mask = stored.mask
     if stored is not None and not isinstance(original, str):

@@ -71,21 +71,23 @@ def test_what_is_gone_or_changed_is_said(store: MaskStore, image_tree: Path) -> 
     tile = tile_of(store, image_tree, 'hat/0.jpg')
     assert isinstance(tile.pictures[0], np.ndarray)
     assert list(tile.pictures[1:]) == ['mask is gone', 'cannot be shown']
-    assert tile.warning == f'there is no {store.path("hat/0.jpg")}'
+    assert tile.warning == 'the mask is not there any more: make it anew'
 
     store.path('hat/2.jpg').write_bytes(b'no mask')
     tile = tile_of(store, image_tree, 'hat/2.jpg')
     assert list(tile.pictures[1:]) == ['mask is damaged', 'cannot be shown']
-    assert 'is damaged or not a mask of a MaskStore' in tile.warning
+    assert tile.warning == 'delete the mask and make it anew'
 
     (image_tree / 'dress/1.jpg').unlink()
     tile = tile_of(store, image_tree, 'dress/1.jpg')
     assert (tile.pictures[0], tile.pictures[2]) == ('image is gone', 'cannot be shown')
+    assert tile.warning == 'the image is not there any more'
     assert isinstance(tile.pictures[1], np.ndarray)
 
     (image_tree / 'dress/3.jpg').write_bytes(b'\xff\xd8\xff no photograph')
     tile = tile_of(store, image_tree, 'dress/3.jpg')
     assert tile.pictures[0] == 'image cannot be read'
+    assert tile.warning.startswith('cannot be decoded: ')
 
     Image.new('RGB', (9, 9), 'red').save(image_tree / NAME)
     tile = tile_of(store, image_tree)

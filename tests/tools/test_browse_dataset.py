@@ -137,6 +137,7 @@ def add_photo(project: Path) -> None:
         (None, ['--subset=val'], 'the config has no val_dataloader; it has train'),
         (None, ['--start=8'], '`start` must be from 0 to 7, but got 8'),
         (None, ['--cfg-options', 'train_dataloader.dataset.colour=1'], 'cannot be built'),
+        (None, ['--cfg-options', 'pipeline.7.type=X'], '--cfg-options do not fit the config'),
     ],
 )
 def test_errors_are_one_line(
