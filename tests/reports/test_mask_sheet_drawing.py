@@ -87,7 +87,7 @@ def test_what_is_gone_or_changed_is_said(store: MaskStore, image_tree: Path) -> 
     (image_tree / 'dress/3.jpg').write_bytes(b'\xff\xd8\xff no photograph')
     tile = tile_of(store, image_tree, 'dress/3.jpg')
     assert tile.pictures[0] == 'image cannot be read'
-    assert tile.warning.startswith('cannot be decoded: ')
+    assert tile.warning.startswith('not an image: the file begins with')
 
     Image.new('RGB', (9, 9), 'red').save(image_tree / NAME)
     tile = tile_of(store, image_tree)
@@ -179,3 +179,8 @@ def test_thumbnail_of_other_formats(tmp_path: Path) -> None:
         thumbnail(tmp_path / 'text.jpg', 100)
     with pytest.raises(FileNotFoundError):
         thumbnail(tmp_path / 'none.jpg', 100)
+    whole = tmp_path / 'whole.jpg'
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(whole)
+    (tmp_path / 'torn.jpg').write_bytes(whole.read_bytes()[:1500])
+    with pytest.raises(ImageError, match=r'cannot be decoded: .*truncated'):
+        thumbnail(tmp_path / 'torn.jpg', 100)
