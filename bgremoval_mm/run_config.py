@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
 
-__all__ = ['add_common_arguments', 'test_config', 'train_config']
+__all__ = ['add_common_arguments', 'read_config', 'test_config', 'train_config']
 
 _ACCELERATORS = ('cuda', 'npu', 'mlu', 'musa')  # what mmengine's AmpOptimWrapper accepts
 
@@ -101,12 +101,45 @@ def test_config(args: argparse.Namespace) -> Config:
 test_config.__test__ = False  # type: ignore[attr-defined]  # not a test for pytest to collect
 
 
+def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """A config as a run would use it, for what looks at it without running it.
+
+    Args:
+        path: The config file.
+        options: ``--cfg-options``: dotted key to value.
+
+    Raises:
+        FileNotFoundError: If the config or one of its bases is missing.
+        ValueError: If the options do not fit it.
+    """
+    cfg = _read(path)
+    _merge(cfg, options)
+    if cfg.get('default_scope') == 'mmpretrain':
+        _fill_in_mmpretrain_loaders(cfg)
+    return cfg
+
+
+def _read(path: str | Path) -> Config:
+    """Read the file."""
+    if not Path(path).is_file():
+        msg = f'config: there is no file {path}'
+        raise FileNotFoundError(msg)
+    return Config.fromfile(path)
+
+
+def _merge(cfg: Config, options: Mapping[str, Any] | None) -> None:
+    """Put ``--cfg-options`` in."""
+    if options:
+        try:
+            cfg.merge_from_dict(dict(options))
+        except (KeyError, TypeError, IndexError) as err:
+            msg = f'--cfg-options do not fit the config: {err}'
+            raise ValueError(msg) from err
+
+
 def _start(args: argparse.Namespace) -> Config:
     """Read the config and set what both tools set."""
-    if not Path(args.config).is_file():
-        msg = f'config: there is no file {args.config}'
-        raise FileNotFoundError(msg)
-    cfg = Config.fromfile(args.config)
+    cfg = _read(args.config)
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -117,12 +150,7 @@ def _start(args: argparse.Namespace) -> Config:
 
 def _finish(cfg: Config, args: argparse.Namespace) -> Config:
     """Let ``--cfg-options`` have the last word, then fill in what nobody has set."""
-    if args.cfg_options:
-        try:
-            cfg.merge_from_dict(args.cfg_options)
-        except (KeyError, TypeError, IndexError) as err:
-            msg = f'--cfg-options do not fit the config: {err}'
-            raise ValueError(msg) from err
+    _merge(cfg, args.cfg_options)
     if cfg.get('default_scope') == 'mmpretrain':
         _fill_in_mmpretrain_loaders(cfg)
     return cfg

@@ -12,9 +12,10 @@ import logging
 import sys
 from pathlib import Path
 
-from bgremoval_mm.removal import CATALOGUE, TreeSummary, remove_tree
+from bgremoval_mm.removal import CATALOGUE, MaskStore, TreeSummary, remove_tree
 
 _LISTED = 20
+_SHEET = 'least_trusted.png'
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -55,7 +56,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='accept weights whose licence forbids commercial use',
     )
-    return parser.parse_args(argv)
+    parser.add_argument(
+        '--sheet',
+        nargs='?',
+        type=Path,
+        const=True,
+        metavar='FILE.png',
+        help='afterwards, draw the 50 least trustworthy masks of the store (default: '
+        f'DST/<model>/{_SHEET}); tools/mask_sheet.py does the same',
+    )
+    args = parser.parse_args(argv)
+    if args.sheet is not None and args.output != 'store':
+        parser.error('--sheet shows a mask store: it goes with --output store only')
+    if args.sheet is True:
+        args.sheet = args.dst / args.model / _SHEET
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -63,7 +78,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     logging.basicConfig(level=logging.INFO, format='%(message)s')
     options = {key: value for key, value in vars(args).items() if value is not None}
+    sheet = options.pop('sheet', None)
     try:
+        if sheet is not None:
+            check_sheet(args)
         summary = remove_tree(**options)
     except KeyboardInterrupt:
         print('\nInterrupted. Run the same command again to go on.', file=sys.stderr)
@@ -72,7 +90,36 @@ def main(argv: list[str] | None = None) -> int:
         print(f'error: {err}', file=sys.stderr)
         return 1
     print(describe(summary))
+    if sheet is not None:
+        try:
+            draw_sheet(args)
+        except (OSError, ValueError) as err:
+            print(f'error: no sheet: {err}', file=sys.stderr)
+            return 1
+        print(f'Look at {sheet}')
     return 1 if summary.failed else 0
+
+
+def check_sheet(args: argparse.Namespace) -> None:
+    """Find out whether the sheet can be drawn before the long run, not after it."""
+    from bgremoval_mm.reports.mask_ranking import rank
+    from bgremoval_mm.reports.mask_sheet import check_target
+
+    check_target(args.sheet, MaskStore(args.dst, args.model), _image_root(args.src), rank([]))
+
+
+def draw_sheet(args: argparse.Namespace) -> None:
+    """Draw the least trustworthy masks of the store, of this run and of earlier ones."""
+    from bgremoval_mm.reports.mask_ranking import read_ranking
+    from bgremoval_mm.reports.mask_sheet import write_mask_sheet
+
+    ranking = read_ranking(args.dst, args.model)
+    write_mask_sheet(args.sheet, ranking, MaskStore(args.dst, args.model), _image_root(args.src))
+
+
+def _image_root(src: Path) -> Path:
+    """The folder that the store mirrors."""
+    return src.parent if src.is_file() else src
 
 
 def describe(summary: TreeSummary) -> str:

@@ -188,7 +188,7 @@ class RembgDataset(_Wrapper):
             raise TypeError(msg)
         self.dataset = _build(dataset, pipeline, lazy_init)
         self._removal = dict(removal, mask_dir=mask_dir)
-        for leaf in _leaves(self.dataset):
+        for leaf in leaves(self.dataset):
             leaf.pipeline = self._with_removal(leaf, leaf.pipeline, img_root)
         if not lazy_init:
             self.full_init()
@@ -196,11 +196,11 @@ class RembgDataset(_Wrapper):
     @property
     def pipeline(self) -> RembgPipeline:
         """The pipeline, background removal included. A new one gets it put in."""
-        return next(_leaves(self.dataset)).pipeline
+        return next(leaves(self.dataset)).pipeline
 
     @pipeline.setter
     def pipeline(self, pipeline: Compose | Sequence[dict | Callable]) -> None:
-        for leaf in _leaves(self.dataset):
+        for leaf in leaves(self.dataset):
             removal = next(t for t in leaf.pipeline.transforms if isinstance(t, RemoveBackground))
             leaf.pipeline = RembgPipeline(_transforms(pipeline), removal)
 
@@ -276,11 +276,11 @@ class RembgConcatDataset(_Wrapper):
     @property
     def pipeline(self) -> Compose:
         """The pipeline of the originals. A new one is set for both halves."""
-        return next(_leaves(self.dataset)).pipeline
+        return next(leaves(self.dataset)).pipeline
 
     @pipeline.setter
     def pipeline(self, pipeline: Compose | Sequence[dict | Callable]) -> None:
-        for leaf in _leaves(self.dataset):
+        for leaf in leaves(self.dataset):
             leaf.pipeline = Compose(_transforms(pipeline))
         self.removed.pipeline = pipeline
 
@@ -323,7 +323,7 @@ def _build(
     elif isinstance(dataset, Dataset) and hasattr(dataset, 'full_init'):
         built = _copy_down_to_leaves(dataset)
         if pipeline is not None:
-            for leaf in _leaves(built):
+            for leaf in leaves(built):
                 leaf.pipeline = Compose(pipeline)
     else:
         msg = (
@@ -345,13 +345,13 @@ def _copy_down_to_leaves(dataset: Any) -> Any:
     return twin
 
 
-def _leaves(dataset: Any) -> Iterator[Any]:
+def leaves(dataset: Any) -> Iterator[Any]:
     """The data sets at the bottom of wrappers: those that load images."""
     inner = _wrapped(dataset)
     if not inner:
         yield dataset
     for each in inner:
-        yield from _leaves(each)
+        yield from leaves(each)
 
 
 def _wrapped(dataset: Any) -> list[Dataset]:

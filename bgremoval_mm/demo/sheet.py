@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure, SubFigure
 from PIL import Image
 
-from bgremoval_mm.removal.files import write_atomically
+from bgremoval_mm.reports.pictures import FAINT, INK, RIGHT, WRONG, new_figure, render
 
-_RIGHT, _WRONG, _INK, _FAINT = '#1a7f37', '#cf222e', '#1f2328', '#6e7781'
+if TYPE_CHECKING:
+    from matplotlib.figure import SubFigure
+
 _OUTCOMES = {
     (True, True): 'Right in both arms',
     (False, True): 'Right only with the background removed',
@@ -112,19 +110,19 @@ def draw_sheet(
         RGB picture, 1800 pixels wide.
     """
     heights = [0.95, *2 * [_block_height(rows)], 0.35]
-    figure = Figure(figsize=(12, sum(heights)), dpi=150, facecolor='white')
+    figure = new_figure(12, sum(heights))
     bands = figure.add_gridspec(4, 2, height_ratios=heights, wspace=0, hspace=0)
     title = figure.add_subfigure(bands[0, :])
-    title.text(0.5, 0.58, heading[0], ha='center', size=17, weight='bold', color=_INK)
-    title.text(0.5, 0.2, heading[1], ha='center', size=11, color=_FAINT)
+    title.text(0.5, 0.58, heading[0], ha='center', size=17, weight='bold', color=INK)
+    title.text(0.5, 0.2, heading[1], ha='center', size=11, color=FAINT)
     for i, (outcome, shown) in enumerate(select(answers, rows, seed).items()):
         count = sum(answer.outcome == outcome for answer in answers)
         block = figure.add_subfigure(bands[1 + i // 2, i % 2])
         block.set_facecolor('#f6f8fa' if i in (0, 3) else 'white')
         _draw_block(block, f'{_OUTCOMES[outcome]}: {count} of {len(answers)}', shown, load, rows)
     foot = figure.add_subfigure(bands[3, :])
-    foot.text(0.5, 0.35, credit, ha='center', size=9, color=_FAINT)
-    return _render(figure)
+    foot.text(0.5, 0.35, credit, ha='center', size=9, color=FAINT)
+    return render(figure)
 
 
 def _block_height(rows: int) -> float:
@@ -141,9 +139,9 @@ def _draw_block(
 ) -> None:
     """Draw one outcome's title, column heads and rows."""
     height = _block_height(rows)
-    block.text(0.5, 1 - 0.3 / height, title, ha='center', size=12.5, weight='bold', color=_INK)
+    block.text(0.5, 1 - 0.3 / height, title, ha='center', size=12.5, weight='bold', color=INK)
     if not shown:
-        block.text(0.5, 0.5, 'no such picture', ha='center', size=11, color=_FAINT)
+        block.text(0.5, 0.5, 'no such picture', ha='center', size=11, color=FAINT)
         return
     axes = block.subplots(
         rows,
@@ -159,12 +157,12 @@ def _draw_block(
         },
     )
     for axis, name in zip(axes[0], ('original', 'mask', 'removed'), strict=True):
-        axis.set_title(name, size=10, color=_FAINT, pad=5)
+        axis.set_title(name, size=10, color=FAINT, pad=5)
     for row, answer in zip(axes, shown, strict=False):
         panel = load(answer)
-        row[0].set_ylabel(answer.label, size=11, weight='bold', color=_INK, labelpad=6)
+        row[0].set_ylabel(answer.label, size=11, weight='bold', color=INK, labelpad=6)
         _draw_image(row[0], panel.original, *_verdict(answer.original, answer.label))
-        _draw_image(row[1], panel.mask, f'IoU {answer.iou:.3f}', _FAINT)
+        _draw_image(row[1], panel.mask, f'IoU {answer.iou:.3f}', FAINT)
         _draw_image(row[2], panel.removed, *_verdict(answer.removed, answer.label))
     for axis in axes[len(shown) :].flat:
         axis.set_axis_off()
@@ -173,8 +171,8 @@ def _draw_block(
 def _verdict(predicted: str, label: str) -> tuple[str, str]:
     """Caption and colour of a prediction."""
     if predicted == label:
-        return f'✓ {predicted}', _RIGHT
-    return f'✗ says {predicted}', _WRONG
+        return f'✓ {predicted}', RIGHT
+    return f'✗ says {predicted}', WRONG
 
 
 def _draw_image(axis: Any, image: np.ndarray, caption: str, colour: str) -> None:
@@ -183,29 +181,4 @@ def _draw_image(axis: Any, image: np.ndarray, caption: str, colour: str) -> None
     axis.set(xticks=[], yticks=[])
     axis.set_xlabel(caption, size=10, color=colour, labelpad=3)
     for spine in axis.spines.values():
-        spine.set(edgecolor=colour, linewidth=1 if colour == _FAINT else 2.5)
-
-
-def _render(figure: Figure) -> Image.Image:
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert('RGB')
-
-
-def save_png(sheet: Image.Image, path: Path) -> None:
-    """Write the sheet as PNG, without a half-written file when interrupted."""
-    _write(path, sheet, 'PNG', optimize=True)
-
-
-def save_jpeg(sheet: Image.Image, path: Path, width: int = 1100) -> None:
-    """Write the sheet as a JPEG of ``width`` pixels, for a web page."""
-    small = sheet.resize(
-        (width, round(sheet.height * width / sheet.width)), Image.Resampling.LANCZOS
-    )
-    _write(path, small, 'JPEG', quality=85, optimize=True, progressive=True)
-
-
-def _write(path: Path, image: Image.Image, kind: str, **options: Any) -> None:
-    buffer = BytesIO()
-    image.save(buffer, kind, **options)
-    write_atomically(path, buffer.getvalue())
+        spine.set(edgecolor=colour, linewidth=1 if colour == FAINT else 2.5)

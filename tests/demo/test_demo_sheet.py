@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import pytest
 from PIL import Image
 
 from bgremoval_mm.demo import sheet
@@ -66,21 +63,3 @@ def test_sheet_without_mistakes_has_no_red() -> None:
     image = sheet.draw_sheet([answer(0)], load, ('title', 'line'), rows=1)
     assert count(image, RED) == 0
     assert count(image, GREEN) > 500
-
-
-@pytest.mark.parametrize(
-    ('save', 'kind', 'size'),
-    [
-        (sheet.save_png, 'PNG', (300, 200)),
-        (sheet.save_jpeg, 'JPEG', (1100, 733)),
-    ],
-)
-def test_sheet_is_written_whole(
-    save: object, kind: str, size: tuple[int, int], tmp_path: Path
-) -> None:
-    """The file has its format and size, and no temporary file is left."""
-    path = tmp_path / 'sheet'
-    save(Image.new('RGB', (300, 200)), path)  # type: ignore[operator]
-    with Image.open(path) as image:
-        assert (image.format, image.size) == (kind, size)
-    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,189 @@
+"""The contact sheet of masks: original, mask and removed picture of the least trustworthy ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from bgremoval_mm.removal import ImageError, MaskStore, compose, read_image
+from bgremoval_mm.removal.images import FORMATS
+from bgremoval_mm.removal.manifest import Record
+from bgremoval_mm.removal.masks import resize
+from bgremoval_mm.removal.store import StoredMaskError
+from bgremoval_mm.reports.contact_sheet import Tile, draw_tiles
+from bgremoval_mm.reports.mask_ranking import Ranking
+from bgremoval_mm.reports.pictures import save_png
+
+__all__ = ['check_target', 'draw_mask_sheet', 'make_tile', 'thumbnail', 'write_mask_sheet']
+
+_SIDE = 400  # pixels; a picture on the sheet is about half as large
+
+
+def write_mask_sheet(
+    path: Path, ranking: Ranking, store: MaskStore, images: Path, number: int = 50
+) -> None:
+    """Draw the sheet into a PNG file.
+
+    Args:
+        path: The file.
+        ranking: The masks of the store.
+        store: Where the masks are.
+        images: The folder of images that the store mirrors.
+        number: How many masks are shown.
+
+    Raises:
+        ValueError: There is nothing to show, `path` will not do (see :func:`check_target`), or
+            `images` holds none of the images.
+    """
+    check_target(path, store, images, ranking)
+    save_png(draw_mask_sheet(ranking, store, images, number), path)
+
+
+def check_target(path: Path, store: MaskStore, images: Path, ranking: Ranking) -> None:
+    """Refuse a file for the sheet that would be taken for an image or for a mask.
+
+    Raises:
+        ValueError: `path` is no PNG file, lies in the image folder, or is the mask of an image.
+    """
+    target = path.resolve()
+    if path.suffix.lower() != '.png':
+        msg = f'the sheet is a PNG file, so its name must end in .png, but got {path}'
+        raise ValueError(msg)
+    if target.is_relative_to(store.folder.resolve()):
+        name = target.relative_to(store.folder.resolve()).as_posix().removesuffix('.png')
+        if any(record.path == name for record in (*ranking.masks, *ranking.failed)):
+            msg = f'{path} is the mask of the image {name}: choose another file for the sheet'
+            raise ValueError(msg)
+    elif target.is_relative_to(images.resolve()):
+        msg = (
+            f'the sheet would lie in the image folder {images} and be taken for an image by the '
+            f'next run, and by training: choose another place than {path}'
+        )
+        raise ValueError(msg)
+
+
+def draw_mask_sheet(
+    ranking: Ranking, store: MaskStore, images: Path, number: int = 50
+) -> Image.Image:
+    """Draw original, mask and removed picture of the least trustworthy masks.
+
+    Args:
+        ranking: The masks of the store.
+        store: Where the masks are.
+        images: The folder of images that the store mirrors.
+        number: How many masks are shown.
+
+    Returns:
+        RGB picture.
+
+    Raises:
+        ValueError: There is no mask, `number` is less than 1, or `images` holds none of the images.
+    """
+    if number < 1:
+        msg = f'`number` must be at least 1, but got {number}'
+        raise ValueError(msg)
+    if not ranking.masks:
+        msg = f'{store.folder} has no mask to show: {ranking.heading()}'
+        raise ValueError(msg)
+    if not any((images / record.path).is_file() for record in ranking.masks):
+        msg = (
+            f'none of the {len(ranking.masks)} images of {store.manifest.path} is in {images} '
+            f'(for example {ranking.masks[0].path}): it must be the folder that was SRC of '
+            'tools/remove_background.py'
+        )
+        raise ValueError(msg)
+    shown = ranking.masks[:number]
+    return draw_tiles(
+        [make_tile(record, store, images) for record in shown],
+        ('original', 'mask', 'removed'),
+        (
+            f'{store.spec.name}: {ranking.heading()}',
+            f'the {len(shown)} least trustworthy; {ranking.confidence_line()}',
+        ),
+    )
+
+
+def make_tile(record: Record, store: MaskStore, images: Path) -> Tile:
+    """Original, mask and removed picture of one image, or words where one cannot be shown.
+
+    Args:
+        record: The image's record.
+        store: Where the masks are.
+        images: The folder of images that the store mirrors.
+    """
+    path = images / record.path
+    original: np.ndarray | str
+    mask: np.ndarray | str
+    removed: np.ndarray | str = 'cannot be shown'
+    stored, warning = None, ''
+    try:
+        original = thumbnail(path, _SIDE)
+    except FileNotFoundError:
+        original, warning = 'image is gone', 'the image is not there any more'
+    except (ImageError, OSError) as err:
+        original, warning = 'image cannot be read', str(err)
+    try:
+        stored = store.get(record.path)
+    except StoredMaskError:
+        mask, warning = 'mask is damaged', 'delete the mask and make it anew'
+    else:
+        if stored is None:
+            mask, warning = 'mask is gone', 'the mask is not there any more: make it anew'
+        else:
+            mask = stored.mask
+    if stored is not None and not isinstance(original, str):
+        mask = resize(stored.mask, (original.shape[1], original.shape[0]))
+        if store.is_current(stored, path):
+            removed = compose(original, mask)
+        else:
+            removed, warning = 'out of date', 'made from other content, or by other weights'
+    quality = record.quality
+    caption = [record.path]
+    if quality is not None:
+        caption.append(f'foreground {quality.foreground:.1%}, confidence {quality.confidence:.3f}')
+        if quality.flags:
+            warning = warning or f'mask is {", ".join(quality.flags)}'
+    return Tile((original, mask, removed), caption, warning)
+
+
+def thumbnail(path: Path, side: int) -> np.ndarray:
+    """Read a photograph small and upright, as :func:`read_image` reads it large.
+
+    JPEG is decoded at a fraction of its size, which is many times faster for large photographs.
+
+    Args:
+        path: The file.
+        side: The longer side of the result is this or less, in pixels.
+
+    Returns:
+        uint8 array of shape (H, W, 3), RGB.
+
+    Raises:
+        ImageError: If the file is no image that :func:`read_image` reads, or damaged.
+        OSError: If the file cannot be read.
+    """
+    with path.open('rb') as file:
+        try:
+            picture = _draft(file, side)
+        except Image.UnidentifiedImageError:
+            picture = None  # read_image says what is wrong with it
+        except Exception as err:
+            # PIL's decoders raise whatever a damaged file leads them to.
+            msg = f'cannot be decoded: {err}'
+            raise ImageError(msg) from err
+    if picture is None:
+        picture = Image.fromarray(read_image(path).rgb)
+    picture.thumbnail((side, side))
+    return np.asarray(picture)
+
+
+def _draft(file: IO[bytes], side: int) -> Image.Image | None:
+    """A JPEG decoded at a fraction of its size, still ``side`` or longer; None if it is none."""
+    with Image.open(file, formats=FORMATS) as image:
+        if image.format not in ('JPEG', 'MPO'):
+            return None
+        image.draft(None, (side, side))
+        return ImageOps.exif_transpose(image).convert('RGB')

@@ -1,0 +1,135 @@
+#!/usr/bin/env python
+"""Draw what the network of a config gets, the arms of a pair beside each other.
+
+CONFIG is either arm, X.py or X-rembg.py; the other one is looked for beside it. Both get the same
+samples and the same random numbers, so that crop, flip and colours are the same and only the
+background differs. Pipeline, batches, normalisation, padding and (in training) batch augmentations
+such as MixUp are the config's own; the normalisation is undone for the picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+
+from mmengine.config import DictAction
+from mmengine.registry import init_default_scope
+
+import bgremoval_mm  # noqa: F401  # registers the package's classes
+from bgremoval_mm.hooks.original_arm import original_name
+from bgremoval_mm.reports.browse import choose, find_twin, twin_options
+from bgremoval_mm.reports.network_input import NetworkInput, View, is_wrapped
+from bgremoval_mm.run_config import read_config
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', type=Path, help='config file of either arm')
+    parser.add_argument('--subset', default='train', choices=['train', 'val', 'test'])
+    parser.add_argument('--number', type=int, default=12, help='how many samples (default: 12)')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='of the choice and of all random numbers (default: 0)'
+    )
+    parser.add_argument(
+        '--start', type=int, metavar='N', help='show samples N, N + 1 ... instead of a choice'
+    )
+    parser.add_argument(
+        '--out', type=Path, default=Path('dataset.png'), help='the sheet (default: dataset.png)'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change settings of CONFIG, such as train_dataloader.dataset.on_missing=compute; the '
+        'other arm gets what corresponds',
+    )
+    args = parser.parse_args(argv)
+    if args.seed < 0:
+        parser.error(f'--seed must be 0 or more, but got {args.seed}')
+    if args.out.suffix.lower() != '.png':
+        parser.error(f'--out must end in .png, but got {args.out}')
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run; 0 if the sheet was drawn, 1 if not."""
+    args = parse_args(argv)
+    # mmengine's, once for every config that is read.
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
+    try:
+        browse(args)
+    # OpenMMLab's data sets check what they are given with `assert`.
+    except (OSError, ValueError, RuntimeError, ImportError, AssertionError) as err:
+        reason = str(err) or type(err).__name__
+        print(f'error: {reason}', file=sys.stderr)
+        return 1
+    print(f'Look at {args.out}')
+    return 0
+
+
+def browse(args: argparse.Namespace) -> None:
+    """Draw the sheet."""
+    from bgremoval_mm.reports.contact_sheet import Tile, draw_tiles
+    from bgremoval_mm.reports.pictures import save_png
+
+    arms = load_arms(args)
+    counts = {len(arm) for arm in arms.values()}
+    if len(counts) > 1:
+        sizes = ', '.join(f'{name}: {len(arm)}' for name, arm in arms.items())
+        msg = f'the two arms must have the same photos, but have different numbers: {sizes}'
+        raise ValueError(msg)
+    (count,) = counts
+    indices = choose(count, args.number, args.start, args.seed)
+    views = [arm.views(indices, args.seed) for arm in arms.values()]
+    tiles = [
+        Tile([view.picture for view in sample], *caption(sample))
+        for sample in zip(*views, strict=True)
+    ]
+    heading = (
+        f'{args.config.stem}: {args.subset}',
+        f'{len(tiles)} of {count:,} samples as the network gets them, seed {args.seed}',
+    )
+    save_png(draw_tiles(tiles, list(arms), heading, 8 // len(arms), side=1.7), args.out)
+
+
+def load_arms(args: argparse.Namespace) -> dict[str, NetworkInput]:
+    """The original arm and its rembg twin, or the one config that has no twin."""
+    first = read_config(args.config)
+    path = find_twin(args.config)
+    options = args.cfg_options or {}
+    if path is None:
+        configs = {args.config: options}
+        print('This config has no twin beside it; it is shown alone.')
+    else:
+        wrapped = [is_wrapped(cfg, args.subset) for cfg in (first, read_config(path))]
+        configs = dict(zip((args.config, path), twin_options(options, *wrapped), strict=True))
+    init_default_scope(first.get('default_scope', 'mmengine'))
+    arms = {}
+    for each in sorted(configs, key=lambda each: original_name(each.stem) is not None):
+        cfg = read_config(each, configs[each])
+        removed = original_name(each.stem) is not None
+        name = 'background removed' if removed else 'original'
+        arms[name if path else 'as the network gets it'] = NetworkInput(cfg, args.subset)
+    return arms
+
+
+def caption(sample: tuple[View, ...]) -> tuple[list[str], str]:
+    """The lines below a sample, and what is odd about it."""
+    view = sample[0]
+    height, width = view.picture.shape[:2]
+    size = f'{width} x {height} pixels'
+    if view.photo_size is not None:
+        size += ', photo {} x {}'.format(*view.photo_size)
+    others = {other.path for other in sample} - {view.path}
+    warning = f'the other arm shows {others.pop()}' if others else ''
+    return [line for line in (view.label, view.path) if line] + [size], warning
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,65 @@
+#!/usr/bin/env python
+"""Show the least trustworthy masks of a mask store: a list, and a contact sheet of pictures.
+
+Flagged masks come first (constant, empty, full), then those that the network was least sure of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from bgremoval_mm.removal import CATALOGUE, MaskStore
+from bgremoval_mm.removal.files import write_atomically
+from bgremoval_mm.reports.mask_ranking import read_ranking
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('masks', type=Path, help='DST of tools/remove_background.py')
+    parser.add_argument('images', type=Path, help='SRC of tools/remove_background.py')
+    parser.add_argument('--model', default='u2net', choices=list(CATALOGUE))
+    parser.add_argument(
+        '--number', type=int, default=50, help='how many masks are listed and drawn (default: 50)'
+    )
+    parser.add_argument(
+        '--out', type=Path, default=Path('masks.png'), help='the sheet (default: masks.png)'
+    )
+    parser.add_argument(
+        '--list',
+        type=Path,
+        metavar='FILE.csv',
+        help='write the whole ranking, and the images that failed, as a table',
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run; 0 if the sheet was drawn, 1 if not."""
+    args = parse_args(argv)
+    try:
+        from bgremoval_mm.reports.mask_sheet import write_mask_sheet
+        from bgremoval_mm.reports.pictures import legible
+
+        ranking = read_ranking(args.masks, args.model)
+        store = MaskStore(args.masks, args.model)
+        write_mask_sheet(args.out, ranking, store, args.images, args.number)
+        if args.list is not None:
+            args.list.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(args.list, ranking.as_csv().encode(errors='surrogateescape'))
+    except (OSError, ValueError, ImportError) as err:
+        print(f'error: {err}', file=sys.stderr)
+        return 1
+    print(legible(ranking.as_text(args.number)))
+    print(f'\nLook at  {args.out}')
+    if args.list is not None:
+        print(f'All      {args.list}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
