@@ -1,4 +1,5 @@
 """Getting and checking data sets, for ``tools/prepare_dataset.py``: one module a data set.
 
-Each has ``add_arguments(parser)`` and ``run(args) -> Findings`` for its subcommand. Nothing here is loaded by ``import bgremoval_mm``.
+Each has ``add_arguments(parser)`` and ``run(args) -> Findings`` for its subcommand. Nothing of this
+is loaded by ``import bgremoval_mm``.
 """

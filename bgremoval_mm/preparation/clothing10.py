@@ -115,7 +115,7 @@ def check(root: Path, progress: bool = True) -> Findings:
     findings.tables = {'Clothing10': counts}
     report_photos(findings, read)
     if ignored:
-        findings.notes.append(f'{len(ignored):,} files are no images and are passed over')
+        findings.notes.append(f'files that are no images, and passed over: {len(ignored):,}')
     found = fingerprint(read.hashes)
     differences = compare(images, read)
     if found == FINGERPRINT:

@@ -118,9 +118,7 @@ def _check_folders(findings: Findings, scan: Scan) -> None:
     """What is in the folder of images, whatever the lists say."""
     stray = [path for path in scan.images if path.partition('/')[0] not in CLASSES]
     if stray:
-        findings.warnings.append(
-            f'{len(stray):,} images lie in no folder of a class:{listing(stray)}'
-        )
+        findings.warnings.append(f'images in no folder of a class: {len(stray):,}{listing(stray)}')
     number = len(scan.images) - len(stray)
     stated = ' and '.join(f'{expected:,} ({who})' for expected, who in EXPECTED.items())
     text = f'{number:,} images are there; stated are {stated}'
@@ -144,7 +142,7 @@ def _check_lists(findings: Findings, root: Path, stratified: bool) -> dict[str, 
         paths, problems = parse_list(file, CLASSES)
         subsets[name] = found = compare(file, paths, tree)
         if problems:
-            blame.append(f'{len(problems):,} lines of {file} are wrong:{listing(problems)}')
+            blame.append(f'wrong lines in {file}: {len(problems):,}{listing(problems)}')
         if not found.paths:
             blame.append(f'no image that {file} lists is there')
             continue
@@ -153,11 +151,10 @@ def _check_lists(findings: Findings, root: Path, stratified: bool) -> dict[str, 
             findings.warnings.append(f'{file} has no image of {", ".join(absent)}')
         if found.missing:
             findings.warnings.append(
-                f'{len(found.missing):,} files that {file} lists are missing:'
-                f'{listing(found.missing)}'
+                f'missing files of {file}: {len(found.missing):,}{listing(found.missing)}'
             )
         if found.duplicates:
-            findings.warnings.append(f'{found.duplicates:,} lines of {file} repeat earlier ones')
+            findings.warnings.append(f'repeated lines in {file}: {found.duplicates:,}')
         findings.details[name] = {
             'wrong_lines': problems,
             'missing': found.missing,
@@ -175,11 +172,9 @@ def _compare_with_lists(findings: Findings, images: list[str], official: dict[st
     unlisted = [path for path in images if nfc(path) not in listed]
     shared = shared_paths(official)
     if unlisted and official:
-        findings.warnings.append(f'{len(unlisted):,} images stand in no list:{listing(unlisted)}')
+        findings.warnings.append(f'images in no list: {len(unlisted):,}{listing(unlisted)}')
     if shared:
-        findings.warnings.append(
-            f'{len(shared):,} images stand in more than one list:{listing(shared)}'
-        )
+        findings.warnings.append(f'images in more than one list: {len(shared):,}{listing(shared)}')
     findings.details |= {'in_no_list': unlisted, 'in_several_lists': shared}
 
 

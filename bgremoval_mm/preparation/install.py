@@ -55,7 +55,7 @@ class Layout:
 class _Member:
     path: PurePosixPath
     size: int
-    open: Callable[[], IO[bytes]]
+    read: Callable[[], IO[bytes]]
 
 
 def is_there(dst: Path) -> bool:
@@ -82,7 +82,7 @@ def install(layout: Layout, src: Path, dst: Path, progress: bool = True) -> None
         layout: What belongs to it.
         src: A folder or a zip file, that holds the data set or one folder with it.
         dst: Its place: a folder that is empty or not there.
-        progress: Show a progress bar.
+        progress: Show a progress bar, if there is a terminal.
 
     Raises:
         PreparationError: If `src` is not the data set, is damaged, or does not fit on the disk.
@@ -97,7 +97,9 @@ def install(layout: Layout, src: Path, dst: Path, progress: bool = True) -> None
                 msg = f'{dst} needs {size:,} bytes, but its disk has {free:,} left'
                 raise PreparationError(msg)
             new = temporary / dst.name
-            for member in tqdm(members, 'Copying', unit=' files', disable=not progress):
+            for member in tqdm(
+                members, 'Copying', unit=' files', disable=None if progress else True
+            ):
                 _copy(member, new / member.path, src)
             new.rename(dst)
 
@@ -172,7 +174,11 @@ def _in_folder(root: Path) -> Iterator[_Member]:
             file = Path(folder, name)
             path = PurePosixPath(file.relative_to(root).as_posix())
             if file.is_file():
-                yield _Member(path, file.stat().st_size, partial(file.open, 'rb'))
+                yield _Member(path, file.stat().st_size, partial(_open, file))
+
+
+def _open(file: Path) -> IO[bytes]:
+    return file.open('rb')
 
 
 def _in_zip(archive: zipfile.ZipFile, src: Path) -> Iterator[_Member]:
@@ -209,7 +215,7 @@ def _below_top(layout: Layout, members: Sequence[_Member], src: Path) -> list[_M
     tops = {member.path.parts[0] for member in members}
     if len(tops) == 1 and layout.missing_in(tops):
         members = [
-            _Member(PurePosixPath(*member.path.parts[1:]), member.size, member.open)
+            _Member(PurePosixPath(*member.path.parts[1:]), member.size, member.read)
             for member in members
             if len(member.path.parts) > 1
         ]
@@ -227,7 +233,7 @@ def _below_top(layout: Layout, members: Sequence[_Member], src: Path) -> list[_M
 def _copy(member: _Member, target: Path, src: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with member.open() as source, target.open('xb') as file:
+        with member.read() as source, target.open('xb') as file:
             shutil.copyfileobj(source, file)
     except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as err:
         msg = f'{src} is damaged: {member.path}: {err}'

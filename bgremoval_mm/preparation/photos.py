@@ -41,7 +41,7 @@ def survey(root: Path, paths: Sequence[str], progress: bool = True) -> Survey:
     Args:
         root: Folder of the data set.
         paths: Photographs, relative to it.
-        progress: Show a progress bar.
+        progress: Show a progress bar, if there is a terminal.
     """
     hashes: dict[str, str] = {}
     unreadable: dict[str, str] = {}
@@ -54,7 +54,9 @@ def survey(root: Path, paths: Sequence[str], progress: bool = True) -> Survey:
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         done = pool.map(read, paths)
-        for _ in tqdm(done, 'Reading', len(paths), unit=' photos', disable=not progress):
+        for _ in tqdm(
+            done, 'Reading', len(paths), unit=' photos', disable=None if progress else True
+        ):
             pass
     return Survey(hashes, dict(sorted(unreadable.items())))
 
@@ -79,13 +81,12 @@ def report_photos(findings: Findings, read: Survey) -> None:
     broken = [f'{path}: {reason}' for path, reason in read.unreadable.items()]
     if broken:
         findings.errors.append(
-            f'{len(broken):,} images cannot be read; get them again or delete them:'
-            f'{listing(broken)}'
+            f'unreadable images, to be fetched again or deleted: {len(broken):,}{listing(broken)}'
         )
     same = read.same_content()
     if same:
         findings.warnings.append(
-            f'{len(same):,} photographs are there more than once, under several names:'
+            f'photographs that are there under several names: {len(same):,}'
             f'{listing(" = ".join(group) for group in same)}'
         )
     findings.details |= {'unreadable': read.unreadable, 'same_content': same}
