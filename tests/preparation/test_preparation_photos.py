@@ -76,10 +76,10 @@ def test_listing() -> None:
 
 def test_findings_with_odd_names(tmp_path: Path) -> None:
     """A name that is no UTF-8 can be printed and written to JSON."""
-    findings = Findings('tree', 'root', warnings=['caf\udce9.jpg'])
-    findings.details = {'missing': ('caf\udce9.jpg',)}
-    assert findings.lines() == ['warning: caf\\udce9.jpg']
+    findings = Findings('tree', 'root', warnings=['no\udce9l.jpg'])
+    findings.details = {'missing': ('no\udce9l.jpg',)}
+    assert findings.lines() == ['warning: no\\udce9l.jpg']
     write_json(tmp_path / 'f.json', findings.as_dict())
     content = json.loads((tmp_path / 'f.json').read_text())
     assert content['usable'] is True
-    assert content['details'] == {'missing': ['caf\\udce9.jpg']}
+    assert content['details'] == {'missing': ['no\\udce9l.jpg']}
