@@ -125,7 +125,43 @@ def _finish(cfg: Config, args: argparse.Namespace) -> Config:
             raise ValueError(msg) from err
     if cfg.get('default_scope') == 'mmpretrain':
         _fill_in_mmpretrain_loaders(cfg)
+    if _runs_on_cpus(cfg):
+        _wrap_for_cpus(cfg)
     return cfg
+
+
+def _runs_on_cpus(cfg: Config) -> bool:
+    """Whether torchrun starts the processes of a run and they have no device but the CPU."""
+    from mmengine.device import get_device
+
+    return cfg.get('launcher') == 'pytorch' and get_device() == 'cpu'
+
+
+def _wrap_for_cpus(cfg: Config) -> None:
+    """Let DistributedDataParallel take a model on the CPU, which has no device number.
+
+    Without a ``model_wrapper_cfg`` the Runner's own settings are written down; one in the config
+    keeps its word, but for the devices that the Runner would put in.
+    """
+    wrapper = cfg.get('model_wrapper_cfg')
+    if wrapper is None:
+        wrapper = ConfigDict(
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
+    if _is_data_parallel(wrapper.get('type', 'MMDistributedDataParallel')):
+        wrapper.device_ids = None
+    cfg.model_wrapper_cfg = wrapper
+
+
+def _is_data_parallel(kind: str | type) -> bool:
+    """Whether a model wrapper takes ``device_ids``, as the Runner decides."""
+    from mmengine.registry import MODEL_WRAPPERS
+    from torch.nn.parallel import DistributedDataParallel
+
+    wrapper = MODEL_WRAPPERS.get(kind) if isinstance(kind, str) else kind
+    return wrapper is not None and issubclass(wrapper, DistributedDataParallel)
 
 
 def _fill_in_mmpretrain_loaders(cfg: Config) -> None:
