@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-@record  # torchrun reports the error that came first, whichever process it came from
+@record  # so that torchrun's summary has the error of each process that failed
 def main(args: argparse.Namespace) -> None:
     """Train."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
