@@ -60,15 +60,17 @@ def train_config(args: argparse.Namespace) -> Config:
     if args.amp:
         _use_amp(cfg)
     if args.auto_scale_lr:
-        # As mmdet: mmpretrain's tool turns it on without a batch size to scale from.
-        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
-            msg = (
-                '--auto-scale-lr needs the batch size that the learning rate is meant for: '
-                'auto_scale_lr = dict(base_batch_size=...) in the config'
-            )
-            raise ValueError(msg)
-        cfg.auto_scale_lr.enable = True
-    return _finish(cfg, args)
+        cfg.auto_scale_lr = ConfigDict(cfg.get('auto_scale_lr') or {}, enable=True)
+    cfg = _finish(cfg, args)
+    # As mmdet: mmpretrain's tool turns it on without a batch size to scale from.
+    if args.auto_scale_lr and 'base_batch_size' not in cfg.auto_scale_lr:
+        msg = (
+            '--auto-scale-lr needs the batch size that the learning rate is meant for: '
+            'auto_scale_lr = dict(base_batch_size=...) in the config, or '
+            '--cfg-options auto_scale_lr.base_batch_size=...'
+        )
+        raise ValueError(msg)
+    return cfg
 
 
 def test_config(args: argparse.Namespace) -> Config:

@@ -262,6 +262,9 @@ def test_auto_scale_lr(project: Path) -> None:
     (project / 'configs' / 'toy.py').write_text(text)
     with pytest.raises(ValueError, match='--auto-scale-lr needs the batch size'):
         make_train_config(train_args(auto_scale_lr=True))
+    options = {'auto_scale_lr.base_batch_size': 16}
+    cfg = make_train_config(train_args(auto_scale_lr=True, cfg_options=options))
+    assert cfg.auto_scale_lr == {'enable': True, 'base_batch_size': 16}
 
 
 def test_amp(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
