@@ -60,15 +60,17 @@ def train_config(args: argparse.Namespace) -> Config:
     if args.amp:
         _use_amp(cfg)
     if args.auto_scale_lr:
-        # As mmdet: mmpretrain's tool turns it on without a batch size to scale from.
-        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
-            msg = (
-                '--auto-scale-lr needs the batch size that the learning rate is meant for: '
-                'auto_scale_lr = dict(base_batch_size=...) in the config'
-            )
-            raise ValueError(msg)
-        cfg.auto_scale_lr.enable = True
-    return _finish(cfg, args)
+        cfg.auto_scale_lr = ConfigDict(cfg.get('auto_scale_lr') or {}, enable=True)
+    cfg = _finish(cfg, args)
+    # As mmdet: mmpretrain's tool turns it on without a batch size to scale from.
+    if args.auto_scale_lr and 'base_batch_size' not in cfg.auto_scale_lr:
+        msg = (
+            '--auto-scale-lr needs the batch size that the learning rate is meant for: '
+            'auto_scale_lr = dict(base_batch_size=...) in the config, or '
+            '--cfg-options auto_scale_lr.base_batch_size=...'
+        )
+        raise ValueError(msg)
+    return cfg
 
 
 def test_config(args: argparse.Namespace) -> Config:
@@ -153,7 +155,43 @@ def _finish(cfg: Config, args: argparse.Namespace) -> Config:
     _merge(cfg, args.cfg_options)
     if cfg.get('default_scope') == 'mmpretrain':
         _fill_in_mmpretrain_loaders(cfg)
+    if _runs_on_cpus(cfg):
+        _wrap_for_cpus(cfg)
     return cfg
+
+
+def _runs_on_cpus(cfg: Config) -> bool:
+    """Whether torchrun starts the processes of a run and they have no device but the CPU."""
+    from mmengine.device import get_device
+
+    return cfg.get('launcher') == 'pytorch' and get_device() == 'cpu'
+
+
+def _wrap_for_cpus(cfg: Config) -> None:
+    """Let DistributedDataParallel take a model on the CPU, which has no device number.
+
+    Without a ``model_wrapper_cfg`` the Runner's own settings are written down; one in the config
+    keeps its word, but for the devices that the Runner would put in.
+    """
+    wrapper = cfg.get('model_wrapper_cfg')
+    if wrapper is None:
+        wrapper = ConfigDict(
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
+    if _is_data_parallel(wrapper.get('type', 'MMDistributedDataParallel')):
+        wrapper.device_ids = None
+    cfg.model_wrapper_cfg = wrapper
+
+
+def _is_data_parallel(kind: str | type) -> bool:
+    """Whether a model wrapper takes ``device_ids``, as the Runner decides."""
+    from mmengine.registry import MODEL_WRAPPERS
+    from torch.nn.parallel import DistributedDataParallel
+
+    wrapper = MODEL_WRAPPERS.get(kind) if isinstance(kind, str) else kind
+    return wrapper is not None and issubclass(wrapper, DistributedDataParallel)
 
 
 def _fill_in_mmpretrain_loaders(cfg: Config) -> None:

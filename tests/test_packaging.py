@@ -18,6 +18,9 @@ from packaging.utils import canonicalize_name
 SHIPPED = ('bgremoval_mm', 'configs', 'tools')
 FILES = ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE', 'README.md', 'model-index.yml')
 FLAVOURS = {'onnxruntime', 'onnxruntime-gpu'}
+# Shell scripts, and whether they are run; the others are sourced.
+STARTERS = {f'{kind}_{what}.sh': True for kind in ('dist', 'slurm') for what in ('train', 'test')}
+STARTERS['launch.sh'] = False
 ignore_caches = shutil.ignore_patterns('__pycache__', '.mim')
 
 
@@ -35,6 +38,12 @@ def shipped_files(repository: Path) -> set[str]:
     files = [path for part in ('configs', 'tools') for path in (repository / part).rglob('*')]
     kept = [path for path in files if path.is_file() and '__pycache__' not in path.parts]
     return {str(path.relative_to(repository)) for path in kept} | {'model-index.yml'}
+
+
+def starters(wheel: Path) -> dict[str, bool]:
+    """The shell scripts in a wheel, and whether pip will make them executable."""
+    parts = [part for part in zipfile.ZipFile(wheel).infolist() if part.filename.endswith('.sh')]
+    return {Path(part.filename).name: bool(part.external_attr >> 16 & 0o111) for part in parts}
 
 
 def in_wheel(wheel: Path) -> set[str]:
@@ -61,6 +70,7 @@ def test_wheel_carries_mim(source: Path, tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob('*.whl')
     assert in_wheel(wheel) == shipped_files(source)
     assert 'tools/train.py' in in_wheel(wheel)
+    assert starters(wheel) == STARTERS
     assert not (source / 'bgremoval_mm' / '.mim').exists()
 
 
@@ -89,6 +99,7 @@ def test_wheel_from_sdist_carries_mim(source: Path, tmp_path: Path) -> None:
     backend(unpacked, f'build_wheel({str(tmp_path)!r})')
     (wheel,) = tmp_path.glob('*.whl')
     assert in_wheel(wheel) == shipped_files(source)
+    assert starters(wheel) == STARTERS
 
 
 def test_editable_install_leads_mim_to_the_sources(source: Path, tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 from mmengine.dist import is_main_process
 from mmengine.registry import METRICS, RUNNERS
 from mmengine.runner import Runner
+from torch.distributed.elastic.multiprocessing.errors import record
 
 # Makes checkpoints loadable on torch >= 2.6 and registers the package's classes, also for configs
 # that do not name it in `custom_imports`.
 import bgremoval_mm  # noqa: F401
+from bgremoval_mm.distributed import process_group
 from bgremoval_mm.reports.json_file import write_json
 from bgremoval_mm.run_config import add_common_arguments, test_config
 
@@ -39,26 +41,28 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
+@record  # so that torchrun's summary has the error of each process that failed
+def main(args: argparse.Namespace) -> None:
     """Test."""
-    args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     try:
         cfg = test_config(args)
+        group = process_group(cfg)
     except (FileNotFoundError, ValueError) as err:
         msg = f'test.py: error: {err}'
         raise SystemExit(msg) from None
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    wants_metrics = args.out is not None and Path(args.out).suffix == '.json'
-    if args.out is not None and not wants_metrics:
-        # mmdet's own dump encodes the masks, which are too large otherwise.
-        kind = 'DumpDetResults' if cfg.get('default_scope') == 'mmdet' else 'DumpResults'
-        dump = METRICS.build({'type': kind, 'out_file_path': args.out})
-        runner.test_evaluator.metrics.append(dump)
-    metrics = runner.test()
-    if wants_metrics and is_main_process():
-        write_json(args.out, metrics)
+    with group:
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        wants_metrics = args.out is not None and Path(args.out).suffix == '.json'
+        if args.out is not None and not wants_metrics:
+            # mmdet's own dump encodes the masks, which are too large otherwise.
+            kind = 'DumpDetResults' if cfg.get('default_scope') == 'mmdet' else 'DumpResults'
+            dump = METRICS.build({'type': kind, 'out_file_path': args.out})
+            runner.test_evaluator.metrics.append(dump)
+        metrics = runner.test()
+        if wants_metrics and is_main_process():
+            write_json(args.out, metrics)
 
 
 if __name__ == '__main__':
-    main()
+    main(parse_args())

@@ -8,10 +8,12 @@ import os
 
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from torch.distributed.elastic.multiprocessing.errors import record
 
 # Makes checkpoints loadable on torch >= 2.6 and registers the package's classes, also for configs
 # that do not name it in `custom_imports`.
 import bgremoval_mm  # noqa: F401
+from bgremoval_mm.distributed import process_group
 from bgremoval_mm.run_config import add_common_arguments, train_config
 
 
@@ -37,18 +39,20 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
+@record  # so that torchrun's summary has the error of each process that failed
+def main(args: argparse.Namespace) -> None:
     """Train."""
-    args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     try:
         cfg = train_config(args)
+        group = process_group(cfg)
     except (FileNotFoundError, ValueError) as err:
         msg = f'train.py: error: {err}'
         raise SystemExit(msg) from None
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    runner.train()
+    with group:
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        runner.train()
 
 
 if __name__ == '__main__':
-    main()
+    main(parse_args())

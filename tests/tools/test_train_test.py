@@ -262,6 +262,9 @@ def test_auto_scale_lr(project: Path) -> None:
     (project / 'configs' / 'toy.py').write_text(text)
     with pytest.raises(ValueError, match='--auto-scale-lr needs the batch size'):
         make_train_config(train_args(auto_scale_lr=True))
+    options = {'auto_scale_lr.base_batch_size': 16}
+    cfg = make_train_config(train_args(auto_scale_lr=True, cfg_options=options))
+    assert cfg.auto_scale_lr == {'enable': True, 'base_batch_size': 16}
 
 
 def test_amp(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,6 +282,48 @@ def test_amp(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         config.write("optim_wrapper.update(type='ApexOptimWrapper')\n")
     with pytest.raises(ValueError, match='the config has ApexOptimWrapper'):
         make_train_config(train_args(amp=True))
+
+
+def test_model_wrapper_of_cpu_processes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On CPUs the Runner's wrapper is written down without a device; what the config says stays."""
+    monkeypatch.setattr('mmengine.device.get_device', lambda: 'cpu')
+    assert make_train_config(train_args()).get('model_wrapper_cfg') is None
+    plain = {
+        'type': 'MMDistributedDataParallel',
+        'broadcast_buffers': False,
+        'find_unused_parameters': False,
+        'device_ids': None,
+    }
+    assert make_train_config(train_args(launcher='pytorch')).model_wrapper_cfg == plain
+    assert make_test_config(test_args(launcher='pytorch')).model_wrapper_cfg == plain
+    options = {'find_unused_parameters': True}
+    cfg = make_train_config(train_args(launcher='pytorch', cfg_options=options))
+    assert cfg.model_wrapper_cfg == {**plain, 'find_unused_parameters': True}
+    for given, expected in (
+        ({'static_graph': True}, {'static_graph': True, 'device_ids': None}),
+        (
+            {'type': 'MMSeparateDistributedDataParallel', 'broadcast_buffers': True},
+            {
+                'type': 'MMSeparateDistributedDataParallel',
+                'broadcast_buffers': True,
+                'device_ids': None,
+            },
+        ),
+        ({'type': 'MMFullyShardedDataParallel'}, {'type': 'MMFullyShardedDataParallel'}),
+    ):
+        options = {'model_wrapper_cfg': given}
+        cfg = make_train_config(train_args(launcher='pytorch', cfg_options=options))
+        assert cfg.model_wrapper_cfg == expected
+
+
+@pytest.mark.parametrize('device', ['cuda', 'npu', 'mps'])
+def test_model_wrapper_with_an_accelerator(
+    project: Path, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    """Where there is a device, the Runner decides, as ever."""
+    monkeypatch.setattr('mmengine.device.get_device', lambda: device)
+    for launcher in ('pytorch', 'slurm', 'none'):
+        assert make_train_config(train_args(launcher=launcher)).get('model_wrapper_cfg') is None
 
 
 def test_out_has_a_known_suffix(project: Path) -> None:
