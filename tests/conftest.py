@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from unicodedata import normalize
 
 import numpy as np
@@ -175,3 +179,34 @@ def fashionstyle14_root(tmp_path: Path) -> Path:
         text = ''.join(normalize('NFC', line) + '\n' for line in lines)
         (root / f'{subset}.csv').write_text(text, encoding='utf-8')
     return root
+
+
+@pytest.fixture(scope='session', autouse=True)
+def metafiles_are_read_once() -> None:
+    """Keep mmengine from parsing a codebase's 85 metafiles anew for every `::` base of a config.
+
+    That is most of the time that a config takes to load; their content does not change meanwhile.
+    """
+    if find_spec('mmengine') is not None:
+        from mmengine.config import utils
+
+        utils.load = lru_cache(maxsize=None)(utils.load)
+
+
+@pytest.fixture
+def no_initialisation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers keep the memory as it is: building a VGG is a matter of milliseconds."""
+    import torch
+
+    for layer in (torch.nn.Linear, torch.nn.modules.conv._ConvNd):
+        monkeypatch.setattr(layer, 'reset_parameters', lambda _self: None)
+
+
+@pytest.fixture
+def upstream_config() -> Callable[[str], Any]:
+    """A function that loads a config of the installed mmpretrain by its path below `configs`."""
+    mmpretrain = pytest.importorskip('mmpretrain')
+    from mmengine.config import Config
+
+    root = Path(mmpretrain.__file__).parent / '.mim' / 'configs'
+    return lambda name: Config.fromfile(root / name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ REMBG = [name for name in EXPERIMENTS if '-rembg' in name]
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
-@lru_cache(maxsize=None)
+@cache
 def _loaded(name: str) -> Config:
     return Config.fromfile(CONFIGS / name)
 
@@ -70,8 +70,8 @@ def test_every_original_has_its_removed_twin(name: str) -> None:
     added = [line for line in theirs if line and line not in ours]
     removed = [line for line in ours if line and line not in theirs]
     assert len(removed) == 1
-    assert removed[0].replace('.py', '-rembg.py').replace('s_bs32-rembg', 's-rembg_bs32') == (
-        added[0]
+    assert (
+        removed[0].replace('.py', '-rembg.py').replace('s_bs32-rembg', 's-rembg_bs32') == (added[0])
     )
     assert added[1:] == ["custom_hooks = [dict(type='DiffMetricsHook')]"]
 
@@ -88,13 +88,6 @@ def test_config_names_its_package_and_never_scales_the_learning_rate(name: str) 
     for loader in LOADERS:
         # mmpretrain's tools fill in what is missing: with 0 workers, what torch refuses.
         assert {'collate_fn', 'persistent_workers', 'num_workers'} <= set(config[loader])
-
-
-@pytest.fixture
-def no_initialisation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Layers keep the memory as it is: building a hundred VGGs is a matter of seconds."""
-    for layer in (torch.nn.Linear, torch.nn.modules.conv._ConvNd):
-        monkeypatch.setattr(layer, 'reset_parameters', lambda _self: None)
 
 
 @pytest.mark.parametrize('name', EXPERIMENTS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import DefaultSampler
 from mmengine.model import BaseModel
 from mmengine.registry import HOOKS, DefaultScope
 from mmengine.runner import Runner
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from bgremoval_mm import EpochSeedHook
 from bgremoval_mm.hooks.epoch_seed import epoch_seed
@@ -34,6 +32,11 @@ class Noisy(Dataset):
         return torch.tensor([float(draw()) for draw in NOISE] + [float(index)])
 
 
+def collate(samples: list[torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A batch."""
+    return {'inputs': torch.stack(samples)}
+
+
 class Network(BaseModel):
     """A linear layer behind dropout, which draws chance in the main process."""
 
@@ -42,10 +45,10 @@ class Network(BaseModel):
         self.layer = torch.nn.Linear(4, 4)
         self.seen: list[torch.Tensor] = []
 
-    def forward(self, inputs: Any, mode: str = 'tensor') -> dict[str, torch.Tensor]:
-        batch = torch.stack(list(inputs))
-        self.seen.append(batch.clone())
-        hidden = torch.nn.functional.dropout(self.layer(batch), training=self.training)
+    def forward(self, inputs: torch.Tensor, mode: str = 'tensor') -> dict[str, torch.Tensor]:
+        """The loss, whatever is asked for."""
+        self.seen.append(inputs.clone())
+        hidden = torch.nn.functional.dropout(self.layer(inputs), training=self.training)
         return {'loss': hidden.square().mean()}
 
 
@@ -58,15 +61,15 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         name: str, epochs: int, hook: bool = True, workers: int = 2, persistent: bool = False
     ) -> Network:
         torch.manual_seed(0)  # the same first weights
-        dataset, network = Noisy(), Network()
-        loader = DataLoader(
-            dataset,
-            batch_size=2,
-            sampler=DefaultSampler(dataset, seed=0),
-            num_workers=workers,
-            persistent_workers=persistent,
-            collate_fn=list,
-        )
+        network = Network()
+        loader = {
+            'dataset': Noisy(),
+            'batch_size': 2,
+            'sampler': {'type': 'DefaultSampler', 'shuffle': True},
+            'num_workers': workers,
+            'persistent_workers': persistent,
+            'collate_fn': {'type': collate},
+        }
         runner = Runner(
             model=network,
             work_dir=str(tmp_path / name),
@@ -115,11 +118,15 @@ def test_every_epoch_and_worker_has_numbers_of_its_own(train: Any) -> None:
     assert len(torch.unique(repeated, dim=0)) < 18
 
 
-def test_kept_workers_are_warned_of(train: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_kept_workers_are_warned_of(train: Any, tmp_path: Path) -> None:
     """Where the promise cannot be kept, the log says so."""
-    with caplog.at_level(logging.WARNING):
-        train('kept', 1, persistent=True)
-    assert 'persistent_workers=True: a resumed run will see other augmentations' in caplog.text
+    train('kept', 1, persistent=True)
+    (log,) = (tmp_path / 'kept').rglob('*.log')
+    said = 'persistent_workers=True: a resumed run will see other augmentations'
+    assert said in log.read_text()
+    train('started anew', 1)
+    (log,) = (tmp_path / 'started anew').rglob('*.log')
+    assert said not in log.read_text()
 
 
 def test_seeds() -> None:
