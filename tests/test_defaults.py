@@ -1,0 +1,236 @@
+"""docs/defaults.md and the configs say the same, and no open setting is missing."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mmengine
+import pytest
+from mmengine.config import Config
+
+from bgremoval_mm import RemoveBackground
+from bgremoval_mm.experiments import CLASSIFICATION, CLASSIFICATION_DATASETS, Classification
+
+ROOT = Path(__file__).resolve().parents[1]
+REGISTER = (ROOT / 'docs' / 'defaults.md').read_text(encoding='utf-8')
+CELLS = [(each, dataset) for each in CLASSIFICATION for dataset in CLASSIFICATION_DATASETS]
+IDS = [Path(each.config(dataset)).stem for each, dataset in CELLS]
+# What a config says of the network's shape, of the loss's form and of the schedule's kind is given
+# by the network's name and by the paper.
+STRUCTURE = {
+    *('type', '_scope_', 'by_epoch', 'begin', 'convert_to_iter_based', 'mode', 'deterministic'),
+    *('num_classes', 'in_channels', 'out_indices', 'num_stages', 'stem_channels', 'depth', 'arch'),
+    *('style', 'neck', 'norm_cfg', 'init_cfg', 'prefix', 'topk', 'cal_acc', 'reduction'),
+    'loss_weight',
+}
+PAPER = {'optim_wrapper.optimizer.lr'}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: for which experiments, which settings, which value (text)."""
+
+    selectors: tuple[str, ...]
+    settings: tuple[str, ...]
+    value: str
+
+    def is_for(self, experiment: Classification, dataset: str) -> bool:
+        """Whether the row is for a cell."""
+        names = {
+            'all',
+            experiment.family,
+            experiment.figure,
+            f'{experiment.family} {experiment.figure}',
+            {'fashionstyle14': 'FashionStyle14', 'clothing10': 'Clothing10'}[dataset],
+        }
+        return not names.isdisjoint(self.selectors)
+
+    @property
+    def literal(self) -> Any:
+        """The value, if the cell is nothing but a literal; else Ellipsis."""
+        found = re.fullmatch(r'`([^`]+)`', self.value)
+        return ast.literal_eval(found[1]) if found else ...
+
+
+def rows(columns: int) -> Iterator[list[str]]:
+    """The cells of all table lines of so many columns, without heads."""
+    for line in REGISTER.splitlines():
+        cells = [cell.strip() for cell in line.strip('|').split('|')]
+        is_row = line.startswith('|') and len(cells) == columns
+        if is_row and not line.startswith('|---') and cells[-1] != 'reason':
+            yield cells
+
+
+ROWS = [
+    Row(
+        tuple(part.strip() for part in selectors.split(',')),
+        tuple(re.findall(r'`([^`]+)`', settings)),
+        value,
+    )
+    for selectors, settings, value, _ in rows(4)
+]
+
+
+@cache
+def load(experiment: Classification, dataset: str) -> Config:
+    """The config of a cell's original arm."""
+    pytest.importorskip('mmpretrain')
+    return Config.fromfile(ROOT / 'configs' / experiment.config(dataset))
+
+
+def look_up(config: Any, path: str) -> Any:
+    """The value at a dotted path; list elements go by number."""
+    for part in path.split('.'):
+        config = config[int(part)] if part.isdigit() else config[part]
+    return config
+
+
+def leaves(node: Any, path: str) -> Iterator[str]:
+    """The dotted paths of all settings below one, but for what is structure."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            # The weights to start from are a setting; other initialisation is the network's own.
+            keep = key not in STRUCTURE or (key == 'init_cfg' and 'checkpoint' in (value or {}))
+            if keep:
+                yield from leaves(value, f'{path}.{key}')
+    elif isinstance(node, list | tuple) and node and isinstance(node[0], dict):
+        for index, value in enumerate(node):
+            yield from leaves(value, f'{path}.{index}')
+    elif node is not None and node != []:
+        yield path
+
+
+def test_register_is_read() -> None:
+    """The tables are found, and every row is for some experiment and has a setting and a reason."""
+    assert len(ROWS) > 35
+    for row in ROWS:
+        assert row.settings, row
+        assert any(row.is_for(*cell) for cell in CELLS), row
+    assert all(cells[-1] for cells in rows(4))
+
+
+@pytest.mark.parametrize(('experiment', 'dataset'), CELLS, ids=IDS)
+def test_configs_have_the_registered_values(experiment: Classification, dataset: str) -> None:
+    """Each value in the register is the one in every config that it is for."""
+    config = load(experiment, dataset)
+    for row in ROWS:
+        if not row.is_for(experiment, dataset):
+            continue
+        for setting in row.settings:
+            found = look_up(config, setting)  # a setting that is not there fails here
+            if row.literal is not ...:
+                assert found == row.literal, setting
+
+
+@pytest.mark.parametrize(('experiment', 'dataset'), CELLS, ids=IDS)
+def test_no_open_setting_is_unregistered(experiment: Classification, dataset: str) -> None:
+    """Every setting of optimiser, schedule, network and seed is the paper's or has one row."""
+    config = load(experiment, dataset)
+    for part in ('optim_wrapper', 'param_scheduler', 'model', 'randomness'):
+        for path in leaves(config[part], part):
+            covering = [
+                row
+                for row in ROWS
+                if row.is_for(experiment, dataset)
+                and any(path == each or path.startswith(f'{each}.') for each in row.settings)
+            ]
+            assert path in PAPER or len(covering) == 1, path
+
+
+def test_removal_defaults() -> None:
+    """The transform's defaults, which the configs leave as they are, are the registered ones."""
+    pytest.importorskip('mmpretrain')
+    parameters = inspect.signature(RemoveBackground).parameters
+    registered = {
+        name.strip('`'): value for name, value, _ in rows(3) if name.strip('`') in parameters
+    }
+    assert set(registered) == {'model', 'threshold', 'fill', 'prob'}
+    for name, value in registered.items():
+        expected = ast.literal_eval(value.strip('`'))
+        assert parameters[name].default == expected
+        for dataset in CLASSIFICATION_DATASETS:
+            config = Config.fromfile(ROOT / 'configs' / CLASSIFICATION[0].config(dataset, 'rembg'))
+            assert config.train_dataloader.dataset.get(name, expected) == expected
+
+
+def switched_on(pipeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A pipeline with what the paper argues against as upstream has it."""
+    pipeline = deepcopy(pipeline)
+    for step in pipeline:
+        if step['type'] == 'RandomErasing':
+            assert step['erase_prob'] == 0
+            step['erase_prob'] = 0.25
+        for policy in step.get('policies', ()) if step['type'] == 'RandAugment' else ():
+            if isinstance(policy, dict) and policy['type'] == 'Cutout':
+                assert policy['prob'] == 0
+                policy['prob'] = 0.5
+    return pipeline
+
+
+def at_224_pixels(pipeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A pipeline for 384 pixels at 224; the centre crop is out of a shorter side of 256."""
+    pipeline = deepcopy(pipeline)
+    for step in pipeline:
+        if step['type'] == 'ResizeEdge':
+            step['scale'] = 256
+        for name in ('scale', 'crop_size'):
+            if step.get(name) == 384:
+                step[name] = 224
+    return pipeline
+
+
+def plain(node: Any) -> Any:
+    """Settings without scopes, tuples as lists."""
+    if isinstance(node, dict):
+        return {key: plain(value) for key, value in node.items() if key != '_scope_'}
+    return [plain(each) for each in node] if isinstance(node, list | tuple) else node
+
+
+@pytest.mark.parametrize('experiment', CLASSIFICATION, ids=lambda e: f'{e.title} {e.figure}')
+def test_pipelines_are_the_registered_upstream_ones(
+    experiment: Classification, upstream_config: Callable[[str], Config]
+) -> None:
+    """Augmentation, sizes and normalisation are mmpretrain's for the network; nothing cuts out."""
+    (row,) = [
+        row
+        for row in ROWS
+        if 'train_pipeline' in row.settings and row.is_for(experiment, 'clothing10')
+    ]
+    named = re.search(r"mmpretrain's `([^`]+)`", row.value)
+    assert named is not None
+    upstream, config = upstream_config(named[1]), load(experiment, 'clothing10')
+    change = at_224_pixels if 'at 224 pixels' in row.value else deepcopy
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        ours, theirs = (each[loader].dataset.pipeline for each in (config, upstream))
+        assert plain(switched_on(ours)) == plain(change(theirs))
+    for name in ('mean', 'std', 'to_rgb'):
+        assert config.data_preprocessor[name] == upstream.data_preprocessor[name]
+
+
+@pytest.mark.parametrize(
+    'experiment', [e for e in CLASSIFICATION if e.pretrained], ids=lambda e: e.model
+)
+def test_initial_weights_are_mmpretrains(experiment: Classification) -> None:
+    """The URL is the one in mmpretrain's metafile, or in mmengine's hub where there is none."""
+    mmpretrain = pytest.importorskip('mmpretrain')
+    url = load(experiment, 'fashionstyle14').model.backbone.init_cfg.checkpoint
+    if experiment.model == 'resnest101':
+        hub = json.loads((Path(mmengine.__file__).parent / 'hub' / 'mmcls.json').read_text())
+        assert url == hub['resnest101']
+        return
+    metafile = Path(
+        mmpretrain.__file__, '..', '.mim', 'configs', experiment.family, 'metafile.yml'
+    ).resolve()
+    models = mmengine.load(metafile)['Models']
+    weights = {each.get('Weights') for each in models if experiment.model in each['Name']}
+    exact = [each['Weights'] for each in models if each['Name'].split('_')[0] == experiment.model]
+    assert url in (exact or weights)

@@ -1,0 +1,200 @@
+"""The classification configs train and test on tiny data, each network at its full size."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+
+from bgremoval_mm.datasets.clothing10 import CLASSES
+from bgremoval_mm.experiments import CLASSIFICATION, Classification
+from bgremoval_mm.removal import remove_tree
+from bgremoval_mm.reports.runs import read_run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('isolated_scope')]
+
+
+@pytest.fixture
+def isolated_scope(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Runner leaves its default scope behind, which would change how later tests find classes."""
+    pytest.importorskip('mmpretrain')
+    monkeypatch.setattr(DefaultScope, '_instance_dict', DefaultScope._instance_dict.copy())
+
+
+@pytest.fixture
+def tiny_config(clothing10_root: Path, tiny_model: Any, tmp_path: Path) -> Callable[..., Config]:
+    """A function that gives an experiment's config on the tiny Clothing10, two steps an epoch."""
+    tiny_model('u2netp')
+    masks = tmp_path / 'masks'
+    remove_tree(clothing10_root, masks, 'u2netp', device='cpu', progress=False)
+
+    def make(experiment: Classification, arm: str, **options: Any) -> Config:
+        config = Config.fromfile(ROOT / 'configs' / experiment.config('clothing10', arm))
+        config.work_dir = str(tmp_path / 'work_dirs' / Path(config.filename).stem)
+        for name in ('train', 'val', 'test'):
+            loader = config[f'{name}_dataloader']
+            loader.update(num_workers=0, batch_size=2)
+            leaf = loader.dataset
+            if arm == 'rembg':
+                leaf.update(model='u2netp', mask_dir=str(masks))
+                leaf = leaf.dataset
+            leaf.data_root = str(clothing10_root)
+            # Photos of two classes: the first of each class is 2 or 3 further.
+            leaf.indices = [0, 1, 3, 4] if name == 'train' else [0, 2]
+        config.default_hooks.checkpoint.update(interval=-1, save_best=None)  # a gigabyte each
+        config.default_hooks.logger.interval = 1
+        if experiment.pretrained:
+            config.model.backbone.init_cfg = None
+        config.merge_from_dict(options)
+        return config
+
+    return make
+
+
+def experiment(model: str) -> Classification:
+    """The from-scratch experiment of a network, or the only one there is."""
+    return next(each for each in CLASSIFICATION if each.model == model)
+
+
+class OneEpoch(Hook):
+    """Ends the training after an epoch, and remembers what it did to the last layer's bias."""
+
+    moved = False
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Keep the bias as it was initialised."""
+        self.before = self.bias(runner).clone()
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Compare, and stop as EarlyStoppingHook does."""
+        self.moved = not torch.equal(self.before, self.bias(runner))
+        runner.train_loop.stop_training = True
+
+    @staticmethod
+    def bias(runner: Runner) -> torch.Tensor:
+        """The last parameter."""
+        return list(runner.model.parameters())[-1].detach()
+
+
+def train(runner: Runner) -> OneEpoch:
+    """Train for an epoch, with the schedule of the whole training."""
+    hook = OneEpoch()
+    runner.register_hook(hook)
+    runner.train()
+    return hook
+
+
+@pytest.mark.parametrize(
+    'model', ['vgg11', 'vgg11bn', 'resnet50', 'resnest101', 'swin-tiny', 'vit-base-p16']
+)
+def test_each_family_takes_a_training_step_and_is_tested(
+    model: str, tiny_config: Callable[..., Config]
+) -> None:
+    """Two steps at the real image size; weights move, validation and test give their metrics."""
+    config = tiny_config(experiment(model), 'rembg')
+    runner = Runner.from_cfg(config)
+    assert train(runner).moved
+    run = read_run(config.work_dir)
+    assert set(run.val) == {1}
+    assert 0 <= run.val[1]['accuracy/top1'] <= 100
+    metrics = runner.test()
+    assert [name for name in metrics if '/class/' in name] == [
+        f'accuracy/class/{name}' for name in CLASSES
+    ]
+    # One photo of each of the first two classes, and none of the others.
+    assert [name for name in CLASSES if not math.isnan(metrics[f'accuracy/class/{name}'])] == [
+        'dress',
+        'hat',
+    ]
+    shares = [metrics['accuracy/class/dress'], metrics['accuracy/class/hat']]
+    assert metrics['accuracy/top1'] == pytest.approx(sum(shares) / 2)
+
+
+def test_the_difference_table_has_the_classes(
+    tiny_config: Callable[..., Config], tmp_path: Path
+) -> None:
+    """Both arms trained and tested: top-1 and each class's accuracy are compared."""
+    for arm in ('original', 'rembg'):
+        config = tiny_config(experiment('vgg11bn'), arm)
+        runner = Runner.from_cfg(config)
+        train(runner)
+        runner.test()
+    report = json.loads((Path(config.work_dir) / 'diff_metrics.json').read_text())
+    assert report['runs']['test']['baseline'].endswith('vgg11bn_1xb32_clothing10')
+    assert list(report['test']) == ['accuracy/top1', *(f'accuracy/class/{n}' for n in CLASSES)]
+    dress, hat, skirt = (report['test'][f'accuracy/class/{n}'] for n in ('dress', 'hat', 'skirt'))
+    for entry in (dress, hat):
+        assert entry['unit'] == 'percent'
+        assert entry['diff'] == entry['rembg'] - entry['original']
+    assert skirt['diff'] is None  # no photo of it
+
+
+@pytest.mark.parametrize(
+    ('model', 'options'),
+    [
+        ('swin-tiny', {'model.train_cfg.probs': [0.5, 0.5]}),
+        ('vgg11', {'model.train_cfg.augments.type': 'CutMix', 'model.train_cfg.augments.alpha': 1}),
+        (
+            'resnet50',
+            {
+                'model.train_cfg.augments.type': 'Mixup',
+                'model.train_cfg.augments.alpha': 0.2,
+            },
+        ),
+    ],
+)
+def test_batch_augmentations_can_be_switched_on(
+    model: str, options: dict[str, Any], tiny_config: Callable[..., Config]
+) -> None:
+    """The documented options mix the pictures of a batch and their labels."""
+    config = tiny_config(experiment(model), 'original', **options)
+    runner = Runner.from_cfg(config)
+    network = runner.model
+    seen: list[torch.Tensor] = []
+    network.register_forward_pre_hook(
+        lambda _module, _arguments, keywords: (
+            seen.extend(
+                sample.gt_score for sample in keywords['data_samples'] if 'gt_score' in sample
+            )
+            if keywords.get('mode') == 'loss'
+            else None
+        ),
+        with_kwargs=True,
+    )
+    train(runner)
+    scores = torch.stack(seen)
+    assert scores.shape == (4, len(CLASSES))
+    torch.testing.assert_close(scores.sum(dim=1), torch.ones(4))
+    assert ((scores > 0).sum(dim=1) == 2).any()  # some picture is a mixture of two classes
+
+
+def test_without_it_nothing_is_mixed(tiny_config: Callable[..., Config]) -> None:
+    """With the configs' own probability of 0, every label stays one class."""
+    config = tiny_config(experiment('swin-tiny'), 'original')
+    network = Runner.from_cfg(config).model
+    batch = {
+        'inputs': torch.randint(0, 255, (8, 3, 224, 224), dtype=torch.uint8),
+        'data_samples': labelled(8),
+    }
+    for _ in range(20):
+        samples = network.data_preprocessor(batch, training=True)['data_samples']
+        scores = torch.stack([sample.gt_score for sample in samples])
+        assert ((scores == 1).sum(dim=1) == 1).all()
+
+
+def labelled(count: int) -> list[Any]:
+    """Samples of alternating classes."""
+    from mmpretrain.structures import DataSample
+
+    return [DataSample().set_gt_label(index % 2) for index in range(count)]
