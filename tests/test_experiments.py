@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import mmengine
 import pytest
 from mmengine.config import Config
 
@@ -121,3 +123,36 @@ def test_wrong_arguments() -> None:
         CLASSIFICATION[0].config('imagenet')
     with pytest.raises(ValueError, match="one of original, rembg, but got 'removed'"):
         CLASSIFICATION[0].config('clothing10', 'removed')
+
+
+@pytest.mark.parametrize('family', sorted({each.family for each in CLASSIFICATION}))
+def test_readme_and_metafile_list_every_config(family: str) -> None:
+    """A folder's README links each config once, and its metafile names each with its settings."""
+    folder = ROOT / 'configs' / 'classification' / family
+    files = sorted(path.name for path in folder.glob('*.py'))
+    links = re.findall(r'\]\(([^/)]+\.py)\)', (folder / 'README.md').read_text(encoding='utf-8'))
+    assert sorted(links) == files
+    models = mmengine.load(folder / 'metafile.yml')['Models']
+    assert sorted(Path(each['Config']).name for each in models) == files
+    settings = {
+        each.config(dataset, arm): (each.epochs, each.batch_size)
+        for each in CLASSIFICATION
+        for dataset in CLASSIFICATION_DATASETS
+        for arm in ARMS
+    }
+    for each in models:
+        assert each['Name'] == Path(each['Config']).stem
+        found = (each['Metadata']['Epochs'], each['Metadata']['Batch Size'])
+        assert found == settings[each['Config'].removeprefix('configs/')]
+
+
+def test_model_index_names_every_metafile() -> None:
+    """`mim search` reads all folders, by the package that it reads them with."""
+    modelindex = pytest.importorskip('modelindex')
+    index = modelindex.load(str(ROOT / 'model-index.yml'))
+    index.build_models_with_collections()
+    names = {Path(each.config).name for each in index.models}
+    assert names == {Path(e.config(d, a)).name for e in CLASSIFICATION
+                     for d in CLASSIFICATION_DATASETS for a in ARMS}  # fmt: skip
+    assert all((ROOT / each.config).is_file() for each in index.models)
+    assert all((ROOT / each.readme).is_file() for each in index.collections)

@@ -144,6 +144,10 @@ MIXING = {
     'resnest101': {'model.train_cfg.probs': [1.0]},
     'vgg11': {'model.train_cfg.augments.type': 'CutMix', 'model.train_cfg.augments.alpha': 1.0},
     'resnet50': {'model.train_cfg.augments.type': 'Mixup', 'model.train_cfg.augments.alpha': 0.2},
+    'vit-base-p16': {
+        'model.train_cfg.augments.type': 'Mixup',
+        'model.train_cfg.augments.alpha': 0.2,
+    },
 }
 
 
