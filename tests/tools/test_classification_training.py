@@ -33,14 +33,18 @@ def isolated_scope(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def tiny_config(clothing10_root: Path, tiny_model: Any, tmp_path: Path) -> Callable[..., Config]:
-    """A function that gives an experiment's config on the tiny Clothing10, two steps an epoch."""
+def tiny_config(
+    request: pytest.FixtureRequest, tiny_model: Any, tmp_path: Path
+) -> Callable[..., Config]:
+    """A function that gives an experiment's config on a tiny data set, two steps an epoch."""
     tiny_model('u2netp')
     masks = tmp_path / 'masks'
-    remove_tree(clothing10_root, masks, 'u2netp', device='cpu', progress=False)
 
-    def make(experiment: Classification, arm: str) -> Config:
-        config = Config.fromfile(ROOT / 'configs' / experiment.config('clothing10', arm))
+    def make(experiment: Classification, arm: str, dataset: str = 'clothing10') -> Config:
+        root = request.getfixturevalue(f'{dataset}_root')
+        if not masks.exists():
+            remove_tree(root, masks, 'u2netp', device='cpu', progress=False)
+        config = Config.fromfile(ROOT / 'configs' / experiment.config(dataset, arm))
         config.work_dir = str(tmp_path / 'work_dirs' / Path(config.filename).stem)
         for name in ('train', 'val', 'test'):
             loader = config[f'{name}_dataloader']
@@ -49,9 +53,11 @@ def tiny_config(clothing10_root: Path, tiny_model: Any, tmp_path: Path) -> Calla
             if arm == 'rembg':
                 leaf.update(model='u2netp', mask_dir=str(masks))
                 leaf = leaf.dataset
-            leaf.data_root = str(clothing10_root)
-            # Photos of two classes: the first of each class is 2 or 3 further.
-            leaf.indices = [0, 1, 3, 4] if name == 'train' else [0, 2]
+            leaf.data_root = str(root)
+            if dataset == 'clothing10':  # photos of two classes, of which each has 3 or 2
+                leaf.indices = [0, 1, 3, 4] if name == 'train' else [0, 2]
+            else:  # a class's training photos end with those of odd names
+                leaf.indices = [3, 4, 5, 6] if name == 'train' else [0, 1]
         config.default_hooks.checkpoint.update(interval=-1, save_best=None)  # a gigabyte each
         config.default_hooks.logger.interval = 1
         if experiment.pretrained:
@@ -137,6 +143,30 @@ def test_the_difference_table_has_the_classes(
         assert entry['unit'] == 'percent'
         assert entry['diff'] == entry['rembg'] - entry['original']
     assert skirt['diff'] is None  # no photo of it
+
+
+@pytest.mark.parametrize('split', ['official', 'stratified'])
+def test_fashionstyle14_and_the_split_in_the_checkpoint(
+    split: str, tiny_config: Callable[..., Config]
+) -> None:
+    """Photos of odd names train with their masks; the run keeps which split it used."""
+    config = tiny_config(experiment('resnet50'), 'rembg', 'fashionstyle14')
+    config.default_hooks.checkpoint.interval = 1
+    config.model.backbone.depth = 18
+    config.model.head.in_channels = 512
+    for name in ('train', 'val', 'test'):
+        config[f'{name}_dataloader'].dataset.dataset.split = split
+    runner = Runner.from_cfg(config)
+    assert train(runner).moved
+    (checkpoint,) = Path(config.work_dir).glob('epoch_*.pth')
+    meta = torch.load(checkpoint, weights_only=True)['meta']['dataset_meta']
+    assert len(meta['classes']) == 14
+    assert meta['split'].startswith(
+        'official sha256' if split == 'official' else 'stratified seed 0'
+    )
+    photos = [runner.train_dataloader.dataset.get_data_info(i)['img_path'] for i in range(4)]
+    if split == 'official':
+        assert {Path(photo).suffix for photo in photos} == {'', '.jpg', '.jpeg'}
 
 
 MIXING = {
