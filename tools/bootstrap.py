@@ -216,11 +216,11 @@ def damaged() -> Iterator[Path]:
             yield folder
 
 
-def ask(*command: str | Path) -> str:
-    """What a command prints; nothing if it cannot be run or fails."""
+def ask(*command: str | Path, timeout: float = 60) -> str:
+    """What a command prints; nothing if it cannot be run, fails, or takes longer (seconds)."""
     try:
         return subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=60
+            command, capture_output=True, text=True, check=True, timeout=timeout
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return ''
@@ -259,7 +259,8 @@ def make_venv() -> None:
     if VENV.exists():
         print(f'      {VENV} is unusable and is made anew')
         shutil.rmtree(VENV)
-    ask(sys.executable, '-m', 'venv', VENV)
+    # Seconds on a free machine; minutes on one that is busy with other jobs.
+    ask(sys.executable, '-m', 'venv', VENV, timeout=900)
     if not usable():
         msg = 'Python cannot make virtual environments: `sudo apt-get install python3.11-venv`.'
         raise SetupError(msg)
