@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,7 @@ class CheckLabelMap(_Check):
         classes: Names of the classes.
     """
 
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = field(repr=False)
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Look at ``gt_seg_map``, right after it is loaded."""
@@ -100,13 +100,13 @@ def insert_after(
 def nested(transforms: Iterable[Any]) -> Iterator[Any]:
     """All transforms, those within others (RandomChoice, TransformBroadcaster...) among them."""
     for each in transforms:
-        if isinstance(each, list | tuple | Compose):
+        if isinstance(each, list | tuple):
             yield from nested(each)
             continue
         yield each
-        inner = getattr(each, 'transforms', None)
-        if isinstance(inner, list | tuple | Compose):
-            yield from nested(inner)
+        # A list, or mmcv's or mmengine's Compose, which has a list of that name in turn.
+        inner = getattr(each, 'transforms', [])
+        yield from nested(inner if isinstance(inner, list | tuple) else [inner])
 
 
 def same_classes(name: str, metainfo: Mapping | None, classes: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ What is made goes to a folder beside the data set, which itself is only read:
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -266,7 +267,7 @@ def read_labels(path: Path) -> np.ndarray:
     """
     from scipy.io import loadmat
 
-    content = loadmat(path)
+    content = loadmat(io.BytesIO(path.read_bytes()))
     if 'groundtruth' not in content:
         names = sorted(name for name in content if not name.startswith('__'))
         msg = f'{path} must hold `groundtruth`, but holds {first_few(names) or "nothing"}'
@@ -297,7 +298,8 @@ def read_label_list(path: Path) -> tuple[str, ...]:
     from scipy.io import loadmat
 
     try:
-        return tuple(str(cell[0]) for cell in loadmat(path)['label_list'].ravel())
+        content = loadmat(io.BytesIO(path.read_bytes()))
+        return tuple(str(cell[0]) for cell in content['label_list'].ravel())
     except Exception as err:
         # scipy raises what comes up while it decodes.
         msg = f'{path}, the list of the labels, cannot be read: {type(err).__name__}: {err}'

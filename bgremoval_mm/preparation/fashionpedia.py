@@ -112,6 +112,11 @@ def check(
                 f'{file} has {tally.images:,} images; the published one has {expected:,}, so '
                 'results differ'
             )
+        if any(each['id'] == 0 for each in content['annotations']):
+            findings.warnings.append(
+                f'{file}: an annotation has the id 0, which COCOeval takes for "not found"; even '
+                'perfect predictions score a little below 1'
+            )
         counts[subset] = Counter(dict.fromkeys(FASHIONPEDIA_CLASSES, 0))
         counts[subset].update(
             FASHIONPEDIA_CLASSES[each['category_id']] for each in content['annotations']

@@ -114,9 +114,9 @@ def test_parts_lie_on_garments() -> None:
 def test_no_annotation() -> None:
     """Nothing but background; a polygon of two points is nothing as well."""
     line = {'id': 1, 'category_id': 0, 'segmentation': [[1, 1, 9, 9]]}
-    for annotations in ([], [line]):
-        assert (draw_label_map(annotations, HEIGHT, WIDTH) == 255).all()
-        assert (draw_label_map(annotations, HEIGHT, WIDTH, True) == 46).all()
+    for nothing in ([], [line]):
+        assert (draw_label_map(nothing, HEIGHT, WIDTH) == 255).all()
+        assert (draw_label_map(nothing, HEIGHT, WIDTH, True) == 46).all()
 
 
 @pytest.mark.parametrize(
