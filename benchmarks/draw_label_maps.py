@@ -51,12 +51,12 @@ def main() -> None:
     rle = [each for each in content['annotations'] if each['image_id'] in chosen]
     console = Console()
     console.print(f'{len(images)} images, {len(rle) / len(images):.1f} instances each')
-    for kind, annotations in (('RLE', rle), ('polygons', list(map(as_polygons, rle)))):
+    for kind, instances in (('RLE', rle), ('polygons', list(map(as_polygons, rle)))):
         with tempfile.TemporaryDirectory() as folder:
             findings = Findings('benchmark', folder)
             start = time.perf_counter()
             draw_all(
-                {'images': images, 'annotations': annotations},
+                {'images': images, 'annotations': instances},
                 Path(folder),
                 'train',
                 findings,

@@ -78,12 +78,10 @@ class CheckLabelMap(_Check):
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Look at ``gt_seg_map``, right after it is loaded."""
-        check_label_map(
-            results['gt_seg_map'],
-            tuple(results['ori_shape'][:2]),
-            self.classes,
-            results['seg_map_path'],
-        )
+        labels = results['gt_seg_map']
+        # A pipeline that loads label maps only has no image to compare with.
+        height, width = results.get('ori_shape', labels.shape)[:2]
+        check_label_map(labels, (height, width), self.classes, results['seg_map_path'])
         return results
 
 

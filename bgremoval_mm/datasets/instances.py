@@ -130,10 +130,15 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
 
     def parse_data_info(self, raw_data_info: dict) -> dict:
         """Annotation of one image, crowds according to the policy."""
-        if self.crowd_policy == 'instance':
-            whole = [{**each, 'iscrowd': 0} for each in raw_data_info['raw_ann_info']]
-            raw_data_info = {**raw_data_info, 'raw_ann_info': whole}
-        return super().parse_data_info(raw_data_info)
+        annotations = []
+        for each in raw_data_info['raw_ann_info']:
+            if not each['segmentation']:
+                # mmdet ignores an instance whose polygon cannot be drawn, but fails without any.
+                each = {**each, 'segmentation': [[]]}
+            if self.crowd_policy == 'instance':
+                each = {**each, 'iscrowd': 0}
+            annotations.append(each)
+        return super().parse_data_info({**raw_data_info, 'raw_ann_info': annotations})
 
 
 # `force` replaces the stand-in of bgremoval_mm.datasets.

@@ -216,6 +216,38 @@ def test_wrong_annotations(fashionpedia_root: Path) -> None:
         bgremoval_mm.Fashionpedia(fashionpedia_root, 'val')
 
 
+@pytest.mark.parametrize('segmentation', [[], [[1, 1, 9, 9]]])
+def test_instance_without_a_polygon(fashionpedia_root: Path, segmentation: list) -> None:
+    """It is ignored, as mmdet does with a polygon that cannot be drawn; the others stay."""
+    file = fashionpedia_root / 'annotations' / 'instances_attributes_val2020.json'
+    content = json.loads(file.read_text())
+    content['annotations'][1]['segmentation'] = segmentation
+    file.write_text(json.dumps(content))
+    dataset = bgremoval_mm.Fashionpedia(fashionpedia_root, 'val', pipeline=PIPELINE)
+    sample = dataset[0]['data_samples']
+    assert sample.gt_instances.labels.tolist() == [32]
+    assert sample.ignored_instances.labels.tolist() == [9, 37]
+
+
+def test_meta_without_data(tmp_path: Path) -> None:
+    """With lazy_init, as inference builds a data set for its classes, no file is needed."""
+    for name, classes in (('Fashionpedia', FASHIONPEDIA_CLASSES), ('CCP', CCP_CLASSES)):
+        config = {'type': name, 'data_root': str(tmp_path), 'lazy_init': True}
+        assert DATASETS.build(config).metainfo['classes'] == classes
+
+
+def test_samples_in_workers(config: dict) -> None:
+    """A data loader with processes of its own gives every sample, in order."""
+    from mmengine.dataset import pseudo_collate
+    from torch.utils.data import DataLoader
+
+    dataset = DATASETS.build(config)
+    loader = DataLoader(dataset, 1, num_workers=2, collate_fn=pseudo_collate)
+    found = [batch['data_samples'][0].img_id for batch in loader]
+    assert found == [dataset.get_data_info(index)['img_id'] for index in range(len(dataset))]
+    assert len(found) > 1
+
+
 @pytest.mark.slow
 def test_importing_loads_no_codebase(fashionpedia_root: Path) -> None:
     """Only building a data set imports mmdet; mmseg stays out even then; any scope will do."""

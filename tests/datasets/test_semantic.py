@@ -152,6 +152,9 @@ def test_wrong_label_map(drawn_ccp: dict, mode: str, size, value, said: str) -> 
     paths = [dataset.get_data_info(index)['seg_map_path'] for index in range(len(dataset))]
     index = next(i for i, path in enumerate(paths) if path.endswith('0003.png'))
     dataset[index]
+    dataset.pipeline = PIPELINE[1:2]  # nothing to compare the size with
+    assert dataset[index]['gt_seg_map'].shape == (30, 40)
+    dataset.pipeline = PIPELINE
     Image.new(mode, size, value).save(paths[index])
     with pytest.raises(ValueError, match=said):
         dataset[index]
