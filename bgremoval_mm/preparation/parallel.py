@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import connection
 from typing import Any
 
 from tqdm import tqdm
@@ -40,7 +43,7 @@ def for_each(
     """
     results: dict[str, Any] = {}
     failures: dict[str, str] = {}
-    with ProcessPoolExecutor(workers or cores(), initializer=_ignore_interrupts) as pool:
+    with ProcessPoolExecutor(workers or cores(), initializer=_begin) as pool:
         try:
             done = pool.map(partial(_attempt, work), jobs, chunksize=_CHUNK)
             for name, result, error in tqdm(
@@ -57,9 +60,18 @@ def for_each(
     return results, failures
 
 
-def _ignore_interrupts() -> None:
+def _begin() -> None:
     # A terminal sends Ctrl-C to every process; the parent deals with it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """End this process when its parent is killed; it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _attempt(work: Callable[[Any], Any], job: tuple[str, Any]) -> tuple[str, Any, str | None]:
