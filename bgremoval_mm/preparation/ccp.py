@@ -34,7 +34,7 @@ from bgremoval_mm.preparation.label_map_files import (
     write_label_map,
     write_list,
 )
-from bgremoval_mm.preparation.parallel import for_each
+from bgremoval_mm.preparation.parallel import add_workers_argument, for_each
 from bgremoval_mm.preparation.photos import report_photos, survey
 from bgremoval_mm.removal.files import sweep_leftovers, write_atomically
 
@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='FOLDER',
         help='for label maps and annotations (default: beside the data set, DST-prepared)',
     )
-    parser.add_argument('--workers', type=int, help='processes (default: one a core)')
+    add_workers_argument(parser)
 
 
 def run(args: argparse.Namespace) -> Findings:

@@ -20,7 +20,7 @@ from bgremoval_mm.preparation.label_map_files import (
     write_label_map,
     write_list,
 )
-from bgremoval_mm.preparation.parallel import for_each
+from bgremoval_mm.preparation.parallel import add_workers_argument, for_each
 from bgremoval_mm.removal.files import sweep_leftovers
 
 PAGE = 'https://github.com/cvdfoundation/fashionpedia'
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--out', type=Path, metavar='FOLDER', help='for label maps (default: ROOT-prepared)'
     )
     parser.add_argument('--redraw', action='store_true', help='also draw those that are there')
-    parser.add_argument('--workers', type=int, help='processes (default: one a core)')
+    add_workers_argument(parser)
 
 
 def run(args: argparse.Namespace) -> Findings:

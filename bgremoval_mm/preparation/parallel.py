@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import os
 import signal
@@ -15,6 +16,21 @@ from typing import Any
 from tqdm import tqdm
 
 _CHUNK = 8
+
+
+def add_workers_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare the option that says how many processes there are."""
+    parser.add_argument(
+        '--workers', type=_at_least_one, metavar='N', help='processes (default: one a core)'
+    )
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        msg = f'must be at least 1, but got {number}'
+        raise argparse.ArgumentTypeError(msg)
+    return number
 
 
 def cores() -> int:

@@ -274,3 +274,44 @@ def test_drawing_that_fails(run, fashionpedia_root: Path) -> None:
     assert sorted(path.name for path in (out / 'val').iterdir()) == ['val1.png', 'val2.png']
     assert not (out / 'val.txt').exists()
     assert (out / 'train.txt').exists()
+
+
+@pytest.mark.parametrize('number', ['0', '-3'])
+def test_wrong_number_of_processes(tool: ModuleType, capsys, number: str) -> None:
+    """It is a wrong command line."""
+    with pytest.raises(SystemExit) as caught:
+        tool.main(['ccp', '--workers', number])
+    assert caught.value.code == 2
+    assert f'--workers: must be at least 1, but got {number}' in capsys.readouterr().err
+
+
+@pytest.mark.real
+def test_real_photographs(run, repository: Path, tmp_path: Path) -> None:
+    """Of twenty photographs of the real CCP, foreground and labels stay what they are."""
+    real = repository / 'data' / 'ccp'
+    files = sorted((real / 'annotations' / 'pixel-level').glob('*.mat'))[::40]
+    if len(files) < 20:
+        pytest.skip('needs real photographs: link data/ccp')
+    root = tmp_path / 'ccp'
+    for folder in ('photos', 'annotations/pixel-level'):
+        (root / folder).mkdir(parents=True)
+    (root / 'label_list.mat').symlink_to(real / 'label_list.mat')
+    for file in files:
+        (root / 'annotations' / 'pixel-level' / file.name).symlink_to(file)
+        photo = f'{file.stem}.jpg'
+        (root / 'photos' / photo).symlink_to(real / 'photos' / photo)
+    status, said, _ = run('ccp', '--dst', root)
+    assert status == 0, said
+    prepared = tmp_path / 'ccp-prepared'
+    areas = 0
+    for file in files:
+        truth = scipy_io.loadmat(file)['groundtruth'].astype(int)
+        labels = np.asarray(Image.open(prepared / 'label_maps' / f'{file.stem}.png')).astype(int)
+        assert np.array_equal(labels[labels < 255] + 1, truth[truth > 0])
+        assert np.array_equal(labels == 255, truth == 0)
+        areas += (truth > 0).sum()
+    contents = [
+        json.loads((prepared / 'annotations' / f'instances_{subset}.json').read_text())
+        for subset in ('train', 'val')
+    ]
+    assert sum(each['area'] for c in contents for each in c['annotations']) == areas > 0
