@@ -87,9 +87,10 @@ base = [
     'setuptools<82',
 ]
 cls = [*base, 'mmpretrain>=1.2']
-det = [*base, 'mmdet>=3.3', 'pycocotools']
+# pycocotools and scipy: masks, and the files of CCP.
+det = [*base, 'mmdet>=3.3', 'pycocotools', 'scipy']
 # mmseg imports ftfy and regex without declaring them.
-seg = [*base, 'mmsegmentation>=1.2.2', 'ftfy', 'regex']
+seg = [*base, 'mmsegmentation>=1.2.2', 'ftfy', 'regex', 'pycocotools', 'scipy']
 # ONNX Runtime comes in two distributions that write the same files: take one of `cpu` and `gpu`.
 cpu = ['onnxruntime>=1.20', 'onnx>=1.17']
 gpu = ['onnxruntime-gpu>=1.20', 'onnx>=1.17']

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from bgremoval_mm.version import __version__
 
 if TYPE_CHECKING:
+    from bgremoval_mm.datasets import CCP, CCPSemantic, Fashionpedia, FashionpediaSemantic
     from bgremoval_mm.hooks import DiffMetricsHook, EpochSeedHook
 
 if find_spec('mmengine') is not None:
-    from bgremoval_mm import hooks
+    from bgremoval_mm import datasets, hooks
     from bgremoval_mm.compat import allow_mmengine_checkpoints
     from bgremoval_mm.datasets import (
         Clothing10,
@@ -34,11 +35,15 @@ if find_spec('mmengine') is not None:
     allow_mmengine_checkpoints()
 
 __all__ = [
+    'CCP',
+    'CCPSemantic',
     'ClasswiseAccuracy',
     'Clothing10',
     'DiffMetricsHook',
     'EpochSeedHook',
     'FashionStyle14',
+    'Fashionpedia',
+    'FashionpediaSemantic',
     'RembgConcatDataset',
     'RembgDataset',
     'RemoveBackground',
@@ -47,9 +52,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Hand out the hooks, whose import is slow, at their first use (see `bgremoval_mm.hooks`)."""
-    if 'hooks' in globals() and name in hooks.__all__:
-        return getattr(hooks, name)
+    """Hand out at their first use the names whose import is slow: hooks, and some data sets."""
+    if 'hooks' in globals() and name in __all__:
+        return getattr(hooks if name in hooks.__all__ else datasets, name)
     msg = f'module {__name__!r} has no attribute {name!r}'
     if name in __all__:
         msg = f'{name} needs OpenMMLab: pip install "bgremoval_mm[cls]" (or det, seg, all)'

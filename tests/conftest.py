@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -210,3 +211,79 @@ def upstream_config() -> Callable[[str], Any]:
 
     root = Path(mmpretrain.__file__).parent / '.mim' / 'configs'
     return lambda name: Config.fromfile(root / name)
+
+
+@pytest.fixture
+def ccp_root(tmp_path: Path, picture) -> Path:
+    """Clothing Co-Parsing in small: ten photographs, nine with label maps of labels 1, 5 and 58."""
+    scipy_io = pytest.importorskip('scipy.io')
+    from bgremoval_mm.datasets.ontology import CCP_CLASSES
+
+    root = tmp_path / 'data' / 'ccp'
+    (root / 'photos').mkdir(parents=True)
+    (root / 'annotations' / 'pixel-level').mkdir(parents=True)
+    for index in range(1, 11):
+        Image.fromarray(picture(40, 30, index)).save(root / 'photos' / f'{index:04}.jpg')
+        labels = np.zeros((30, 40), np.uint8)
+        labels[5:25, 5:30] = 5
+        labels[8:12, 8 + index : 14 + index] = 58
+        labels[20:23, 30:38] = 1
+        if index < 10:
+            file = root / 'annotations' / 'pixel-level' / f'{index:04}.mat'
+            scipy_io.savemat(file, {'groundtruth': labels})
+    names = np.array(['null', *CCP_CLASSES], object)[None]
+    scipy_io.savemat(root / 'label_list.mat', {'label_list': names})
+    return root
+
+
+@pytest.fixture
+def fashionpedia_root(tmp_path: Path, picture) -> Path:
+    """Fashionpedia in small: four photographs train, three validate, of five in ``test/``.
+
+    Each has a coat (polygon) with a pocket (compressed RLE) on it, and a crowd of beads (plain
+    RLE).
+    """
+    coco = pytest.importorskip('pycocotools.mask')
+    from bgremoval_mm.datasets.ontology import FASHIONPEDIA_CLASSES
+
+    root = tmp_path / 'data' / 'fashionpedia'
+    for subset, folder, annotated, total in (('train', 'train', 4, 4), ('val', 'test', 3, 5)):
+        (root / folder).mkdir(parents=True)
+        images, annotations = [], []
+        for index in range(total):
+            name = f'{subset}{index}.jpg'
+            Image.fromarray(picture(40, 30, index)).save(root / folder / name)
+            if index >= annotated:
+                continue
+            images.append({'id': index, 'file_name': name, 'width': 40, 'height': 30})
+            pocket = np.zeros((30, 40), np.uint8, order='F')
+            pocket[10:14, 12 + index : 18] = 1
+            code = coco.encode(pocket)
+            code = {'size': code['size'], 'counts': code['counts'].decode()}
+            beads = {'size': [30, 40], 'counts': [30 * 35 + 10, 10, 20, 10, 30 * 3 + 10]}
+            first = len(annotations) + 1
+            for offset, (category, area, box, segmentation) in enumerate(
+                (
+                    (32, 4 * (6 - index), [12 + index, 10, 6 - index, 4], code),
+                    (9, 400, [8, 5, 20, 20], [[8, 5, 28, 5, 28, 25, 8, 25]]),
+                    (37, 20, [35, 10, 2, 10], beads),
+                )
+            ):
+                annotations.append({
+                    'id': first + offset, 'image_id': index, 'category_id': category, 'area': area,
+                    'bbox': box, 'segmentation': segmentation, 'iscrowd': int(category == 37),
+                    'attribute_ids': [340],
+                })  # fmt: skip
+        content = {
+            'images': images,
+            'annotations': annotations,
+            'categories': [
+                {'id': index, 'name': name, 'level': 1 + (index > 26)}
+                for index, name in enumerate(FASHIONPEDIA_CLASSES)
+            ],
+            'attributes': [{'id': 340, 'name': 'plain'}],
+        }
+        file = root / 'annotations' / f'instances_attributes_{subset}2020.json'
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(content))
+    return root

@@ -3,6 +3,8 @@
 
     python tools/prepare_dataset.py clothing10 [--dst data/clothing10] [--src FOLDER|ZIP]
     python tools/prepare_dataset.py fashionstyle14 data/FashionStyle14_v1 [--stratified]
+    python tools/prepare_dataset.py ccp [--dst data/ccp] [--src FOLDER|ZIP] [--out FOLDER]
+    python tools/prepare_dataset.py fashionpedia data/fashionpedia [--label-maps]
 
 What is there already is only checked, never overwritten. The exit status is 0 if the data set can
 be used (with warnings, perhaps), 1 if not, 2 for a wrong command line.
@@ -16,12 +18,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bgremoval_mm.preparation import clothing10, fashionstyle14
+from bgremoval_mm.preparation import ccp, clothing10, fashionpedia, fashionstyle14
 from bgremoval_mm.preparation.findings import Findings, PreparationError, counts_table
 from bgremoval_mm.reports.json_file import write_json
 
 # A module with `add_arguments(parser)` and `run(args) -> Findings` for each subcommand.
-COMMANDS = {'clothing10': clothing10, 'fashionstyle14': fashionstyle14}
+COMMANDS = {
+    'ccp': ccp,
+    'clothing10': clothing10,
+    'fashionpedia': fashionpedia,
+    'fashionstyle14': fashionstyle14,
+}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -40,7 +40,7 @@ def stratify(paths: Iterable[str], seed: int) -> dict[str, list[str]]:
         by_class.setdefault(label_of(path), []).append(path)
     subsets: dict[str, list[str]] = {name: [] for name in SUBSETS}
     for label, members in by_class.items():
-        members.sort(key=lambda path: _rank(path, seed))
+        members.sort(key=lambda path: rank(path, seed))
         tests = round(TEST_SHARE * len(members))
         vals = round(VAL_SHARE * len(members))
         parts = {
@@ -60,7 +60,8 @@ def stratify(paths: Iterable[str], seed: int) -> dict[str, list[str]]:
     return subsets
 
 
-def _rank(path: str, seed: int) -> str:
+def rank(path: str, seed: int) -> str:
+    """Place of a name in the order in which names are dealt out: the same on every machine."""
     text = f'{seed}:{path}'
     return hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()
 

@@ -1,0 +1,225 @@
+"""Instance segmentation: Fashionpedia and CCP as data sets of mmdet.
+
+This module imports mmdet. `bgremoval_mm.datasets` imports it when a data set is built.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from mmdet.datasets import CocoDataset
+from mmdet.datasets.api_wrappers import COCO
+from mmengine.logging import print_log
+
+from bgremoval_mm.datasets.annotated import (
+    SUBSETS,
+    CheckedPipeline,
+    CheckImageSize,
+    check_files,
+    insert_after,
+    nested,
+    same_classes,
+)
+from bgremoval_mm.datasets.classification import one_of
+from bgremoval_mm.datasets.coco_file import check_coco, read_coco
+from bgremoval_mm.datasets.ontology import (
+    CCP_CLASSES,
+    FASHIONPEDIA_CLASSES,
+    palette,
+    prepared_folder,
+)
+from bgremoval_mm.registry import DATASETS
+
+CROWD_POLICIES = ('ignore', 'instance')
+
+
+class InstanceDataset(CheckedPipeline, CocoDataset):
+    """A COCO data set that knows its classes and files, and looks at them before training.
+
+    A subclass gives ``METAINFO``, ``HOW_TO_GET`` and :meth:`places`.
+
+    Loading raises a FileNotFoundError if the annotation file or an image is missing, and a
+    ValueError if the file is of another kind, has other categories, an id twice or outside the
+    table, or a mask that is not of its image's size. It logs how many annotations are polygons,
+    run-length codes and crowds.
+    """
+
+    HOW_TO_GET: ClassVar[str] = ''
+
+    def __init__(
+        self,
+        data_root: str | Path,
+        subset: str = 'train',
+        ann_file: str = '',
+        data_prefix: Mapping[str, str] | None = None,
+        crowd_policy: str = 'ignore',
+        pipeline: Sequence[dict | Callable] = (),
+        test_mode: bool | None = None,
+        metainfo: Mapping | None = None,
+        **options: Any,
+    ) -> None:
+        self.subset = one_of('subset', subset, SUBSETS)
+        self.crowd_policy = one_of('crowd_policy', crowd_policy, CROWD_POLICIES)
+        same_classes(type(self).__name__, metainfo, self.METAINFO['classes'])
+        root = os.path.expanduser(data_root)  # noqa: PTH111 (mm data sets keep strings)
+        own_file, own_images = self.places(root, subset)
+        super().__init__(
+            data_root=root,
+            ann_file=str(ann_file or own_file),
+            data_prefix=dict(data_prefix or {'img': own_images}),
+            pipeline=pipeline,
+            test_mode=subset != 'train' if test_mode is None else test_mode,
+            metainfo=metainfo,
+            **options,
+        )
+
+    @staticmethod
+    def places(root: str, subset: str) -> tuple[str, str]:
+        """Annotation file, and folder of images, of a subset; relative to the root or absolute."""
+        raise NotImplementedError
+
+    def with_checks(self, transforms: list[Callable]) -> list[Callable]:
+        """See to it that masks are bitmaps, and that images have the size of their annotations."""
+        for each in nested(transforms):
+            if getattr(each, 'with_mask', False) and not getattr(each, 'poly2mask', True):
+                msg = (
+                    f'`poly2mask` of {type(each).__name__} must be True for '
+                    f'{type(self).__name__}, but got False: mmdet would silently ignore every mask '
+                    'that is a run-length code'
+                )
+                raise ValueError(msg)
+        return insert_after(
+            transforms, lambda each: type(each).__name__.startswith('LoadImage'), CheckImageSize()
+        )
+
+    def COCOAPI(self, path: str) -> COCO:  # noqa: N802 (mmdet's name for what reads the file)
+        """Read and check the annotation file. mmdet reads it by calling this."""
+        content = read_coco(Path(path))
+        tally = check_coco(content, self.METAINFO['classes'], self.ann_file)
+        print_log(
+            f'{type(self).__name__} {self.subset}: {tally}; crowd_policy={self.crowd_policy!r}',
+            'current',
+            logging.INFO,
+        )
+        coco = COCO()
+        coco.dataset = content
+        with contextlib.redirect_stdout(io.StringIO()):  # 'creating index...'
+            coco.createIndex()
+        return coco
+
+    def load_data_list(self) -> list[dict]:
+        """Annotations of all images, as mmdet's CocoDataset gives them."""
+        remote = self.backend_args is not None
+        if not remote and not Path(self.ann_file).is_file():
+            msg = f'{self.ann_file} is missing. {self.HOW_TO_GET}'
+            raise FileNotFoundError(msg)
+        samples = super().load_data_list()
+        if not remote:
+            check_files(
+                (sample['img_path'] for sample in samples),
+                f'images of {type(self).__name__}',
+                self.HOW_TO_GET,
+            )
+        return samples
+
+    def parse_data_info(self, raw_data_info: dict) -> dict:
+        """Annotation of one image, crowds according to the policy."""
+        annotations = []
+        for each in raw_data_info['raw_ann_info']:
+            if not each['segmentation']:
+                # mmdet ignores an instance whose polygon cannot be drawn, but fails without any.
+                each = {**each, 'segmentation': [[]]}
+            if self.crowd_policy == 'instance':
+                each = {**each, 'iscrowd': 0}
+            annotations.append(each)
+        return super().parse_data_info({**raw_data_info, 'raw_ann_info': annotations})
+
+
+# `force` replaces the stand-in of bgremoval_mm.datasets.
+@DATASETS.register_module(force=True)
+class Fashionpedia(InstanceDataset):
+    """Fashionpedia, instances: 45,623 photographs for training and 1,158 for validation.
+
+    Reads ``<data_root>/annotations/instances_attributes_{train,val}2020.json``, and images from
+    ``train/`` and, for validation, ``test/``. ``python tools/prepare_dataset.py fashionpedia
+    data/fashionpedia`` checks a copy. 46 categories, the last 19 parts of garments; attributes are
+    left out.
+
+    Args:
+        data_root: Folder of the data set.
+        subset: ``'train'`` or ``'val'``.
+        ann_file: Annotation file in place of the subset's, e.g. one with fewer images.
+        data_prefix: ``dict(img=...)`` in place of the subset's folder.
+        crowd_policy: What a crowd is in training: ``'ignore'`` (neither garment nor background), or
+            an ``'instance'`` as others are. CocoMetric goes by its own annotation file, in which
+            crowds stay crowds.
+        pipeline: Transforms or their configs. ``LoadAnnotations`` must have ``poly2mask=True``.
+        test_mode: None: in every subset but ``'train'``.
+        metainfo: Additions to the meta information; the classes cannot be changed.
+        **options: What mmdet's CocoDataset takes: ``filter_cfg``, ``indices``, ``lazy_init``...
+
+    Raises:
+        ValueError: If an argument is not allowed, or as the annotations are loaded.
+        FileNotFoundError: If files are missing.
+
+    Examples:
+        >>> dict(type='Fashionpedia', data_root='data/fashionpedia', subset='val', pipeline=[...])
+    """
+
+    METAINFO: ClassVar[dict] = {
+        'classes': FASHIONPEDIA_CLASSES,
+        'palette': palette(len(FASHIONPEDIA_CLASSES)),
+    }
+    HOW_TO_GET = (
+        'To see what a copy lacks: `python tools/prepare_dataset.py fashionpedia data/fashionpedia`'
+    )
+
+    @staticmethod
+    def places(root: str, subset: str) -> tuple[str, str]:
+        """Annotation file and folder of images, relative to the root."""
+        # The photographs of validation and test are in one archive.
+        return (
+            f'annotations/instances_attributes_{subset}2020.json',
+            'train/' if subset == 'train' else 'test/',
+        )
+
+
+@DATASETS.register_module(force=True)
+class CCP(InstanceDataset):
+    """Clothing Co-Parsing, instances: for each photograph, all pixels of a label are one.
+
+    ``python tools/prepare_dataset.py ccp`` gets and checks it, and writes
+    ``<data_root>-prepared/annotations/instances_{train,val}.json``, which this class reads;
+    photographs come from ``<data_root>/photos``. 58 categories, garments and body; 80 % of the
+    photographs train.
+
+    Args:
+        data_root: Folder of the data set, e.g. ``'data/ccp'``.
+        subset: ``'train'`` or ``'val'``.
+        ann_file: Annotation file in place of the subset's, e.g. of another ``--out``.
+        data_prefix: ``dict(img=...)`` in place of ``photos/``.
+        crowd_policy: Without effect here: CCP has no crowds.
+        pipeline: Transforms or their configs. ``LoadAnnotations`` must have ``poly2mask=True``.
+        test_mode: None: in every subset but ``'train'``.
+        metainfo: Additions to the meta information; the classes cannot be changed.
+        **options: What mmdet's CocoDataset takes: ``filter_cfg``, ``indices``, ``lazy_init``...
+
+    Raises:
+        ValueError: If an argument is not allowed, or as the annotations are loaded.
+        FileNotFoundError: If files are missing.
+    """
+
+    METAINFO: ClassVar[dict] = {'classes': CCP_CLASSES, 'palette': palette(len(CCP_CLASSES))}
+    HOW_TO_GET = 'To get and prepare it: `python tools/prepare_dataset.py ccp`'
+
+    @staticmethod
+    def places(root: str, subset: str) -> tuple[str, str]:
+        """Annotation file beside the root, and folder of images in it."""
+        file = prepared_folder(root) / 'annotations' / f'instances_{subset}.json'
+        return str(file.absolute()), 'photos/'
