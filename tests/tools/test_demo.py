@@ -50,7 +50,7 @@ def test_arms_differ_in_the_data_set_and_the_hook_alone(demo: ModuleType) -> Non
         assert wrapper == settings
         rembg[f'{split}_dataloader']['dataset'] = inner
     assert rembg == original
-    assert original['custom_imports']['imports'] == ['bgremoval_mm']
+    assert original['custom_imports']['imports'] == ['bgremoval_mm', 'bgremoval_mm.pretrained']
 
 
 def test_configs_know_the_classes_and_the_folder(
