@@ -27,7 +27,7 @@ from bgremoval_mm.datasets.label_maps import instances_of
 from bgremoval_mm.datasets.ontology import CCP_CLASSES, IGNORED, prepared_folder
 from bgremoval_mm.datasets.stratified import rank
 from bgremoval_mm.preparation.findings import Findings, PreparationError, listing
-from bgremoval_mm.preparation.install import Layout, download, install, is_there, link
+from bgremoval_mm.preparation.install import Layout, add_source_arguments, obtain
 from bgremoval_mm.preparation.label_map_files import (
     image_size,
     is_label_map,
@@ -50,14 +50,7 @@ _LABELS = Path('annotations/pixel-level')
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the subcommand."""
-    parser.add_argument('--dst', type=Path, default=Path('data/ccp'), metavar='FOLDER')
-    parser.add_argument(
-        '--src',
-        type=Path,
-        metavar='FOLDER|ZIP',
-        help='take a local copy: a folder, or a zip file (default: download)',
-    )
-    parser.add_argument('--link', action='store_true', help='link to the --src folder')
+    add_source_arguments(parser, 'data/ccp')
     parser.add_argument(
         '--out',
         type=Path,
@@ -69,17 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Findings:
     """Get the data set if it is not there yet, check it, and prepare it."""
-    note = f'{args.dst} was there already, so it was only read'
-    if not is_there(args.dst):
-        if args.link:
-            link(LAYOUT, args.src, args.dst)
-        elif args.src is not None:
-            install(LAYOUT, args.src, args.dst)
-        else:
-            download(LAYOUT, URL, args.dst)
-        note = f'{args.src or URL} was {"linked" if args.link else "copied"} to {args.dst}'
-    elif args.src is not None:
-        note += f'; to take {args.src} instead, move it away'
+    note = obtain(LAYOUT, URL, args)
     findings = check(args.dst)
     findings.notes.insert(0, note)
     if findings.usable:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bgremoval_mm.datasets.clothing10 import CLASSES, FOLDERS, check_root, find_images
 from bgremoval_mm.preparation.findings import Findings, listing
-from bgremoval_mm.preparation.install import Layout, download, install, is_there, link
+from bgremoval_mm.preparation.install import Layout, add_source_arguments, obtain
 from bgremoval_mm.preparation.photos import Survey, fingerprint, report_photos, survey
 from bgremoval_mm.removal.scan import scan_tree
 
@@ -60,29 +60,12 @@ KNOWN = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the subcommand."""
-    parser.add_argument('--dst', type=Path, default=Path('data/clothing10'), metavar='FOLDER')
-    parser.add_argument(
-        '--src',
-        type=Path,
-        metavar='FOLDER|ZIP',
-        help='take a local copy: a folder, or a zip file (default: download)',
-    )
-    parser.add_argument('--link', action='store_true', help='link to the --src folder')
+    add_source_arguments(parser, 'data/clothing10')
 
 
 def run(args: argparse.Namespace) -> Findings:
     """Get the data set if it is not there yet, and check it."""
-    note = f'{args.dst} was there already, so it was only checked'
-    if not is_there(args.dst):
-        if args.link:
-            link(LAYOUT, args.src, args.dst)
-        elif args.src is not None:
-            install(LAYOUT, args.src, args.dst)
-        else:
-            download(LAYOUT, URL, args.dst)
-        note = f'{args.src or URL} was {"linked" if args.link else "copied"} to {args.dst}'
-    elif args.src is not None:
-        note += f'; to take {args.src} instead, move it away'
+    note = obtain(LAYOUT, URL, args)
     findings = check(args.dst)
     findings.notes.insert(0, note)
     return findings

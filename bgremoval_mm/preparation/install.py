@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import shutil
@@ -70,6 +71,36 @@ def is_there(dst: Path) -> bool:
         msg = f'{dst} must be a folder or not there, but is a file or a link to nowhere; remove it'
         raise PreparationError(msg)
     return False
+
+
+def add_source_arguments(parser: argparse.ArgumentParser, dst: str) -> None:
+    """Declare where a data set that can be downloaded goes to, and where else it may come from."""
+    parser.add_argument('--dst', type=Path, default=Path(dst), metavar='FOLDER')
+    parser.add_argument(
+        '--src',
+        type=Path,
+        metavar='FOLDER|ZIP',
+        help='take a local copy: a folder, or a zip file (default: download)',
+    )
+    parser.add_argument('--link', action='store_true', help='link to the --src folder')
+
+
+def obtain(layout: Layout, url: str, args: argparse.Namespace) -> str:
+    """Get a data set if it is not there yet, as `add_source_arguments` lets a user say.
+
+    Returns:
+        A sentence that says where it comes from.
+    """
+    if is_there(args.dst):
+        note = f'{args.dst} was there already, so it was only checked'
+        return note if args.src is None else f'{note}; to take {args.src} instead, move it away'
+    if args.link:
+        link(layout, args.src, args.dst)
+    elif args.src is not None:
+        install(layout, args.src, args.dst)
+    else:
+        download(layout, url, args.dst)
+    return f'{args.src or url} was {"linked" if args.link else "copied"} to {args.dst}'
 
 
 def install(layout: Layout, src: Path, dst: Path, progress: bool = True) -> None:
