@@ -111,6 +111,8 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
         coco.dataset = content
         with contextlib.redirect_stdout(io.StringIO()):  # 'creating index...'
             coco.createIndex()
+        # mmdet's names of the indices, which it sets before there are any.
+        coco.img_ann_map, coco.cat_img_map = coco.imgToAnns, coco.catToImgs
         return coco
 
     def load_data_list(self) -> list[dict]:

@@ -138,6 +138,24 @@ def test_crowd_policy(fashionpedia_root: Path, monkeypatch) -> None:
         bgremoval_mm.Fashionpedia(fashionpedia_root, 'test')
 
 
+def test_filtering_drops_photos_without_instances(fashionpedia_root: Path) -> None:
+    """`filter_cfg` leaves out what is too small or has no instance, and nothing else."""
+    file = fashionpedia_root / 'annotations' / 'instances_attributes_train2020.json'
+    content = json.loads(file.read_text())
+    content['annotations'] = [a for a in content['annotations'] if a['image_id'] != 1]
+    file.write_text(json.dumps(content))
+    config = {'type': 'Fashionpedia', 'data_root': str(fashionpedia_root), 'pipeline': PIPELINE}
+
+    def kept(**filter_cfg: Any) -> list[int]:
+        dataset = DATASETS.build({**config, 'filter_cfg': filter_cfg})
+        return [dataset.get_data_info(index)['img_id'] for index in range(len(dataset))]
+
+    assert kept(filter_empty_gt=True) == [0, 2, 3]
+    assert kept(filter_empty_gt=False) == [0, 1, 2, 3]
+    assert kept(filter_empty_gt=True, min_size=30) == [0, 2, 3]  # photos are 40 x 30
+    assert kept(filter_empty_gt=False, min_size=30) == [0, 1, 2, 3]
+
+
 def test_instances_of_ccp(prepared_ccp: Path) -> None:
     """An instance is all pixels of a label, and the class is the label less one."""
     dataset = bgremoval_mm.CCP(prepared_ccp, 'train', pipeline=PIPELINE)
