@@ -204,13 +204,15 @@ def no_initialisation(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def upstream_config() -> Callable[[str], Any]:
-    """A function that loads a config of the installed mmpretrain by its path below `configs`."""
-    mmpretrain = pytest.importorskip('mmpretrain')
+def upstream_config() -> Callable[..., Any]:
+    """A function that loads a config of an installed codebase by its path below `configs`."""
     from mmengine.config import Config
 
-    root = Path(mmpretrain.__file__).parent / '.mim' / 'configs'
-    return lambda name: Config.fromfile(root / name)
+    def load(name: str, codebase: str = 'mmpretrain') -> Any:
+        package = pytest.importorskip(codebase)
+        return Config.fromfile(Path(package.__file__).parent / '.mim' / 'configs' / name)
+
+    return load
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ def _loaded(name: str) -> Config:
 
 def load(name: str) -> Config:
     """A config, loaded as a tool loads it; a copy, which may be changed."""
-    pytest.importorskip('mmpretrain')
+    for codebase in ('mmpretrain', 'mmdet', 'mmseg'):
+        pytest.importorskip(codebase)
     return deepcopy(_loaded(name))
 
 
@@ -85,9 +86,12 @@ def test_config_names_its_package_and_never_scales_the_learning_rate(name: str) 
         'allow_failed_imports': False,
     }
     assert not config.get('auto_scale_lr', {}).get('enable', False)
+    settings = {'persistent_workers', 'num_workers'}
+    if config.default_scope == 'mmpretrain':
+        # Its tools fill in what is missing: with 0 workers, what torch refuses.
+        settings.add('collate_fn')
     for loader in LOADERS:
-        # mmpretrain's tools fill in what is missing: with 0 workers, what torch refuses.
-        assert {'collate_fn', 'persistent_workers', 'num_workers'} <= set(config[loader])
+        assert settings <= set(config[loader])
 
 
 @pytest.mark.parametrize('name', EXPERIMENTS)
@@ -95,24 +99,28 @@ def test_config_names_its_package_and_never_scales_the_learning_rate(name: str) 
 def test_config_builds_with_one_class_count(name: str) -> None:
     """The model builds, and class counts agree in the model, the preprocessor and the data set."""
     config = load(name)
-    for loader in LOADERS:
-        leaf = innermost(config[loader].dataset)
-        # mmengine's data sets carry their classes; mmpretrain's CustomDataset is told them.
-        carried = getattr(DATASETS.get(leaf.type), 'METAINFO', {}).get('classes')
-        classes = leaf.get('metainfo', {}).get('classes') or carried
-        assert class_counts(config) == {len(classes)}
+    preprocessor = config.get('data_preprocessor', {})
     with DefaultScope.overwrite_default_scope(config.default_scope):
-        model = MODELS.build(
-            {**config.model, 'data_preprocessor': deepcopy(config.data_preprocessor)}
-        )
+        model = MODELS.build({'data_preprocessor': deepcopy(preprocessor), **config.model})
+        for loader in LOADERS:
+            leaf = innermost(config[loader].dataset)
+            classes = DATASETS.build({**leaf, 'lazy_init': True}).metainfo['classes']
+            assert class_counts(config) == {len(classes)}
     shapes = {parameter.shape for parameter in model.parameters()}
     assert torch.Size([len(classes)]) in shapes  # the last layer's bias
-    assert torch.Size([1000]) not in shapes
-    assert model.data_preprocessor.num_classes == len(classes)
+    # ImageNet's, COCO's and ADE20K's: with a background class and without.
+    for upstream in (1000, 80, 81, 150, 19):
+        assert torch.Size([upstream]) not in shapes
+    if config.default_scope == 'mmpretrain':
+        assert model.data_preprocessor.num_classes == len(classes)
+    if config.default_scope == 'mmdet':
+        boxes = model.roi_head.bbox_head
+        assert boxes.fc_cls.out_features == len(classes) + 1
+        assert boxes.fc_reg.out_features == 4 * len(classes)
 
 
 def class_counts(config: Config) -> set[int]:
-    """Every value of `num_classes` in a config's model and data preprocessor."""
+    """Every value of `num_classes` in a config's model, and in a classification's preprocessor."""
     found: set[int] = set()
 
     def collect(node: object) -> None:
@@ -126,6 +134,6 @@ def class_counts(config: Config) -> set[int]:
                 collect(value)
 
     collect(config.model)
-    collect(config.data_preprocessor)
-    assert 'num_classes' in config.data_preprocessor
+    if config.default_scope == 'mmpretrain':
+        found.add(config.data_preprocessor.num_classes)
     return found

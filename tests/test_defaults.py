@@ -18,11 +18,20 @@ import pytest
 from mmengine.config import Config
 
 from bgremoval_mm import RemoveBackground
-from bgremoval_mm.experiments import CLASSIFICATION, CLASSIFICATION_DATASETS, Classification
+from bgremoval_mm.experiments import (
+    CLASSIFICATION,
+    EXPERIMENTS,
+    INSTANCE_SEGMENTATION,
+    SEMANTIC_SEGMENTATION,
+    Classification,
+    Experiment,
+    InstanceSegmentation,
+    SemanticSegmentation,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 REGISTER = (ROOT / 'docs' / 'defaults.md').read_text(encoding='utf-8')
-CELLS = [(each, dataset) for each in CLASSIFICATION for dataset in CLASSIFICATION_DATASETS]
+CELLS = [(each, dataset) for each in EXPERIMENTS for dataset in each.datasets]
 IDS = [Path(each.config(dataset)).stem for each, dataset in CELLS]
 # What a config says of the network's shape, of the loss's form and of the schedule's kind is given
 # by the network's name and by the paper.
@@ -32,27 +41,30 @@ STRUCTURE = {
     *('style', 'neck', 'norm_cfg', 'init_cfg', 'prefix', 'topk', 'cal_acc', 'reduction'),
     'loss_weight',
 }
-PAPER = {'optim_wrapper.optimizer.lr'}
+STATED = {
+    Classification: {'optim_wrapper.optimizer.lr'},
+    InstanceSegmentation: {'optim_wrapper.optimizer.lr'},
+    SemanticSegmentation: set(),
+}
+PARTS = ('optim_wrapper', 'param_scheduler', 'model', 'randomness')
 
 
 @dataclass(frozen=True)
 class Row:
     """One line of a table: for which experiments, which settings, which value (text)."""
 
+    places: tuple[str, ...]
     selectors: tuple[str, ...]
     settings: tuple[str, ...]
     value: str
 
-    def is_for(self, experiment: Classification, dataset: str) -> bool:
+    def is_for(self, experiment: Experiment, dataset: str) -> bool:
         """Whether the row is for a cell."""
-        names = {
-            'all',
-            experiment.family,
-            experiment.figure,
-            f'{experiment.family} {experiment.figure}',
-            {'fashionstyle14': 'FashionStyle14', 'clothing10': 'Clothing10'}[dataset],
-        }
-        return not names.isdisjoint(self.selectors)
+        names = {'all', experiment.place, experiment.model, dataset}
+        if isinstance(experiment, Classification):
+            names |= {experiment.family, f'{experiment.family} {experiment.place}'}
+            names.add({'fashionstyle14': 'FashionStyle14', 'clothing10': 'Clothing10'}[dataset])
+        return experiment.place in self.places and not names.isdisjoint(self.selectors)
 
     @property
     def literal(self) -> Any:
@@ -61,29 +73,37 @@ class Row:
         return ast.literal_eval(found[1]) if found else ...
 
 
-def rows(columns: int) -> Iterator[list[str]]:
-    """The cells of all table lines of so many columns, without heads."""
+def rows(columns: int) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """The cells of all table lines of so many columns, without heads; first where they are for.
+
+    A section's title ends with the figures or tables that it is for: 'Fig. 5 and Fig. 6'.
+    """
+    places: tuple[str, ...] = ()
     for line in REGISTER.splitlines():
+        if line.startswith('## '):
+            places = tuple(re.findall(r'Fig\. \d|Table I+', line))
         cells = [cell.strip() for cell in line.strip('|').split('|')]
         is_row = line.startswith('|') and len(cells) == columns
         if is_row and not line.startswith('|---') and cells[-1] != 'reason':
-            yield cells
+            yield places, cells
 
 
 ROWS = [
     Row(
+        places,
         tuple(part.strip() for part in selectors.split(',')),
         tuple(re.findall(r'`([^`]+)`', settings)),
         value,
     )
-    for selectors, settings, value, _ in rows(4)
+    for places, (selectors, settings, value, _) in rows(4)
 ]
 
 
 @cache
-def load(experiment: Classification, dataset: str) -> Config:
+def load(experiment: Experiment, dataset: str) -> Config:
     """The config of a cell's original arm."""
-    pytest.importorskip('mmpretrain')
+    for codebase in ('mmpretrain', 'mmdet', 'mmseg'):
+        pytest.importorskip(codebase)
     return Config.fromfile(ROOT / 'configs' / experiment.config(dataset))
 
 
@@ -111,15 +131,15 @@ def leaves(node: Any, path: str) -> Iterator[str]:
 
 def test_register_is_read() -> None:
     """The tables are found, and every row is for some experiment and has a setting and a reason."""
-    assert len(ROWS) > 35
+    assert len(ROWS) > 75
     for row in ROWS:
         assert row.settings, row
         assert any(row.is_for(*cell) for cell in CELLS), row
-    assert all(cells[-1] for cells in rows(4))
+    assert all(cells[-1] for _, cells in rows(4))
 
 
 @pytest.mark.parametrize(('experiment', 'dataset'), CELLS, ids=IDS)
-def test_configs_have_the_registered_values(experiment: Classification, dataset: str) -> None:
+def test_configs_have_the_registered_values(experiment: Experiment, dataset: str) -> None:
     """Each value in the register is the one in every config that it is for."""
     config = load(experiment, dataset)
     for row in ROWS:
@@ -132,10 +152,10 @@ def test_configs_have_the_registered_values(experiment: Classification, dataset:
 
 
 @pytest.mark.parametrize(('experiment', 'dataset'), CELLS, ids=IDS)
-def test_no_open_setting_is_unregistered(experiment: Classification, dataset: str) -> None:
+def test_no_open_setting_is_unregistered(experiment: Experiment, dataset: str) -> None:
     """Every setting of optimiser, schedule, network and seed is the paper's or has one row."""
     config = load(experiment, dataset)
-    for part in ('optim_wrapper', 'param_scheduler', 'model', 'randomness'):
+    for part in PARTS:
         for path in leaves(config[part], part):
             covering = [
                 row
@@ -143,7 +163,7 @@ def test_no_open_setting_is_unregistered(experiment: Classification, dataset: st
                 if row.is_for(experiment, dataset)
                 and any(path == each or path.startswith(f'{each}.') for each in row.settings)
             ]
-            assert path in PAPER or len(covering) == 1, path
+            assert path in STATED[type(experiment)] or len(covering) == 1, path
 
 
 def test_removal_defaults() -> None:
@@ -151,15 +171,16 @@ def test_removal_defaults() -> None:
     pytest.importorskip('mmpretrain')
     parameters = inspect.signature(RemoveBackground).parameters
     registered = {
-        name.strip('`'): value for name, value, _ in rows(3) if name.strip('`') in parameters
+        name.strip('`'): value for _, (name, value, _) in rows(3) if name.strip('`') in parameters
     }
     assert set(registered) == {'model', 'threshold', 'fill', 'prob'}
     for name, value in registered.items():
         expected = ast.literal_eval(value.strip('`'))
         assert parameters[name].default == expected
-        for dataset in CLASSIFICATION_DATASETS:
-            config = Config.fromfile(ROOT / 'configs' / CLASSIFICATION[0].config(dataset, 'rembg'))
-            assert config.train_dataloader.dataset.get(name, expected) == expected
+        for experiment in (CLASSIFICATION[0], INSTANCE_SEGMENTATION[0], SEMANTIC_SEGMENTATION[0]):
+            for dataset in experiment.datasets:
+                config = Config.fromfile(ROOT / 'configs' / experiment.config(dataset, 'rembg'))
+                assert config.train_dataloader.dataset.get(name, expected) == expected
 
 
 def switched_on(pipeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -195,7 +216,7 @@ def plain(node: Any) -> Any:
     return [plain(each) for each in node] if isinstance(node, list | tuple) else node
 
 
-@pytest.mark.parametrize('experiment', CLASSIFICATION, ids=lambda e: f'{e.title} {e.figure}')
+@pytest.mark.parametrize('experiment', CLASSIFICATION, ids=lambda e: f'{e.title} {e.place}')
 def test_pipelines_are_the_registered_upstream_ones(
     experiment: Classification, upstream_config: Callable[[str], Config]
 ) -> None:
@@ -234,3 +255,93 @@ def test_initial_weights_are_mmpretrains(experiment: Classification) -> None:
     weights = {each.get('Weights') for each in models if experiment.model in each['Name']}
     exact = [each['Weights'] for each in models if each['Name'].split('_')[0] == experiment.model]
     assert url in (exact or weights)
+
+
+def named_configs(cell: str) -> list[str]:
+    """The upstream configs that a cell of the register names."""
+    return re.findall(r'`([^`]+\.py)`', cell)
+
+
+def row_of(setting: str, experiment: Experiment, dataset: str) -> Row:
+    """The one row that a setting of a cell has."""
+    (row,) = [r for r in ROWS if setting in r.settings and r.is_for(experiment, dataset)]
+    return row
+
+
+def without_class_counts(model: Any) -> Any:
+    """A model's settings without class counts and without where weights come from."""
+    if isinstance(model, dict):
+        dropped = ('num_classes', '_scope_', 'pretrained', 'checkpoint')
+        return {k: without_class_counts(v) for k, v in model.items() if k not in dropped}
+    return [without_class_counts(v) for v in model] if isinstance(model, list | tuple) else model
+
+
+@pytest.mark.parametrize('experiment', INSTANCE_SEGMENTATION, ids=lambda e: e.model)
+def test_mask_rcnn_is_the_registered_upstream_one(
+    experiment: InstanceSegmentation, upstream_config: Callable[..., Config]
+) -> None:
+    """The network, its pipelines and where its weights come from are mmdet's."""
+    config = load(experiment, 'ccp')
+    network, *backbone = named_configs(row_of('model', experiment, 'ccp').value)
+    upstream = upstream_config(network, 'mmdet').model
+    if backbone:
+        other = upstream_config(backbone[0], 'mmdet').model
+        upstream.backbone, upstream.neck.in_channels = other.backbone, other.neck.in_channels
+        # RetinaNet's config leaves the type to the backbone, which takes no other.
+        upstream.backbone.init_cfg['type'] = 'Pretrained'
+    assert without_class_counts(config.model) == without_class_counts(upstream)
+    checkpoint = upstream.backbone.init_cfg.checkpoint
+    if checkpoint.startswith('open-mmlab://'):
+        hub = json.loads((Path(mmengine.__file__).parent / 'hub' / 'openmmlab.json').read_text())
+        found = hub[checkpoint.removeprefix('open-mmlab://')]
+        checkpoint = f'https://download.openmmlab.com/{found}' if '://' not in found else found
+    assert config.model.backbone.init_cfg.checkpoint == checkpoint
+
+    (base,) = named_configs(row_of('train_pipeline', experiment, 'ccp').value)
+    pipelines = upstream_config(base, 'mmdet')
+    for name in ('train_pipeline', 'test_pipeline'):
+        theirs = [{k: v for k, v in s.items() if k != 'backend_args'} for s in pipelines[name]]
+        for step in theirs:
+            if step['type'] == 'Resize':
+                step['scale'] = (512, 512)
+            if step['type'] == 'PackDetInputs' and 'meta_keys' in step:
+                step['meta_keys'] = (*step['meta_keys'], 'instances')
+        assert plain(config[name]) == plain(theirs)
+
+
+def test_upernet_is_the_registered_upstream_one(
+    upstream_config: Callable[..., Config],
+) -> None:
+    """The network, its pipelines, its optimiser and its weights are mmsegmentation's."""
+    (experiment,) = SEMANTIC_SEGMENTATION
+    config = load(experiment, 'fashionpedia')
+    (network,) = named_configs(row_of('model', experiment, 'fashionpedia').value)
+    upstream = upstream_config(network, 'mmseg')
+    ours, theirs = (plain(without_class_counts(each.model)) for each in (config, upstream))
+    assert ours == theirs
+    checkpoint = upstream.model.backbone.init_cfg.checkpoint
+    assert config.model.backbone.init_cfg.checkpoint == checkpoint
+    for setting in ('optim_wrapper', 'param_scheduler', 'train_cfg'):
+        assert plain(config[setting]) == plain(upstream[setting])
+    assert config.train_dataloader.batch_size == upstream.train_dataloader.batch_size
+    (base,) = named_configs(row_of('train_pipeline', experiment, 'fashionpedia').value)
+    pipelines = upstream_config(base, 'mmseg')
+    for name in ('train_pipeline', 'test_pipeline'):
+        theirs = [
+            {k: v for k, v in step.items() if k != 'reduce_zero_label'} for step in pipelines[name]
+        ]
+        assert plain(config[name]) == plain(theirs)
+
+
+def test_scaled_learning_rates() -> None:
+    """The register's scaled learning rates are upstream's, by the batch's share of 16."""
+    scaled = {
+        network: float(value)
+        for places, (networks, value, _) in rows(3)
+        if places == ('Table I',)
+        for network in networks.split(', ')
+        if network != 'network'
+    }
+    upstream = {'x101-32x4d': 0.02, 's101': 0.02, 'swin-t-p4-w7': 1e-4, 'pvt-s': 2e-4}
+    assert scaled == pytest.approx({name: lr * 4 / 16 for name, lr in upstream.items()})
+    assert f'{6e-5 * 2 / 16:.1e}'.replace('e-0', 'e-') in REGISTER

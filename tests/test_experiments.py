@@ -9,14 +9,35 @@ import mmengine
 import pytest
 from mmengine.config import Config
 
-from bgremoval_mm.experiments import ARMS, CLASSIFICATION, CLASSIFICATION_DATASETS, Classification
+from bgremoval_mm.experiments import (
+    ARMS,
+    CLASSIFICATION,
+    EXPERIMENTS,
+    INSTANCE_SEGMENTATION,
+    SEMANTIC_SEGMENTATION,
+    Classification,
+    Experiment,
+    InstanceSegmentation,
+    SemanticSegmentation,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 CELLS = [
     pytest.param(each, dataset, id=Path(each.config(dataset)).stem)
     for each in CLASSIFICATION
-    for dataset in CLASSIFICATION_DATASETS
+    for dataset in each.datasets
 ]
+INSTANCE_CELLS = [
+    pytest.param(each, dataset, id=Path(each.config(dataset)).stem)
+    for each in INSTANCE_SEGMENTATION
+    for dataset in each.datasets
+]
+FILES = {
+    each.config(dataset, arm): each
+    for each in EXPERIMENTS
+    for dataset in each.datasets
+    for arm in ARMS
+}
 
 # Section III and the captions of Fig. 5 and 6 (arXiv 2308.09764v2), typed a second time by hand:
 # (network, figure) -> batch, epochs, optimiser, learning rate, schedule.
@@ -35,15 +56,26 @@ PAPER = {
 }
 
 
-def load(experiment: Classification, dataset: str, arm: str = 'original') -> Config:
+# Table I (arXiv 2308.09764v2): network -> optimiser, learning rate, warm-up, batch; mAP of boxes
+# and of masks, each original, removed and the printed difference.
+TABLE_I = {
+    'ResNeXt-101': ('SGD', 0.02, True, 4, (0.317, 0.316, -0.001), (0.279, 0.277, -0.002)),
+    'ResNeSt-101': ('SGD', 0.02, True, 4, (0.357, 0.354, -0.003), (0.315, 0.313, -0.002)),
+    'Swin-T': ('AdamW', 0.001, False, None, (0.345, 0.325, -0.020), (0.320, 0.299, -0.020)),
+    'PVT-Small': ('AdamW', 0.001, False, None, (0.314, 0.306, -0.009), (0.293, 0.278, -0.015)),
+}
+
+
+def load(experiment: Experiment, dataset: str, arm: str = 'original') -> Config:
     """The config of one cell."""
-    pytest.importorskip('mmpretrain')
+    for codebase in ('mmpretrain', 'mmdet', 'mmseg'):
+        pytest.importorskip(codebase)
     return Config.fromfile(ROOT / 'configs' / experiment.config(dataset, arm))
 
 
 def test_the_table_has_the_papers_cells() -> None:
     """12 networks from scratch, 13 pre-trained, no name twice: 50 trainings a data set."""
-    figures = [each.figure for each in CLASSIFICATION]
+    figures = [each.place for each in CLASSIFICATION]
     assert (figures.count('Fig. 5'), figures.count('Fig. 6')) == (12, 13)
     names = {each.config('clothing10', arm) for each in CLASSIFICATION for arm in ARMS}
     assert len(names) == 50
@@ -53,17 +85,13 @@ def test_every_config_is_an_experiment() -> None:
     """There is no file without an entry and no entry without a file."""
     files = {
         path.relative_to(ROOT / 'configs').as_posix()
-        for path in (ROOT / 'configs' / 'classification').rglob('*.py')
+        for task in ('classification', 'detection', 'segmentation')
+        for path in (ROOT / 'configs' / task).rglob('*.py')
     }
-    assert files == {
-        each.config(dataset, arm)
-        for each in CLASSIFICATION
-        for dataset in CLASSIFICATION_DATASETS
-        for arm in ARMS
-    }
+    assert files == set(FILES)
 
 
-@pytest.mark.parametrize('experiment', CLASSIFICATION, ids=lambda e: f'{e.title} {e.figure}')
+@pytest.mark.parametrize('experiment', CLASSIFICATION, ids=lambda e: f'{e.title} {e.place}')
 def test_table_against_the_paper(experiment: Classification) -> None:
     """The table's numbers are the paper's."""
     title = experiment.title
@@ -71,7 +99,7 @@ def test_table_against_the_paper(experiment: Classification) -> None:
         title = title.replace(f'-{depth}', '-{}')
     each = experiment
     found = (each.batch_size, each.epochs, each.optimiser, each.lr, each.schedule)
-    assert found == PAPER[title, each.figure]
+    assert found == PAPER[title, each.place]
 
 
 @pytest.mark.parametrize(('experiment', 'dataset'), CELLS)
@@ -104,7 +132,72 @@ def test_config_has_the_papers_settings(experiment: Classification, dataset: str
     assert config.test_dataloader.dataset.subset == 'test'
 
 
-@pytest.mark.parametrize('experiment', CLASSIFICATION, ids=lambda e: f'{e.title} {e.figure}')
+def test_table_i_against_the_paper() -> None:
+    """Settings and numbers are the paper's; two of its printed differences are not its columns'."""
+    wrong = []
+    for each in INSTANCE_SEGMENTATION:
+        *settings, boxes, masks = TABLE_I[each.title]
+        assert [each.optimiser, each.lr, each.warm_up, each.batch_size] == settings
+        for name, ours, printed in (
+            ('boxes', each.bbox_map, boxes),
+            ('masks', each.segm_map, masks),
+        ):
+            assert ours == printed[:2]
+            if round(ours[1] - ours[0], 3) != printed[2]:
+                wrong.append((each.title, name, round(ours[1] - ours[0], 3)))
+    assert wrong == [('Swin-T', 'masks', -0.021), ('PVT-Small', 'boxes', -0.008)]
+    assert (InstanceSegmentation.epochs, InstanceSegmentation.size) == (12, 512)
+
+
+def test_table_ii_against_the_paper() -> None:
+    """The paper's numbers, whose differences are the printed ones."""
+    (each,) = SEMANTIC_SEGMENTATION
+    assert (each.miou, each.macc) == ((31.98, 31.74), (39.68, 39.43))
+    assert round(each.miou[1] - each.miou[0], 2) == -0.24
+    assert round(each.macc[1] - each.macc[0], 2) == -0.25
+
+
+@pytest.mark.parametrize(('experiment', 'dataset'), INSTANCE_CELLS)
+def test_mask_rcnn_has_the_papers_settings(experiment: InstanceSegmentation, dataset: str) -> None:
+    """Image size, batch, epochs, optimiser, learning rate and schedule are the table's."""
+    config = load(experiment, dataset)
+    assert config.train_dataloader.batch_size == (experiment.batch_size or 4)
+    assert config.auto_scale_lr == {'enable': False, 'base_batch_size': 4}
+    assert config.train_cfg.max_epochs == experiment.epochs
+    for loader in ('train', 'val', 'test'):
+        pipeline = config[f'{loader}_dataloader'].dataset.pipeline
+        (resize,) = [step for step in pipeline if step['type'] == 'Resize']
+        assert tuple(resize['scale']) == (experiment.size, experiment.size)
+    optimiser = config.optim_wrapper.optimizer
+    assert (optimiser.type, optimiser.lr) == (experiment.optimiser, experiment.lr)
+    assert 'clip_grad' not in config.optim_wrapper
+    warm_up, steps = config.param_scheduler
+    assert (warm_up.type, steps.type) == ('LinearLR', 'MultiStepLR')
+    assert (warm_up.start_factor < 1) == experiment.warm_up
+    assert steps.end == experiment.epochs
+    assert config.model.backbone.init_cfg.type == 'Pretrained'
+    assert config.train_dataloader.dataset.subset == 'train'
+    assert config.val_dataloader.dataset.subset == config.test_dataloader.dataset.subset == 'val'
+
+
+@pytest.mark.parametrize('dataset', SemanticSegmentation.datasets)
+def test_upernet_trains_as_long_as_it_is_named(dataset: str) -> None:
+    """Batch, iterations and crop are those of the config's name."""
+    (experiment,) = SEMANTIC_SEGMENTATION
+    config = load(experiment, dataset)
+    name = Path(experiment.config(dataset)).stem
+    thousands = config.train_cfg.max_iters // 1000
+    assert f'_1xb{config.train_dataloader.batch_size}-{thousands}k_' in name
+    assert config.param_scheduler[-1].end == config.train_cfg.max_iters
+    assert config.train_cfg.max_iters % config.train_cfg.val_interval == 0
+    # save_best looks at a checkpoint's validation.
+    assert config.train_cfg.val_interval % config.default_hooks.checkpoint.interval == 0
+    crop = config.model.data_preprocessor.size
+    assert name.endswith(f'-{crop[0]}x{crop[1]}')
+    assert config.auto_scale_lr == {'enable': False, 'base_batch_size': 2}
+
+
+@pytest.mark.parametrize('experiment', CLASSIFICATION, ids=lambda e: f'{e.title} {e.place}')
 def test_batch_augmentations_are_off_and_can_be_switched_on(experiment: Classification) -> None:
     """Where upstream mixes pictures, the augmentations are there with probability 0."""
     train_cfg = load(experiment, 'clothing10').model.get('train_cfg')
@@ -125,25 +218,25 @@ def test_wrong_arguments() -> None:
         CLASSIFICATION[0].config('clothing10', 'removed')
 
 
-@pytest.mark.parametrize('family', sorted({each.family for each in CLASSIFICATION}))
-def test_readme_and_metafile_list_every_config(family: str) -> None:
+@pytest.mark.parametrize('folder', sorted({each.folder for each in EXPERIMENTS}))
+def test_readme_and_metafile_list_every_config(folder: str) -> None:
     """A folder's README links each config once, and its metafile names each with its settings."""
-    folder = ROOT / 'configs' / 'classification' / family
-    files = sorted(path.name for path in folder.glob('*.py'))
-    links = re.findall(r'\]\(([^/)]+\.py)\)', (folder / 'README.md').read_text(encoding='utf-8'))
+    path = ROOT / 'configs' / folder
+    files = sorted(file.name for file in path.glob('*.py'))
+    links = re.findall(r'\]\(([^/)]+\.py)\)', (path / 'README.md').read_text(encoding='utf-8'))
     assert sorted(links) == files
-    models = mmengine.load(folder / 'metafile.yml')['Models']
+    models = mmengine.load(path / 'metafile.yml')['Models']
     assert sorted(Path(each['Config']).name for each in models) == files
-    settings = {
-        each.config(dataset, arm): (each.epochs, each.batch_size)
-        for each in CLASSIFICATION
-        for dataset in CLASSIFICATION_DATASETS
-        for arm in ARMS
-    }
     for each in models:
         assert each['Name'] == Path(each['Config']).stem
-        found = (each['Metadata']['Epochs'], each['Metadata']['Batch Size'])
-        assert found == settings[each['Config'].removeprefix('configs/')]
+        name = each['Config'].removeprefix('configs/')
+        metadata = each['Metadata']
+        experiment = FILES[name]
+        if isinstance(experiment, SemanticSegmentation):
+            assert f'_1xb{metadata["Batch Size"]}-{metadata["Iterations"] // 1000}k_' in name
+        else:
+            batch_size = experiment.batch_size or 4
+            assert (metadata['Epochs'], metadata['Batch Size']) == (experiment.epochs, batch_size)
 
 
 def test_model_index_names_every_metafile() -> None:
@@ -151,8 +244,6 @@ def test_model_index_names_every_metafile() -> None:
     modelindex = pytest.importorskip('modelindex')
     index = modelindex.load(str(ROOT / 'model-index.yml'))
     index.build_models_with_collections()
-    names = {Path(each.config).name for each in index.models}
-    assert names == {Path(e.config(d, a)).name for e in CLASSIFICATION
-                     for d in CLASSIFICATION_DATASETS for a in ARMS}  # fmt: skip
-    assert all((ROOT / each.config).is_file() for each in index.models)
+    names = {each.config.removeprefix('configs/') for each in index.models}
+    assert names == set(FILES)
     assert all((ROOT / each.readme).is_file() for each in index.collections)
