@@ -239,6 +239,17 @@ def ccp_root(tmp_path: Path, picture) -> Path:
 
 
 @pytest.fixture
+def prepared_ccp(ccp_root: Path) -> Path:
+    """The small CCP, prepared: label maps and annotations are beside it."""
+    from bgremoval_mm.datasets.ontology import prepared_folder
+    from bgremoval_mm.preparation import ccp
+    from bgremoval_mm.preparation.findings import Findings
+
+    ccp.prepare(ccp_root, prepared_folder(ccp_root), Findings('CCP', ''), 1, progress=False)
+    return ccp_root
+
+
+@pytest.fixture
 def fashionpedia_root(tmp_path: Path, picture) -> Path:
     """Fashionpedia in small: four photographs train, three validate, of five in ``test/``.
 

@@ -13,9 +13,7 @@ import pytest
 from PIL import Image
 
 import bgremoval_mm
-from bgremoval_mm.datasets.ontology import CCP_CLASSES, FASHIONPEDIA_CLASSES, prepared_folder
-from bgremoval_mm.preparation import ccp
-from bgremoval_mm.preparation.findings import Findings
+from bgremoval_mm.datasets.ontology import CCP_CLASSES, FASHIONPEDIA_CLASSES
 from bgremoval_mm.registry import DATASETS
 
 pytest.importorskip('mmdet')
@@ -25,13 +23,6 @@ PIPELINE = [
     {'type': 'mmdet.LoadAnnotations', 'with_bbox': True, 'with_mask': True},
     {'type': 'mmdet.PackDetInputs'},
 ]
-
-
-@pytest.fixture
-def prepared_ccp(ccp_root: Path) -> Path:
-    """The small CCP, prepared."""
-    ccp.prepare(ccp_root, prepared_folder(ccp_root), Findings('CCP', ''), 1, progress=False)
-    return ccp_root
 
 
 @pytest.fixture(params=['Fashionpedia', 'CCP'])
