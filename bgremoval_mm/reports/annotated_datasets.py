@@ -1,0 +1,148 @@
+"""The annotated images of a data set of mmdet or mmseg, whichever config or name it comes from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from bgremoval_mm.registry import DATASETS
+from bgremoval_mm.removal import MaskStore
+from bgremoval_mm.reports.annotation_loss import AnnotatedImage
+
+__all__ = ['KNOWN', 'AnnotatedImages', 'of_config', 'of_name']
+
+KNOWN = {'ccp': 'CCP', 'fashionpedia': 'Fashionpedia'}
+"""Data sets that need no config."""
+
+_ALL_FOREGROUND = ('CCP', 'CCPSemantic')
+
+
+@dataclass(frozen=True)
+class AnnotatedImages:
+    """Annotated images of one or more subsets.
+
+    Attributes:
+        classes: Names of the categories.
+        images: The images by their path below the folder that the masks were made from.
+        all_foreground: Whether all of the foreground is annotated, people and what they wear, so
+            that the union of the annotations is a true foreground mask.
+        root: The folder that the masks were made from.
+    """
+
+    classes: tuple[str, ...]
+    images: dict[str, AnnotatedImage]
+    all_foreground: bool
+    root: Path
+
+
+def of_name(
+    name: str, data_root: str | None, mask_dir: str | None, model: str, subsets: tuple[str, ...]
+) -> AnnotatedImages:
+    """The images of a data set of ours.
+
+    Args:
+        name: A key of `KNOWN`.
+        data_root: Folder of the data set; None: ``data/<name>``.
+        mask_dir: Root of the masks; None: ``data/masks/<name>``.
+        model: Model of the masks.
+        subsets: ``'train'``, ``'val'`` or both.
+    """
+    root = data_root or f'data/{name}'
+    datasets = [{'type': KNOWN[name], 'data_root': root, 'subset': each} for each in subsets]
+    store = MaskStore(mask_dir or f'data/masks/{name}', model)
+    return _collect(datasets, store, root, 'mmdet')
+
+
+def of_config(
+    path: str, mask_dir: str | None, model: str | None, subsets: tuple[str, ...]
+) -> AnnotatedImages:
+    """The images of a config's data sets, ours or any of mmdet and mmseg.
+
+    Args:
+        path: The config; of the removed arm, its masks are taken.
+        mask_dir: Root of the masks; None: that of the config's RembgDataset.
+        model: Model of the masks; None: that of the config's RembgDataset, or u2net.
+        subsets: Loaders: ``'train'``, ``'val'``.
+
+    Raises:
+        ValueError: If the config has no such data set, or no masks and none are given.
+    """
+    config = Config.fromfile(path)
+    datasets, roots = [], set()
+    for subset in subsets:
+        node = (config.get(f'{subset}_dataloader') or {}).get('dataset')
+        if node is None:
+            continue
+        while 'dataset' in node:
+            mask_dir = mask_dir or node.get('mask_dir')
+            model = model or node.get('model')
+            roots |= {node.img_root} if node.get('img_root') else set()
+            node = node.dataset
+        if 'data_root' not in node:
+            msg = (
+                f'the data set of {subset}_dataloader in {path} must be one data set of mmdet or '
+                f'mmseg with a `data_root`, but is a {node.get("type")}'
+            )
+            raise ValueError(msg)
+        datasets.append({k: v for k, v in node.items() if k not in ('pipeline', 'filter_cfg')})
+        roots |= set() if roots else {node.data_root}
+    if not datasets:
+        msg = f'{path} has no data set in its loaders ({", ".join(subsets)})'
+        raise ValueError(msg)
+    if mask_dir is None:
+        msg = f'{path} names no masks, as a config of the removed arm does: give --mask-dir'
+        raise ValueError(msg)
+    if len(roots) > 1:
+        msg = f'the data sets of {path} lie in several folders ({", ".join(sorted(roots))})'
+        raise ValueError(msg)
+    store = MaskStore(mask_dir, model or 'u2net')
+    return _collect(datasets, store, roots.pop(), config.get('default_scope', 'mmdet'))
+
+
+def _collect(
+    datasets: list[dict[str, Any]], store: MaskStore, root: str, scope: str
+) -> AnnotatedImages:
+    base = Path(os.path.expanduser(root))  # noqa: PTH111 (as data sets do it)
+    images: dict[str, AnnotatedImage] = {}
+    classes: tuple[str, ...] = ()
+    with DefaultScope.overwrite_default_scope(scope):
+        for config in datasets:
+            # In test mode nothing is filtered.
+            dataset = DATASETS.build({**config, 'pipeline': [], 'test_mode': True})
+            classes = tuple(dataset.metainfo['classes'])
+            for index in range(len(dataset)):
+                image = _annotated(dataset.get_data_info(index), base, store)
+                images.setdefault(image.key, image)
+    return AnnotatedImages(
+        classes, images, all(each['type'] in _ALL_FOREGROUND for each in datasets), base
+    )
+
+
+def _annotated(info: dict[str, Any], base: Path, store: MaskStore) -> AnnotatedImage:
+    path = Path(info['img_path'])
+    try:
+        key = path.relative_to(base).as_posix()
+    except ValueError as err:
+        msg = f'{path} is not below {base}, the folder that the masks were made from'
+        raise ValueError(msg) from err
+    if 'instances' in info:
+        instances = tuple(_instances(info['instances']))
+        return AnnotatedImage(path, key, store, instances, size=(info['height'], info['width']))
+    if info.get('reduce_zero_label') or info.get('label_map'):
+        msg = 'data sets that change the values of label maps as they load them are not supported'
+        raise ValueError(msg)
+    return AnnotatedImage(path, key, store, label_map=Path(info['seg_map_path']))
+
+
+def _instances(instances: list[dict[str, Any]]) -> Iterator[tuple[int, Any]]:
+    for each in instances:
+        if 'mask' not in each:
+            msg = 'the annotations have boxes but no masks, so nothing can be said of pixels'
+            raise ValueError(msg)
+        yield each['bbox_label'], each['mask']
