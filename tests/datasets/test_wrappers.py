@@ -26,9 +26,12 @@ def pixels(sample: dict) -> np.ndarray:
     return sample['inputs'].numpy().transpose(1, 2, 0)
 
 
-def described(annotation: object) -> str:
-    """An annotation's printed content, without the addresses of its objects."""
-    return re.sub(r' at 0x\w+', '', str(annotation))
+def described(annotation: object) -> list[str]:
+    """An annotation's printed lines, without the addresses of its objects.
+
+    Sorted: fields are printed in the order of a set, which another process may change.
+    """
+    return sorted(re.sub(r' at 0x\w+', '', str(annotation)).splitlines())
 
 
 def wrapped(dataset: dict, **options: object) -> RembgDataset:
