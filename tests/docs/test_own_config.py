@@ -1,0 +1,126 @@
+"""docs/own_config.md: its configs, line by line, trained in both arms on a few small photos."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from bgremoval_mm.datasets.transforms import RemoveBackground
+from bgremoval_mm.removal import BackgroundRemover, remove_tree
+
+PAGE = 'own_config.md'
+
+# What makes stock networks small enough for a test, and keeps them from fetching weights.
+SMALL: dict[str, dict] = {
+    'mmpretrain': {
+        'model.backbone.base_channels': 8,
+        'model.backbone.stem_channels': 8,
+        'model.head.in_channels': 64,
+        'train_cfg.max_epochs': 1,
+    },
+    'mmdet': {
+        'model.backbone.init_cfg': None,
+        'model.backbone.depth': 18,
+        'model.backbone.base_channels': 8,
+        'model.neck.in_channels': [8, 16, 32, 64],
+        'model.neck.out_channels': 16,
+        'model.rpn_head.in_channels': 16,
+        'model.rpn_head.feat_channels': 16,
+        'model.roi_head.bbox_roi_extractor.out_channels': 16,
+        'model.roi_head.mask_roi_extractor.out_channels': 16,
+        'model.roi_head.bbox_head.in_channels': 16,
+        'model.roi_head.mask_head.in_channels': 16,
+        'model.roi_head.mask_head.conv_out_channels': 16,
+        'model.roi_head.bbox_head.fc_out_channels': 16,
+        'model.test_cfg.rcnn.score_thr': 0.0,
+        'train_dataloader.dataset.pipeline.2.scale': (64, 64),
+        'test_dataloader.dataset.pipeline.1.scale': (64, 64),
+        'val_dataloader.dataset.pipeline.1.scale': (64, 64),
+        'train_cfg.max_epochs': 1,
+    },
+    'mmseg': {
+        'model.pretrained': None,
+        'model.data_preprocessor.size': (64, 64),
+        'train_dataloader.dataset.pipeline.3.crop_size': (64, 64),
+        'model.backbone.base_channels': 8,
+        'model.decode_head.in_channels': 64,
+        'model.auxiliary_head.in_channels': 32,
+        'train_dataloader.dataset.pipeline.2.scale': (64, 64),
+        'test_dataloader.dataset.pipeline.1.scale': (64, 64),
+        'val_dataloader.dataset.pipeline.1.scale': (64, 64),
+        'train_cfg.max_iters': 2,
+        'train_cfg.val_interval': 2,
+    },
+}
+METRIC = {'mmpretrain': 'accuracy/top1', 'mmdet': 'coco/segm_mAP', 'mmseg': 'mIoU'}
+
+
+@pytest.fixture
+def masks(photos: Path, tiny_model: Callable) -> Path:
+    """Masks of all photos, made by a tiny model under the default's name."""
+    tiny_model('u2net')
+    folder = photos.parents[1] / 'data' / 'masks' / 'photos'
+    remove_tree(photos, folder, model='u2net', progress=False)
+    return folder
+
+
+def shrink(mine: Config, codebase: str) -> None:
+    """Write ``mine.py`` anew with a small network, few steps and no worker processes."""
+    mine.merge_from_dict(SMALL[codebase])
+    for name in ('train', 'val', 'test'):
+        loader = mine[f'{name}_dataloader']
+        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
+    mine.randomness = {'seed': 0}
+    mine.dump('mine.py')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('codebase', ['mmpretrain', 'mmdet', 'mmseg'])
+def test_configs_of_the_page_train(
+    codebase: str,
+    masks: Path,
+    titled_blocks: Callable[[str], dict[str, str]],
+    tool: Callable[..., None],
+) -> None:
+    """``mine.py``, the twin, and the transform as a step: trained, and compared with `mine`."""
+    pytest.importorskip(codebase)
+    blocks = titled_blocks(PAGE)
+    Path('mine.py').write_text(blocks[f'mine.py, {codebase}'])
+    Path('mine-rembg.py').write_text(blocks['mine-rembg.py'])
+    Path('step.py').write_text(blocks['step.py'])
+    shrink(Config.fromfile('mine.py'), codebase)
+
+    for name in ('mine', 'mine-rembg', 'step'):
+        tool('train', f'{name}.py')
+    for name in ('mine-rembg', 'step'):
+        report = json.loads(Path(f'work_dirs/{name}/diff_metrics.json').read_text())
+        assert METRIC[codebase] in report['last']
+        assert report['last'][METRIC[codebase]]['original'] is not None
+
+
+def test_both_ways_remove_the_same(
+    masks: Path, titled_blocks: Callable[[str], dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's step takes the stored mask: without a network, the background becomes black."""
+    from mmcv.transforms import LoadImageFromFile
+
+    def forbidden(*_: object) -> None:
+        pytest.fail('the network ran although the mask is stored')
+
+    monkeypatch.setattr(BackgroundRemover, '__call__', forbidden)
+    Path('mine.py').write_text(titled_blocks(PAGE)['mine.py, mmpretrain'])
+    Path('step.py').write_text(titled_blocks(PAGE)['step.py'])
+    for name in ('train', 'val', 'test'):
+        dataset = Config.fromfile('step.py')[f'{name}_dataloader'].dataset
+        settings = dict(dataset.pipeline[1])
+        assert settings.pop('type') == 'RemoveBackground'
+        path = next(Path(dataset.data_root, 'train').rglob('*.jpg'))
+        loaded = LoadImageFromFile()({'img_path': str(path)})
+        before = loaded['img'].copy()
+        after = RemoveBackground(**settings)(loaded)['img']
+        assert (after <= before).all()
+        assert (after < before).any()
