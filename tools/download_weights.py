@@ -9,8 +9,8 @@ import sys
 from bgremoval_mm.removal import CATALOGUE, WeightsError, fetch_weights
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Fetch what was asked for; 1 if anything failed."""
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog='Models: ' + ', '.join(f'{s.name} ({s.licence})' for s in CATALOGUE.values()),
@@ -21,7 +21,12 @@ def main(argv: list[str] | None = None) -> int:
         action='store_true',
         help='accept weights whose licence forbids commercial use',
     )
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Fetch what was asked for; 1 if anything failed."""
+    args = parse_args(argv)
     failed = 0
     for model in args.models:
         try:
