@@ -50,7 +50,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='find changed images by their content, not by size and time of modification',
     )
-    parser.add_argument('--max-pixels', type=int, help='refuse larger images')
+    parser.add_argument('--max-pixels', type=int, help='refuse larger images (default: 89 million)')
+    parser.add_argument('--max-bytes', type=int, help='refuse larger files (default: 1 GiB)')
     parser.add_argument(
         '--accept-licence',
         action='store_true',

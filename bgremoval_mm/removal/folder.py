@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from bgremoval_mm.removal.catalogue import ModelSpec, get_model
 from bgremoval_mm.removal.cutouts import CutoutFolder
-from bgremoval_mm.removal.images import MAX_PIXELS, ImageError, SourceImage, read_image
+from bgremoval_mm.removal.images import MAX_BYTES, MAX_PIXELS, ImageError, SourceImage, read_image
 from bgremoval_mm.removal.manifest import Record
 from bgremoval_mm.removal.output import OutputFolder
 from bgremoval_mm.removal.remover import BackgroundRemover
@@ -86,6 +86,7 @@ def remove_tree(
     overwrite: bool = False,
     checksum: bool = False,
     max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
     accept_licence: bool = False,
     progress: bool = True,
 ) -> TreeSummary:
@@ -110,6 +111,7 @@ def remove_tree(
         overwrite: Do again what is done.
         checksum: Compare sources by content alone, not by size and time of modification.
         max_pixels: Larger images are refused before they are decoded.
+        max_bytes: Larger files are refused before they are read.
         accept_licence: Accept weights that are not for commercial use.
         progress: Show a progress bar.
 
@@ -134,6 +136,7 @@ def remove_tree(
     scan = scan_tree(src)
     root = src.parent if src.is_file() else src
     summary = TreeSummary(target.folder, ignored=scan.ignored)
+    target.sweep(scan.images)
     known = {} if overwrite else target.manifest.read()
     todo = [
         path
@@ -144,7 +147,8 @@ def remove_tree(
     try:
         for path, reason in scan.unreadable.items():
             _note(target.put_error(path, reason), summary)
-        load = partial(_load, root=root, remover=remover, max_pixels=max_pixels, output=output)
+        read = partial(read_image, max_pixels=max_pixels, max_bytes=max_bytes)
+        load = partial(_load, root=root, read=read, remover=remover, output=output)
         with tqdm(
             total=len(todo), desc=remover.spec.name, unit=' images', disable=not progress
         ) as bar:
@@ -202,10 +206,14 @@ def _is_done(
 
 
 def _load(
-    path: str, root: Path, remover: BackgroundRemover, max_pixels: int, output: Output
+    path: str,
+    root: Path,
+    read: Callable[[Path], SourceImage],
+    remover: BackgroundRemover,
+    output: Output,
 ) -> _Loaded:
     try:
-        source = read_image(root / path, max_pixels)
+        source = read(root / path)
     except ImageError as err:
         return _Loaded(path, error=str(err))
     except OSError as err:

@@ -16,6 +16,7 @@ from PIL import ExifTags, Image, ImageOps
 FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'TIFF', 'GIF')
 SUFFIXES = frozenset(('.jpg', '.jpeg', '.jpe', '.png', '.webp', '.bmp', '.tif', '.tiff', '.gif'))
 MAX_PIXELS = 89_478_485  # PIL's own limit, above which it warns of a decompression bomb.
+MAX_BYTES = 1 << 30  # A file is read whole: what is larger is no photograph of MAX_PIXELS.
 
 _SIGNATURES = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'BM', b'II*\x00', b'MM\x00*', b'GIF8')
 
@@ -91,7 +92,7 @@ def looks_like_image(path: Path) -> bool:
     return head.startswith(_SIGNATURES) or (head[:4] == b'RIFF' and head[8:] == b'WEBP')
 
 
-def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> SourceImage:
+def read_image(path: Path, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> SourceImage:
     """Read a photograph, whatever its name.
 
     JPEG (CMYK too), PNG (16 bits, palette, transparency too), WebP, BMP, TIFF and the
@@ -100,6 +101,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> SourceImage:
     Args:
         path: The file.
         max_pixels: Larger images are refused before they are decoded.
+        max_bytes: Larger files are refused before they are read.
 
     Raises:
         ImageError: If the file is no such image, damaged, or too large.
@@ -107,6 +109,9 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> SourceImage:
     """
     with path.open('rb') as file:
         status = os.fstat(file.fileno())
+        if status.st_size > max_bytes:
+            msg = f'{status.st_size:,} bytes are more than the limit of {max_bytes:,} (max_bytes)'
+            raise ImageError(msg)
         content = file.read()
     if not content:
         msg = 'the file is empty'

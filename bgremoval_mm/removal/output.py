@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -48,6 +49,14 @@ class OutputFolder(ABC):
             msg = f'`image` must be a path below the image folder, but got {image!r}'
             raise ValueError(msg)
         return self.folder / parts.with_name(parts.name + '.png')
+
+    def sweep(self, images: Iterable[str]) -> None:
+        """Delete what killed processes left half-written beside the results of these images.
+
+        Writing sweeps each folder too, but only those in which there is still something to do.
+        """
+        for folder in {self.path(image).parent for image in images}:
+            sweep_leftovers(folder)
 
     def put(self, image: str, source: SourceImage, mask: np.ndarray, constant: bool) -> Record:
         """Write the result of an image and record it.

@@ -108,6 +108,16 @@ def test_extreme_sizes(tmp_path: Path, size: tuple[int, int]) -> None:
     assert read_image(save(Image.new('RGB', size), tmp_path / 'a.png')).size == size
 
 
+def test_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    """The limit in bytes is the user's; a file of just that size is read."""
+    path = tmp_path / 'a.bmp'
+    Image.new('RGB', (8, 8)).save(path)
+    size = path.stat().st_size
+    assert read_image(path, max_bytes=size).size == (8, 8)
+    with pytest.raises(ImageError, match=f'{size:,} bytes are more than the limit of 100'):
+        read_image(path, max_bytes=100)
+
+
 def test_decompression_bomb_is_refused_before_decoding(tmp_path: Path) -> None:
     """A small file of very many pixels costs no memory."""
     buffer = io.BytesIO()
