@@ -19,7 +19,14 @@ from bgremoval_mm.datasets import RembgConcatDataset, RemoveBackground
 from bgremoval_mm.datasets.wrappers import leaves
 from bgremoval_mm.reports.browse import denormalise, label_of, seeded
 
-__all__ = ['NetworkInput', 'View', 'is_wrapped']
+__all__ = [
+    'NetworkInput',
+    'View',
+    'build_part',
+    'collate_function',
+    'is_wrapped',
+    'preprocessor_settings',
+]
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class NetworkInput:
         self.training = subset == 'train'
         self.batch_size = int(loader.get('batch_size') or 1)
         dataset = partial(DATASETS.build, deepcopy(loader.dataset))
-        self.dataset = _build(f'{subset}_dataloader.dataset', dataset)
+        self.dataset = build_part(f'{subset}_dataloader.dataset', dataset)
         if hasattr(self.dataset, 'full_init'):
             self.dataset.full_init()
         for leaf in leaves(self.dataset):
@@ -72,9 +79,9 @@ class NetworkInput:
             for i, transform in enumerate(transforms):
                 if isinstance(transform, RemoveBackground):
                     transforms[i] = partial(_undisturbed, transform)
-        self.collate = _collate(loader.get('collate_fn'))
+        self.collate = collate_function(loader.get('collate_fn'))
         settings = preprocessor_settings(cfg)
-        self.preprocessor = _build('data_preprocessor', partial(MODELS.build, settings))
+        self.preprocessor = build_part('data_preprocessor', partial(MODELS.build, settings))
 
     def __len__(self) -> int:
         """Number of photos; RembgConcatDataset's removed twins are not counted anew."""
@@ -170,7 +177,7 @@ def _undisturbed(removal: RemoveBackground, results: dict[str, Any]) -> dict[str
         return removal(results)
 
 
-def _build(name: str, build: Callable[[], Any]) -> Any:
+def build_part(name: str, build: Callable[[], Any]) -> Any:
     """Build something from a config; what does not fit is the config's fault."""
     try:
         return build()
@@ -180,7 +187,7 @@ def _build(name: str, build: Callable[[], Any]) -> Any:
         raise ValueError(msg) from err
 
 
-def _collate(settings: Any) -> Callable[[list[Any]], Any]:
+def collate_function(settings: Any) -> Callable[[list[Any]], Any]:
     """The collate function of a loader, as the Runner finds it."""
     if settings is None:
         return pseudo_collate

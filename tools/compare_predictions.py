@@ -1,0 +1,123 @@
+#!/usr/bin/env python
+"""Draw what two trained models say of the same photos, the arms of a pair beside each other.
+
+A row a photo: its annotation; what the original arm says of it; what the removed arm says of it
+without its background. Any mmdet (instances), mmsegmentation (label maps) or mmpretrain (classes)
+configs with their checkpoints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+
+from mmengine.config import Config
+from tqdm import tqdm
+
+import bgremoval_mm  # noqa: F401  # registers the package's classes
+from bgremoval_mm.run_config import read_config
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('original', type=Path, help='config file of the original arm')
+    parser.add_argument('original_checkpoint', type=Path)
+    parser.add_argument('rembg', type=Path, help='config file of the removed arm')
+    parser.add_argument('rembg_checkpoint', type=Path)
+    parser.add_argument('--subset', default='test', choices=['val', 'test'])
+    parser.add_argument(
+        '--number', type=int, default=6, help='how many photos, evenly chosen (default: 6)'
+    )
+    parser.add_argument(
+        '--images', nargs='+', metavar='NAME', help='these photos: ends of their paths'
+    )
+    parser.add_argument(
+        '--score-thr', type=float, default=0.3, help='leave out less sure instances (default: 0.3)'
+    )
+    parser.add_argument(
+        '--hide-photos',
+        action='store_true',
+        help='draw on grey, for publication where the photos must not be shown',
+    )
+    parser.add_argument('--device', default='cpu', help='cpu (default), cuda or cuda:N')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('predictions.png'),
+        help='the sheet, .png or .jpg (default: predictions.png)',
+    )
+    args = parser.parse_args(argv)
+    if args.out.suffix.lower() not in ('.png', '.jpg', '.jpeg'):
+        parser.error(f'--out must end in .png or .jpg, but got {args.out}')
+    if args.number < 1:
+        parser.error(f'--number must be at least 1, but got {args.number}')
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run; 0 if the sheet was drawn, 1 if not."""
+    args = parse_args(argv)
+    # mmengine's, once for every config that is read.
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
+    try:
+        compare(args)
+    # OpenMMLab's data sets check what they are given with `assert`.
+    except (OSError, ValueError, RuntimeError, ImportError, AssertionError) as err:
+        reason = str(err) or type(err).__name__
+        print(f'error: {reason}', file=sys.stderr)
+        return 1
+    print(f'Look at {args.out}')
+    return 0
+
+
+def compare(args: argparse.Namespace) -> None:
+    """Draw the sheet."""
+    from bgremoval_mm.reports.pictures import save_jpeg, save_png
+    from bgremoval_mm.reports.prediction_sheet import draw_prediction_sheet
+    from bgremoval_mm.reports.predictions import Predictor, choose_photos
+
+    configs = [read_config(args.original), read_config(args.rembg)]
+    check_codebases(args, configs)
+    checkpoints = (args.original_checkpoint, args.rembg_checkpoint)
+    arms = [
+        Predictor(config, checkpoint, args.subset, args.score_thr, args.device)
+        for config, checkpoint in zip(configs, checkpoints, strict=True)
+    ]
+    indices = choose_photos(arms[0], args.number, args.images)
+    for index in indices:
+        paths = [arm.path(index) if index < len(arm) else 'nothing' for arm in arms]
+        if len(set(paths)) > 1:
+            msg = f'the two data sets differ: photo {index} is {paths[0]} and {paths[1]}'
+            raise ValueError(msg)
+    if arms[0].classes != arms[1].classes:
+        msg = f'the two data sets have other classes: {arms[0].classes} and {arms[1].classes}'
+        raise ValueError(msg)
+    pairs = [(arms[0].show(index), arms[1].show(index)) for index in tqdm(indices, 'predicting')]
+    heading = (args.original.stem, f'{args.subset}: {len(pairs)} of {len(arms[0])} photos')
+    sheet = draw_prediction_sheet(pairs, arms[0].classes, heading, args.hide_photos)
+    save = save_png if args.out.suffix.lower() == '.png' else save_jpeg
+    save(sheet, args.out)
+
+
+def check_codebases(args: argparse.Namespace, configs: list[Config]) -> None:
+    """Refuse configs that cannot be compared before models are built."""
+    scopes = [config.get('default_scope') for config in configs]
+    if scopes[0] != scopes[1]:
+        msg = (
+            f'both configs must be of one codebase, but {args.original} is of {scopes[0]} and '
+            f'{args.rembg} of {scopes[1]}'
+        )
+        raise ValueError(msg)
+    for checkpoint in (args.original_checkpoint, args.rembg_checkpoint):
+        if not checkpoint.is_file():
+            msg = f'there is no checkpoint {checkpoint}'
+            raise FileNotFoundError(msg)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
