@@ -184,7 +184,7 @@ def show_plan(
         for arm in dict.fromkeys(run.arm for run in runs):
             reason = missing(next(run for run in runs if run.arm == arm))
             if reason:
-                console.print(f'  {arm}: {reason}', style='yellow', highlight=False)
+                console.print(f'  {arm}: {reason}', style='yellow', highlight=False, soft_wrap=True)
         total += sum(hours_left(run, states[run], estimates.hours) or 0.0 for run in runs)
     letters = '   '.join(f'{letter} {state}' for state, (letter, _) in _LETTERS.items())
     console.print(f'\n{letters}', highlight=False)

@@ -59,7 +59,7 @@ def time_iterations(config: Config, count: int) -> tuple[float, int]:
     config.train_cfg = {'type': 'IterBasedTrainLoop', 'max_iters': WARM_UP + count}
     config.param_scheduler = None
     config.custom_hooks = []
-    config.default_hooks = {'checkpoint': None, 'visualization': None, 'epoch_seed': None}
+    config.default_hooks = {'checkpoint': None}
     config.resume = False
     with tempfile.TemporaryDirectory() as folder:
         config.work_dir = folder
