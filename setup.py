@@ -96,6 +96,8 @@ cpu = ['onnxruntime>=1.20', 'onnx>=1.17']
 gpu = ['onnxruntime-gpu>=1.20', 'onnx>=1.17']
 rembg = ['rembg>=2.0.60']
 demo = ['matplotlib', 'scikit-image', 'scipy']
+# tools/reproduce.py: locks, statistics, tables, charts, pages.
+reports = ['filelock', 'jinja2', 'matplotlib', 'pandas', 'pycocotools', 'scipy']
 lint = ['ruff', 'mypy', 'codespell', 'pre-commit']
 
 setup(
@@ -113,7 +115,7 @@ setup(
         'Topic :: Scientific/Engineering :: Image Recognition',
     ],
     packages=find_packages(include=[f'{PACKAGE}*']),
-    package_data={PACKAGE: ['py.typed']},
+    package_data={PACKAGE: ['py.typed', 'reproduction/*.j2']},
     python_requires='>=3.11',
     install_requires=['numpy', 'opencv-python', 'pillow', 'pooch', 'tqdm'],
     extras_require={
@@ -124,7 +126,8 @@ setup(
         'gpu': gpu,
         'rembg': rembg,
         'demo': demo,
-        'all': sorted({*cls, *det, *seg, *rembg, *demo}),
+        'reports': reports,
+        'all': sorted({*cls, *det, *seg, *rembg, *demo, *reports}),
         'tests': ['pytest>=8', 'pytest-timeout', 'build', 'tensorboard', *lint, *rembg],
         'docs': ['sphinx>=8', 'myst-parser>=4', 'furo'],
     },

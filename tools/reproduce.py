@@ -81,6 +81,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     run.add_argument('--slurm', metavar='PARTITION', help='hand the runs to Slurm instead')
     run.add_argument('--sbatch-args', default='', help='further options of sbatch, in one string')
 
+    report = commands.add_parser('report', help='build the report of what is finished')
+    report.add_argument(
+        '--root',
+        type=Path,
+        default=Path('work_dirs/reproduce'),
+        help='folder with results at any depth (default: work_dirs/reproduce)',
+    )
+    report.add_argument('--out', type=Path, help='folder of the report (default: ROOT/report)')
+
     args = parser.parse_args(argv)
     if getattr(args, 'jobs', None) is not None and args.jobs < 1:
         parser.error(f'--jobs must be at least 1, but got {args.jobs}')
@@ -121,6 +130,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run; 0 if all is done, 1 if something failed or is missing, 130 if interrupted."""
     args = parse_args(argv)
     try:
+        if args.command == 'report':
+            return write_report(args)
         runs = select_runs(args.results, args.datasets, args.models, args.arms, args.seeds)
         if not runs:
             print('error: no experiment fits that selection', file=sys.stderr)
@@ -153,6 +164,17 @@ class MissingData:
         if key not in self.found:
             self.found[key] = missing_data(run, CONFIGS, self.options)
         return self.found[key]
+
+
+def write_report(args: argparse.Namespace) -> int:
+    """Build the report."""
+    from bgremoval_mm.reproduction import report
+
+    folder = args.out or args.root / 'report'
+    content = report.build_report(args.root)
+    report.write_report(content, folder)
+    print(f'{content.runs} runs in {len(content.sections)} sections; open {folder / "index.html"}')
+    return 0
 
 
 def show_plan(

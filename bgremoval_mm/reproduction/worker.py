@@ -94,7 +94,8 @@ def work(run: Run, root: Path, configs: Path, options: Sequence[str] = ()) -> di
         settings = {'experiment': run.describe(), 'options': list(options), 'starts': starts}
         write_json(folder / SETTINGS, settings)
 
-        runner = Runner.from_cfg(prepare(run, root, configs, options))
+        config = prepare(run, root, configs, options)
+        runner = Runner.from_cfg(config)
         started = time.monotonic()
         runner.train()
         seconds = time.monotonic() - started
@@ -110,6 +111,10 @@ def work(run: Run, root: Path, configs: Path, options: Sequence[str] = ()) -> di
             'finished': _now(),
             **provenance(configs.parent),
         }
+        for evaluator in config.test_evaluator:
+            if evaluator['type'] == 'CocoMetric':
+                made = f'{evaluator["outfile_prefix"]}.gt.json'  # of the photos that were shown
+                result['annotations'] = str(Path(evaluator.get('ann_file') or made).resolve())
         write_json(folder / RESULT, result)
     return result
 
