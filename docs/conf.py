@@ -5,12 +5,12 @@ author = 'The bgremoval_mm authors'
 copyright = '2026, the bgremoval_mm authors'
 release = version = __version__
 
-extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon']
+extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'sphinx.ext.mathjax']
 exclude_patterns = ['_build']
 html_theme = 'furo'
 html_title = f'bgremoval_mm {release}'
 
-myst_enable_extensions = ['colon_fence']
+myst_enable_extensions = ['colon_fence', 'dollarmath']
 myst_heading_anchors = 3
 
 autodoc_member_order = 'bysource'

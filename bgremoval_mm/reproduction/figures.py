@@ -117,7 +117,14 @@ def _finish(axes: Axes, legend: bool = True) -> None:
     axes.grid(axis='y' if legend else 'x', color='#d0d7de', lw=0.6)
     axes.set_axisbelow(True)
     if legend and axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(
+            frameon=False,
+            fontsize=8,
+            ncols=2,
+            loc='lower left',
+            bbox_to_anchor=(0, 1),
+            borderpad=0.2,
+        )
 
 
 def _svg(figure: Figure) -> str:

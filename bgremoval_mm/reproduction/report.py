@@ -33,6 +33,8 @@ DATASETS = {
     'ccp': 'Clothing Co-Parsing',
 }
 _LONG = 60  # characters of an option that are shown
+_PROSE = ('the paper says', 'verdict', 'found', 'criterion')
+_LEFT = ' class="left"'
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,10 @@ def _html_table(table: pd.DataFrame) -> str:
     """A table inside a box that scrolls by itself on a narrow screen."""
     from markupsafe import Markup, escape
 
-    head = ''.join(f'<th scope="col">{escape(name)}</th>' for name in table.columns)
+    head = ''.join(
+        f'<th scope="col"{_LEFT if name in _PROSE else ""}>{escape(name)}</th>'
+        for name in table.columns
+    )
     rows = []
     for values in table.itertuples(index=False):
         cells = [f'<th scope="row">{escape(values[0])}</th>']
@@ -224,7 +229,7 @@ def _html_table(table: pd.DataFrame) -> str:
             kind = ' class="paper"' if name.startswith('paper:') else ''
             if name == 'verdict':
                 kind = f' class="verdict {str(value).replace(" ", "-")}"'
-            elif name in ('found', 'the paper says', 'criterion'):
+            elif name in _PROSE:
                 kind = ' class="prose"'
             cells.append(f'<td{kind}>{escape(value)}</td>')
         rows.append(f'<tr>{"".join(cells)}</tr>')
