@@ -24,6 +24,7 @@ if find_spec('mmengine') is not None:
     from bgremoval_mm import datasets, hooks
     from bgremoval_mm.compat import allow_mmengine_checkpoints
     from bgremoval_mm.datasets import (
+        ChangeBackground,
         Clothing10,
         FashionStyle14,
         RembgConcatDataset,
@@ -37,6 +38,7 @@ if find_spec('mmengine') is not None:
 __all__ = [
     'CCP',
     'CCPSemantic',
+    'ChangeBackground',
     'ClasswiseAccuracy',
     'Clothing10',
     'DiffMetricsHook',

@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from bgremoval_mm.datasets.change_background import ChangeBackground
 from bgremoval_mm.datasets.clothing10 import Clothing10
 from bgremoval_mm.datasets.fashionstyle14 import FashionStyle14
 from bgremoval_mm.datasets.transforms import RemoveBackground
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     'CCP',
     'CCPSemantic',
+    'ChangeBackground',
     'Clothing10',
     'FashionStyle14',
     'Fashionpedia',

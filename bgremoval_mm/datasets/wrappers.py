@@ -36,7 +36,7 @@ class RembgPipeline(Compose):
 
     def __init__(self, transforms: Sequence[dict | Callable], removal: RemoveBackground) -> None:
         super().__init__(transforms)
-        loaders = [i for i, t in enumerate(self.transforms) if _is_image_loader(t)]
+        loaders = [i for i, t in enumerate(self.transforms) if is_image_loader(t)]
         if not loaders:
             names = [type(t).__name__ for t in self.transforms]
             msg = (
@@ -60,7 +60,7 @@ class RembgPipeline(Compose):
                 err.add_note(f'while {type(transform).__name__} was at work on {path}')
                 raise
             if results is None:
-                if _is_image_loader(transform):
+                if is_image_loader(transform):
                     self._report(path)
                 return None
         return results
@@ -364,5 +364,6 @@ def _transforms(pipeline: Compose | Sequence[dict | Callable]) -> Sequence[dict 
     return pipeline.transforms if isinstance(pipeline, Compose) else pipeline
 
 
-def _is_image_loader(transform: Callable) -> bool:
+def is_image_loader(transform: Any) -> bool:
+    """Whether a transform loads the image: its name begins with LoadImage."""
     return type(transform).__name__.startswith('LoadImage')
