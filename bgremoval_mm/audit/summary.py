@@ -150,16 +150,19 @@ def as_text(audit: Audit, width: int = 110) -> str:
     """The tables for a terminal."""
     buffer = io.StringIO()
     console = Console(file=buffer, width=width, highlight=False)
+    trained = f'the model was trained on {audit.home} ones'
+    console.print(f'{audit.images} test photos; {trained}')
     console.print(_score_table(audit, audit.metrics[:3]))
     leaning = audit.leaning()
     if leaning:
+        other = leaning[0]['with']
+        console.print(f'classes that lose most when the background is {other}')
         console.print(_class_table(audit, leaning))
     return buffer.getvalue()
 
 
 def _score_table(audit: Audit, metrics: Sequence[str]) -> Table:
-    home = f'{audit.images} test photos; the model was trained on {audit.home} ones'
-    table = Table(title=home, box=box.SIMPLE, title_justify='left')
+    table = Table(box=box.SIMPLE)
     table.add_column('background')
     for metric in metrics:
         table.add_column(metric, justify='right')
@@ -187,8 +190,7 @@ def _percent(value: float | None) -> str:
 
 def _class_table(audit: Audit, leaning: Sequence[Mapping[str, Any]]) -> Table:
     shown = leaning[:_CLASSES]
-    title = f'classes that lose most when the background is {shown[0]["with"]}'
-    table = Table(title=title, box=box.SIMPLE, title_justify='left')
+    table = Table(box=box.SIMPLE)
     table.add_column('class')
     table.add_column('lost', justify='right')
     for name in audit.outcomes:

@@ -13,6 +13,7 @@ import numpy as np
 from bgremoval_mm.datasets.background import blend, blur_background, cover, fill_foreground
 from bgremoval_mm.datasets.transforms import RemoveBackground
 from bgremoval_mm.registry import TRANSFORMS
+from bgremoval_mm.removal.images import SUFFIXES
 
 __all__ = ['ChangeBackground', 'Condition']
 
@@ -29,8 +30,9 @@ class ChangeBackground(RemoveBackground):
         condition: ``'original'``: nothing is done. ``'removed'``: a plain colour. ``'replaced'``:
             the background of another photo, whose own foreground is filled in. ``'blurred'``:
             the photo's own, blurred. ``'background_only'``: the foreground is filled in.
-        donors: Files whose backgrounds are taken for ``'replaced'``. Which one a photo gets depends
-            on its name and on `seed` alone, not on the order or the number of workers.
+        donors: Files whose backgrounds are taken for ``'replaced'``, or a folder of them. Which one
+            a photo gets depends on its name and on `seed` alone, not on the order or the number of
+            workers.
         seed: Another one gives other backgrounds.
         **removal: What RemoveBackground takes.
 
@@ -41,11 +43,14 @@ class ChangeBackground(RemoveBackground):
     def __init__(
         self,
         condition: Condition = 'replaced',
-        donors: Sequence[str] = (),
+        donors: Sequence[str] | str = (),
         seed: int = 0,
         **removal: Any,
     ) -> None:
         super().__init__(**removal)
+        if isinstance(donors, str):
+            found = (path for path in Path(donors).rglob('*') if path.suffix.lower() in SUFFIXES)
+            donors = sorted(str(path) for path in found)
         self.donors = list(donors)
         self.set(condition, seed)
 
@@ -63,21 +68,18 @@ class ChangeBackground(RemoveBackground):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Change the background of ``results['img']``."""
-        if self.condition == 'original':
-            return results
+        return results if self.condition == 'original' else super().transform(results)
+
+    def _change(self, image: np.ndarray, mask: np.ndarray, results: dict[str, Any]) -> np.ndarray:
         if self.condition == 'removed':
-            return super().transform(results)
-        image = results['img']
-        mask = self._mask_of(image, results)
+            return super()._change(image, mask, results)
         if self.condition == 'blurred':
-            results['img'] = blur_background(image, mask)
-        elif self.condition == 'background_only':
-            results['img'] = fill_foreground(image, mask)
-        else:
-            background = self._borrow(str(results['img_path']))
-            background = cover(background, (image.shape[1], image.shape[0]))
-            results['img'] = blend(image, background.astype(image.dtype), mask)
-        return results
+            return blur_background(image, mask)
+        if self.condition == 'background_only':
+            return fill_foreground(image, mask)
+        background = self._borrow(str(results['img_path']))
+        background = cover(background, (image.shape[1], image.shape[0]))
+        return blend(image, background.astype(image.dtype), mask)
 
     def donor_of(self, path: str) -> str:
         """The file whose background a photo gets; never its own."""

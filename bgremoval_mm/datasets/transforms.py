@@ -132,8 +132,12 @@ class RemoveBackground(BaseTransform):
         mask = self._mask_of(image, results)
         if self.threshold is not None:
             mask = binarise(mask, self.threshold)
-        results['img'] = compose(image, mask, self._fill_bgr)
+        results['img'] = self._change(image, mask, results)
         return results
+
+    def _change(self, image: np.ndarray, mask: np.ndarray, results: dict[str, Any]) -> np.ndarray:
+        """The image with its background changed; subclasses change it in other ways."""
+        return compose(image, mask, self._fill_bgr)
 
     def _mask_of(self, image: np.ndarray, results: dict[str, Any]) -> np.ndarray:
         store = self._store

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from mmengine.config import Config
 
+from bgremoval_mm.datasets.change_background import Condition
 from bgremoval_mm.datasets.transforms import RemoveBackground
 from bgremoval_mm.removal import BackgroundRemover, remove_tree
 
@@ -100,6 +102,20 @@ def test_configs_of_the_page_train(
         report = json.loads(Path(f'work_dirs/{name}/diff_metrics.json').read_text())
         assert METRIC[codebase] in report['last']
         assert report['last'][METRIC[codebase]]['original'] is not None
+
+    # The audit takes such configs as they are, with the codebase's own data set and metric.
+    (checkpoint,) = Path('work_dirs/mine').glob('*_[12].pth')
+    audit = ('--mask-dir', 'data/masks/photos', '--img-root', 'data/photos', '--draws', '2')
+    with pytest.raises(SystemExit) as end:
+        tool('audit_background', 'mine.py', str(checkpoint), '--out', 'audit', *audit)
+    assert end.value.code == 0
+    content = json.loads(Path('audit/audit.json').read_text())
+    assert list(content['outcomes']) == list(get_args(Condition))
+    trained = json.loads(Path('work_dirs/mine-rembg/diff_metrics.json').read_text())['last']
+    scores = {name: each[METRIC[codebase]]['mean'] for name, each in content['summary'].items()}
+    assert scores['original'] == pytest.approx(trained[METRIC[codebase]]['original'], abs=1e-4)
+    names = {'mmpretrain': {'dress', 'hat'}, 'mmdet': {'thing'}, 'mmseg': {'ground', 'thing'}}
+    assert set(content['outcomes']['removed']['classes']) == names[codebase]
 
 
 def test_both_ways_remove_the_same(

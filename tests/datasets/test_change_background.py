@@ -1,0 +1,127 @@
+"""ChangeBackground: the same masks as RemoveBackground, another background."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.registry import TRANSFORMS
+from PIL import Image
+
+from bgremoval_mm.datasets import ChangeBackground, RemoveBackground
+from bgremoval_mm.removal import MaskStore, read_image
+
+COLOURS = {'a.png': (250, 0, 0), 'b.png': (0, 250, 0), 'c.png': (0, 0, 250)}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Three photos of 32 x 32 pixels with a white square before a colour, and their masks."""
+    root = tmp_path / 'photos'
+    root.mkdir()
+    store = MaskStore(tmp_path / 'masks', 'u2netp')
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:24, 8:24] = 255
+    for name, colour in COLOURS.items():
+        pixels = np.full((32, 32, 3), colour, np.uint8)
+        pixels[8:24, 8:24] = 255
+        Image.fromarray(pixels).save(root / name)
+        store.put(name, read_image(root / name), mask, constant=False)
+    return root
+
+
+def change(tree: Path, condition: str, **options: object) -> ChangeBackground:
+    """The transform, as a pipeline builds it."""
+    return TRANSFORMS.build(
+        {
+            'type': 'ChangeBackground',
+            'condition': condition,
+            'donors': [str(tree / name) for name in COLOURS],
+            'model': 'u2netp',
+            'mask_dir': str(tree.parent / 'masks'),
+            'img_root': str(tree),
+            'on_missing': 'error',
+            **options,
+        }
+    )
+
+
+def results(tree: Path, name: str = 'a.png') -> dict:
+    """A photo as a loader gives it: BGR."""
+    rgb = read_image(tree / name).rgb
+    return {'img': np.ascontiguousarray(rgb[..., ::-1]), 'img_path': str(tree / name)}
+
+
+def corner(transformed: dict) -> tuple[int, ...]:
+    """Colour of the first pixel, RGB."""
+    return tuple(int(level) for level in transformed['img'][0, 0, ::-1])
+
+
+def test_conditions(tree: Path) -> None:
+    """What is before the background stays, but with the background only."""
+    assert corner(change(tree, 'original')(results(tree))) == COLOURS['a.png']
+    assert corner(change(tree, 'removed', fill=7)(results(tree))) == (7, 7, 7)
+    assert corner(change(tree, 'blurred')(results(tree))) == COLOURS['a.png']
+    for condition in ('original', 'removed', 'blurred', 'replaced'):
+        assert (change(tree, condition)(results(tree))['img'][10:22, 10:22] == 255).all()
+    alone = change(tree, 'background_only')(results(tree))
+    assert np.abs(alone['img'].astype(int) - COLOURS['a.png'][::-1]).max() <= 4
+
+
+def test_removed_is_remove_background(tree: Path) -> None:
+    """The same transform, pixel for pixel."""
+    removal = RemoveBackground('u2netp', mask_dir=str(tree.parent / 'masks'), img_root=str(tree))
+    expected = removal(results(tree))['img']
+    assert (change(tree, 'removed')(results(tree))['img'] == expected).all()
+
+
+def test_replaced_by_another_photos_background(tree: Path) -> None:
+    """One of the others, without its foreground; the seed decides, and nothing else."""
+    seen = set()
+    for seed in range(20):
+        transform = change(tree, 'replaced', seed=seed)
+        found = corner(transform(results(tree)))
+        assert found in (COLOURS['b.png'], COLOURS['c.png'])
+        assert corner(pickle.loads(pickle.dumps(transform))(results(tree))) == found
+        picture = transform(results(tree))['img']
+        outside = np.ones((32, 32), bool)
+        outside[8:24, 8:24] = False
+        assert np.abs(picture[outside].astype(int) - found[::-1]).max() <= 4
+        seen.add(found)
+    assert len(seen) == 2
+
+
+def test_condition_can_be_set(tree: Path) -> None:
+    """As an audit does between two tests."""
+    transform = change(tree, 'original')
+    transform.set('removed')
+    assert corner(transform(results(tree))) == (0, 0, 0)
+
+
+def test_donors_of_a_folder(tree: Path) -> None:
+    """A folder stands for the images in it, in the order of their names."""
+    (tree / 'notes.txt').write_text('no photo')
+    transform = change(tree, 'replaced', donors=str(tree))
+    assert transform.donors == [str(tree / name) for name in COLOURS]
+
+
+def test_as_an_augmentation(tree: Path) -> None:
+    """With prob below 1, some photos keep their background."""
+    transform = change(tree, 'replaced', prob=0.5)
+    np.random.seed(0)  # noqa: NPY002  # the generator that mmengine seeds
+    found = [corner(transform(results(tree))) == COLOURS['a.png'] for _ in range(40)]
+    assert 8 < sum(found) < 32
+
+
+def test_wrong_arguments(tree: Path) -> None:
+    """Errors name the argument, what is allowed and what came."""
+    with pytest.raises(ValueError, match='`condition` must be one of original, removed, replaced'):
+        change(tree, 'inverted')
+    with pytest.raises(ValueError, match='`donors` must be at least 2 files, but got 1'):
+        change(tree, 'replaced', donors=['a.png'])
+    transform = change(tree, 'replaced', donors=[str(tree / 'none.png'), str(tree / 'no.png')])
+    with pytest.raises((OSError, FileNotFoundError), match=r'no(ne)?\.png'):
+        transform(results(tree))
+    assert "condition='replaced'" in repr(transform)

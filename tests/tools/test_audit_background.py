@@ -1,0 +1,167 @@
+"""tools/audit_background.py on hand-made models, one of which sees nothing but the background."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS, DefaultScope
+from PIL import Image
+
+from bgremoval_mm.removal import MaskStore, read_image
+
+CONFIG = """
+default_scope = 'mmpretrain'
+model = dict(type='PixelReader', row={row})
+pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
+dataset = dict(type='CustomDataset', data_root='photos', data_prefix='test', pipeline=pipeline)
+train_dataloader = dict(batch_size=4, dataset=dict(type='Nothing'))
+train_cfg = dict(by_epoch=True, max_epochs=1)
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1))
+test_dataloader = dict(
+    batch_size=4, num_workers={workers}, persistent_workers={workers} > 0, dataset=dataset,
+    sampler=dict(type='DefaultSampler', shuffle=False), collate_fn=dict(type='default_collate'))
+test_cfg = dict()
+test_evaluator = dict(type='Accuracy', topk=(1,))
+"""
+# A class: colour of the wall, colour of the thing before it.
+CLASSES = {'hat': ((200, 0, 0), (0, 200, 0)), 'shoe': ((0, 0, 200), (200, 200, 0))}
+HATS = {0: 200, 16: 0}  # the red of a hat's photo, by row: wall, thing
+
+
+@pytest.fixture
+def reader() -> Iterator[None]:
+    """A model that says "hat" if a single pixel is as red as a hat's photo there."""
+    pytest.importorskip('mmpretrain')
+
+    @MODELS.register_module(name='PixelReader')
+    class PixelReader(BaseModel):
+        """Looks at one pixel."""
+
+        def __init__(self, row: int, data_preprocessor: dict | None = None) -> None:
+            super().__init__({'type': 'mmpretrain.ClsDataPreprocessor'})
+            self.row = row
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, inputs: torch.Tensor, data_samples: list, mode: str) -> list:
+            """Predict."""
+            assert mode == 'predict'
+            red = inputs[:, 2, self.row, self.row]
+            for value, sample in zip(red, data_samples, strict=True):
+                hat = float(abs(value - HATS[self.row]) < 60)
+                sample.set_pred_score(torch.tensor([hat, 1 - hat]))
+            return data_samples
+
+    yield
+    MODELS.module_dict.pop('PixelReader')
+
+
+@pytest.fixture
+def audit(
+    reader: None, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., int]:
+    """`main` of the tool, in a folder with ten photos a class and their masks."""
+    pytest.importorskip('matplotlib')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(DefaultScope, '_instance_dict', DefaultScope._instance_dict.copy())
+    store = MaskStore('masks', 'u2net')
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:24, 8:24] = 255
+    for name, (wall, thing) in CLASSES.items():
+        folder = tmp_path / 'photos' / 'test' / name
+        folder.mkdir(parents=True)
+        for index in range(10):
+            pixels = np.full((32, 32, 3), wall, np.uint8)
+            pixels[8:24, 8:24] = thing
+            path = folder / f'{name}{index}.png'
+            Image.fromarray(pixels).save(path)
+            store.put(f'test/{name}/{path.name}', read_image(path), mask, constant=False)
+    for row, name in ((0, 'wall'), (16, 'thing')):
+        Path(f'{name}.py').write_text(CONFIG.format(row=row, workers=2 * (row == 0)))
+    torch.save({'state_dict': {'weight': torch.zeros(1)}}, 'model.pth')
+    main = runpy.run_path(str(repository / 'tools/audit_background.py'))['main']
+    return lambda *arguments: main(list(arguments))
+
+
+def scores(out: str) -> dict[str, float]:
+    """Accuracy by condition."""
+    summary = json.loads(Path(out, 'audit.json').read_text())['summary']
+    return {name: each['accuracy/top1']['mean'] for name, each in summary.items()}
+
+
+def test_a_model_of_backgrounds(
+    audit: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Perfect on originals and on backgrounds alone, at chance without or with others' ones.
+
+    Its loader has two worker processes that want to live on, which see every change all the same.
+    """
+    arguments = ('wall.py', 'model.pth', '--mask-dir', 'masks', '--out', 'out', '--draws', '3')
+    assert audit(*arguments) == 0
+    found = scores('out')
+    assert found['original'] == found['blurred'] == found['background_only'] == 100.0
+    assert found['removed'] == 50.0  # all shoes, as black is not red
+    assert 25 < found['replaced'] < 75
+    content = json.loads(Path('out/audit.json').read_text())
+    draws = [each['accuracy/top1'] for each in content['outcomes']['replaced']['draws']]
+    assert len(set(draws)) > 1
+    assert content['trained_on'] == 'original'
+    assert content['images'] == 20
+    with Image.open('out/audit.png') as image:
+        assert image.width > 800
+    out = capsys.readouterr().out
+    assert 'classes that lose most when the background is replaced' in out
+
+
+def test_a_model_of_things(audit: Callable[..., int]) -> None:
+    """Whatever the background, it is right; without the thing it is at chance."""
+    assert audit('thing.py', 'model.pth', '--mask-dir', 'masks', '--out', 'out') == 0
+    found = scores('out')
+    assert [found[name] for name in ('original', 'removed', 'replaced', 'blurred')] == [100.0] * 4
+    assert found['background_only'] <= 50.0
+
+
+def test_what_was_evaluated_is_kept(
+    audit: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A second call adds what is missing; other settings begin anew."""
+    arguments = ('thing.py', 'model.pth', '--mask-dir', 'masks', '--out', 'out', '--draws', '2')
+    assert audit(*arguments, '--conditions', 'original') == 0
+    assert audit(*arguments, '--conditions', 'original', 'removed') == 0
+    assert 'original: evaluated before' in capsys.readouterr().out
+    assert list(scores('out')) == ['original', 'removed']
+    assert audit(*arguments, '--conditions', 'original', '--number', '6') == 0
+    assert 'evaluated before' not in capsys.readouterr().out
+    assert json.loads(Path('out/audit.json').read_text())['images'] == 6
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (('none.py', 'model.pth'), 'there is no file none.py'),
+        (('thing.py', 'none.pth'), 'there is no checkpoint none.pth'),
+        (('thing.py', 'model.pth', '--cfg-options', 'test_evaluator=None'), 'no test_evaluator'),
+    ],
+)
+def test_errors(
+    arguments: tuple[str, ...],
+    message: str,
+    audit: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What cannot be audited is said in one line."""
+    assert audit(*arguments, '--out', 'out') == 1
+    assert message in capsys.readouterr().err
+
+
+def test_senseless_numbers(audit: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    """Are refused before anything is loaded."""
+    with pytest.raises(SystemExit):
+        audit('thing.py', 'model.pth', '--draws', '0')
+    assert '--draws must be 1 or more, but got 0' in capsys.readouterr().err
