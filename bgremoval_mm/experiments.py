@@ -15,10 +15,12 @@ from typing import ClassVar, Literal
 
 __all__ = [
     'ARMS',
+    'AUGMENTATIONS',
     'CLASSIFICATION',
     'EXPERIMENTS',
     'INSTANCE_SEGMENTATION',
     'SEMANTIC_SEGMENTATION',
+    'Augmentation',
     'Classification',
     'Experiment',
     'InstanceSegmentation',
@@ -47,7 +49,7 @@ class Experiment(ABC):
     @property
     @abstractmethod
     def place(self) -> str:
-        """Where the paper shows the result: 'Fig. 5', 'Fig. 6', 'Table I' or 'Table II'."""
+        """Where the paper shows it: 'Fig. 5', 'Fig. 6', 'Fig. 7', 'Table I' or 'Table II'."""
 
     @property
     @abstractmethod
@@ -112,6 +114,24 @@ class Classification(Experiment):
     def _name(self, dataset: str, arm: str) -> str:
         start = '_in1k-pre' if self.pretrained else ''
         return f'{self.model}{start}_1xb{self.batch_size}_{dataset}{arm}'
+
+
+@dataclass(frozen=True)
+class Augmentation(Classification):
+    """ResNet-50 of Fig. 5 with one augmentation more, which the paper shows in Fig. 7 or names.
+
+    The paper trains none of them; the baseline is Fig. 5's ResNet-50.
+    """
+
+    @property
+    def place(self) -> str:
+        """Where the paper shows the augmentations."""
+        return 'Fig. 7'
+
+    @property
+    def folder(self) -> str:
+        """Folder of the configs."""
+        return 'classification/augmentation'
 
 
 @dataclass(frozen=True)
@@ -225,6 +245,24 @@ CLASSIFICATION: tuple[Classification, ...] = (
 """Fig. 5 (12 networks from scratch), then Fig. 6 (13 networks from ImageNet weights). Each stands
 for two trainings, one an arm."""
 
+AUGMENTATIONS: tuple[Augmentation, ...] = tuple(
+    Augmentation(f'resnet50_{name}', title, 'resnet', False, 32, 100, 'SGD', 1e-1, 'step')
+    for name, title in (
+        ('solarize', 'Solarize'),
+        ('posterize', 'Posterize'),
+        ('sharpen', 'Sharpen'),
+        ('color-jitter', 'ColorJitter'),
+        ('equalize', 'Equalize'),
+        ('to-gray', 'ToGray'),
+        ('brightness', 'RandomBrightness'),
+        ('cutout', 'Cutout'),
+        ('mixup', 'MixUp'),
+        ('cutmix', 'CutMix'),
+        ('randaugment', 'RandAugment'),
+    )
+)
+"""Fig. 7's eight augmentations, and three more, each as a training. Not the paper's."""
+
 INSTANCE_SEGMENTATION: tuple[InstanceSegmentation, ...] = (
     InstanceSegmentation(
         'x101-32x4d', 'ResNeXt-101', 'SGD', 2e-2, True, 4, (0.317, 0.316), (0.279, 0.277)
@@ -251,6 +289,7 @@ SEMANTIC_SEGMENTATION: tuple[SemanticSegmentation, ...] = (
 
 EXPERIMENTS: tuple[Experiment, ...] = (
     *CLASSIFICATION,
+    *AUGMENTATIONS,
     *INSTANCE_SEGMENTATION,
     *SEMANTIC_SEGMENTATION,
 )

@@ -23,6 +23,7 @@ from bgremoval_mm.experiments import (
     EXPERIMENTS,
     INSTANCE_SEGMENTATION,
     SEMANTIC_SEGMENTATION,
+    Augmentation,
     Classification,
     Experiment,
     InstanceSegmentation,
@@ -43,6 +44,7 @@ STRUCTURE = {
 }
 STATED = {
     Classification: {'optim_wrapper.optimizer.lr'},
+    Augmentation: {'optim_wrapper.optimizer.lr'},
     InstanceSegmentation: {'optim_wrapper.optimizer.lr'},
     SemanticSegmentation: set(),
 }
@@ -60,11 +62,15 @@ class Row:
 
     def is_for(self, experiment: Experiment, dataset: str) -> bool:
         """Whether the row is for a cell."""
-        names = {'all', experiment.place, experiment.model, dataset}
+        # An augmentation's training is that of Fig. 5's ResNet-50 but for the augmentation.
+        places = (
+            ['Fig. 5', 'Fig. 7'] if isinstance(experiment, Augmentation) else [experiment.place]
+        )
+        names = {'all', *places, experiment.model, experiment.model.partition('_')[0], dataset}
         if isinstance(experiment, Classification):
-            names |= {experiment.family, f'{experiment.family} {experiment.place}'}
+            names |= {experiment.family, *(f'{experiment.family} {place}' for place in places)}
             names.add({'fashionstyle14': 'FashionStyle14', 'clothing10': 'Clothing10'}[dataset])
-        return experiment.place in self.places and not names.isdisjoint(self.selectors)
+        return not set(places).isdisjoint(self.places) and not names.isdisjoint(self.selectors)
 
     @property
     def literal(self) -> Any:

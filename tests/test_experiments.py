@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from bgremoval_mm.experiments import (
     ARMS,
+    AUGMENTATIONS,
     CLASSIFICATION,
     EXPERIMENTS,
     INSTANCE_SEGMENTATION,
@@ -24,7 +25,7 @@ from bgremoval_mm.experiments import (
 ROOT = Path(__file__).resolve().parents[1]
 CELLS = [
     pytest.param(each, dataset, id=Path(each.config(dataset)).stem)
-    for each in CLASSIFICATION
+    for each in (*CLASSIFICATION, *AUGMENTATIONS)
     for dataset in each.datasets
 ]
 INSTANCE_CELLS = [
@@ -130,6 +131,28 @@ def test_config_has_the_papers_settings(experiment: Classification, dataset: str
     assert config.train_dataloader.dataset.subset == 'train'
     assert config.val_dataloader.dataset.subset == 'val'
     assert config.test_dataloader.dataset.subset == 'test'
+
+
+def test_augmentations_are_fig_5s_resnet_with_one_step_more() -> None:
+    """Eight of Fig. 7 and three that mix; each config is the baseline's but for its own part."""
+    assert len(AUGMENTATIONS) == 11
+    baseline = load(next(e for e in CLASSIFICATION if e.model == 'resnet50'), 'clothing10')
+    names = set()
+    for experiment in AUGMENTATIONS:
+        config = load(experiment, 'clothing10')
+        ours, theirs = config.to_dict(), baseline.to_dict()
+        if experiment.model in ('resnet50_mixup', 'resnet50_cutmix'):
+            (step,) = ours['model'].pop('train_cfg').values()
+            assert ours['model']['head'].pop('loss')['use_soft'] is True
+            theirs['model']['head'].pop('loss')
+        else:
+            step = ours.pop('augmentation')
+            assert ours['train_dataloader']['dataset']['pipeline'].pop(-2) == step
+        # Helpers of the config's own.
+        ours = {key: value for key, value in ours.items() if key not in ('steps', 'pack')}
+        assert ours == theirs
+        names.add(str(step))
+    assert len(names) == 11
 
 
 def test_table_i_against_the_paper() -> None:

@@ -1,0 +1,2 @@
+# Histograms of the channels are made flat.
+augmentation = dict(type='Equalize', prob=0.5)

@@ -1,0 +1,2 @@
+# Four bits a channel stay.
+augmentation = dict(type='Posterize', bits=4, prob=0.5)

@@ -1,0 +1,8 @@
+_base_ = [
+    '../resnet/resnet50_1xb32_clothing10-rembg.py',
+    '../../_base_/pipelines/augmentations/brightness.py',
+]
+
+# After crop and flip, before packing.
+*steps, pack = _base_.train_pipeline
+train_dataloader = dict(dataset=dict(pipeline=[*steps, _base_.augmentation, pack]))

@@ -1,0 +1,7 @@
+_base_ = ['../resnet/resnet50_1xb32_clothing10-rembg.py']
+
+# Of whole batches, after the pipeline; the loss takes shares of classes.
+model = dict(
+    train_cfg=dict(augments=dict(type='Mixup', alpha=0.2)),
+    head=dict(loss=dict(type='CrossEntropyLoss', use_soft=True, loss_weight=1.0)),
+)

@@ -1,0 +1,117 @@
+#!/usr/bin/env python
+"""Draw what augmentations do to photos and to their removed twins (the paper's Fig. 7).
+
+The augmentations are those of configs/classification/augmentation, always applied. Prints which of
+them leave a removed background black.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from bgremoval_mm.removal import CATALOGUE, BackgroundRemover, ImageError, read_image
+from bgremoval_mm.removal.images import looks_like_image
+
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('photos', type=Path, nargs='+', help='image files, or folders of them')
+    parser.add_argument('--model', default='u2net', choices=list(CATALOGUE))
+    parser.add_argument(
+        '--number', type=int, default=2, help='photos that are drawn, evenly chosen (default: 2)'
+    )
+    parser.add_argument(
+        '--measured',
+        type=int,
+        default=12,
+        help='photos that the background is measured on, evenly chosen (default: 12)',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('augmentations.png'),
+        help='the sheet, .png or .jpg (default: augmentations.png)',
+    )
+    args = parser.parse_args(argv)
+    if args.number < 1 or args.measured < 1:
+        parser.error('--number and --measured must be at least 1')
+    if args.out.suffix.lower() not in ('.png', '.jpg', '.jpeg'):
+        parser.error(f'--out must end in .png or .jpg, but got {args.out}')
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run; 0 if the sheet was drawn, 1 if not."""
+    args = parse_args(argv)
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
+    try:
+        from bgremoval_mm.reports.augmentation_sheet import (
+            background_levels,
+            draw_augmentations,
+            read_augmentations,
+        )
+        from bgremoval_mm.reports.pictures import save_jpeg, save_png
+
+        files = find_photos(args.photos)
+        chosen = evenly(files, max(args.number, args.measured))
+        remover = BackgroundRemover(args.model)
+        loaded = {}
+        for file in chosen:
+            photo = read_image(file).rgb
+            loaded[file] = (photo, remover([photo])[0])
+        augmentations = read_augmentations(CONFIGS)
+        shown = evenly(chosen, args.number)
+        sheet = draw_augmentations(
+            [loaded[file] for file in shown], [file.name for file in shown], augmentations
+        )
+        save = save_png if args.out.suffix.lower() == '.png' else save_jpeg
+        save(sheet, args.out)
+        measured = evenly(chosen, args.measured)
+        levels = background_levels([loaded[file] for file in measured], augmentations)
+    except (OSError, ImageError, ValueError, RuntimeError, ImportError) as err:
+        print(f'error: {err}', file=sys.stderr)
+        return 1
+    print(f'mean level of the removed background (0 is black), {len(measured)} photos:')
+    for title, level in levels.items():
+        print(f'  {title:<18} {level:6.2f}')
+    print(f'Look at {args.out}')
+    return 0
+
+
+def find_photos(paths: list[Path]) -> list[Path]:
+    """The files themselves, and the images below folders.
+
+    Raises:
+        FileNotFoundError: If a path does not exist, or there is no image.
+    """
+    files = []
+    for path in paths:
+        if not path.exists():
+            msg = f'there is no {path}'
+            raise FileNotFoundError(msg)
+        below = sorted(each for each in path.rglob('*') if each.is_file()) if path.is_dir() else []
+        files += [each for each in below if looks_like_image(each)] if path.is_dir() else [path]
+    if not files:
+        msg = f'there is no image in {", ".join(map(str, paths))}'
+        raise FileNotFoundError(msg)
+    return files
+
+
+def evenly(files: list[Path], number: int) -> list[Path]:
+    """So many of them at equal distances."""
+    indices = np.linspace(0, len(files) - 1, min(number, len(files))).round()
+    return [files[int(index)] for index in indices]
+
+
+if __name__ == '__main__':
+    sys.exit(main())
