@@ -159,7 +159,19 @@ def requirements(source: Path, tmp_path: Path) -> dict[str, dict[str, Requiremen
 
 def test_extras(requirements: dict[str, dict[str, Requirement]]) -> None:
     """One ONNX Runtime an extra, none in `all`, and no OpenMMLab package without an extra."""
-    expected = {'cls', 'det', 'seg', 'cpu', 'gpu', 'rembg', 'demo', 'all', 'tests', 'docs'}
+    expected = {
+        'cls',
+        'det',
+        'seg',
+        'cpu',
+        'gpu',
+        'rembg',
+        'demo',
+        'reports',
+        'all',
+        'tests',
+        'docs',
+    }
     assert set(requirements) == expected | {''}
     runtimes = {extra: FLAVOURS & set(names) for extra, names in requirements.items()}
     assert runtimes.pop('cpu') == {'onnxruntime'}
