@@ -95,6 +95,8 @@ seg = [*base, 'mmsegmentation>=1.2.2', 'ftfy', 'regex', 'pycocotools', 'scipy']
 cpu = ['onnxruntime>=1.20', 'onnx>=1.17']
 gpu = ['onnxruntime-gpu>=1.20', 'onnx>=1.17']
 rembg = ['rembg>=2.0.60']
+# Faster removal on CPUs; int8 is quantised by NNCF.
+openvino = ['openvino>=2024.4', 'nncf>=2.14', 'onnx>=1.17']
 demo = ['matplotlib', 'scikit-image', 'scipy']
 # tools/reproduce.py: locks, statistics, tables, charts, pages.
 reports = ['filelock', 'jinja2', 'matplotlib', 'pandas', 'pycocotools', 'scipy']
@@ -125,6 +127,7 @@ setup(
         'cpu': cpu,
         'gpu': gpu,
         'rembg': rembg,
+        'openvino': openvino,
         'demo': demo,
         'reports': reports,
         'all': sorted({*cls, *det, *seg, *rembg, *demo, *reports}),

@@ -166,6 +166,7 @@ def test_extras(requirements: dict[str, dict[str, Requirement]]) -> None:
         'cpu',
         'gpu',
         'rembg',
+        'openvino',
         'demo',
         'reports',
         'all',

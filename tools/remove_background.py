@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from bgremoval_mm.removal import CATALOGUE, MaskStore, TreeSummary, remove_tree
+from bgremoval_mm.removal.backends import BACKENDS, PRECISIONS
 
 _LISTED = 20
 _SHEET = 'least_trusted.png'
@@ -39,7 +40,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='N|R,G,B',
         help='colour behind the foreground for --output rgb (default: 0, black)',
     )
-    parser.add_argument('--backend', default='auto', help='auto (default) or onnxruntime')
+    parser.add_argument('--backend', default='auto', choices=BACKENDS)
+    parser.add_argument(
+        '--precision',
+        default='fp32',
+        choices=PRECISIONS,
+        help="fp32 (default, rembg's masks); bf16, fp16 or int8 are faster where the hardware has "
+        'them; auto: bf16 where the CPU computes in it',
+    )
+    parser.add_argument(
+        '--calibration', metavar='DIR', help='photos that --precision int8 is calibrated with'
+    )
     parser.add_argument('--device', default='auto', help='auto (default), cpu, cuda or cuda:N')
     parser.add_argument(
         '--batch-size', type=int, default=1, help='images in one run of the network (default: 1)'

@@ -68,6 +68,8 @@ class RemoveBackground(BaseTransform):
         backend: See BackgroundRemover.
         device: See BackgroundRemover. In a DataLoader worker ``'auto'`` is the CPU.
         accept_licence: Accept weights that are not for commercial use.
+        precision: See BackgroundRemover; that of the masks in the store.
+        calibration: See BackgroundRemover.
 
     Raises:
         TypeError, ValueError: If an argument is not one of the above, `img` is none of the
@@ -87,6 +89,8 @@ class RemoveBackground(BaseTransform):
         backend: str = 'auto',
         device: str = 'auto',
         accept_licence: bool = False,
+        precision: str = 'fp32',
+        calibration: str | None = None,
     ) -> None:
         if threshold is not None and not 0 < threshold < 1:
             msg = f'`threshold` must be None or a number in (0, 1), but got {threshold!r}'
@@ -116,10 +120,12 @@ class RemoveBackground(BaseTransform):
         self.backend = backend
         self.device = device
         self.accept_licence = accept_licence
+        self.precision = precision
+        self.calibration = calibration
 
         self._fill_bgr = check_fill(IMAGENET_MEAN if isinstance(fill, str) else fill)[::-1]
-        self._make_remover()  # Checks the arguments; loads nothing.
-        self._store = None if mask_dir is None else MaskStore(mask_dir, model)
+        remover = self._make_remover()  # Checks the arguments; loads nothing.
+        self._store = None if mask_dir is None else MaskStore(mask_dir, model, remover.precision)
         self._known_upright: set[str] = set()
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -194,8 +200,10 @@ class RemoveBackground(BaseTransform):
             self.model,
             self.backend,
             'cpu' if in_worker and self.device == 'auto' else self.device,
+            self.precision,
             num_threads=1 if in_worker else 0,
             accept_licence=self.accept_licence,
+            calibration=self.calibration,
         )
 
     def _name_in_store(self, path: str) -> str:
@@ -212,11 +220,13 @@ class RemoveBackground(BaseTransform):
         what = (
             'there is no mask'
             if stored is None
-            else 'the mask was made by another model or from other content than the file has now'
+            else 'the mask was made by another model, in another precision, or from other content '
+            'than the file has now'
         )
         return (
             f'{what} for {path} at {mask_path}. Make it: python '
             f'tools/remove_background.py {self.img_root} {self.mask_dir} --model {self.model}'
+            + ('' if self.precision == 'fp32' else f' --precision {self.precision}')
         )
 
     def _check_fit(self, image: np.ndarray, stored: StoredMask, path: str) -> None:
@@ -249,7 +259,8 @@ class RemoveBackground(BaseTransform):
             f'mask_dir={self.mask_dir!r}, img_root={self.img_root!r}, '
             f'threshold={self.threshold!r}, prob={self.prob!r}, '
             f'on_missing={self.on_missing!r}, backend={self.backend!r}, '
-            f'device={self.device!r}, accept_licence={self.accept_licence!r})'
+            f'device={self.device!r}, accept_licence={self.accept_licence!r}, '
+            f'precision={self.precision!r}, calibration={self.calibration!r})'
         )
 
 

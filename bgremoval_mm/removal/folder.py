@@ -88,6 +88,7 @@ def remove_tree(
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_BYTES,
     accept_licence: bool = False,
+    calibration: str | None = None,
     progress: bool = True,
 ) -> TreeSummary:
     """Remove the background of every image below a folder.
@@ -113,6 +114,7 @@ def remove_tree(
         max_pixels: Larger images are refused before they are decoded.
         max_bytes: Larger files are refused before they are read.
         accept_licence: Accept weights that are not for commercial use.
+        calibration: See BackgroundRemover.
         progress: Show a progress bar.
 
     Returns:
@@ -128,9 +130,15 @@ def remove_tree(
     src, dst = Path(src), Path(dst)
     check_licence(get_model(model), accept_licence)
     remover = BackgroundRemover(
-        model, backend, device, precision, batch_size, accept_licence=accept_licence
+        model,
+        backend,
+        device,
+        precision,
+        batch_size,
+        accept_licence=accept_licence,
+        calibration=calibration,
     )
-    target = _make_target(dst, output, model, fill, precision)
+    target = _make_target(dst, output, model, fill, remover.precision)
     _check_places(src, target.folder)
 
     scan = scan_tree(src)

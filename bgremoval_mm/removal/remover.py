@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
 from bgremoval_mm.removal import masks
-from bgremoval_mm.removal.backends import BACKENDS, PRECISIONS, Backend, OnnxRuntimeBackend
+from bgremoval_mm.removal.backends import make_backend
 from bgremoval_mm.removal.catalogue import ModelSpec, get_model
+from bgremoval_mm.removal.preprocessing import preprocess
+
+logger = logging.getLogger(__name__)
+
+_OUT_OF_MEMORY = ('out of memory', 'failed to allocate memory', 'cuda_error_out_of_memory')
 
 
 class BackgroundRemover:
@@ -22,13 +27,16 @@ class BackgroundRemover:
 
     Args:
         model: Name of a model of ``CATALOGUE``, or a ModelSpec.
-        backend: ``'onnxruntime'``, or ``'auto'`` for the best one installed.
+        backend: ``'onnxruntime'``, ``'openvino'``, ``'torch'`` or ``'auto'`` (see
+            ``backends.make_backend``).
         device: ``'cpu'``, ``'cuda'``, ``'cuda:N'``, or ``'auto'`` for a GPU where there is
             one, which logs what it chose. A GPU that was named but is not there is an error.
-        precision: ``'fp32'``.
+        precision: ``'fp32'``, whose masks are rembg's; ``'bf16'``, ``'fp16'``, ``'int8'`` where the
+            backend and the device have it; or ``'auto'``.
         batch_size: Largest number of images in one run of the network.
         num_threads: CPU threads of one run; 0 takes all cores.
         accept_licence: Accept weights that are not for commercial use.
+        calibration: Folder of photos that int8 is calibrated with, once.
 
     Raises:
         ValueError: If an argument is not one of the above.
@@ -51,20 +59,21 @@ class BackgroundRemover:
         batch_size: int = 1,
         num_threads: int = 0,
         accept_licence: bool = False,
+        calibration: str | None = None,
     ) -> None:
-        for name, value, allowed in (
-            ('backend', backend, BACKENDS),
-            ('precision', precision, PRECISIONS),
-        ):
-            if value not in allowed:
-                msg = f'`{name}` must be one of {", ".join(allowed)}, but got {value!r}'
-                raise ValueError(msg)
         if not isinstance(batch_size, int) or batch_size < 1:
             msg = f'`batch_size` must be a positive int, but got {batch_size!r}'
             raise ValueError(msg)
         self.spec = get_model(model)
         self.batch_size = batch_size
-        self.backend: Backend = OnnxRuntimeBackend(self.spec, device, num_threads, accept_licence)
+        self.backend = make_backend(
+            self.spec, backend, device, precision, num_threads, accept_licence, calibration
+        )
+
+    @property
+    def precision(self) -> str:
+        """What the network computes in; ``'auto'`` has been decided."""
+        return self.backend.precision
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Masks of the images' own sizes.
@@ -106,40 +115,13 @@ class BackgroundRemover:
     def preprocess(self, image: np.ndarray) -> np.ndarray:
         """Network input of one image, exactly as rembg computes it.
 
-        The image is resized to a square (LANCZOS, aspect not kept), divided by its *own*
-        maximum and normalised (rembg/sessions/base.py).
-
         Args:
             image: uint8 array of shape (H, W, 3), RGB.
 
         Returns:
             float32 array of shape (3, size, size).
         """
-        if (
-            not isinstance(image, np.ndarray)
-            or image.dtype != np.uint8
-            or image.ndim != 3
-            or image.shape[2] != 3
-            or image.size == 0
-        ):
-            got = (
-                f'{image.dtype} of shape {image.shape}'
-                if isinstance(image, np.ndarray)
-                else type(image).__name__
-            )
-            msg = f'each image must be a uint8 array of shape (H, W, 3), RGB, but got {got}'
-            raise TypeError(msg)
-        side = self.spec.size
-        small = Image.fromarray(image).resize((side, side), Image.Resampling.LANCZOS)
-        pixels = np.asarray(small)
-        # A pixel has only 256 values: a table in float64 gives rembg's figures to the bit
-        # at a tenth of the cost of its float64 image.
-        levels = np.arange(256) / max(pixels.max(), 1e-6)
-        out = np.empty((3, side, side), np.float32)
-        for channel in range(3):
-            table = (levels - self.spec.mean[channel]) / self.spec.std[channel]
-            out[channel] = table.astype(np.float32)[pixels[..., channel]]
-        return out
+        return preprocess(image, self.spec)
 
     def infer(self, batch: np.ndarray) -> list[tuple[np.ndarray, bool]]:
         """Run the network on preprocessed images.
@@ -150,7 +132,20 @@ class BackgroundRemover:
         Returns:
             As ``low_resolution``.
         """
-        return [self._to_mask(output) for output in self.backend.run(batch)]
+        return [self._to_mask(output) for output in self._run(batch)]
+
+    def _run(self, batch: np.ndarray) -> np.ndarray:
+        """Run the network, in halves where the device's memory is too small for the batch."""
+        try:
+            return self.backend.run(batch)
+        except RuntimeError as err:
+            # torch.OutOfMemoryError and ONNX Runtime's exceptions are told by their words only.
+            short = any(words in str(err).lower() for words in _OUT_OF_MEMORY)
+            if not short or len(batch) == 1:
+                raise
+            logger.warning('a batch of %d does not fit into memory: run in halves', len(batch))
+        half = len(batch) // 2
+        return np.concatenate([self._run(batch[:half]), self._run(batch[half:])])
 
     def _to_mask(self, output: np.ndarray) -> tuple[np.ndarray, bool]:
         """The mask of one image from its network output (C, h, w)."""

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from bgremoval_mm.removal import CATALOGUE, BackgroundRemover, DeviceError, WeightsError, backends
+from bgremoval_mm.removal.backends import sessions
 
 
 @pytest.mark.real
@@ -106,19 +107,50 @@ def test_batches_are_true_batches(tiny_model, picture, monkeypatch) -> None:
     )
     remover([picture(seed=i) for i in range(5)])
     assert shapes == [(2, 3, 8, 8), (2, 3, 8, 8), (1, 3, 8, 8)]
-    session = backends._shared_session(remover.backend)
+    session = sessions.shared_session(remover.backend, lambda: pytest.fail('a second session'))
     assert [o.name for o in session.get_outputs()] == ['d0']
     assert session.get_inputs()[0].shape[0] == 'batch'
+
+
+def test_memory_that_is_short_halves_the_batch(tiny_model, picture, monkeypatch, caplog) -> None:
+    """A batch that the device cannot hold is run in halves, with the same masks."""
+    tiny_model('u2netp')
+    images = [picture(seed=i) for i in range(5)]
+    expected = BackgroundRemover('u2netp', device='cpu', batch_size=8)(images)
+    run = backends.OnnxRuntimeBackend.run
+    sizes = []
+
+    def short(self, batch):
+        sizes.append(len(batch))
+        if len(batch) > 2:
+            message = 'CUDA error: Failed to allocate memory for requested buffer of size 9'
+            raise RuntimeError(message)
+        return run(self, batch)
+
+    monkeypatch.setattr(backends.OnnxRuntimeBackend, 'run', short)
+    remover = BackgroundRemover('u2netp', device='cpu', batch_size=8)
+    found = remover(images)
+    assert sizes == [5, 2, 3, 1, 2]
+    assert all((a == b).all() for a, b in zip(found, expected, strict=True))
+    assert 'a batch of 5 does not fit into memory' in caplog.text
+
+    monkeypatch.setattr(
+        backends.OnnxRuntimeBackend,
+        'run',
+        lambda *_: (_ for _ in ()).throw(RuntimeError('out of memory')),
+    )
+    with pytest.raises(RuntimeError, match='out of memory'):
+        remover(images[:1])  # one image that does not fit is an error
 
 
 def test_one_session_a_process(tiny_model, picture) -> None:
     """Removers of the same settings share a session; none is made before the first image."""
     tiny_model('u2netp')
     first, second = (BackgroundRemover('u2netp', device='cpu') for _ in range(2))
-    assert not backends._sessions
+    assert not sessions._sessions
     first([picture()])
     second([picture()])
-    assert len(backends._sessions) == 1
+    assert len(sessions._sessions) == 1
 
 
 def test_black_image_has_an_empty_mask(tiny_model) -> None:
@@ -216,8 +248,14 @@ def test_auto_device_says_what_it_chose(tiny_model, picture, caplog) -> None:
     ('arguments', 'message'),
     [
         ({'model': 'u3'}, '`model` must be one of u2net'),
-        ({'backend': 'tensorflow'}, "`backend` must be one of auto, onnxruntime, but got 'tensor"),
-        ({'precision': 'fp8'}, "`precision` must be one of fp32, but got 'fp8'"),
+        (
+            {'backend': 'tensorflow'},
+            "`backend` must be one of auto, onnxruntime, openvino, torch, but got 'tensor",
+        ),
+        (
+            {'precision': 'fp8'},
+            "`precision` must be one of fp32, bf16, fp16, int8, auto, but got 'fp8'",
+        ),
         ({'batch_size': 0}, '`batch_size` must be a positive int, but got 0'),
     ],
 )

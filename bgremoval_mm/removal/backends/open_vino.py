@@ -1,0 +1,144 @@
+"""The ONNX files under OpenVINO, on CPUs: in fp32, in bf16 where the CPU has it, in int8."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bgremoval_mm.removal.backends.base import DeviceError, Settings, read_weights
+from bgremoval_mm.removal.backends.onnx_graph import make_batchable
+from bgremoval_mm.removal.backends.sessions import shared_session
+from bgremoval_mm.removal.images import looks_like_image, read_image
+from bgremoval_mm.removal.preprocessing import preprocess
+from bgremoval_mm.removal.weights import cache_dir
+
+logger = logging.getLogger(__name__)
+
+PRECISIONS = ('fp32', 'bf16', 'int8')
+CALIBRATION_PHOTOS = 64
+_INSTALL = 'pip install "bgremoval_mm[openvino]"'
+
+
+@dataclass(frozen=True)
+class OpenVinoBackend(Settings):
+    """A model under OpenVINO, on the CPU."""
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Float32 inputs (N, 3, h, w) to the model's first output, float32 (N, C, h, w)."""
+        compiled = shared_session(self, lambda: _compile(self))
+        # A request of its own: several threads may be here at once.
+        request = compiled.create_infer_request()
+        parts = [batch] if self.spec.batchable else np.split(batch, len(batch))
+        return np.concatenate([request.infer([part])[compiled.output(0)].copy() for part in parts])
+
+
+def capabilities() -> set[str]:
+    """What the CPU computes in: of 'FP32', 'BF16', 'INT8' ...; empty without OpenVINO."""
+    try:
+        import openvino  # type: ignore[import-untyped]
+    except ImportError:
+        return set()
+    return set(openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES'))
+
+
+def _compile(backend: OpenVinoBackend) -> Any:
+    try:
+        import openvino
+    except ImportError as err:
+        msg = f"backend='openvino' needs OpenVINO: `{_INSTALL}`"
+        raise ImportError(msg) from err
+    if backend.device not in ('auto', 'cpu'):
+        msg = f"backend='openvino' runs on the CPU, but device={backend.device!r} was asked for"
+        raise DeviceError(msg)
+    core = openvino.Core()
+    offered = capabilities()
+    if backend.precision == 'bf16' and 'BF16' not in offered:
+        msg = (
+            "precision='bf16' needs a CPU with AVX-512 BF16 or AMX; this one offers "
+            f'{", ".join(sorted(offered))}'
+        )
+        raise DeviceError(msg)
+    options: dict[str, Any] = {
+        'INFERENCE_PRECISION_HINT': 'bf16' if backend.precision == 'bf16' else 'f32',
+        'PERFORMANCE_HINT': 'LATENCY',
+    }
+    if backend.num_threads:
+        options['INFERENCE_NUM_THREADS'] = backend.num_threads
+    graph = make_batchable(read_weights(backend), backend.spec)
+    if backend.precision == 'int8':
+        model = core.read_model(quantised_model(backend, graph) / 'model.xml')
+    else:
+        model = core.read_model(graph)
+    return core.compile_model(model, 'CPU', options)
+
+
+def quantised_model(backend: OpenVinoBackend, graph: bytes) -> Path:
+    """Folder of the int8 model, made by NNCF's post-training quantisation if it is not there.
+
+    It lies beside the weights, under a name with a hash of the weights, of the calibration photos'
+    content and of the settings; so other photos give another model, and none is used for another.
+
+    Raises:
+        ValueError: If there is no calibration folder, or no photo in it.
+        ImportError: If NNCF is not installed.
+    """
+    photos = calibration_photos(backend.calibration)
+    contents = [hashlib.sha256(photo.read_bytes()).hexdigest() for photo in photos]
+    key = hashlib.sha256('\n'.join([backend.spec.hash, 'mixed', *contents]).encode()).hexdigest()
+    folder = cache_dir() / f'{backend.spec.name}-int8-{key[:16]}'
+    if (folder / 'model.xml').is_file():
+        return folder
+    try:
+        import nncf  # type: ignore[import-untyped]
+        import openvino
+    except ImportError as err:
+        msg = f"precision='int8' needs NNCF to quantise the model: `{_INSTALL}`"
+        raise ImportError(msg) from err
+    logger.info('quantising %s with %d photos, once', backend.spec.name, len(photos))
+    inputs = [preprocess(read_image(photo).rgb, backend.spec)[None] for photo in photos]
+    model = nncf.quantize(
+        openvino.Core().read_model(graph),
+        nncf.Dataset(inputs),
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(inputs),
+    )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix='.tmp-int8-'))
+    try:
+        openvino.save_model(model, temporary / 'model.xml', compress_to_fp16=False)
+        try:
+            temporary.rename(folder)
+        except OSError:  # another process was faster
+            if not (folder / 'model.xml').is_file():
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def calibration_photos(folder: str | None) -> list[Path]:
+    """At most 64 photos of a folder, at equal distances in the order of their names.
+
+    Raises:
+        ValueError: If there is no folder, or no photo in it.
+    """
+    if folder is None:
+        msg = (
+            "precision='int8' needs `calibration`: a folder of photos like those whose background "
+            'is to be removed, some dozens of them'
+        )
+        raise ValueError(msg)
+    root = Path(folder)
+    files = sorted(path for path in root.rglob('*') if path.is_file() and looks_like_image(path))
+    if not files:
+        msg = f'`calibration` must be a folder with photos, but there is none in {folder}'
+        raise ValueError(msg)
+    indices = np.linspace(0, len(files) - 1, min(CALIBRATION_PHOTOS, len(files))).round()
+    return [files[int(index)] for index in indices]

@@ -1,0 +1,252 @@
+"""Runtimes and precisions: the same masks, and clear words where something is not there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from bgremoval_mm.datasets import RemoveBackground
+from bgremoval_mm.removal import (
+    CATALOGUE,
+    BackgroundRemover,
+    DeviceError,
+    ModelSpec,
+    find_weights,
+    read_image,
+    remove_tree,
+)
+from bgremoval_mm.removal.backends import (
+    OnnxRuntimeBackend,
+    OpenVinoBackend,
+    TorchBackend,
+    make_backend,
+    open_vino,
+)
+from bgremoval_mm.removal.u2net import load_onnx, u2net, u2netp
+
+needs_openvino = pytest.mark.skipif(
+    find_spec('openvino') is None, reason='needs OpenVINO: pip install "bgremoval_mm[openvino]"'
+)
+needs_nncf = pytest.mark.skipif(
+    find_spec('nncf') is None, reason='needs NNCF: pip install "bgremoval_mm[openvino]"'
+)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize('backend', [pytest.param('openvino', marks=needs_openvino), 'torch'])
+def test_masks_of_every_backend_are_rembgs(backend: str, u2netp: str, photos: list[Path]) -> None:
+    """In fp32, within one level of ONNX Runtime's on real photos."""
+    images = [read_image(path).rgb for path in photos[::4]]
+    expected = BackgroundRemover(u2netp, 'onnxruntime', 'cpu')(images)
+    found = BackgroundRemover(u2netp, backend, 'cpu', batch_size=2)(images)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert np.abs(ours.astype(int) - theirs).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ('make', 'count'), [(u2net, 44_009_869), (u2netp, 1_131_181)], ids=['u2net', 'u2netp']
+)
+def test_network_has_the_originals_parameters(make: Callable, count: int) -> None:
+    """Their number, and names of the published checkpoints from every part of the network."""
+    network = make()
+    assert sum(each.numel() for each in network.parameters()) == count
+    names = set(network.state_dict())
+    assert {
+        'stage1.rebnconvin.conv_s1.weight',
+        'stage1.rebnconv7.bn_s1.running_mean',
+        'stage2.rebnconv5d.conv_s1.bias',
+        'stage4.rebnconv4.conv_s1.weight',
+        'stage5.rebnconv3d.bn_s1.weight',
+        'stage1d.rebnconv1d.conv_s1.weight',
+        'side6.weight',
+        'outconv.bias',
+    } <= names
+    assert 'stage4.rebnconv5.conv_s1.weight' not in names
+    dilations = [
+        getattr(network.stage5, f'rebnconv{level}').conv_s1.dilation[0] for level in (1, 2, 3, 4)
+    ]
+    assert dilations == [1, 2, 4, 8]
+    assert network.stage1.rebnconv7.conv_s1.dilation == (2, 2)
+
+
+@pytest.mark.parametrize('size', [32, 45, 64])
+def test_network_takes_any_size(size: int) -> None:
+    """Maps of the input's size, 0 to 1; one fused and six of the levels."""
+    network = u2netp().eval()
+    photo = torch.rand(2, 3, size, size + 7)
+    with torch.no_grad():
+        assert network(photo).shape == (2, 1, size, size + 7)
+        maps = network.logits(photo)
+        assert [tuple(each.shape) for each in maps] == [(2, 1, size, size + 7)] * 7
+        assert 0 <= network(photo).min() <= network(photo).max() <= 1
+
+
+def test_network_can_be_trained() -> None:
+    """A step on a square lowers the loss, and every parameter gets a gradient."""
+    torch.manual_seed(0)
+    network = u2netp()
+    photo, target = torch.rand(2, 3, 64, 64), torch.zeros(2, 1, 64, 64)
+    target[..., 16:48, 16:48] = 1
+    optimiser = torch.optim.Adam(network.parameters(), 1e-3)
+    losses = []
+    for _ in range(3):
+        maps = network.logits(photo)
+        loss = sum(
+            torch.nn.functional.binary_cross_entropy_with_logits(each, target) for each in maps
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        assert all(each.grad is not None for each in network.parameters())
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+def test_weights_of_another_network(tiny_model: Callable[..., ModelSpec]) -> None:
+    """A file with other convolutions is refused."""
+    tiny_model('u2netp')
+    path = find_weights('u2netp')
+    assert path is not None
+    with pytest.raises(ValueError, match='must hold 119 convolutions of this network, but has 1'):
+        load_onnx(u2netp(), path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'kind', 'precision'),
+    [
+        ({}, OnnxRuntimeBackend, 'fp32'),
+        ({'backend': 'torch'}, TorchBackend, 'fp32'),
+        ({'precision': 'int8'}, OpenVinoBackend, 'int8'),
+        ({'precision': 'fp16', 'device': 'cuda'}, TorchBackend, 'fp16'),
+        ({'precision': 'bf16', 'device': 'cuda:1'}, TorchBackend, 'bf16'),
+        ({'precision': 'auto', 'device': 'cuda'}, OnnxRuntimeBackend, 'fp32'),
+    ],
+)
+def test_choice(arguments: dict, kind: type, precision: str) -> None:
+    """What is chosen where something is left open; nothing is loaded for it."""
+    backend = make_backend(CATALOGUE['u2net'], **arguments)
+    assert type(backend) is kind
+    assert backend.precision == precision
+
+
+@pytest.mark.parametrize('offered', [{'FP32', 'BF16'}, {'FP32', 'INT8'}])
+def test_automatic_precision(
+    offered: set[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """bf16 where the CPU computes in it, and a line in the log that says so."""
+    monkeypatch.setattr(open_vino, 'capabilities', lambda: offered)
+    with caplog.at_level('INFO', logger='bgremoval_mm'):
+        backend = make_backend(CATALOGUE['u2net'], precision='auto', device='cpu')
+    expected = 'bf16' if 'BF16' in offered else 'fp32'
+    assert backend.precision == expected
+    assert f"precision='auto': {expected}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({'backend': 'onnxruntime', 'precision': 'int8'}, "fp32 for backend='onnxruntime'"),
+        ({'backend': 'torch', 'precision': 'int8'}, 'fp32, bf16, fp16 for'),
+        ({'backend': 'torch', 'model': 'isnet-general-use'}, "backend='torch' has u2net, u2netp"),
+    ],
+)
+def test_what_does_not_go_together(arguments: dict, message: str) -> None:
+    """Is refused before anything is loaded."""
+    with pytest.raises(ValueError, match=message):
+        BackgroundRemover(**arguments)
+
+
+def test_half_precision_needs_a_gpu(
+    tiny_model: Callable[..., ModelSpec], picture: Callable[..., np.ndarray]
+) -> None:
+    """fp16 on a CPU is an error that says what to take."""
+    tiny_model('u2netp')
+    with pytest.raises(DeviceError, match="needs a GPU; on a CPU take 'fp32' or 'bf16'"):
+        BackgroundRemover('u2netp', 'torch', 'cpu', 'fp16')([picture()])
+    if not torch.cuda.is_available():
+        with pytest.raises(DeviceError, match='PyTorch finds no NVIDIA GPU'):
+            BackgroundRemover('u2netp', 'torch', 'cuda')([picture()])
+
+
+@needs_openvino
+def test_bf16_on_a_cpu_without_it(
+    tiny_model: Callable[..., ModelSpec],
+    picture: Callable[..., np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The error names what the CPU offers."""
+    tiny_model('u2netp')
+    monkeypatch.setattr(open_vino, 'capabilities', lambda: {'FP32', 'INT8'})
+    with pytest.raises(DeviceError, match='this one offers FP32, INT8'):
+        BackgroundRemover('u2netp', 'openvino', 'cpu', 'bf16')([picture()])
+    with pytest.raises(DeviceError, match='runs on the CPU, but device='):
+        BackgroundRemover('u2netp', 'openvino', 'cuda')([picture()])
+
+
+@needs_openvino
+def test_openvino_runs_any_batch(
+    tiny_model: Callable[..., ModelSpec], picture: Callable[..., np.ndarray]
+) -> None:
+    """A tiny graph: the same masks as ONNX Runtime's, one by one and together."""
+    tiny_model('u2netp')
+    images = [picture(seed=i) for i in range(3)]
+    expected = BackgroundRemover('u2netp', 'onnxruntime', 'cpu')(images)
+    for batch_size in (1, 3):
+        found = BackgroundRemover('u2netp', 'openvino', 'cpu', batch_size=batch_size)(images)
+        for ours, theirs in zip(found, expected, strict=True):
+            assert np.abs(ours.astype(int) - theirs).max() <= 1
+
+
+def test_int8_needs_photos(
+    tiny_model: Callable[..., ModelSpec], picture: Callable[..., np.ndarray], tmp_path: Path
+) -> None:
+    """Without a folder, or with an empty one, the error says what is needed."""
+    with pytest.raises(ValueError, match="precision='int8' needs `calibration`"):
+        open_vino.calibration_photos(None)
+    with pytest.raises(ValueError, match='there is none in'):
+        open_vino.calibration_photos(str(tmp_path))
+
+
+@needs_openvino
+@needs_nncf
+@pytest.mark.slow
+def test_quantised_model_is_kept(
+    tiny_model: Callable[..., ModelSpec],
+    image_tree: Path,
+    picture: Callable[..., np.ndarray],
+    tmp_path: Path,
+) -> None:
+    """Made once for the same weights and photos, anew for others; nothing half-written stays."""
+    spec = tiny_model('u2netp')
+    home = find_weights('u2netp').parent
+    remover = BackgroundRemover('u2netp', 'openvino', 'cpu', 'int8', calibration=str(image_tree))
+    (mask,) = remover([picture()])
+    assert mask.shape == picture().shape[:2]
+    (folder,) = home.glob('u2netp-int8-*')
+    made = (folder / 'model.xml').stat().st_mtime_ns
+    settings = replace(remover.backend, num_threads=1)
+    assert open_vino.quantised_model(settings, b'not read again') == folder
+    assert (folder / 'model.xml').stat().st_mtime_ns == made
+    assert not list(home.glob('.tmp-*'))
+
+    # Masks of another precision are other masks.
+    options = {'device': 'cpu', 'progress': False, 'calibration': str(image_tree)}
+    first = remove_tree(image_tree, tmp_path / 'masks', spec, precision='int8', **options)
+    assert first.done == 6
+    lines = (tmp_path / 'masks/u2netp/manifest.jsonl').read_text().splitlines()
+    assert json.loads(lines[0])['params']['precision'] == 'int8'
+    image = str(image_tree / 'hat/0.jpg')
+    store = {'mask_dir': str(tmp_path / 'masks'), 'img_root': str(image_tree)}
+    settings_of = {'model': 'u2netp', 'on_missing': 'error', **store}
+    results = {'img': read_image(Path(image)).rgb[..., ::-1].copy(), 'img_path': image}
+    RemoveBackground(precision='int8', calibration=str(image_tree), **settings_of)(dict(results))
+    with pytest.raises(FileNotFoundError, match='in another precision'):
+        RemoveBackground(**settings_of)(dict(results))
+    assert remove_tree(image_tree, tmp_path / 'masks', spec, **options).done == 6
