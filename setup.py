@@ -131,7 +131,7 @@ setup(
         'demo': demo,
         'reports': reports,
         'all': sorted({*cls, *det, *seg, *rembg, *demo, *reports}),
-        'tests': ['pytest>=8', 'pytest-timeout', 'build', 'tensorboard', *lint, *rembg],
+        'tests': ['pytest>=8', 'pytest-timeout', 'build', 'tensorboard', *lint, *rembg, *openvino],
         'docs': ['sphinx>=8', 'myst-parser>=4', 'furo'],
     },
     cmdclass={'build_py': BuildPy, 'editable_wheel': EditableWheel},
