@@ -171,6 +171,8 @@ def _add_evidence(config: Config, file: Path) -> None:
     """Let the test say which images, or pixels, of each class are right."""
     evaluators = config.test_evaluator
     evaluators = [evaluators] if isinstance(evaluators, dict) else list(evaluators)
+    # The saved config of a reproduced run names its own evidence, which stays as it is.
+    evaluators = [each for each in evaluators if not _name(each).endswith('Evidence')]
     kinds = {_name(each) for each in evaluators}
     root = photos_of(config.test_dataloader.dataset)
     if 'Accuracy' in kinds:
@@ -180,6 +182,7 @@ def _add_evidence(config: Config, file: Path) -> None:
     for each in evaluators:
         if _name(each) == 'CocoMetric':
             each['classwise'] = True
+            each['outfile_prefix'] = None
     config.test_evaluator = evaluators
 
 

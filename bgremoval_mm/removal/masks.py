@@ -16,6 +16,11 @@ from PIL import Image
 # A mask with less (more) foreground than this share of the image is flagged.
 EMPTY_SHARE = 0.005
 FULL_SHARE = 0.995
+# Chosen on half of CCP's photos, and reported on the other half (benchmarks/quality_flags.py).
+UNCERTAIN_BELOW = 0.975  # confidence
+WHOLE_SHARE = 0.95
+CUT_OFF_SHARE = 0.05
+_SPECK = 0.01  # of the foreground: smaller parts are not counted
 
 
 @dataclass(frozen=True)
@@ -28,13 +33,20 @@ class MaskQuality:
             pixel is clearly one or the other, 0 where the model could not tell.
         border: Fraction of the image's outermost pixels that are foreground.
         flags: ``'constant'`` (the saliency map had a single value, so there is no mask),
-            ``'empty'`` (next to no foreground), ``'full'`` (next to no background).
+            ``'empty'`` (next to no foreground), ``'full'`` (next to no background),
+            ``'uncertain'`` (low confidence), ``'fragmented'`` (a large part lies apart),
+            ``'cut off'`` (the foreground goes on beyond the image's edge).
+        components: Number of connected parts (8 neighbours) of more than 1 % of the foreground.
+        largest: Fraction of the foreground that the largest part has.
     """
 
     foreground: float
     confidence: float
     border: float
     flags: tuple[str, ...] = ()
+    # Manifests of version 0.1 do not have these.
+    components: int = 0
+    largest: float = 1.0
 
 
 def stretch(saliency: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -166,6 +178,9 @@ def quality(mask: np.ndarray, constant: bool = False) -> MaskQuality:
     sureness = np.abs(2 * np.arange(256) / 255 - 1)
     counts = np.bincount(mask.ravel(), minlength=256)
     edge = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
+    confidence = float(counts @ sureness) / mask.size
+    border = float((edge > 127).mean())
+    components, largest = _parts(mask)
     flags = []
     if constant:
         flags.append('constant')
@@ -173,9 +188,29 @@ def quality(mask: np.ndarray, constant: bool = False) -> MaskQuality:
         flags.append('empty')
     elif share > FULL_SHARE:
         flags.append('full')
+    else:
+        if confidence < UNCERTAIN_BELOW:
+            flags.append('uncertain')
+        if largest < WHOLE_SHARE:
+            flags.append('fragmented')
+        if border > CUT_OFF_SHARE:
+            flags.append('cut off')
     return MaskQuality(
         foreground=round(share, 4),
-        confidence=round(float(counts @ sureness) / mask.size, 4),
-        border=round(float((edge > 127).mean()), 4),
+        confidence=round(confidence, 4),
+        border=round(border, 4),
         flags=tuple(flags),
+        components=components,
+        largest=round(largest, 4),
     )
+
+
+def _parts(mask: np.ndarray) -> tuple[int, float]:
+    """Number of the foreground's connected parts, and the largest one's share of it."""
+    foreground = (mask > 127).astype(np.uint8)
+    _, _, figures, _ = cv2.connectedComponentsWithStats(foreground, connectivity=8)
+    areas = figures[1:, cv2.CC_STAT_AREA]
+    total = int(areas.sum())
+    if not total:
+        return 0, 1.0
+    return int((areas > _SPECK * total).sum()), float(areas.max()) / total

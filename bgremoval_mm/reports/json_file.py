@@ -7,8 +7,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bgremoval_mm.removal.files import write_atomically
 
 __all__ = ['write_json']
@@ -34,9 +32,6 @@ def _plain(content: Any) -> Any:
         return {str(key): _plain(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return [_plain(value) for value in content]
-    if isinstance(content, np.floating):
-        # The shortest number that is the same float32: 10.55 and not 10.550000190734863.
-        content = float(str(content))
     if hasattr(content, 'tolist'):  # numpy arrays and scalars, torch tensors
         return _plain(content.tolist())
     if isinstance(content, float) and not math.isfinite(content):

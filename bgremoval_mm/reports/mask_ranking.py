@@ -17,7 +17,12 @@ from bgremoval_mm.removal.masks import MaskQuality
 __all__ = ['Ranking', 'rank', 'read_ranking']
 
 # The worst first. Every flagged mask comes before every other.
-_RANKS = {'no figures': 0, 'constant': 1, 'empty': 2, 'full': 3}
+_RANKS = {
+    name: rank
+    for rank, name in enumerate(
+        ('no figures', 'constant', 'empty', 'full', 'fragmented', 'uncertain', 'cut off')
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Ranking:
 
     @property
     def flagged(self) -> int:
-        """Number of masks with a flag: constant, empty or full."""
+        """Number of masks with a flag (see MaskQuality)."""
         return sum(bool(_quality(record).flags) for record in self.masks)
 
     def confidence(self, percent: float) -> float:

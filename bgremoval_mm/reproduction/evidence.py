@@ -8,6 +8,7 @@ arms of a pair, and runs of several seeds, can be compared image by image.
 from __future__ import annotations
 
 import io
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +17,11 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
 
 from bgremoval_mm.registry import METRICS
 from bgremoval_mm.removal.files import write_atomically
+from bgremoval_mm.reproduction.runs import RESULT
 
 __all__ = ['EVIDENCE', 'ClassEvidence', 'RegionEvidence', 'write_evidence']
 
@@ -44,6 +47,13 @@ class _Evidence(BaseMetric):
     def _name(self, sample: dict) -> str:
         return Path(os.path.relpath(sample['img_path'], self.root)).as_posix()
 
+    def _write(self, **arrays: np.ndarray) -> None:
+        """Write the file, unless it belongs to a finished run: its evidence is its result's."""
+        if (self.file.parent / RESULT).is_file():
+            print_log(f'{self.file} is of a finished run and stays', 'current', logging.WARNING)
+            return
+        write_evidence(self.file, **arrays)
+
     def _classes(self) -> np.ndarray:
         return np.array((self.dataset_meta or {}).get('classes') or (), dtype=np.str_)
 
@@ -61,8 +71,7 @@ class ClassEvidence(_Evidence):
     def compute_metrics(self, results: list[tuple[str, int, int]]) -> dict[str, float]:
         """Write the file; there is no metric."""
         names, labels, predictions = zip(*sorted(results), strict=True)
-        write_evidence(
-            self.file,
+        self._write(
             names=np.array(names),
             labels=np.array(labels, np.int16),
             predictions=np.array(predictions, np.int16),
@@ -90,9 +99,7 @@ class RegionEvidence(_Evidence):
     def compute_metrics(self, results: list[tuple[str, np.ndarray]]) -> dict[str, float]:
         """Write the file; there is no metric."""
         names, areas = zip(*sorted(results, key=lambda result: result[0]), strict=True)
-        write_evidence(
-            self.file, names=np.array(names), areas=np.stack(areas), classes=self._classes()
-        )
+        self._write(names=np.array(names), areas=np.stack(areas), classes=self._classes())
         return {}
 
 

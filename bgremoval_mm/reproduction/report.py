@@ -101,10 +101,16 @@ def build_report(root: Path) -> Report:
         msg = f'there is no result.json below {root}: python tools/reproduce.py run'
         raise FileNotFoundError(msg)
     groups = group_results(results)
-    sections = [_section(group, groups) for group in groups if group.results]
-    not_run = [_title(group) for group in groups if not group.results]
+    # The paper's tables are shown with their gaps: they have numbers to compare with.
+    shown = [each for each in groups if each.results or _has_papers_numbers(each)]
+    sections = [_section(group, groups) for group in shown]
+    not_run = [_title(group) for group in groups if group not in shown]
     made = datetime.now(UTC).strftime('%Y-%m-%d %H:%M UTC')
     return Report(sections, not_run, len(results), made)
+
+
+def _has_papers_numbers(group: Group) -> bool:
+    return group.is_papers and any(metric.paper for metric in METRICS_OF[group.place])
 
 
 def _title(group: Group) -> str:
@@ -129,12 +135,16 @@ def _section(group: Group, groups: Sequence[Group]) -> Section:
         if each.results and (each.place, each.dataset) == (group.place, group.dataset)
     ]
     return Section(
-        name=stem if len(same) == 1 else f'{stem}_{same.index(group) + 1}',
+        name=stem if len(same) <= 1 else f'{stem}_{same.index(group) + 1}',
         title=_title(group),
         is_papers=group.is_papers,
         options=[_short(option) for option in group.options],
         table=result_table(group),
-        pictures=[Picture(bar_chart(group, each), alt_text(group, each)) for each in metrics],
+        pictures=[
+            Picture(bar_chart(group, each), alt_text(group, each))
+            for each in metrics
+            if group.results
+        ],
         details=[_details(cell, group) for cell in group.cells if cell.arms],
         claims=[
             (claim, claim.judge(group, scratch)) for claim in CLAIMS if claim.place == group.place

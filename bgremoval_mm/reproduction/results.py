@@ -90,9 +90,25 @@ class Result:
 
         Raises:
             FileNotFoundError: If there is none.
+            ValueError: If it is not that of the result.
         """
         with np.load(self.folder / EVIDENCE) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            evidence = {name: arrays[name] for name in arrays.files}
+        if 'labels' in evidence and 'accuracy/top1' in self.metrics:
+            found = float((evidence['labels'] == evidence['predictions']).mean() * 100)
+            if abs(found - self.metrics['accuracy/top1']) > 0.01:
+                msg = (
+                    f'{self.folder / EVIDENCE} is not that of {RESULT}: its accuracy is '
+                    f'{found:.2f}, the result says {self.metrics["accuracy/top1"]:.2f}. It was '
+                    'written by another test; do the run again, or test its checkpoint anew.'
+                )
+                raise ValueError(msg)
+        return evidence
+
+    @property
+    def has_evidence(self) -> bool:
+        """Whether there is evidence of single images."""
+        return (self.folder / EVIDENCE).is_file()
 
 
 def read_results(root: Path) -> list[Result]:
@@ -165,7 +181,7 @@ class Cell:
         first, second = (self.arms.get(arm, {}) for arm in ARMS)
         pairs = [(first[seed], second[seed]) for seed in sorted(first.keys() & second.keys())]
         for original, removed in pairs:
-            if (original.folder / EVIDENCE).is_file() and not np.array_equal(
+            if (original.has_evidence and removed.has_evidence) and not np.array_equal(
                 original.evidence['names'], removed.evidence['names']
             ):
                 msg = f'{original.folder} and {removed.folder} were tested on other images'
@@ -176,6 +192,8 @@ class Cell:
         """The difference with a bootstrap over images, in the metric's unit; None without pairs."""
         pairs = self.pairs
         if not pairs:
+            return None
+        if metric.key in ('accuracy/top1', 'mIoU') and not _complete(pairs):
             return None
         if metric.key == 'accuracy/top1':
             return accuracy_difference(_right(pairs, 0), _right(pairs, 1))
@@ -193,12 +211,13 @@ class Cell:
         return None
 
     def mcnemar(self) -> dict[int, Discordance]:
-        """McNemar's test of each seed (classification)."""
+        """McNemar's test of each seed that has evidence (classification)."""
         return {
             pair[0].content['experiment']['seed']: mcnemar(
                 _right([pair], 0)[0], _right([pair], 1)[0]
             )
             for pair in self.pairs
+            if _complete([pair])
         }
 
     def class_differences(self, prefix: str = 'accuracy/class/') -> dict[str, Estimate]:
@@ -213,6 +232,10 @@ class Cell:
             if values:
                 found[name.removeprefix(prefix)] = seed_interval(values)
         return found
+
+
+def _complete(pairs: Iterable[tuple[Result, Result]]) -> bool:
+    return all(result.has_evidence for pair in pairs for result in pair)
 
 
 def _right(pairs: Iterable[tuple[Result, Result]], arm: int) -> np.ndarray:

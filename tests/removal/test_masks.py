@@ -116,7 +116,54 @@ def test_quality_is_its_definition(rng) -> None:
     assert found.foreground == pytest.approx(shares.mean(), abs=5e-5)
     assert found.confidence == pytest.approx(np.abs(2 * shares - 1).mean(), abs=5e-5)
     assert found.border == pytest.approx(np.mean([v > 127 for v in edge]), abs=5e-5)
-    assert found.flags == ()
+    assert found.flags == ('uncertain', 'fragmented', 'cut off')
     assert masks.quality(np.full((7, 5), 255, np.uint8)).flags == ('full',)
     assert masks.quality(np.zeros((7, 5), np.uint8)).flags == ('empty',)
     assert masks.quality(np.uint8([[255]])).border == 1
+
+
+def test_parts_of_the_foreground() -> None:
+    """Parts that touch at a corner are one; specks do not count, but belong to the foreground."""
+    mask = np.zeros((40, 40), np.uint8)
+    mask[2:12, 2:12] = 255
+    mask[12:22, 12:22] = 255  # touches the first at a corner
+    mask[30:38, 30:38] = 255
+    mask[0, 39] = 255  # a speck: 1 of 265 pixels
+    found = masks.quality(mask)
+    assert found.components == 2
+    assert found.largest == pytest.approx(200 / 265, abs=1e-4)
+    assert found.flags == ('fragmented',)
+
+
+def test_uncertain_masks() -> None:
+    """Below the calibrated confidence, unless there is no foreground or nothing else."""
+    mask = np.zeros((20, 20), np.uint8)
+    mask[5:15, 5:15] = 255
+    assert masks.quality(mask).flags == ()
+    mask[5, 5:13] = 160
+    found = masks.quality(mask)
+    expected = (392 + 8 * abs(2 * 160 / 255 - 1)) / 400
+    assert found.confidence == pytest.approx(expected, abs=1e-4)
+    assert (found.confidence < masks.UNCERTAIN_BELOW) == ('uncertain' in found.flags)
+    mask[5:7, 5:15] = 128
+    assert masks.quality(mask).flags == ('uncertain',)
+
+
+def test_cut_off_foreground() -> None:
+    """Foreground along the edge, unless it is everything."""
+    mask = np.zeros((20, 20), np.uint8)
+    mask[5:20, 5:15] = 255
+    found = masks.quality(mask)
+    assert found.border == pytest.approx(10 / 76, abs=1e-4)
+    assert found.flags == ('cut off',)
+
+
+def test_older_figures_can_be_read() -> None:
+    """A manifest of the first version has no parts and no undecided pixels."""
+    from bgremoval_mm.removal.manifest import Record
+
+    line = (
+        '{"path":"a.jpg","status":"ok","model":"u2net","model_hash":"x",'
+        '"quality":{"foreground":0.2,"confidence":0.9,"border":0.0,"flags":[]}}'
+    )
+    assert Record.from_json(line).quality == masks.MaskQuality(0.2, 0.9, 0.0)

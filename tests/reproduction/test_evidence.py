@@ -73,3 +73,19 @@ def test_regions_sum_to_the_data_sets_areas(tmp_path: Path) -> None:
         assert evidence['areas'].shape == (2, 2, 4)
         assert evidence['names'].tolist() == ['a.jpg', 'b.jpg']
         assert evidence['areas'].sum(0).tolist() == [[1, 3, 2, 2], [3, 5, 4, 4]]
+
+
+def test_evidence_of_a_finished_run_stays(tmp_path: Path) -> None:
+    """Another test with the run's saved config does not replace what belongs to its result."""
+    (tmp_path / 'result.json').write_text('{}')
+    (tmp_path / 'evidence.npz').write_bytes(b'as it was')
+    metric = ClassEvidence(str(tmp_path / 'evidence.npz'), '/data')
+    metric.dataset_meta = {'classes': ('hat', 'dress')}
+    sample = {
+        'img_path': '/data/a.jpg',
+        'gt_label': torch.tensor([0]),
+        'pred_score': torch.tensor([0.9, 0.1]),
+    }
+    metric.process(None, [sample])
+    metric.evaluate(1)
+    assert (tmp_path / 'evidence.npz').read_bytes() == b'as it was'

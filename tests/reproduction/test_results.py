@@ -170,7 +170,7 @@ def test_claims_on_pretrained(right: list, word: str, make_pairs: Callable, tmp_
 @pytest.mark.parametrize(('worse', 'word'), [(10, 'holds'), (6, 'undecided'), (0, 'does not hold')])
 def test_claim_on_categories(worse: int, word: str, make_result: Callable, tmp_path: Path) -> None:
     """F6-d: how many of ten classes are worse, by a sign test."""
-    for run in select_runs(['Fig. 6'], ['clothing10']):
+    for run in select_runs(['Fig. 6'], ['clothing10'], seeds=[0, 1]):
         metrics = {'accuracy/top1': 50.0}
         for number in range(10):
             drop = 1.0 if number < worse else -1.0
@@ -180,6 +180,36 @@ def test_claim_on_categories(worse: int, word: str, make_result: Callable, tmp_p
     found = verdict('F6-d', tmp_path / 'root')
     assert found.word == word
     assert found.figures.startswith(f'{worse} classes worse, {10 - worse} better')
+
+
+def test_one_seed_decides_nothing(make_pairs: Callable, tmp_path: Path) -> None:
+    """Whatever the claim."""
+    for each in CLASSIFICATION:
+        make_pairs(each.model, UP[:1] if each.pretrained else DOWN[:1], place=each.place)
+    for claim in CLAIMS:
+        if claim.place.startswith('Fig.'):
+            assert verdict(claim.name, tmp_path / 'root').word == 'undecided', claim.name
+
+
+def test_evidence_of_another_test(make_pairs: Callable, tmp_path: Path) -> None:
+    """Evidence whose accuracy is not the result's is refused, with the file's name."""
+    make_pairs('vgg11', UP[:1])
+    file = tmp_path / 'root' / 'vgg11_1xb32_clothing10' / 'seed0' / 'evidence.npz'
+    arrays = dict(np.load(file))
+    arrays['predictions'] = arrays['labels']
+    write_evidence(file, **arrays)
+    with pytest.raises(ValueError, match=r'evidence\.npz is not that of result\.json'):
+        build_report(tmp_path / 'root')
+
+
+def test_missing_evidence_is_a_gap(make_pairs: Callable, tmp_path: Path) -> None:
+    """Differences stay, tests on images are dashes."""
+    make_pairs('vgg11', UP)
+    (tmp_path / 'root' / 'vgg11_1xb32_clothing10' / 'seed1' / 'evidence.npz').unlink()
+    line = result_table(group(tmp_path / 'root')).set_index('network').loc['VGG-11']
+    assert line['difference'] == '+10.56'
+    assert line['95 % over images'] == '—'
+    assert line['images gained / lost'].count('/') == 2
 
 
 def test_every_claim_can_be_judged_without_runs(make_pairs: Callable, tmp_path: Path) -> None:
@@ -283,6 +313,10 @@ def test_report_files(report_folder: Path, tmp_path: Path) -> None:
     text = (report_folder / 'report.md').read_text()
     assert '**Reduced**: train_cfg.max_epochs=<1>' in text
     assert '| VGG-11 | 0 1 2 | 35.00 | 45.56 | +10.56 |' in text
+    # The paper's tables are there, though nothing of them was run.
+    assert '## Table I, Fashionpedia' in text
+    assert '| PVT-Small | box mAP | — | — | — | — | — | — | 0.314 | 0.306 | -0.008 |' in text
+    assert 'The paper prints two differences that are not those of its columns' in text
     page = (report_folder / 'index.html').read_text()
     assert 'train_cfg.max_epochs=&lt;1&gt;' in page
     assert page.count('data:image/svg+xml') >= 8

@@ -141,6 +141,18 @@ def test_what_was_evaluated_is_kept(
     assert json.loads(Path('out/audit.json').read_text())['images'] == 6
 
 
+def test_evidence_of_the_config_is_not_written(audit: Callable[..., int], tmp_path: Path) -> None:
+    """The saved config of a reproduced run names its evidence, which the audit leaves alone."""
+    evidence = f"dict(type='ClassEvidence', file='{tmp_path}/mine.npz', root='photos')"
+    text = Path('thing.py').read_text()
+    text += f"test_evaluator = [dict(type='Accuracy', topk=(1,)), {evidence}]\n"
+    Path('saved.py').write_text(text)
+    arguments = ('saved.py', 'model.pth', '--mask-dir', 'masks', '--conditions', 'original')
+    assert audit(*arguments, '--out', 'out') == 0
+    assert scores('out') == {'original': 100.0}
+    assert not (tmp_path / 'mine.npz').exists()
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [

@@ -19,6 +19,7 @@ from mmengine.registry import DefaultScope
 
 from bgremoval_mm.removal import remove_tree
 from bgremoval_mm.reproduction.runs import Run, select_runs
+from bgremoval_mm.reproduction.state import is_locked
 from bgremoval_mm.reproduction.worker import work
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,6 +103,9 @@ def test_killed_run_ends_as_an_undisturbed_one(
     ]
     os.kill(int(children.parent.name), signal.SIGKILL)
     process.wait()
+    while is_locked(folder):  # until the system has cleared the worker away
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     assert not (folder / 'result.json').exists()
 
     resumed = work(original, root, ROOT / 'configs', options)
