@@ -49,12 +49,27 @@ class ResampledMap:
 
     def __call__(self, indices: np.ndarray) -> float:
         """mAP of the images of these indices, with repetitions, a fraction."""
+        precision = self._precision(indices)
+        known = precision[precision > -1]
+        return float(known.mean()) if known.size else float('nan')
+
+    def by_class(self) -> dict[str, float]:
+        """AP of each class that is annotated, over all images, a fraction."""
+        precision = self._precision(np.arange(len(self.images)))
+        found = {}
+        for index, category in enumerate(self._evaluation.params.catIds):
+            known = precision[..., index][precision[..., index] > -1]
+            if known.size:
+                found[self._evaluation.cocoGt.cats[category]['name']] = float(known.mean())
+        return found
+
+    def _precision(self, indices: np.ndarray) -> np.ndarray:
+        """Precision by IoU threshold, recall threshold and class; -1 where nothing is annotated."""
         self._evaluation.evalImgs = list(self._matches[:, indices].ravel())
         with _silence():
             self._evaluation.accumulate()
-        precision = self._evaluation.eval['precision'][..., 0, 0]
-        known = precision[precision > -1]
-        return float(known.mean()) if known.size else float('nan')
+        precision: np.ndarray = self._evaluation.eval['precision'][..., 0, 0]
+        return precision
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from bgremoval_mm.experiments import ARMS
-from bgremoval_mm.reproduction.results import Cell, Group, Metric
+from bgremoval_mm.reproduction.results import METRICS_OF, Cell, Group, Metric
 
 __all__ = ['alt_text', 'bar_chart', 'class_chart', 'curve_chart', 'read_curves']
 
@@ -61,7 +61,9 @@ def class_chart(cell: Cell) -> str:
             axes.errorbar(each.mean, i, xerr=reach, color='black', capsize=2, lw=1)
     axes.axvline(0, color='black', lw=0.8)
     axes.set_yticks(range(len(found)), [name for name, _ in found])
-    axes.set_xlabel('removed minus original, percentage points')
+    unit = METRICS_OF[cell.experiment.place][-1].unit
+    points = 'percentage points' if unit == 'percent' else 'a fraction'
+    axes.set_xlabel(f'removed minus original, {points}')
     _finish(axes, legend=False)
     return _svg(figure)
 

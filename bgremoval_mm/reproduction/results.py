@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bgremoval_mm.experiments import ARMS, EXPERIMENTS, Experiment
-from bgremoval_mm.reports.coco_bootstrap import map_difference
+from bgremoval_mm.reports.coco_bootstrap import ResampledMap, map_difference
 from bgremoval_mm.reports.statistics import (
     Discordance,
     Estimate,
@@ -104,6 +104,31 @@ class Result:
                 )
                 raise ValueError(msg)
         return evidence
+
+    @cached_property
+    def class_scores(self) -> dict[str, float]:
+        """Accuracy or IoU (percent) or AP of masks (a fraction) of each class that occurs."""
+        prefix = 'accuracy/class/'
+        scores = {
+            key.removeprefix(prefix): value
+            for key, value in self.metrics.items()
+            if key.startswith(prefix) and value is not None
+        }
+        if scores:
+            return scores
+        if self.has_evidence and 'areas' in self.evidence:
+            areas = self.evidence['areas'].sum(axis=0)
+            names = self.evidence['classes'].tolist()
+            return {
+                name: float(both) / union * 100
+                for name, (both, union, _, known) in zip(names, areas, strict=True)
+                if known
+            }
+        annotations = Path(self.content.get('annotations', ''))
+        predictions = self.folder / 'predictions.segm.json'
+        if annotations.is_file() and predictions.is_file():
+            return ResampledMap(annotations, predictions, 'segm').by_class()
+        return {}
 
     @property
     def has_evidence(self) -> bool:
@@ -220,18 +245,19 @@ class Cell:
             if _complete([pair])
         }
 
-    def class_differences(self, prefix: str = 'accuracy/class/') -> dict[str, Estimate]:
-        """Removed minus original by class, over seeds."""
-        pairs = self.pairs
-        if not pairs:
-            return {}
-        names = [key for key in pairs[0][0].metrics if key.startswith(prefix)]
-        found = {}
-        for name in names:
-            values = list(self.differences(name).values())
-            if values:
-                found[name.removeprefix(prefix)] = seed_interval(values)
-        return found
+    def class_differences(self) -> dict[str, Estimate]:
+        """Removed minus original by class, over seeds, in the unit of the place's last metric.
+
+        Top-1 accuracy (classification), IoU (semantic segmentation) or AP of masks (instance
+        segmentation) of each class that both arms have a score of.
+        """
+        by_class: dict[str, list[float]] = {}
+        for original, removed in self.pairs:
+            first, second = original.class_scores, removed.class_scores
+            for name in first:
+                if name in second:
+                    by_class.setdefault(name, []).append(second[name] - first[name])
+        return {name: seed_interval(values) for name, values in by_class.items()}
 
 
 def _complete(pairs: Iterable[tuple[Result, Result]]) -> bool:

@@ -81,12 +81,13 @@ def _p(value: float) -> str:
 
 def class_table(cell: Cell) -> pd.DataFrame:
     """Difference of each class, with the interval over seeds."""
+    digits = 3 if METRICS_OF[cell.experiment.place][-1].unit == 'fraction' else 1
     return pd.DataFrame(
         [
             {
                 'class': name,
-                'difference': f'{each.mean:+.1f}',
-                '95 % over seeds': _interval(each, 1),
+                'difference': f'{each.mean:+.{digits}f}',
+                '95 % over seeds': _interval(each, digits),
             }
             for name, each in cell.class_differences().items()
         ]

@@ -62,6 +62,14 @@ def test_drawn_images(order: list[int], tmp_path: Path) -> None:
     assert evaluation(np.array(order)) == pytest.approx(expected, abs=0.01)
 
 
+def test_classes(tmp_path: Path) -> None:
+    """AP of each class; their mean is mAP."""
+    evaluation = ResampledMap(*write(tmp_path, 'whole', list(range(IMAGES)), 2.0), 'bbox')
+    found = evaluation.by_class()
+    assert set(found) == {'hat', 'bag'}
+    assert np.mean(list(found.values())) == pytest.approx(evaluation(np.arange(IMAGES)))
+
+
 def test_difference(tmp_path: Path) -> None:
     """Better boxes give a positive difference, and the same ones none."""
     truth, poor = write(tmp_path, 'poor', list(range(IMAGES)), 4.0)

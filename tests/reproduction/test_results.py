@@ -232,7 +232,8 @@ def test_semantic_segmentation(make_result: Callable, tmp_path: Path) -> None:
         both = random.integers(1, 50, (9, 46))
         areas = np.stack([both, both + 60 + 9 * (run.arm == 'rembg'), both, both], axis=-1)
         names = np.array([f'{i}.jpg' for i in range(9)])
-        write_evidence(folder / 'evidence.npz', names=names, areas=areas)
+        classes = np.array([f'class {i}' for i in range(46)])
+        write_evidence(folder / 'evidence.npz', names=names, areas=areas, classes=classes)
     found = group(tmp_path / 'root', 'Table II', 'fashionpedia')
     assert found.is_papers
     table = result_table(found)
@@ -240,6 +241,17 @@ def test_semantic_segmentation(make_result: Callable, tmp_path: Path) -> None:
     assert table['paper: difference'].tolist() == ['-0.24', '-0.25']
     assert re.fullmatch(r'-\d+\.\d\d to -\d+\.\d\d', table['95 % over images'][0])
     assert table['95 % over images'][1] == '—'  # mean accuracy has no bootstrap
+    (cell,) = found.cells
+    differences = cell.class_differences()
+    assert len(differences) == 46
+    by_hand = []
+    for seed in (0, 1):
+        scores = []
+        for arm in ('original', 'rembg'):
+            areas = cell.arms[arm][seed].evidence['areas'][:, 5].sum(axis=0)
+            scores.append(areas[0] / areas[1] * 100)
+        by_hand.append(scores[1] - scores[0])
+    assert differences['class 5'].mean == pytest.approx(np.mean(by_hand))
 
 
 def test_instance_segmentation_and_misprints(make_result: Callable, tmp_path: Path) -> None:
@@ -247,7 +259,9 @@ def test_instance_segmentation_and_misprints(make_result: Callable, tmp_path: Pa
     truth = tmp_path / 'truth.json'
     box = {'category_id': 0, 'bbox': [1, 1, 20, 20], 'area': 400, 'iscrowd': 0}
     images = [{'id': i, 'width': 50, 'height': 50} for i in range(1, 5)]
-    annotations = [{**box, 'id': i, 'image_id': i} for i in range(1, 5)]
+    annotations = [
+        {**box, 'id': i, 'image_id': i, 'segmentation': [outline(0)]} for i in range(1, 5)
+    ]
     categories = [{'id': 0, 'name': 'hat'}]
     truth.write_text(
         json.dumps({'images': images, 'annotations': annotations, 'categories': categories})
@@ -261,6 +275,8 @@ def test_instance_segmentation_and_misprints(make_result: Callable, tmp_path: Pa
             for i in range(1, 5)
         ]
         (folder / 'predictions.bbox.json').write_text(json.dumps(results))
+        outlined = [{**each, 'segmentation': [outline(shift)]} for each in results]
+        (folder / 'predictions.segm.json').write_text(json.dumps(outlined))
     found = group(tmp_path / 'root', 'Table I', 'fashionpedia')
     table = result_table(found).set_index(['network', 'metric'])
     line = table.loc[('PVT-Small', 'box mAP')]
@@ -268,10 +284,20 @@ def test_instance_segmentation_and_misprints(make_result: Callable, tmp_path: Pa
     assert line['paper: difference'] == '-0.008'
     assert line['95 % over images'].startswith('-')
     assert table.loc[('PVT-Small', 'mask mAP'), 'difference'] == '-0.010'
-    assert table.loc[('PVT-Small', 'mask mAP'), '95 % over images'] == '—'
+    assert table.loc[('PVT-Small', 'mask mAP'), '95 % over images'].startswith('-')
+    cell = found.cell('pvt-s')
+    assert cell is not None
+    ((name, difference),) = cell.class_differences().items()
+    assert name == 'hat'
+    assert difference.mean < 0
     wrong = misprints(found).set_index('network')
     assert wrong.loc['Swin-T', 'difference of the columns'] == '-0.021'
     assert wrong.loc['PVT-Small', 'difference of the columns'] == '-0.008'
+
+
+def outline(shift: int) -> list[int]:
+    """A square of 20 pixels as a polygon."""
+    return [1 + shift, 1, 21 + shift, 1, 21 + shift, 21, 1 + shift, 21]
 
 
 def test_curves_of_a_resumed_run(make_pairs: Callable, tmp_path: Path) -> None:
