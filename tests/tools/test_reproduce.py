@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +79,19 @@ def start(root: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One thread here and in processes: sums in another order are other sums in the last bit."""
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
+    monkeypatch.setenv('MKL_NUM_THREADS', '1')
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures('one_thread')
 def test_killed_run_ends_as_an_undisturbed_one(
     main: Callable[..., int], pair: tuple[Run, Run], options: list[str], tmp_path: Path
 ) -> None:
