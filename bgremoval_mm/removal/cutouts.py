@@ -1,4 +1,4 @@
-"""CutoutFolder: full-size masks or images without their background, as PNG files."""
+"""CutoutFolder: full-size masks or images without their background, as image files."""
 
 from __future__ import annotations
 
@@ -18,25 +18,34 @@ from bgremoval_mm.removal.output import OutputFolder
 
 Kind = Literal['mask', 'rgb', 'rgba']
 
-# zlib's fastest level: on photographs the slower ones save little space for their time.
-_COMPRESS_LEVEL = 1
+# Chosen by benchmarks/encoders.py. PNG: slower levels of zlib save little space for their time.
+# WebP: its fastest lossless setting is faster and smaller than any PNG.
+_ENCODERS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    'png': ('.png', 'PNG', {'compress_level': 1}),
+    'webp': ('.webp', 'WEBP', {'lossless': True, 'quality': 0, 'method': 0}),
+    'jpeg': ('.jpg', 'JPEG', {'quality': 95, 'subsampling': 0}),
+}
+FORMATS = tuple(_ENCODERS)
+_WEBP_SIDE = 16_383
 
 
 class CutoutFolder(OutputFolder):
     """A folder of full-size results that mirrors a folder of images.
 
     Args:
-        root: Folder of the results; made when something is first put in.
+        root: Folder of the results, a path or an address that fsspec opens; made when
+            something is first put in.
         kind: ``'mask'``: the mask, grey. ``'rgb'``: the foreground on a plain colour.
-            ``'rgba'``: the image with the mask as its transparency; colours are those of
-            the image (straight alpha), so that soft edges do not darken. Where the image
-            itself has transparency, the two are multiplied.
+            ``'rgba'``: the image with the mask as its transparency (see ``cut_out``). Where the
+            image itself has transparency, the two are multiplied.
         model: Name of the model, or a ModelSpec.
         fill: Colour behind the foreground for ``'rgb'``: one value or (R, G, B), 0 to 255.
         precision: Precision that the masks are computed with.
+        file_format: ``'png'`` or ``'webp'``, both lossless, or, for ``'rgb'``, ``'jpeg'`` of
+            quality 95 without subsampling.
 
     Raises:
-        ValueError: If `kind` or `fill` is none of these.
+        ValueError: If an argument is none of these.
     """
 
     def __init__(
@@ -46,19 +55,32 @@ class CutoutFolder(OutputFolder):
         model: str | ModelSpec = 'u2net',
         fill: float | Sequence[float] = 0,
         precision: str = 'fp32',
+        file_format: str = 'png',
     ) -> None:
         if kind not in get_args(Kind):
             msg = f'`kind` must be one of {", ".join(get_args(Kind))}, but got {kind!r}'
             raise ValueError(msg)
+        if file_format not in _ENCODERS:
+            msg = f'`file_format` must be one of {", ".join(FORMATS)}, but got {file_format!r}'
+            raise ValueError(msg)
+        if file_format == 'jpeg' and kind != 'rgb':
+            msg = (
+                "file_format='jpeg' is for output='rgb': it has no transparency and blurs masks. "
+                "Take 'png' or 'webp'"
+            )
+            raise ValueError(msg)
         self.kind = kind
+        self.file_format = file_format
         self.fill = masks.check_fill(fill)
         params: dict[str, Any] = {'output': kind, 'precision': precision}
         if kind == 'rgb':
             params['fill'] = list(self.fill)
-        super().__init__(Path(root), get_model(model), params)
+        if kind == 'rgba':
+            params['hidden'] = 0  # version 0.1 kept the colours of hidden pixels
+        super().__init__(root, get_model(model), params, _ENCODERS[file_format][0])
 
     def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> bytes:
-        """The full-size result as a PNG, with the image's colour profile."""
+        """The full-size result as an image file, with the image's colour profile."""
         full = masks.resize(mask, source.size)
         if self.kind == 'mask':
             pixels = full
@@ -67,10 +89,29 @@ class CutoutFolder(OutputFolder):
         else:
             if source.alpha is not None:
                 full = masks.attenuate(full, source.alpha)
-            pixels = np.dstack([source.rgb, full])
+            pixels = masks.cut_out(source.rgb, full)
         profile = None if self.kind == 'mask' else source.icc_profile
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(
-            buffer, 'PNG', compress_level=_COMPRESS_LEVEL, icc_profile=profile
-        )
-        return buffer.getvalue()
+        return encode_image(pixels, self.file_format, profile)
+
+
+def encode_image(pixels: np.ndarray, file_format: str, icc_profile: bytes | None = None) -> bytes:
+    """An image file.
+
+    Args:
+        pixels: uint8 array of shape (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, straight alpha.
+        file_format: Of ``FORMATS``.
+        icc_profile: Colour profile to embed.
+
+    Raises:
+        OSError: If the format cannot hold such an image: WebP's sides end at 16,383 pixels.
+    """
+    _, name, options = _ENCODERS[file_format]
+    if name == 'WEBP' and max(pixels.shape[:2]) > _WEBP_SIDE:
+        msg = f'WebP holds {_WEBP_SIDE} pixels a side at most: take png'
+        raise OSError(msg)
+    if name == 'WEBP' and pixels.shape[-1] == 4:
+        options = {**options, 'exact': True}
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, name, icc_profile=icc_profile, **options)
+    return buffer.getvalue()
+

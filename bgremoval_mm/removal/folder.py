@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
+import re
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import Literal, get_args
 
-import numpy as np
 from tqdm import tqdm
 
 from bgremoval_mm.removal.catalogue import ModelSpec, get_model
 from bgremoval_mm.removal.cutouts import CutoutFolder
-from bgremoval_mm.removal.images import MAX_BYTES, MAX_PIXELS, ImageError, SourceImage, read_image
+from bgremoval_mm.removal.images import MAX_BYTES, MAX_PIXELS
+from bgremoval_mm.removal.job import Job
 from bgremoval_mm.removal.manifest import Record
 from bgremoval_mm.removal.output import OutputFolder
+from bgremoval_mm.removal.places import LocalPlace, Place, UrlPlace, open_place
 from bgremoval_mm.removal.remover import BackgroundRemover
-from bgremoval_mm.removal.scan import scan_tree
+from bgremoval_mm.removal.scan import Scan
 from bgremoval_mm.removal.store import MaskStore
 from bgremoval_mm.removal.weights import check_licence
+
+__all__ = ['ENGINES', 'OUTPUTS', 'Output', 'TargetError', 'TreeSummary', 'remove_tree']
 
 logger = logging.getLogger(__name__)
 
 Output = Literal['store', 'mask', 'rgb', 'rgba']
-_T = TypeVar('_T')
-_R = TypeVar('_R')
-
-# Conditions of the target that the next image will meet as well.
-_FATAL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM))
+OUTPUTS = get_args(Output)
+ENGINES = ('local', 'ray')
 
 
 class TargetError(RuntimeError):
@@ -64,13 +62,14 @@ class TreeSummary:
     ignored: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
-
-@dataclass(frozen=True)
-class _Loaded:
-    path: str
-    source: SourceImage | None = None
-    network_input: np.ndarray | None = None
-    error: str = ''
+    def note(self, record: Record) -> None:
+        """Count what became of an image."""
+        if record.status == 'error':
+            self.failed[record.path] = record.error
+            return
+        self.done += 1
+        if record.quality is not None and record.quality.flags:
+            self.flagged[record.path] = record.quality.flags
 
 
 def remove_tree(
@@ -90,6 +89,11 @@ def remove_tree(
     accept_licence: bool = False,
     calibration: str | None = None,
     progress: bool = True,
+    file_format: str = 'png',
+    second_model: str | ModelSpec | None = None,
+    shard: str | None = None,
+    engine: str = 'local',
+    workers: int = 0,
 ) -> TreeSummary:
     """Remove the background of every image below a folder.
 
@@ -99,11 +103,11 @@ def remove_tree(
     again: what is done and unchanged (same source, model and parameters) is skipped.
 
     Args:
-        src: Folder of images, or one image.
-        dst: Folder for the results: a MaskStore's root for ``'store'``.
+        src: Folder of images, or one image; a path, or an address that fsspec opens.
+        dst: Folder for the results: a MaskStore's root for ``'store'``; a path or an address.
         model: Name of a model of ``CATALOGUE``, or a ModelSpec.
         output: ``'store'``: masks at the model's resolution in a MaskStore; ``'mask'``,
-            ``'rgb'``, ``'rgba'``: full-size PNG files (see CutoutFolder).
+            ``'rgb'``, ``'rgba'``: full-size files (see CutoutFolder).
         fill: Colour behind the foreground for ``'rgb'``: one value or (R, G, B), 0 to 255.
         backend: See BackgroundRemover.
         device: See BackgroundRemover.
@@ -116,6 +120,14 @@ def remove_tree(
         accept_licence: Accept weights that are not for commercial use.
         calibration: See BackgroundRemover.
         progress: Show a progress bar.
+        file_format: Of full-size results; see CutoutFolder. A store's masks are PNG files.
+        second_model: Another model to compare each mask with, which fills in
+            ``MaskQuality.disagreement``; the result stays the first one's.
+        shard: ``'i/n'``: do the i-th of n parts of the images, i from 1 to n. Parts are cut by
+            a hash of the name, so that each stays the same when images are added, and have a
+            manifest each (see Manifest): for as many jobs on as many machines.
+        engine: ``'local'``, or ``'ray'``: on a Ray cluster, or on all cores of this machine.
+        workers: Number of Ray actors; 0 takes one a GPU, or one every four CPU cores.
 
     Returns:
         What was done.
@@ -124,10 +136,13 @@ def remove_tree(
         FileNotFoundError: If `src` does not exist.
         TargetError: If `dst` lies in `src`, or cannot be written to (any more): full disk,
             read-only file system. What was done is kept.
-        ValueError, DeviceError, WeightsError: See BackgroundRemover.
+        ValueError, DeviceError, WeightsError, ImportError: See BackgroundRemover.
     """
     started = time.monotonic()
-    src, dst = Path(src), Path(dst)
+    if engine not in ENGINES:
+        msg = f'`engine` must be one of {", ".join(ENGINES)}, but got {engine!r}'
+        raise ValueError(msg)
+    part = _Shard.parse(shard)
     check_licence(get_model(model), accept_licence)
     remover = BackgroundRemover(
         model,
@@ -138,166 +153,154 @@ def remove_tree(
         accept_licence=accept_licence,
         calibration=calibration,
     )
-    target = _make_target(dst, output, model, fill, remover.precision)
-    _check_places(src, target.folder)
+    second = second_model and BackgroundRemover(
+        second_model, backend, device, batch_size=batch_size, accept_licence=accept_licence
+    )
+    target = _make_target(dst, output, model, fill, remover.precision, file_format)
+    target.use_manifest(part.name)
+    source, scan = _open_source(src, target)
+    images = [path for path in scan.images if part.holds(path)]
+    job = Job(source, target, remover, second or None, max_pixels, max_bytes)
 
-    scan = scan_tree(src)
-    root = src.parent if src.is_file() else src
     summary = TreeSummary(target.folder, ignored=scan.ignored)
-    target.sweep(scan.images)
-    known = {} if overwrite else target.manifest.read()
-    todo = [
-        path
-        for path in tqdm(scan.images, 'checking', disable=not (progress and known), leave=False)
-        if not _is_done(path, root / path, known.get(path), target, checksum)
-    ]
-    summary.skipped = len(scan.images) - len(todo)
+    target.sweep(images)
+    todo = images if overwrite else _select(job, images, part, checksum, progress)
+    summary.skipped = len(images) - len(todo)
+    run = _engine(engine, job, workers)
     try:
         for path, reason in scan.unreadable.items():
-            _note(target.put_error(path, reason), summary)
-        read = partial(read_image, max_pixels=max_pixels, max_bytes=max_bytes)
-        load = partial(_load, root=root, read=read, remover=remover, output=output)
-        with tqdm(
-            total=len(todo), desc=remover.spec.name, unit=' images', disable=not progress
-        ) as bar:
-            for record in _process(todo, load, remover, target):
-                _note(record, summary)
+            record = target.failure(path, reason)
+            target.manifest.append(record)
+            summary.note(record)
+        with (
+            tqdm(
+                total=len(todo), desc=remover.spec.name, unit=' images', disable=not progress
+            ) as bar,
+            closing(run(todo)) as records,
+        ):
+            for record in records:
+                target.manifest.append(record)
+                summary.note(record)
                 bar.set_postfix(failed=len(summary.failed), refresh=False)
                 bar.update()
     except OSError as err:
-        msg = f'cannot write to {target.folder}: {err}. What was done is kept; run again to go on.'
+        where = target.place.address
+        msg = f'cannot write to {where}: {err}. What was done is kept; run again to go on.'
         raise TargetError(msg) from err
     finally:
+        target.manifest.flush()
         summary.seconds = time.monotonic() - started
     return summary
 
 
+@dataclass(frozen=True)
+class _Shard:
+    """The i-th of n parts of a tree's images."""
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str | None) -> _Shard:
+        """The part that ``'i/n'`` names; None is the whole."""
+        if text is None:
+            return cls(1, 1)
+        found = re.fullmatch(r'(\d+)/(\d+)', text)
+        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+            msg = f"`shard` must be 'i/n' with i from 1 to n, e.g. '3/8', but got {text!r}"
+            raise ValueError(msg)
+        return cls(int(found[1]), int(found[2]))
+
+    @property
+    def name(self) -> str:
+        return '' if self.count == 1 else f'{self.index}-of-{self.count}'
+
+    def holds(self, path: str) -> bool:
+        key = zlib.crc32(path.encode(errors='surrogateescape'))
+        return key % self.count == self.index - 1
+
+
 def _make_target(
-    dst: Path,
+    dst: str | Path,
     output: Output,
     model: str | ModelSpec,
     fill: float | Sequence[float],
     precision: str,
+    file_format: str,
 ) -> OutputFolder:
-    if output == 'store':
-        return MaskStore(dst, model, precision)
-    if output not in get_args(Output):
-        msg = f'`output` must be one of {", ".join(get_args(Output))}, but got {output!r}'
+    if output not in OUTPUTS:
+        msg = f'`output` must be one of {", ".join(OUTPUTS)}, but got {output!r}'
         raise ValueError(msg)
-    return CutoutFolder(dst, output, model, fill, precision)
+    if output == 'store':
+        if file_format != 'png':
+            msg = f"`file_format` must be png for output='store', but got {file_format!r}"
+            raise ValueError(msg)
+        return MaskStore(dst, model, precision)
+    return CutoutFolder(dst, output, model, fill, precision, file_format)
 
 
-def _check_places(src: Path, folder: Path) -> None:
-    if not src.exists():
-        msg = f'`src` must be an existing folder or image, but there is no {src}'
+def _open_source(src: str | Path, target: OutputFolder) -> tuple[Place, Scan]:
+    """The images' place and what it holds. A single image is its folder's only one.
+
+    Raises:
+        FileNotFoundError: If there is nothing.
+        TargetError: If the target lies in it.
+    """
+    source = open_place(src)
+    if isinstance(source, LocalPlace):
+        if not source.root.exists():
+            msg = f'`src` must be an existing folder or image, but there is no {src}'
+            raise FileNotFoundError(msg)
+        if source.root.is_file():
+            return LocalPlace(source.root.parent), source.scan()
+        if isinstance(target.place, LocalPlace):
+            _check_apart(src, target, target.place.root.resolve(), source.root.resolve())
+        return source, source.scan()
+    if isinstance(target.place, UrlPlace):
+        _check_apart(src, target, Path(target.place.address), Path(source.address))
+    scan = source.scan()
+    if not scan.images and not scan.ignored:
+        msg = f'`src` must be an address with images below it, but there is no file below {src}'
         raise FileNotFoundError(msg)
-    inside = src.resolve() if src.is_dir() else src.resolve().parent
-    if folder.resolve().is_relative_to(inside) and src.is_dir():
+    return source, scan
+
+
+def _check_apart(src: str | Path, target: OutputFolder, inner: Path, outer: Path) -> None:
+    if inner.is_relative_to(outer):
         msg = (
-            f'the results would lie in {folder}, inside the image folder {src}: they would be '
-            'taken for images by the next run, and by training. Choose a folder outside it.'
+            f'the results would lie in {target.place.address}, inside the image folder {src}: they '
+            'would be taken for images by the next run, and by training. Choose a folder '
+            'outside it.'
         )
         raise TargetError(msg)
 
 
-def _is_done(
-    path: str, image: Path, record: Record | None, target: OutputFolder, checksum: bool
-) -> bool:
-    if record is None or not record.is_made_by(target.spec.hash, target.params):
-        return False
-    if record.source is None or not target.path(path).is_file():
-        return False
-    try:
-        return record.source.matches(image, always_hash=checksum)
-    except OSError:
-        return False
+def _select(
+    job: Job, images: list[str], part: _Shard, checksum: bool, progress: bool
+) -> list[str]:
+    """The images that are still to be done."""
+    known: dict[str, Record] = {}
+    for record in job.target.manifest.records():
+        if part.holds(record.path):
+            earlier = known.get(record.path)
+            if earlier is None or record.time >= earlier.time:
+                # A catalogue's figures would fill the memory.
+                known[record.path] = replace(record, quality=None, params=_shared(record, job))
+    return [
+        path
+        for path in tqdm(images, 'checking', disable=not (progress and known), leave=False)
+        if not job.is_done(path, known.get(path), checksum)
+    ]
 
 
-def _load(
-    path: str,
-    root: Path,
-    read: Callable[[Path], SourceImage],
-    remover: BackgroundRemover,
-    output: Output,
-) -> _Loaded:
-    try:
-        source = read(root / path)
-    except ImageError as err:
-        return _Loaded(path, error=str(err))
-    except OSError as err:
-        return _Loaded(path, error=f'cannot be read: {err.strerror or err}')
-    network_input = remover.preprocess(source.rgb)
-    if output == 'store':
-        # Only the size is still needed: many photographs wait here at once.
-        source = source.without_pixels()
-    return _Loaded(path, source, network_input)
+def _shared(record: Record, job: Job) -> dict:
+    """A record's parameters; those of the job are one object."""
+    return job.target.params if record.params == job.target.params else record.params
 
 
-def _process(
-    todo: list[str],
-    load: Callable[[str], _Loaded],
-    remover: BackgroundRemover,
-    target: OutputFolder,
-) -> Iterator[Record]:
-    """Decode ahead and write behind while the network runs; memory stays bounded."""
-    ahead = 2 * remover.batch_size + 2
-    threads = max(2, min(8, os.cpu_count() or 1))
-    with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as writers:
-        writing: deque[Future[Record]] = deque()
-        try:
-            for batch in _batches(_map_ahead(readers, load, todo, ahead), remover.batch_size):
-                inputs = [item.network_input for item in batch if item.network_input is not None]
-                found = iter(remover.infer(np.stack(inputs)) if inputs else ())
-                for item in batch:
-                    if item.source is None:
-                        writing.append(writers.submit(target.put_error, item.path, item.error))
-                    else:
-                        writing.append(
-                            writers.submit(_write, target, item.path, item.source, *next(found))
-                        )
-                while len(writing) > ahead:
-                    yield writing.popleft().result()
-            while writing:
-                yield writing.popleft().result()
-        finally:
-            readers.shutdown(cancel_futures=True)
-            writers.shutdown(cancel_futures=True)
+def _engine(name: str, job: Job, workers: int) -> Callable[[list[str]], Iterator[Record]]:
+    if name == 'local':
+        return job.run
+    from bgremoval_mm.removal.ray_engine import run_with_ray
 
-
-def _write(
-    target: OutputFolder, path: str, source: SourceImage, mask: np.ndarray, constant: bool
-) -> Record:
-    try:
-        return target.put(path, source, mask, constant)
-    except OSError as err:
-        if err.errno in _FATAL:
-            raise
-        # E.g. a name that is too long once `.png` is appended: this image's trouble alone.
-        return target.put_error(path, f'the result cannot be written: {err.strerror or err}')
-
-
-def _map_ahead(
-    pool: ThreadPoolExecutor, function: Callable[[_T], _R], items: Iterable[_T], ahead: int
-) -> Iterator[_R]:
-    """``map`` in a pool, in order, with at most `ahead` results waiting."""
-    remaining = iter(items)
-    waiting = deque(pool.submit(function, item) for item in islice(remaining, ahead))
-    while waiting:
-        result = waiting.popleft().result()
-        waiting.extend(pool.submit(function, item) for item in islice(remaining, 1))
-        yield result
-
-
-def _batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:
-    remaining = iter(items)
-    while batch := list(islice(remaining, size)):
-        yield batch
-
-
-def _note(record: Record, summary: TreeSummary) -> None:
-    if record.status == 'error':
-        summary.failed[record.path] = record.error
-        return
-    summary.done += 1
-    if record.quality is not None and record.quality.flags:
-        summary.flagged[record.path] = record.quality.flags
+    return partial(run_with_ray, job, workers=workers)

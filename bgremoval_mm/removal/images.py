@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ class ImageError(ValueError):
     """A file cannot be read as a photograph; the message is the reason."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceStamp:
     """Which bytes something was computed from.
 
@@ -39,6 +40,11 @@ class SourceStamp:
     bytes: int
     mtime_ns: int
 
+    @classmethod
+    def of(cls, content: bytes, mtime_ns: int) -> SourceStamp:
+        """The stamp of a file's content."""
+        return cls(hashlib.sha256(content).hexdigest(), len(content), mtime_ns)
+
     def matches(self, path: Path, always_hash: bool = False) -> bool:
         """Whether the file still has this content.
 
@@ -46,11 +52,17 @@ class SourceStamp:
         do; where the time differs (a copied data set), the content is hashed.
         """
         status = path.stat()
-        if status.st_size != self.bytes:
+        return self.is_of(status.st_size, status.st_mtime_ns, path.read_bytes, always_hash)
+
+    def is_of(
+        self, size: int, mtime_ns: int, read: Callable[[], bytes], always_hash: bool = False
+    ) -> bool:
+        """As `matches`, for a file of that size and time, which `read` reads if need be."""
+        if size != self.bytes:
             return False
-        if status.st_mtime_ns == self.mtime_ns and not always_hash:
+        if mtime_ns == self.mtime_ns and not always_hash:
             return True
-        return hashlib.sha256(path.read_bytes()).hexdigest() == self.sha256
+        return hashlib.sha256(read()).hexdigest() == self.sha256
 
 
 @dataclass(frozen=True)
@@ -109,14 +121,26 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BY
     """
     with path.open('rb') as file:
         status = os.fstat(file.fileno())
-        if status.st_size > max_bytes:
-            msg = f'{status.st_size:,} bytes are more than the limit of {max_bytes:,} (max_bytes)'
-            raise ImageError(msg)
+        check_bytes(status.st_size, max_bytes)
         content = file.read()
+    return decode_image(content, status.st_mtime_ns, max_pixels)
+
+
+def decode_image(content: bytes, mtime_ns: int = 0, max_pixels: int = MAX_PIXELS) -> SourceImage:
+    """As `read_image`, from a file's content.
+
+    Args:
+        content: The whole file.
+        mtime_ns: Its time of modification in nanoseconds, 0 if it is no file.
+        max_pixels: Larger images are refused before they are decoded.
+
+    Raises:
+        ImageError: If it is no such image, damaged, or too large.
+    """
     if not content:
         msg = 'the file is empty'
         raise ImageError(msg)
-    stamp = SourceStamp(hashlib.sha256(content).hexdigest(), status.st_size, status.st_mtime_ns)
+    stamp = SourceStamp.of(content, mtime_ns)
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             _check_pixels(image, max_pixels)
@@ -131,6 +155,13 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BY
         # struct.error, ValueError, EOFError, DecompressionBombError...
         msg = f'cannot be decoded: {err}'
         raise ImageError(msg) from err
+
+
+def check_bytes(size: int, max_bytes: int) -> None:
+    """Refuse a file of that many bytes, unless it is within the limit."""
+    if size > max_bytes:
+        msg = f'{size:,} bytes are more than the limit of {max_bytes:,} (max_bytes)'
+        raise ImageError(msg)
 
 
 def _check_pixels(image: Image.Image, max_pixels: int) -> None:

@@ -6,19 +6,25 @@ import errno
 import json
 import logging
 import os
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.removal.images import SourceStamp
 from bgremoval_mm.removal.masks import MaskQuality
+from bgremoval_mm.removal.places import UrlPlace
 
 logger = logging.getLogger(__name__)
 
 FILE_NAME = 'manifest.jsonl'
+_HOLD_RECORDS = 1000
+_HOLD_SECONDS = 60
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """What became of one image.
 
@@ -34,6 +40,8 @@ class Record:
         params: Everything else that the output depends on.
         quality: Figures on the mask, or None.
         note: What a user should know.
+        time: When it was done, in seconds since 1970.
+        second_model: Name of the model whose mask this one was compared with, or nothing.
     """
 
     path: str
@@ -47,10 +55,12 @@ class Record:
     orientation: int = 1
     quality: MaskQuality | None = None
     note: str = ''
+    time: float = 0.0
+    second_model: str = ''
 
     def to_json(self) -> str:
         """One line of JSON, without what is empty."""
-        kept = {key: value for key, value in asdict(self).items() if value not in (None, '')}
+        kept = {key: value for key, value in asdict(self).items() if value not in (None, '', 0.0)}
         return json.dumps(kept, ensure_ascii=False, separators=(',', ':'))
 
     @classmethod
@@ -76,18 +86,26 @@ class Record:
 
 
 class Manifest:
-    """``manifest.jsonl`` in a folder. Later lines replace earlier ones of the same path.
+    """``manifest.jsonl`` in a folder: of two lines on one path, the later one holds.
 
-    Appending is one write a record, so that several processes can share the file. A line
-    that a killed process left torn is passed over.
+    A job that does a part of the folder's images has a file of its own beside it,
+    ``manifest-<part>.jsonl``, so that jobs on many machines do not write to one file; reading
+    reads them all. Appending is one write a record, so that several processes of one machine
+    can share a file. A line that a killed process left torn is passed over.
 
     Args:
         folder: The folder that the manifest describes.
+        part: Name of the part, or nothing.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE_NAME
+    def __init__(self, folder: Path, part: str = '') -> None:
+        self.folder = folder
+        self.path = folder / _file_name(part)
         self._ends_a_line = False
+
+    def exists(self) -> bool:
+        """Whether there is anything to read."""
+        return any(True for _ in self._files())
 
     def append(self, record: Record) -> None:
         """Add a record.
@@ -98,6 +116,7 @@ class Manifest:
         line = (record.to_json() + '\n').encode(errors='surrogateescape')
         if not self._ends_a_line and self._is_torn():
             line = b'\n' + line
+        self.folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             written = os.write(handle, line)
@@ -115,24 +134,96 @@ class Manifest:
             file.seek(-1, os.SEEK_END)
             return file.read(1) != b'\n'
 
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def records(self) -> Iterator[Record]:
+        """Every record, superseded ones among them, one at a time."""
+        for path in self._files():
+            with path.open(encoding='utf-8', errors='surrogateescape') as file:
+                yield from _parse(file, str(path))
+
     def read(self) -> dict[str, Record]:
         """The last record of each path."""
-        records: dict[str, Record] = {}
-        if not self.path.exists():
-            return records
-        torn = 0
-        with self.path.open(encoding='utf-8', errors='surrogateescape') as file:
-            for line in file:
-                if not line.strip():
-                    continue
-                try:
-                    record = Record.from_json(line)
-                except (ValueError, TypeError, KeyError):
-                    torn += 1
-                    continue
-                records[record.path] = record
-        if torn:
-            logger.warning(
-                '%s: %d damaged line(s) passed over; their images are done again', self.path, torn
-            )
-        return records
+        return _latest(self.records())
+
+    def _files(self) -> Iterator[Path]:
+        return iter(sorted(self.folder.glob(_file_name('*', separator=''))))
+
+
+class RemoteManifest:
+    """The same in a place that only takes whole files: a numbered file every 1,000 records.
+
+    Also after a minute, so that a job that is killed loses the records of its last minute at
+    most; their images are then done again.
+
+    Args:
+        place: The place that the manifest describes.
+        part: See Manifest.
+    """
+
+    def __init__(self, place: UrlPlace, part: str = '') -> None:
+        self._place = place
+        self._prefix = '-'.join(filter(None, (part, f'{time.time_ns():x}')))
+        self._held: list[Record] = []
+        self._number = 0
+        self._since = time.monotonic()
+
+    def append(self, record: Record) -> None:
+        """Add a record, which may be held back for a while."""
+        self._held.append(record)
+        if len(self._held) >= _HOLD_RECORDS or time.monotonic() - self._since > _HOLD_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held back.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        self._since = time.monotonic()
+        if self._held:
+            lines = ''.join(record.to_json() + '\n' for record in self._held)
+            name = _file_name(f'{self._prefix}-{self._number:06}')
+            self._place.write(name, lines.encode(errors='surrogateescape'))
+            self._number += 1
+            self._held.clear()
+
+    def records(self) -> Iterator[Record]:
+        """Every record that is written, superseded ones among them, one at a time."""
+        for name in self._place.names():
+            if fnmatch(name, _file_name('*', separator='')):
+                text = self._place.read(name).decode(errors='surrogateescape')
+                yield from _parse(text.splitlines(), f'{self._place.address}/{name}')
+
+    def read(self) -> dict[str, Record]:
+        """The last record of each path."""
+        return _latest(self.records())
+
+
+def _file_name(part: str, separator: str = '-') -> str:
+    return FILE_NAME.replace('.', f'{separator if part else ""}{part}.')
+
+
+def _latest(records: Iterable[Record]) -> dict[str, Record]:
+    latest: dict[str, Record] = {}
+    for record in records:
+        known = latest.get(record.path)
+        if known is None or record.time >= known.time:
+            latest[record.path] = record
+    return latest
+
+
+def _parse(lines: Iterable[str], source: str) -> Iterator[Record]:
+    torn = 0
+    for line in lines:
+        if not line.strip():
+            continue
+        try:
+            yield Record.from_json(line)
+        except (ValueError, TypeError, KeyError):
+            torn += 1
+    if torn:
+        logger.warning(
+            '%s: %d damaged line(s) passed over; their images are done again', source, torn
+        )

@@ -20,6 +20,7 @@ FULL_SHARE = 0.995
 UNCERTAIN_BELOW = 0.975  # confidence
 WHOLE_SHARE = 0.95
 CUT_OFF_SHARE = 0.05
+DISPUTED_ABOVE = 0.2  # disagreement with a second model
 _SPECK = 0.01  # of the foreground: smaller parts are not counted
 
 
@@ -35,9 +36,11 @@ class MaskQuality:
         flags: ``'constant'`` (the saliency map had a single value, so there is no mask),
             ``'empty'`` (next to no foreground), ``'full'`` (next to no background),
             ``'uncertain'`` (low confidence), ``'fragmented'`` (a large part lies apart),
-            ``'cut off'`` (the foreground goes on beyond the image's edge).
+            ``'cut off'`` (the foreground goes on beyond the image's edge), ``'disputed'`` (a
+            second model sees another foreground).
         components: Number of connected parts (8 neighbours) of more than 1 % of the foreground.
         largest: Fraction of the foreground that the largest part has.
+        disagreement: 1 - IoU with the mask of a second model, or None if there is none.
     """
 
     foreground: float
@@ -47,6 +50,7 @@ class MaskQuality:
     # Manifests of version 0.1 do not have these.
     components: int = 0
     largest: float = 1.0
+    disagreement: float | None = None
 
 
 def stretch(saliency: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -124,6 +128,24 @@ def compose(image: np.ndarray, mask: np.ndarray, fill: int | Sequence[float] = 0
     return cv2.add(foreground, background, dtype=_cv_depth(image))
 
 
+def cut_out(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The foreground with the mask as its transparency.
+
+    Straight alpha: where something is to be seen, the colours are the image's own, so that soft
+    edges do not darken. Where nothing is, they are 0: what was removed cannot be had back from
+    the file, and the file is a third as large.
+
+    Args:
+        image: uint8 array of shape (H, W, 3).
+        mask: uint8 array of shape (H, W).
+
+    Returns:
+        uint8 array of shape (H, W, 4), in the image's channel order.
+    """
+    visible = cv2.bitwise_and(image, image, mask=mask)  # where the mask is not 0
+    return cv2.merge([*cv2.split(visible), mask])
+
+
 def _cv_depth(image: np.ndarray) -> int:
     return cv2.CV_8U if image.dtype == np.uint8 else cv2.CV_32F
 
@@ -167,12 +189,15 @@ def bounding_box(mask: np.ndarray, threshold: float = 0.5) -> tuple[int, int, in
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def quality(mask: np.ndarray, constant: bool = False) -> MaskQuality:
+def quality(
+    mask: np.ndarray, constant: bool = False, second: np.ndarray | None = None
+) -> MaskQuality:
     """Figures that tell whether a mask can be trusted.
 
     Args:
         mask: uint8 array of shape (h, w), at the model's or the image's resolution.
         constant: Whether the saliency map had a single value.
+        second: Another model's mask of the image, uint8 of any shape.
     """
     share = float(mask.mean()) / 255
     sureness = np.abs(2 * np.arange(256) / 255 - 1)
@@ -195,6 +220,9 @@ def quality(mask: np.ndarray, constant: bool = False) -> MaskQuality:
             flags.append('fragmented')
         if border > CUT_OFF_SHARE:
             flags.append('cut off')
+    difference = None if second is None else disagreement(mask, second)
+    if difference is not None and difference > DISPUTED_ABOVE:
+        flags.append('disputed')
     return MaskQuality(
         foreground=round(share, 4),
         confidence=round(confidence, 4),
@@ -202,7 +230,21 @@ def quality(mask: np.ndarray, constant: bool = False) -> MaskQuality:
         flags=tuple(flags),
         components=components,
         largest=round(largest, 4),
+        disagreement=None if difference is None else round(difference, 4),
     )
+
+
+def disagreement(mask: np.ndarray, second: np.ndarray) -> float:
+    """1 - IoU of the pixels above one half in two masks; 0 where neither has any.
+
+    Args:
+        mask: uint8 array of shape (h, w).
+        second: uint8 array; resized if its shape is another one.
+    """
+    second = resize(second, (mask.shape[1], mask.shape[0]))
+    one, other = mask > 127, second > 127
+    union = int((one | other).sum())
+    return 1 - int((one & other).sum()) / union if union else 0.0
 
 
 def _parts(mask: np.ndarray) -> tuple[int, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -11,32 +12,46 @@ import numpy as np
 
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.catalogue import ModelSpec
-from bgremoval_mm.removal.files import sweep_leftovers, write_atomically
 from bgremoval_mm.removal.images import SourceImage
-from bgremoval_mm.removal.manifest import Manifest, Record
+from bgremoval_mm.removal.manifest import Manifest, Record, RemoteManifest
+from bgremoval_mm.removal.places import UrlPlace, is_url, open_place
 
 
 class OutputFolder(ABC):
-    """Results named after their images by appending ``.png``, and the manifest of them all.
+    """Results named after their images by appending a suffix, and the manifest of them all.
 
     ``train/a.jpg`` becomes ``train/a.jpg.png``: the suffix is never replaced, so that
     ``a.jpg`` and ``a.png`` have a result each.
 
     Args:
-        folder: Where the results lie; made when something is first put in.
+        folder: Where the results lie, a path or an address that fsspec opens; made when
+            something is first put in.
         spec: The model.
         params: Everything besides image and model that the results depend on.
+        suffix: What is appended, with its dot.
     """
 
-    def __init__(self, folder: Path, spec: ModelSpec, params: dict[str, Any]) -> None:
-        self.folder = folder
+    manifest: Manifest | RemoteManifest
+
+    def __init__(
+        self, folder: str | Path, spec: ModelSpec, params: dict[str, Any], suffix: str = '.png'
+    ) -> None:
+        self.place = open_place(folder)
+        self.folder = Path(folder)
         self.spec = spec
         self.params = params
-        self.manifest = Manifest(folder)
-        self._prepared: set[Path] = set()
+        self.suffix = suffix
+        self.use_manifest()
 
-    def path(self, image: str) -> Path:
-        """Where the result of an image lies.
+    def use_manifest(self, part: str = '') -> None:
+        """Record what is done in that part of the manifest (see Manifest)."""
+        if isinstance(self.place, UrlPlace):
+            self.manifest = RemoteManifest(self.place, part)
+        else:
+            self.manifest = Manifest(Path(self.place.address), part)
+
+    def name(self, image: str) -> str:
+        """Name of an image's result, below the folder.
 
         Args:
             image: Path of the image below the image folder, with ``/``.
@@ -48,27 +63,51 @@ class OutputFolder(ABC):
         if parts.is_absolute() or '..' in parts.parts or not parts.name:
             msg = f'`image` must be a path below the image folder, but got {image!r}'
             raise ValueError(msg)
-        return self.folder / parts.with_name(parts.name + '.png')
+        return str(parts) + self.suffix
+
+    def path(self, image: str) -> Path:
+        """Where the result of an image lies, in a folder of this machine.
+
+        Args:
+            image: Path of the image below the image folder, with ``/``.
+
+        Raises:
+            ValueError: If the path is absolute or leads out of the folder.
+        """
+        return Path(self.place.address) / self.name(image)
 
     def sweep(self, images: Iterable[str]) -> None:
         """Delete what killed processes left half-written beside the results of these images.
 
         Writing sweeps each folder too, but only those in which there is still something to do.
         """
-        for folder in {self.path(image).parent for image in images}:
-            sweep_leftovers(folder)
+        self.place.sweep({str(PurePosixPath(image).parent) for image in images})
 
     def put(self, image: str, source: SourceImage, mask: np.ndarray, constant: bool) -> Record:
-        """Write the result of an image and record it.
+        """Write the result of an image and record it in the manifest; see `write`."""
+        record = self.write(image, source, mask, constant)
+        self.manifest.append(record)
+        return record
+
+    def write(
+        self,
+        image: str,
+        source: SourceImage,
+        mask: np.ndarray,
+        constant: bool = False,
+        second: tuple[str, np.ndarray] | None = None,
+    ) -> Record:
+        """Write the result of an image.
 
         Args:
             image: Path of the image below the image folder, with ``/``.
             source: The image.
             mask: Its mask, uint8 of shape (h, w), at the model's resolution.
             constant: Whether the saliency map had a single value.
+            second: Another model's name and its mask of the image, to compare with.
 
         Returns:
-            The record that was added to the manifest.
+            What is to be recorded of it.
 
         Raises:
             OSError: If it cannot be written; no half-written file is left.
@@ -82,35 +121,35 @@ class OutputFolder(ABC):
             model=self.spec.name,
             model_hash=self.spec.hash,
             params=self.params,
-            quality=masks.quality(mask, constant),
+            quality=masks.quality(mask, constant, second[1] if second else None),
             note=source.note,
+            time=_now(),
+            second_model=second[0] if second else '',
         )
-        target = self.path(image)
-        self._prepare(target.parent)
-        write_atomically(target, self.encode(source, mask, record))
-        self.manifest.append(record)
+        self.place.write(self.name(image), self.encode(source, mask, record))
         return record
 
-    def put_error(self, image: str, reason: str) -> Record:
-        """Record that an image has no result, and why."""
-        record = Record(
+    def failure(self, image: str, reason: str) -> Record:
+        """What is to be recorded of an image that has no result."""
+        return Record(
             path=image,
             status='error',
             error=reason,
             model=self.spec.name,
             model_hash=self.spec.hash,
             params=self.params,
+            time=_now(),
         )
-        self._prepare(self.folder)
-        self.manifest.append(record)
-        return record
 
     @abstractmethod
     def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> bytes:
         """Content of the result's file."""
 
-    def _prepare(self, folder: Path) -> None:
-        if folder not in self._prepared:
-            folder.mkdir(parents=True, exist_ok=True)
-            sweep_leftovers(folder)
-            self._prepared.add(folder)
+
+def join(root: str | Path, name: str) -> str | Path:
+    """A folder below a folder, be it a path or an address."""
+    return f'{str(root).rstrip("/")}/{name}' if is_url(root) else Path(root) / name
+
+
+def _now() -> float:
+    return round(time.time(), 3)

@@ -15,7 +15,7 @@ from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.catalogue import ModelSpec, get_model
 from bgremoval_mm.removal.images import SourceImage, SourceStamp
 from bgremoval_mm.removal.manifest import Record
-from bgremoval_mm.removal.output import OutputFolder
+from bgremoval_mm.removal.output import OutputFolder, join
 
 _TEXT_KEY = 'bgremoval_mm'
 
@@ -61,7 +61,8 @@ class MaskStore(OutputFolder):
     Several processes may read and write one store. It can be pickled.
 
     Args:
-        root: Folder of the store; made when something is first put in.
+        root: Folder of the store, a path or an address that fsspec opens (then only jobs can
+            write to it); made when something is first put in.
         model: Name of the model, or a ModelSpec.
         precision: Precision that the masks are computed with.
 
@@ -75,7 +76,7 @@ class MaskStore(OutputFolder):
         self, root: str | Path, model: str | ModelSpec = 'u2net', precision: str = 'fp32'
     ) -> None:
         spec = get_model(model)
-        super().__init__(Path(root) / spec.name, spec, {'output': 'store', 'precision': precision})
+        super().__init__(join(root, spec.name), spec, {'output': 'store', 'precision': precision})
 
     def get(self, image: str) -> StoredMask | None:
         """The stored mask of an image, or None if there is none.

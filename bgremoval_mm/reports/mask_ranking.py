@@ -120,7 +120,7 @@ def read_ranking(root: str | Path, model: str = 'u2net') -> Ranking:
         ValueError: There is no such model.
     """
     store = MaskStore(root, model)
-    if store.manifest.path.is_file():
+    if store.manifest.exists():
         return rank(store.manifest.read().values())
     root = Path(root)
     if not root.is_dir():

@@ -78,7 +78,11 @@ def test_cut_outs(run, image_tree: Path, tmp_path: Path, fill) -> None:
     np.testing.assert_array_equal(mask, expected)
     np.testing.assert_array_equal(rgb, compose(source, expected, fill))
     # Straight alpha: the colours are the image's own, not darkened by the mask.
-    np.testing.assert_array_equal(rgba, np.dstack([source, expected]))
+    visible = expected > 0
+    np.testing.assert_array_equal(rgba[..., 3], expected)
+    np.testing.assert_array_equal(rgba[visible, :3], source[visible])
+    # What was removed cannot be had back.
+    assert not rgba[~visible].any()
 
 
 def test_rgba_keeps_the_images_own_transparency_and_profile(run, tmp_path: Path, picture) -> None:
@@ -354,14 +358,14 @@ def test_interrupt_keeps_what_is_done(run, image_tree: Path, tmp_path: Path, mon
 
 def test_memory_stays_bounded(run, tmp_path: Path, picture, monkeypatch) -> None:
     """However many images there are, only a handful is decoded ahead."""
-    from bgremoval_mm.removal import folder
+    from bgremoval_mm.removal.job import Job
 
     src = tmp_path / 'src'
     src.mkdir()
     for index in range(60):
         Image.fromarray(picture(seed=index)).save(src / f'{index}.png')
     alive, most = [0], [0]
-    real_load, real_write = folder._load, folder._write
+    real_load, real_write = Job._load, Job._write
 
     def load(*args, **kwargs):
         alive[0] += 1
@@ -372,8 +376,8 @@ def test_memory_stays_bounded(run, tmp_path: Path, picture, monkeypatch) -> None
         alive[0] -= 1
         return real_write(*args)
 
-    monkeypatch.setattr(folder, '_load', load)
-    monkeypatch.setattr(folder, '_write', write)
+    monkeypatch.setattr(Job, '_load', load)
+    monkeypatch.setattr(Job, '_write', write)
     run(src, tmp_path / 'out', output='rgb')
     assert most[0] <= 16
 

@@ -136,7 +136,7 @@ def test_records_are_plain_json(tmp_path: Path, photo: Path, small_mask) -> None
     """Any tool can read the manifest: documented names, nothing empty."""
     store = MaskStore(tmp_path / 'masks', 'u2netp')
     store.put('a.jpg', read_image(photo), np.zeros((8, 8), np.uint8), constant=True)
-    store.put_error('b.jpg', 'the file is empty')
+    store.manifest.append(store.failure('b.jpg', 'the file is empty'))
     first, second = (json.loads(line) for line in store.manifest.path.open())
     assert first['quality']['flags'] == ['constant', 'empty']
     assert first['size'] == [24, 16]

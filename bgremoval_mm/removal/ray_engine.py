@@ -1,0 +1,105 @@
+"""A removal job on a Ray cluster, or on all cores of one machine, by Ray Data.
+
+Each actor holds one network and does the images of a block as the local engine does, so the
+results are the same bytes. Ray hands out blocks as actors become free, holds back where they are
+not, starts an actor anew that died, and gives its block to another. The manifest is written by the
+driver alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from bgremoval_mm.removal.job import Job
+from bgremoval_mm.removal.manifest import Record
+
+__all__ = ['run_with_ray']
+
+logger = logging.getLogger(__name__)
+
+# What a dead actor costs at most; and small enough that each actor gets several blocks.
+BLOCK = 64
+_CPUS_A_WORKER = 4
+
+
+class Remover:
+    """What runs in an actor: one network, many blocks."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    def __call__(self, block: dict[str, Any]) -> dict[str, list[str]]:
+        """Paths to manifest lines."""
+        paths = [_decode(path) for path in block['path']]
+        return {'record': [record.to_json() for record in self.job.run(paths)]}
+
+
+def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Iterator[Record]:
+    """Do these images on a Ray cluster; yields what is to be recorded, in any order.
+
+    A cluster that runs is used (``RAY_ADDRESS``, or the one of this machine); else one is started
+    for the time of the run. Sources and target must be reachable from every node: on a shared
+    file system, or at an address that fsspec opens.
+
+    Args:
+        job: The job.
+        paths: Paths of images below the source.
+        workers: Number of actors; 0 takes one a GPU, or one every four CPU cores.
+
+    Raises:
+        ImportError: If Ray is not installed.
+        OSError: If the target takes no more.
+        RuntimeError: If an actor fails otherwise.
+    """
+    if not paths:
+        return
+    try:
+        import ray
+        from ray.exceptions import RayTaskError
+    except ImportError as err:
+        msg = "engine='ray' needs Ray: `pip install \"bgremoval_mm[ray]\"`"
+        raise ImportError(msg) from err
+
+    started_here = not ray.is_initialized()
+    if started_here:
+        ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.WARNING)
+    try:
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        count, resources = _resources(job, workers, ray.cluster_resources())
+        blocks = max(1, -(-len(paths) // BLOCK), min(count, len(paths)))
+        found = ray.data.from_items(
+            [{'path': _encode(path)} for path in paths], override_num_blocks=blocks
+        ).map_batches(Remover, fn_constructor_args=(job,), batch_size=None, concurrency=count,
+                      **resources)
+        for row in found.iter_rows():
+            yield Record.from_json(row['record'])
+    except RayTaskError as err:
+        # What the actor met, as the local engine raises it.
+        cause = err.cause if isinstance(err.cause, Exception) else err
+        raise cause from err
+    finally:
+        if started_here:
+            ray.shutdown()
+
+
+def _resources(job: Job, workers: int, cluster: dict[str, float]) -> tuple[int, dict[str, Any]]:
+    """Number of actors and what each of them takes."""
+    device = getattr(job.remover.backend, 'device', 'auto')
+    gpus, cpus = int(cluster.get('GPU', 0)), int(cluster.get('CPU', 1))
+    if gpus and device != 'cpu':
+        return workers or gpus, {'num_gpus': min(1.0, gpus / (workers or gpus))}
+    count = workers or max(1, cpus // _CPUS_A_WORKER)
+    return count, {'num_cpus': max(1, cpus // count)}
+
+
+def _encode(path: str) -> bytes:
+    """A path for Arrow, whose text is UTF-8 while names of files need not be."""
+    return os.fsencode(path)
+
+
+def _decode(path: bytes) -> str:
+    return os.fsdecode(path)
