@@ -8,6 +8,8 @@ looked at for the choice.
     python tools/prepare_dataset.py ccp
     python tools/remove_background.py data/ccp data/masks/ccp
     python benchmarks/quality_flags.py data/masks/ccp data/ccp-prepared/label_maps
+    python tools/remove_background.py data/ccp data/masks/ccp --model u2netp
+    python benchmarks/quality_flags.py data/masks/ccp data/ccp-prepared/label_maps --second u2netp
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from scipy.stats import rankdata
 from bgremoval_mm.removal import MaskStore, masks
 
 BAD = 0.8
-FLAGS = ('empty', 'full', 'uncertain', 'fragmented', 'cut off')
+FLAGS = ('empty', 'full', 'uncertain', 'fragmented', 'cut off', 'disputed')
 
 
 def iou(mask: np.ndarray, labels: Path) -> float:
@@ -46,19 +48,24 @@ def main() -> None:
     parser.add_argument('masks', type=Path)
     parser.add_argument('labels', type=Path)
     parser.add_argument('--model', default='u2net')
+    parser.add_argument('--second', help='a second model, whose masks are in the folder too')
     args = parser.parse_args()
     store = MaskStore(args.masks, args.model)
+    others = MaskStore(args.masks, args.second) if args.second else None
     ious, figures = [], []
     for name, record in sorted(store.manifest.read().items()):
         labels = args.labels / f'{Path(name).stem}.png'
         stored = store.get(name)
         if record.status == 'ok' and stored is not None and labels.is_file():
-            with Image.open(store.path(name)) as image:
-                figures.append(masks.quality(np.asarray(image)))
+            other = others and others.get(name)
+            figures.append(masks.quality(stored.mask, second=other.mask if other else None))
             ious.append(iou(stored.full_size(), labels))
     bad = np.array(ious) < BAD
     print(f'{bad.size} masks of {args.model}, mean IoU {np.mean(ious):.4f}, {bad.sum()} bad')
-    for name, sign in (('confidence', -1), ('largest', -1), ('border', 1)):
+    signs = {'confidence': -1, 'largest': -1, 'border': 1}
+    if others is not None:
+        signs['disagreement'] = 1
+    for name, sign in signs.items():
         values = sign * np.array([getattr(each, name) for each in figures])
         print(f'  {name:<12} AUC {auc(values, bad):.3f}')
     odd = np.arange(bad.size) % 2 == 0

@@ -114,4 +114,3 @@ def encode_image(pixels: np.ndarray, file_format: str, icc_profile: bytes | None
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, name, icc_profile=icc_profile, **options)
     return buffer.getvalue()
-

@@ -6,7 +6,7 @@ import logging
 import re
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -275,9 +275,7 @@ def _check_apart(src: str | Path, target: OutputFolder, inner: Path, outer: Path
         raise TargetError(msg)
 
 
-def _select(
-    job: Job, images: list[str], part: _Shard, checksum: bool, progress: bool
-) -> list[str]:
+def _select(job: Job, images: list[str], part: _Shard, checksum: bool, progress: bool) -> list[str]:
     """The images that are still to be done."""
     known: dict[str, Record] = {}
     for record in job.target.manifest.records():
@@ -298,7 +296,7 @@ def _shared(record: Record, job: Job) -> dict:
     return job.target.params if record.params == job.target.params else record.params
 
 
-def _engine(name: str, job: Job, workers: int) -> Callable[[list[str]], Iterator[Record]]:
+def _engine(name: str, job: Job, workers: int) -> Callable[[list[str]], Generator[Record]]:
     if name == 'local':
         return job.run
     from bgremoval_mm.removal.ray_engine import run_with_ray

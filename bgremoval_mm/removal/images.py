@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import io
 import os
@@ -41,7 +42,7 @@ class SourceStamp:
     mtime_ns: int
 
     @classmethod
-    def of(cls, content: bytes, mtime_ns: int) -> SourceStamp:
+    def of(cls, content: builtins.bytes, mtime_ns: int) -> SourceStamp:
         """The stamp of a file's content."""
         return cls(hashlib.sha256(content).hexdigest(), len(content), mtime_ns)
 
@@ -55,7 +56,11 @@ class SourceStamp:
         return self.is_of(status.st_size, status.st_mtime_ns, path.read_bytes, always_hash)
 
     def is_of(
-        self, size: int, mtime_ns: int, read: Callable[[], bytes], always_hash: bool = False
+        self,
+        size: int,
+        mtime_ns: int,
+        read: Callable[[], builtins.bytes],
+        always_hash: bool = False,
     ) -> bool:
         """As `matches`, for a file of that size and time, which `read` reads if need be."""
         if size != self.bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -80,7 +80,7 @@ class Job:
         except OSError:
             return False
 
-    def run(self, paths: Iterable[str]) -> Iterator[Record]:
+    def run(self, paths: Iterable[str]) -> Generator[Record]:
         """Do these images, in order, with bounded memory; yields what is to be recorded.
 
         Raises:

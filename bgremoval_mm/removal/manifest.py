@@ -101,6 +101,7 @@ class Manifest:
     def __init__(self, folder: Path, part: str = '') -> None:
         self.folder = folder
         self.path = folder / _file_name(part)
+        self.address = str(self.path)
         self._ends_a_line = False
 
     def exists(self) -> bool:
@@ -164,10 +165,15 @@ class RemoteManifest:
 
     def __init__(self, place: UrlPlace, part: str = '') -> None:
         self._place = place
+        self.address = f'{place.address}/{_file_name(part)}'
         self._prefix = '-'.join(filter(None, (part, f'{time.time_ns():x}')))
         self._held: list[Record] = []
         self._number = 0
         self._since = time.monotonic()
+
+    def exists(self) -> bool:
+        """Whether there is anything to read."""
+        return any(True for _ in self._files())
 
     def append(self, record: Record) -> None:
         """Add a record, which may be held back for a while."""
@@ -191,14 +197,17 @@ class RemoteManifest:
 
     def records(self) -> Iterator[Record]:
         """Every record that is written, superseded ones among them, one at a time."""
-        for name in self._place.names():
-            if fnmatch(name, _file_name('*', separator='')):
-                text = self._place.read(name).decode(errors='surrogateescape')
-                yield from _parse(text.splitlines(), f'{self._place.address}/{name}')
+        for name in self._files():
+            text = self._place.read(name).decode(errors='surrogateescape')
+            yield from _parse(text.splitlines(), f'{self._place.address}/{name}')
 
     def read(self) -> dict[str, Record]:
         """The last record of each path."""
         return _latest(self.records())
+
+    def _files(self) -> Iterator[str]:
+        pattern = _file_name('*', separator='')
+        return (name for name in self._place.names() if fnmatch(name, pattern))
 
 
 def _file_name(part: str, separator: str = '-') -> str:

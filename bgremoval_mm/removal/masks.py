@@ -20,7 +20,7 @@ FULL_SHARE = 0.995
 UNCERTAIN_BELOW = 0.975  # confidence
 WHOLE_SHARE = 0.95
 CUT_OFF_SHARE = 0.05
-DISPUTED_ABOVE = 0.2  # disagreement with a second model
+DISPUTED_ABOVE = 0.1  # disagreement with a second model
 _SPECK = 0.01  # of the foreground: smaller parts are not counted
 
 

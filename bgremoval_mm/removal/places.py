@@ -63,6 +63,7 @@ class Place(ABC):
             OSError: If it cannot be written.
         """
 
+    @abstractmethod
     def sweep(self, names: set[str]) -> None:
         """Delete what killed processes left half-written in those folders."""
 
@@ -189,7 +190,8 @@ class UrlPlace(Place):
         """Whether a file had the content of that stamp when the place was first listed."""
         info = self._listing.get(name)
         if info is None:
-            raise FileNotFoundError(f'{self.address}/{name}')
+            msg = f'{self.address}/{name}'
+            raise FileNotFoundError(msg)
         size = info.get('size') or 0
         return stamp.is_of(size, _mtime_ns(info), lambda: self.read(name), always_hash)
 
@@ -206,6 +208,9 @@ class UrlPlace(Place):
         temporary = f'{path}.{os.getpid()}.part'
         filesystem.pipe_file(temporary, content)
         filesystem.mv(temporary, path)
+
+    def sweep(self, names: set[str]) -> None:
+        """Nothing: stores that put whole files leave none that are half-written."""
 
 
 def is_url(address: str | Path) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from bgremoval_mm.removal.job import Job
@@ -33,11 +33,12 @@ class Remover:
 
     def __call__(self, block: dict[str, Any]) -> dict[str, list[str]]:
         """Paths to manifest lines."""
-        paths = [_decode(path) for path in block['path']]
+        # Bytes, because Arrow's text is UTF-8, while names of files need not be.
+        paths = [os.fsdecode(path) for path in block['path']]
         return {'record': [record.to_json() for record in self.job.run(paths)]}
 
 
-def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Iterator[Record]:
+def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Record]:
     """Do these images on a Ray cluster; yields what is to be recorded, in any order.
 
     A cluster that runs is used (``RAY_ADDRESS``, or the one of this machine); else one is started
@@ -60,7 +61,7 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Iterator[Recor
         import ray
         from ray.exceptions import RayTaskError
     except ImportError as err:
-        msg = "engine='ray' needs Ray: `pip install \"bgremoval_mm[ray]\"`"
+        msg = 'engine=\'ray\' needs Ray: `pip install "bgremoval_mm[ray]"`'
         raise ImportError(msg) from err
 
     started_here = not ray.is_initialized()
@@ -69,18 +70,24 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Iterator[Recor
     try:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
+        context.raise_original_map_exception = True
+        logging.getLogger('ray.data').setLevel(logging.ERROR)
         count, resources = _resources(job, workers, ray.cluster_resources())
         blocks = max(1, -(-len(paths) // BLOCK), min(count, len(paths)))
         found = ray.data.from_items(
-            [{'path': _encode(path)} for path in paths], override_num_blocks=blocks
-        ).map_batches(Remover, fn_constructor_args=(job,), batch_size=None, concurrency=count,
-                      **resources)
+            [{'path': os.fsencode(path)} for path in paths], override_num_blocks=blocks
+        ).map_batches(
+            Remover,
+            fn_constructor_args=(job,),
+            batch_size=None,
+            compute=ray.data.ActorPoolStrategy(size=count),
+            **resources,
+        )
         for row in found.iter_rows():
             yield Record.from_json(row['record'])
     except RayTaskError as err:
         # What the actor met, as the local engine raises it.
-        cause = err.cause if isinstance(err.cause, Exception) else err
-        raise cause from err
+        raise err.cause if isinstance(err.cause, Exception) else err from None
     finally:
         if started_here:
             ray.shutdown()
@@ -94,12 +101,3 @@ def _resources(job: Job, workers: int, cluster: dict[str, float]) -> tuple[int, 
         return workers or gpus, {'num_gpus': min(1.0, gpus / (workers or gpus))}
     count = workers or max(1, cpus // _CPUS_A_WORKER)
     return count, {'num_cpus': max(1, cpus // count)}
-
-
-def _encode(path: str) -> bytes:
-    """A path for Arrow, whose text is UTF-8 while names of files need not be."""
-    return os.fsencode(path)
-
-
-def _decode(path: bytes) -> str:
-    return os.fsdecode(path)

@@ -131,7 +131,7 @@ def read_ranking(root: str | Path, model: str = 'u2net') -> Ranking:
         hint = f'{root} has masks of: {", ".join(models)}. Choose with --model'
     else:
         hint = f'{root} has masks of no model: is it DST of tools/remove_background.py?'
-    msg = f'there is no {store.manifest.path}: {hint}'
+    msg = f'there is no {store.manifest.address}: {hint}'
     raise FileNotFoundError(msg)
 
 

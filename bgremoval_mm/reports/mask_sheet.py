@@ -90,7 +90,7 @@ def draw_mask_sheet(
         raise ValueError(msg)
     if not any((images / record.path).is_file() for record in ranking.masks):
         msg = (
-            f'none of the {len(ranking.masks)} images of {store.manifest.path} is in {images} '
+            f'none of the {len(ranking.masks)} images of {store.manifest.address} is in {images} '
             f'(for example {ranking.masks[0].path}): it must be the folder that was SRC of '
             'tools/remove_background.py'
         )

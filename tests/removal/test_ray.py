@@ -1,0 +1,97 @@
+"""The Ray engine: the local engine's results, whatever happens to its actors."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bgremoval_mm.removal import MaskStore, ModelSpec, TargetError, remove_tree
+
+ray = pytest.importorskip('ray')
+
+
+@pytest.fixture
+def spec(tiny_model) -> Iterator[ModelSpec]:
+    """A tiny model, and a cluster of two cores that finds its weights."""
+    made = tiny_model('u2netp')
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield made
+    ray.shutdown()
+
+
+@pytest.fixture
+def tree(tmp_path: Path, picture) -> Path:
+    """Three hundred photos, two of them broken, one with a name that is no UTF-8."""
+    root = tmp_path / 'photos'
+    (root / 'a').mkdir(parents=True)
+    for index in range(300):
+        Image.fromarray(picture(200, 150, index)).save(root / 'a' / f'{index:03}.jpg')
+    (root / 'a/100.jpg').write_bytes(b'')
+    (root / 'a/200.jpg').write_bytes((root / 'a/201.jpg').read_bytes()[:300])
+    (root / 'a/050.jpg').rename(root / 'a' / os.fsdecode(b'caf\xe9.jpg'))
+    return root
+
+
+def files(folder: Path) -> dict[Path, bytes]:
+    """Results by name."""
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob('*.png')}
+
+
+@pytest.mark.slow
+def test_same_bytes_whatever_happens_to_actors(spec: ModelSpec, tree: Path, tmp_path: Path) -> None:
+    """Two actors, one killed in the middle: the local run's files; a second run does nothing."""
+    expected = remove_tree(tree, tmp_path / 'local', spec, device='cpu', progress=False)
+    options = {'device': 'cpu', 'progress': False, 'engine': 'ray', 'workers': 2}
+    target = tmp_path / 'ray'
+    killed: list[int] = []
+
+    def kill_an_actor() -> None:
+        deadline = time.monotonic() + 120
+        while len(list(target.rglob('*.png'))) < 20 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        pattern = ['pgrep', '-f', 'ray::MapWorker']
+        found = subprocess.run(pattern, capture_output=True, text=True, check=False)
+        killed.append(int(found.stdout.split()[0]))
+        os.kill(killed[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_an_actor)
+    killer.start()
+    summary = remove_tree(tree, target, spec, **options)
+    killer.join()
+    assert killed
+    assert (summary.done, summary.failed) == (298, expected.failed)
+    assert set(summary.failed) == {'a/100.jpg', 'a/200.jpg'}
+    assert files(target) == files(tmp_path / 'local')
+    assert len(MaskStore(target, spec).manifest.read()) == 300
+
+    again = remove_tree(tree, target, spec, **options)
+    assert (again.done, again.skipped, again.failed) == (0, 298, expected.failed)
+
+
+@pytest.mark.slow
+def test_target_that_takes_no_more(spec: ModelSpec, tmp_path: Path) -> None:
+    """A full disk under an actor ends the run as it ends the local one."""
+    small, src = tmp_path / 'small', tmp_path / 'src'
+    small.mkdir()
+    src.mkdir()
+    mount = ['mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', str(small)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip('needs the right to mount a small file system')
+    try:
+        noise = np.random.default_rng(0)
+        for index in range(12):
+            pixels = noise.integers(0, 255, (64, 64, 3), np.uint8)
+            Image.fromarray(pixels).save(src / f'{index:02}.png')
+        with pytest.raises(TargetError, match='No space left on device'):
+            remove_tree(src, small / 'out', spec, 'rgb', device='cpu', progress=False, engine='ray')
+    finally:
+        subprocess.run(['umount', str(small)], check=False)
