@@ -11,6 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
@@ -101,6 +102,12 @@ class Job:
                         yield writing.popleft().result()
                 while writing:
                     yield writing.popleft().result()
+            except OSError:
+                # What was written meanwhile is not to be done again.
+                for other in writing:
+                    with suppress(OSError):
+                        yield other.result()
+                raise
             finally:
                 readers.shutdown(cancel_futures=True)
                 writers.shutdown(cancel_futures=True)

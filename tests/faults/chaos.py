@@ -28,7 +28,9 @@ def start(spec: ModelSpec, src: Path, dst: Path) -> int:
     if pid == 0:
         status = 2
         try:
-            summary = remove_tree(src, dst, spec, device='cpu', progress=False)
+            summary = remove_tree(
+                src, dst, spec, backend='onnxruntime', device='cpu', progress=False
+            )
             status = 1 if summary.failed else 0
         finally:
             os._exit(status)

@@ -18,6 +18,7 @@ from bgremoval_mm.removal import (
     BackgroundRemover,
     DeviceError,
     ModelSpec,
+    backends,
     find_weights,
     read_image,
     remove_tree,
@@ -121,7 +122,8 @@ def test_weights_of_another_network(tiny_model: Callable[..., ModelSpec]) -> Non
 @pytest.mark.parametrize(
     ('arguments', 'kind', 'precision'),
     [
-        ({}, OnnxRuntimeBackend, 'fp32'),
+        ({'device': 'cuda:0'}, OnnxRuntimeBackend, 'fp32'),
+        pytest.param({'device': 'cpu'}, OpenVinoBackend, 'fp32', marks=needs_openvino),
         ({'backend': 'torch'}, TorchBackend, 'fp32'),
         ({'precision': 'int8'}, OpenVinoBackend, 'int8'),
         ({'precision': 'fp16', 'device': 'cuda'}, TorchBackend, 'fp16'),
@@ -136,12 +138,37 @@ def test_choice(arguments: dict, kind: type, precision: str) -> None:
     assert backend.precision == precision
 
 
+@pytest.mark.parametrize(
+    ('installed', 'chosen'),
+    [
+        ({'openvino'}, 'openvino, the fastest in fp32 on a CPU'),
+        (set(), 'onnxruntime, because OpenVINO, which is faster on CPUs, is not installed'),
+        ({'onnxruntime-gpu', 'openvino'}, 'onnxruntime, which runs on GPUs'),
+    ],
+)
+def test_automatic_backend(
+    installed: set[str],
+    chosen: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The fastest that is installed, and a line in the log, once, that says which and why."""
+    backends._log_once.cache_clear()
+    monkeypatch.setattr(backends, 'find_spec', lambda name: name in installed or None)
+    monkeypatch.setattr(backends, '_is_installed', lambda name: name in installed)
+    with caplog.at_level('INFO', logger='bgremoval_mm'):
+        made = [make_backend(CATALOGUE['u2net']) for _ in range(2)]
+    assert made[0] == made[1]
+    assert caplog.text.count(f"backend='auto': {chosen}") == 1
+
+
 @pytest.mark.parametrize('offered', [{'FP32', 'BF16'}, {'FP32', 'INT8'}])
 def test_automatic_precision(
     offered: set[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """bf16 where the CPU computes in it, and a line in the log that says so."""
     monkeypatch.setattr(open_vino, 'capabilities', lambda: offered)
+    backends._log_once.cache_clear()
     with caplog.at_level('INFO', logger='bgremoval_mm'):
         backend = make_backend(CATALOGUE['u2net'], precision='auto', device='cpu')
     expected = 'bf16' if 'BF16' in offered else 'fp32'

@@ -98,7 +98,7 @@ def test_every_model_runs_as_rembg_treats_it(
 def test_batches_are_true_batches(tiny_model, picture, monkeypatch) -> None:
     """Five images at batch size 2 are three runs of the network, with one output each."""
     tiny_model('u2netp')
-    remover = BackgroundRemover('u2netp', device='cpu', batch_size=2)
+    remover = BackgroundRemover('u2netp', 'onnxruntime', 'cpu', batch_size=2)
     remover([picture()])
     shapes = []
     run = backends.OnnxRuntimeBackend.run
@@ -116,7 +116,7 @@ def test_memory_that_is_short_halves_the_batch(tiny_model, picture, monkeypatch,
     """A batch that the device cannot hold is run in halves, with the same masks."""
     tiny_model('u2netp')
     images = [picture(seed=i) for i in range(5)]
-    expected = BackgroundRemover('u2netp', device='cpu', batch_size=8)(images)
+    expected = BackgroundRemover('u2netp', 'onnxruntime', 'cpu', batch_size=8)(images)
     run = backends.OnnxRuntimeBackend.run
     sizes = []
 
@@ -128,7 +128,7 @@ def test_memory_that_is_short_halves_the_batch(tiny_model, picture, monkeypatch,
         return run(self, batch)
 
     monkeypatch.setattr(backends.OnnxRuntimeBackend, 'run', short)
-    remover = BackgroundRemover('u2netp', device='cpu', batch_size=8)
+    remover = BackgroundRemover('u2netp', 'onnxruntime', 'cpu', batch_size=8)
     found = remover(images)
     assert sizes == [5, 2, 3, 1, 2]
     assert all((a == b).all() for a, b in zip(found, expected, strict=True))
@@ -240,7 +240,7 @@ def test_auto_device_says_what_it_chose(tiny_model, picture, caplog) -> None:
     """device='auto' logs the provider."""
     tiny_model('u2netp')
     with caplog.at_level(logging.INFO, logger='bgremoval_mm'):
-        BackgroundRemover('u2netp', device='auto')([picture()])
+        BackgroundRemover('u2netp', 'onnxruntime')([picture()])
     assert "device='auto': u2netp runs on CPUExecutionProvider" in caplog.text
 
 
@@ -312,7 +312,7 @@ def test_missing_onnxruntime_gives_the_install_line(tmp_path: Path, repository: 
     (tmp_path / 'onnxruntime.py').write_text('raise ImportError("blocked")')
     code = (
         'import numpy as np; from bgremoval_mm.removal import BackgroundRemover; '
-        'BackgroundRemover("u2netp")([np.zeros((4, 4, 3), np.uint8)])'
+        'BackgroundRemover("u2netp", "onnxruntime")([np.zeros((4, 4, 3), np.uint8)])'
     )
     done = subprocess.run(
         [sys.executable, '-c', code],

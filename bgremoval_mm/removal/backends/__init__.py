@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
@@ -56,8 +59,9 @@ def make_backend(
 
     Args:
         spec: The model.
-        backend: Of ``BACKENDS``. ``'auto'``: ONNX Runtime for fp32, whose masks are rembg's;
-            OpenVINO for bf16 and int8 on a CPU; PyTorch for bf16 and fp16 on a GPU.
+        backend: Of ``BACKENDS``. ``'auto'``: the fastest that is installed (docs/performance.md):
+            on a CPU OpenVINO, else ONNX Runtime; on a GPU ONNX Runtime in fp32, PyTorch in bf16 and
+            fp16. Which one, and why, is logged.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:N'`` or ``'auto'``.
         precision: Of ``PRECISIONS``. ``'auto'``: bf16 where the CPU computes in it and OpenVINO is
             installed (mean difference of masks 0.25 of 255 levels), else fp32.
@@ -75,10 +79,14 @@ def make_backend(
         if value not in allowed:
             msg = f'`{name}` must be one of {", ".join(allowed)}, but got {value!r}'
             raise ValueError(msg)
+    if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', device):
+        msg = f"`device` must be 'auto', 'cpu', 'cuda' or 'cuda:N', but got {device!r}"
+        raise ValueError(msg)
     if precision == 'auto':
         precision = choose_precision(backend, device)
     if backend == 'auto':
-        backend = _choose_backend(precision, device)
+        backend, reason = _choose_backend(precision, device)
+        _log_once(f"backend='auto': {backend}, {reason}")
     if precision not in _OFFERED[backend]:
         msg = (
             f'`precision` must be one of {", ".join(_OFFERED[backend])} for backend={backend!r}, '
@@ -98,17 +106,40 @@ def choose_precision(backend: str, device: str) -> str:
     """What ``precision='auto'`` is here."""
     on_cpu = device in ('auto', 'cpu')
     if backend in ('auto', 'openvino') and on_cpu and 'BF16' in open_vino.capabilities():
-        logger.info("precision='auto': bf16, which this CPU computes in and OpenVINO uses")
+        _log_once("precision='auto': bf16, which this CPU computes in and OpenVINO uses")
         return 'bf16'
-    logger.info("precision='auto': fp32")
+    _log_once("precision='auto': fp32, because this CPU has no bf16 or OpenVINO is missing")
     return 'fp32'
 
 
-def _choose_backend(precision: str, device: str) -> str:
-    if precision == 'fp32':
-        return 'onnxruntime'
-    if precision == 'fp16' or (precision == 'bf16' and device.startswith('cuda')):
-        return 'torch'
-    if precision == 'bf16' and find_spec('openvino') is None:
-        return 'torch'
-    return 'openvino'
+def _choose_backend(precision: str, device: str) -> tuple[str, str]:
+    """The fastest runtime that is installed, and the reason for it. Nothing is imported."""
+    on_gpu = device.startswith('cuda') or (device == 'auto' and _is_installed('onnxruntime-gpu'))
+    has_openvino = find_spec('openvino') is not None
+    if precision == 'int8':
+        return 'openvino', 'which alone has int8'
+    if precision == 'bf16':
+        if on_gpu or not has_openvino:
+            return 'torch', 'which has bf16 on GPUs, and on CPUs without OpenVINO'
+        return 'openvino', 'the fastest in bf16 on a CPU'
+    if precision == 'fp16':
+        return 'torch', 'which has fp16 on GPUs'
+    if on_gpu:
+        return 'onnxruntime', "which runs on GPUs, with rembg's masks"
+    if has_openvino:
+        return 'openvino', "the fastest in fp32 on a CPU; masks are within one level of rembg's"
+    return 'onnxruntime', 'because OpenVINO, which is faster on CPUs, is not installed'
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+@cache
+def _log_once(message: str) -> None:
+    """Log a decision; removers are made anew for each image in pipelines."""
+    logger.info(message)
