@@ -97,10 +97,13 @@ gpu = ['onnxruntime-gpu>=1.20', 'onnx>=1.17']
 rembg = ['rembg>=2.0.60']
 # Faster removal on CPUs; int8 is quantised by NNCF.
 openvino = ['openvino>=2024.4', 'nncf>=2.14', 'onnx>=1.17']
+# Removal on a cluster, and at addresses like s3://.
+ray = ['ray>=2.40', 'pandas', 'pyarrow', 'fsspec']
 demo = ['matplotlib', 'scikit-image', 'scipy']
 # tools/reproduce.py: locks, statistics, tables, charts, pages.
 reports = ['filelock', 'jinja2', 'matplotlib', 'pandas', 'pycocotools', 'scipy']
 lint = ['ruff', 'mypy', 'codespell', 'pre-commit']
+tests = ['pytest>=8', 'pytest-timeout', 'build', 'tensorboard', *lint, *rembg, *openvino, *ray]
 
 setup(
     name=PACKAGE,
@@ -117,7 +120,8 @@ setup(
         'Topic :: Scientific/Engineering :: Image Recognition',
     ],
     packages=find_packages(include=[f'{PACKAGE}*']),
-    package_data={PACKAGE: ['py.typed', 'reproduction/*.j2']},
+    package_data={PACKAGE: ['py.typed', 'reproduction/*.j2', 'reports/review.html']},
+    entry_points={'console_scripts': ['bgremoval = bgremoval_mm.cli.main:main']},
     python_requires='>=3.11',
     install_requires=['numpy', 'opencv-python', 'pillow', 'pooch', 'tqdm'],
     extras_require={
@@ -128,10 +132,11 @@ setup(
         'gpu': gpu,
         'rembg': rembg,
         'openvino': openvino,
+        'ray': ray,
         'demo': demo,
         'reports': reports,
         'all': sorted({*cls, *det, *seg, *rembg, *demo, *reports}),
-        'tests': ['pytest>=8', 'pytest-timeout', 'build', 'tensorboard', *lint, *rembg, *openvino],
+        'tests': tests,
         'docs': ['sphinx>=8', 'myst-parser>=4', 'furo'],
     },
     cmdclass={'build_py': BuildPy, 'editable_wheel': EditableWheel},

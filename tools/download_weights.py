@@ -1,12 +1,13 @@
 #!/usr/bin/env python
-"""Fetch and verify the weights of background removal models."""
+"""Fetch and verify the weights of background removal models. `bgremoval models` does the same."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from bgremoval_mm.removal import CATALOGUE, WeightsError, fetch_weights
+from bgremoval_mm.cli.models import fetch
+from bgremoval_mm.removal import CATALOGUE
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -27,15 +28,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Fetch what was asked for; 1 if anything failed."""
     args = parse_args(argv)
-    failed = 0
-    for model in args.models:
-        try:
-            path = fetch_weights(model, args.accept_licence)
-            print(f'{model}: {path} (verified)')
-        except WeightsError as err:
-            failed += 1
-            print(f'{model}: {err}', file=sys.stderr)
-    return 1 if failed else 0
+    return fetch(args.models, args.accept_licence)
 
 
 if __name__ == '__main__':

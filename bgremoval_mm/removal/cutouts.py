@@ -77,10 +77,21 @@ class CutoutFolder(OutputFolder):
             params['fill'] = list(self.fill)
         if kind == 'rgba':
             params['hidden'] = 0  # version 0.1 kept the colours of hidden pixels
+        if file_format != 'png':
+            params['format'] = file_format
         super().__init__(root, get_model(model), params, _ENCODERS[file_format][0])
 
     def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> bytes:
-        """The full-size result as an image file, with the image's colour profile."""
+        """The full-size result as an image file."""
+        return self.render(source, mask)
+
+    def render(self, source: SourceImage, mask: np.ndarray) -> bytes:
+        """The full-size result as an image file, with the image's colour profile.
+
+        Args:
+            source: The image.
+            mask: Its mask, uint8 of shape (h, w), at any resolution.
+        """
         full = masks.resize(mask, source.size)
         if self.kind == 'mask':
             pixels = full

@@ -94,6 +94,7 @@ def remove_tree(
     shard: str | None = None,
     engine: str = 'local',
     workers: int = 0,
+    accept: Callable[[str], bool] | None = None,
 ) -> TreeSummary:
     """Remove the background of every image below a folder.
 
@@ -128,6 +129,7 @@ def remove_tree(
             manifest each (see Manifest): for as many jobs on as many machines.
         engine: ``'local'``, or ``'ray'``: on a Ray cluster, or on all cores of this machine.
         workers: Number of Ray actors; 0 takes one a GPU, or one every four CPU cores.
+        accept: Which images to do, by their path; the others are left out.
 
     Returns:
         What was done.
@@ -159,7 +161,7 @@ def remove_tree(
     target = _make_target(dst, output, model, fill, remover.precision, file_format)
     target.use_manifest(part.name)
     source, scan = _open_source(src, target)
-    images = [path for path in scan.images if part.holds(path)]
+    images = [path for path in scan.images if part.holds(path) and (accept is None or accept(path))]
     job = Job(source, target, remover, second or None, max_pixels, max_bytes)
 
     summary = TreeSummary(target.folder, ignored=scan.ignored)

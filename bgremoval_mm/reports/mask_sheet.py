@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from bgremoval_mm.removal import ImageError, MaskStore, compose, read_image
-from bgremoval_mm.removal.images import FORMATS
+from bgremoval_mm.removal import ImageError, MaskStore, compose
 from bgremoval_mm.removal.manifest import Record
 from bgremoval_mm.removal.masks import resize
 from bgremoval_mm.removal.store import StoredMaskError
 from bgremoval_mm.reports.contact_sheet import Tile, draw_tiles
 from bgremoval_mm.reports.mask_ranking import Ranking
 from bgremoval_mm.reports.pictures import save_png
+from bgremoval_mm.reports.thumbnails import thumbnail
 
-__all__ = ['check_target', 'draw_mask_sheet', 'make_tile', 'thumbnail', 'write_mask_sheet']
+__all__ = ['check_target', 'draw_mask_sheet', 'make_tile', 'write_mask_sheet']
 
 _SIDE = 400  # pixels; a picture on the sheet is about half as large
 
@@ -147,43 +146,3 @@ def make_tile(record: Record, store: MaskStore, images: Path) -> Tile:
         if quality.flags:
             warning = warning or f'mask is {", ".join(quality.flags)}'
     return Tile((original, mask, removed), caption, warning)
-
-
-def thumbnail(path: Path, side: int) -> np.ndarray:
-    """Read a photograph small and upright, as :func:`read_image` reads it large.
-
-    JPEG is decoded at a fraction of its size, which is many times faster for large photographs.
-
-    Args:
-        path: The file.
-        side: The longer side of the result is this or less, in pixels.
-
-    Returns:
-        uint8 array of shape (H, W, 3), RGB.
-
-    Raises:
-        ImageError: If the file is no image that :func:`read_image` reads, or damaged.
-        OSError: If the file cannot be read.
-    """
-    with path.open('rb') as file:
-        try:
-            picture = _draft(file, side)
-        except Image.UnidentifiedImageError:
-            picture = None  # read_image says what is wrong with it
-        except Exception as err:
-            # PIL's decoders raise whatever a damaged file leads them to.
-            msg = f'cannot be decoded: {err}'
-            raise ImageError(msg) from err
-    if picture is None:
-        picture = Image.fromarray(read_image(path).rgb)
-    picture.thumbnail((side, side))
-    return np.asarray(picture)
-
-
-def _draft(file: IO[bytes], side: int) -> Image.Image | None:
-    """A JPEG decoded at a fraction of its size, still ``side`` or longer; None if it is none."""
-    with Image.open(file, formats=FORMATS) as image:
-        if image.format not in ('JPEG', 'MPO'):
-            return None
-        image.draft(None, (side, side))
-        return ImageOps.exif_transpose(image).convert('RGB')

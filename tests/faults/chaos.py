@@ -18,6 +18,8 @@ import sys
 import time
 from pathlib import Path
 
+import onnxruntime  # noqa: F401
+
 from bgremoval_mm.removal import remove_tree
 from bgremoval_mm.removal.catalogue import ModelSpec
 
@@ -28,9 +30,9 @@ def start(spec: ModelSpec, src: Path, dst: Path) -> int:
     if pid == 0:
         status = 2
         try:
-            summary = remove_tree(
-                src, dst, spec, backend='onnxruntime', device='cpu', progress=False
-            )
+            # Imported by now; another runtime would have to be imported after each fork.
+            options = {'backend': 'onnxruntime', 'device': 'cpu', 'progress': False}
+            summary = remove_tree(src, dst, spec, **options)
             status = 1 if summary.failed else 0
         finally:
             os._exit(status)

@@ -35,7 +35,7 @@ def test_masks_equal_rembgs_on_real_photos(
         session = rembg.new_session(real_model, providers=['CPUExecutionProvider'])
     pictures = [Image.open(path).convert('RGB') for path in photos[::2]]
     theirs = [np.asarray(rembg.remove(p, session=session, only_mask=True)) for p in pictures]
-    remover = BackgroundRemover(real_model, device='cpu', batch_size=batch_size)
+    remover = BackgroundRemover(real_model, 'onnxruntime', 'cpu', batch_size=batch_size)
     ours = remover([np.asarray(p) for p in pictures])
     gaps = [np.abs(a.astype(int) - b) for a, b in zip(ours, theirs, strict=True)]
     with capsys.disabled():

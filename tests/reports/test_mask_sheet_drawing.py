@@ -16,9 +16,9 @@ from bgremoval_mm.reports.mask_sheet import (
     check_target,
     draw_mask_sheet,
     make_tile,
-    thumbnail,
     write_mask_sheet,
 )
+from bgremoval_mm.reports.thumbnails import thumbnail
 
 NAME = 'hat/4.png'  # not a JPEG, so that its pixels are what the fixture made
 

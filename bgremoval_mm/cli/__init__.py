@@ -1,0 +1,1 @@
+"""The command `bgremoval`, and what the scripts in `tools/` share with it."""

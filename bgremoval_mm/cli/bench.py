@@ -1,0 +1,251 @@
+"""Which backend is the fastest here: whole jobs on the user's own photos, side by side.
+
+Each round runs every setting in turn, in this process, on the same photos; so what else the machine
+does falls on all of them. Printed are medians over the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from bgremoval_mm.removal import (
+    CATALOGUE,
+    BackgroundRemover,
+    fetch_weights,
+    read_image,
+    release_sessions,
+    remove_tree,
+)
+from bgremoval_mm.removal.backends import open_vino
+from bgremoval_mm.removal.cutouts import FORMATS
+from bgremoval_mm.removal.scan import scan_tree
+
+__all__ = ['add_bench_arguments', 'run_bench']
+
+REFERENCE = 'onnxruntime:fp32'
+
+
+def add_bench_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is measured, and on what."""
+    parser.add_argument('photos', type=Path, help='folder of photos')
+    parser.add_argument('--model', default='u2net', choices=list(CATALOGUE))
+    parser.add_argument('--images', type=int, default=16, help='evenly chosen (default: 16)')
+    parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument(
+        '--settings',
+        nargs='+',
+        metavar='BACKEND:PRECISION',
+        help='or "rembg" (default: all that are installed)',
+    )
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--batch-size', type=int, default=1)
+    parser.add_argument('--output', default='mask', choices=['store', 'mask', 'rgb', 'rgba'])
+    parser.add_argument('--format', dest='file_format', default='png', choices=FORMATS)
+    parser.add_argument('--calibration', help='photos for int8 (default: PHOTOS)')
+    parser.add_argument(
+        '--labels',
+        type=Path,
+        metavar='DIR',
+        help='label maps NAME.png, 255 where nothing is annotated: prints the IoU of the masks',
+    )
+
+
+def run_bench(args: argparse.Namespace) -> int:
+    """Measure and print; 1 if a setting does not work."""
+    logging.getLogger('bgremoval_mm').setLevel(logging.WARNING)
+    settings = args.settings or _installed()
+    args.calibration = args.calibration or str(args.photos)
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            photos = _choose(args.photos, args.images, Path(scratch) / 'photos')
+            _print_quality(args, [each for each in settings if each != 'rembg'], photos)
+            _print_speed(args, settings, photos, Path(scratch))
+    except KeyboardInterrupt:
+        return 130
+    except (OSError, RuntimeError, ValueError, ImportError) as err:
+        print(f'error: {err}', file=sys.stderr)
+        return 1
+    return 0
+
+
+def _installed() -> list[str]:
+    """Settings that can be run here, rembg first."""
+    settings = ['rembg'] if find_spec('rembg') else []
+    if find_spec('onnxruntime'):
+        settings.append(REFERENCE)
+    if find_spec('openvino'):
+        settings.append('openvino:fp32')
+        if 'BF16' in open_vino.capabilities():
+            settings.append('openvino:bf16')
+        if find_spec('nncf'):
+            settings.append('openvino:int8')
+    return settings
+
+
+def _choose(folder: Path, number: int, into: Path) -> Path:
+    """A folder of links to that many photos, at equal distances in the order of their names."""
+    files = [folder / name for name in scan_tree(folder).images]
+    if not files:
+        msg = f'there is no photo in {folder}'
+        raise ValueError(msg)
+    into.mkdir()
+    for index in np.linspace(0, len(files) - 1, min(number, len(files))).round():
+        path = files[int(index)]
+        (into / path.name).symlink_to(path.resolve())
+    return into
+
+
+def _rembg_job(args: argparse.Namespace, photos: Path) -> Callable[[Path], None]:
+    """What a careful user of rembg's Python interface writes: one session for all."""
+    import rembg
+
+    os.environ['U2NET_HOME'] = str(fetch_weights(args.model).parent)
+    provider = 'CPUExecutionProvider' if args.device == 'cpu' else 'CUDAExecutionProvider'
+    session = rembg.new_session(args.model, providers=[provider])
+
+    def run(out: Path) -> None:
+        out.mkdir()
+        for path in sorted(photos.iterdir()):
+            with Image.open(path) as image:
+                found = rembg.remove(image, session=session, only_mask=args.output != 'rgba')
+                found.save(out / f'{path.name}.png')
+
+    return run
+
+
+def _our_job(args: argparse.Namespace, photos: Path, setting: str) -> Callable[[Path], None]:
+    backend, precision = setting.split(':')
+
+    def run(out: Path) -> None:
+        summary = remove_tree(
+            photos,
+            out,
+            args.model,
+            args.output,
+            backend=backend,
+            device=args.device,
+            precision=precision,
+            batch_size=args.batch_size,
+            calibration=args.calibration,
+            file_format=args.file_format,
+            progress=False,
+        )
+        if summary.failed:
+            msg = f'failed: {summary.failed}'
+            raise RuntimeError(msg)
+
+    return run
+
+
+def _bare_loop(args: argparse.Namespace, photos: Path, setting: str) -> Callable[[], None]:
+    """Nothing but the network, on inputs that are ready."""
+    remover = _make_remover(args, setting)
+    inputs = [remover.preprocess(read_image(path).rgb) for path in sorted(photos.iterdir())]
+    size = args.batch_size
+    batches = [np.stack(inputs[start : start + size]) for start in range(0, len(inputs), size)]
+
+    def run() -> None:
+        for batch in batches:
+            remover.backend.run(batch)
+
+    return run
+
+
+def _make_remover(args: argparse.Namespace, setting: str) -> BackgroundRemover:
+    backend, precision = setting.split(':')
+    return BackgroundRemover(
+        args.model,
+        backend,
+        args.device,
+        precision,
+        args.batch_size,
+        calibration=args.calibration,
+    )
+
+
+def _print_speed(
+    args: argparse.Namespace, settings: list[str], photos: Path, scratch: Path
+) -> None:
+    count = len(list(photos.iterdir()))
+    jobs: dict[str, Any] = {}
+    loops: dict[str, Callable[[], None]] = {}
+    for setting in settings:
+        if setting == 'rembg':
+            jobs[setting] = _rembg_job(args, photos)
+        else:
+            jobs[setting] = _our_job(args, photos, setting)
+            loops[setting] = _bare_loop(args, photos, setting)
+    whole: dict[str, list[float]] = {setting: [] for setting in settings}
+    bare: dict[str, list[float]] = {setting: [] for setting in settings}
+    for number in range(-1, args.rounds):  # the first round warms up and does not count
+        turn = (number + 1) % len(settings)
+        for setting in settings[turn:] + settings[:turn]:
+            out = scratch / f'{setting.replace(":", "-")}{number}'
+            started = time.perf_counter()
+            jobs[setting](out)
+            ended = time.perf_counter()
+            if setting in loops:
+                loops[setting]()
+            if number >= 0:
+                whole[setting].append(count / (ended - started))
+                bare[setting].append(count / (time.perf_counter() - ended))
+    first = settings[0]
+    print(f'\n{args.model}, {count} photos, {args.rounds} rounds, output {args.output}')
+    print(f'{"":18}  images/s  beside {first:16}  of the bare network loop')
+    for setting in settings:
+        ratios = [a / b for a, b in zip(whole[setting], whole[first], strict=True)]
+        line = f'{setting:18}  {statistics.median(whole[setting]):8.2f}  '
+        line += f'{statistics.median(ratios):5.2f} ({min(ratios):.2f} to {max(ratios):.2f})'
+        if setting in loops:
+            shares = [a / b for a, b in zip(whole[setting], bare[setting], strict=True)]
+            line += f'       {statistics.median(shares):6.1%}'
+        print(line)
+
+
+def _print_quality(args: argparse.Namespace, settings: list[str], photos: Path) -> None:
+    """Differences of the masks to ONNX Runtime's in fp32, and with label maps their IoU."""
+    files = sorted(photos.iterdir())
+    images = [read_image(path).rgb for path in files]
+    reference: list[np.ndarray] = []
+    settings = [each for each in settings if each != REFERENCE]
+    if find_spec('onnxruntime'):
+        settings.insert(0, REFERENCE)
+    for setting in settings:
+        remover = _make_remover(args, setting)
+        found = [remover([image])[0] for image in images]
+        reference = reference or found
+        gaps = [np.abs(a.astype(int) - b) for a, b in zip(found, reference, strict=True)]
+        line = (
+            f'{setting:18}  masks differ from those of {settings[0]} by '
+            f'{np.mean([gap.mean() for gap in gaps]):.3f} levels on average'
+        )
+        if args.labels is not None:
+            labels = [args.labels / f'{path.stem}.png' for path in files]
+            ious = [_iou(*pair) for pair in zip(found, labels, strict=True)]
+            line += f', IoU {np.nanmean(ious):.4f} ({np.isfinite(ious).sum()} photos)'
+        print(line, flush=True)
+        release_sessions()
+
+
+def _iou(mask: np.ndarray, labels: Path) -> float:
+    """IoU of the mask above one half with the annotated pixels; NaN without annotation."""
+    if not labels.is_file():
+        return float('nan')
+    with Image.open(labels) as image:
+        annotated = np.asarray(image) != 255
+    foreground = mask > 127
+    union = (foreground | annotated).sum()
+    return float((foreground & annotated).sum() / union) if union else float('nan')
