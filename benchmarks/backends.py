@@ -4,7 +4,7 @@ r"""Whole removal jobs of each backend and precision beside rembg, and what they
 The measuring is that of `bgremoval bench`, which anybody can run on photos of their own.
 
     python benchmarks/backends.py data/ccp/photos --labels data/ccp-prepared/label_maps \
-        --images 24 --rounds 3 --settings rembg onnxruntime:fp32 openvino:fp32 openvino:int8
+        --images 200 --rounds 10 --settings rembg onnxruntime:fp32 openvino:fp32 openvino:int8
 """
 
 from __future__ import annotations

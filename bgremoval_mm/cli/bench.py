@@ -1,7 +1,7 @@
 """Which backend is the fastest here: whole jobs on the user's own photos, side by side.
 
-Each round runs every setting in turn, in this process, on the same photos; so what else the machine
-does falls on all of them. Printed are medians over the rounds.
+The photos are dealt to the rounds. Each round runs every setting in turn, in this process, on its
+photos; so what else the machine does falls on all of them. Printed are medians over the rounds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -42,8 +41,8 @@ def add_bench_arguments(parser: argparse.ArgumentParser) -> None:
     """What is measured, and on what."""
     parser.add_argument('photos', type=Path, help='folder of photos')
     parser.add_argument('--model', default='u2net', choices=list(CATALOGUE))
-    parser.add_argument('--images', type=int, default=16, help='evenly chosen (default: 16)')
-    parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument('--images', type=int, default=30, help='evenly chosen (default: 30)')
+    parser.add_argument('--rounds', type=int, default=5, help='(default: 5)')
     parser.add_argument(
         '--settings',
         nargs='+',
@@ -70,9 +69,9 @@ def run_bench(args: argparse.Namespace) -> int:
     args.calibration = args.calibration or str(args.photos)
     try:
         with tempfile.TemporaryDirectory() as scratch:
-            photos = _choose(args.photos, args.images, Path(scratch) / 'photos')
-            _print_quality(args, [each for each in settings if each != 'rembg'], photos)
-            _print_speed(args, settings, photos, Path(scratch))
+            parts = _deal(args, Path(scratch))
+            _print_quality(args, [each for each in settings if each != 'rembg'], parts)
+            _print_speed(args, settings, parts, Path(scratch))
     except KeyboardInterrupt:
         return 130
     except (OSError, RuntimeError, ValueError, ImportError) as err:
@@ -95,20 +94,24 @@ def _installed() -> list[str]:
     return settings
 
 
-def _choose(folder: Path, number: int, into: Path) -> Path:
-    """A folder of links to that many photos, at equal distances in the order of their names."""
-    files = [folder / name for name in scan_tree(folder).images]
-    if not files:
-        msg = f'there is no photo in {folder}'
+def _deal(args: argparse.Namespace, scratch: Path) -> list[Path]:
+    """A folder of links a round, to photos at equal distances in the order of their names."""
+    files = [args.photos / name for name in scan_tree(args.photos).images]
+    number = min(args.images, len(files))
+    if not 1 <= args.rounds <= number:
+        msg = f'{args.rounds} rounds need as many photos at least, but {args.photos} gave {number}'
         raise ValueError(msg)
-    into.mkdir()
-    for index in np.linspace(0, len(files) - 1, min(number, len(files))).round():
+    parts = [scratch / f'photos{number}' for number in range(args.rounds)]
+    for part in parts:
+        part.mkdir()
+    for place, index in enumerate(np.linspace(0, len(files) - 1, number).round()):
         path = files[int(index)]
-        (into / path.name).symlink_to(path.resolve())
-    return into
+        link = parts[place % args.rounds] / f'{place:06}{path.suffix}'
+        link.symlink_to(path.resolve())
+    return parts
 
 
-def _rembg_job(args: argparse.Namespace, photos: Path) -> Callable[[Path], None]:
+def _rembg_job(args: argparse.Namespace) -> Callable[[Path, Path], None]:
     """What a careful user of rembg's Python interface writes: one session for all."""
     import rembg
 
@@ -116,7 +119,7 @@ def _rembg_job(args: argparse.Namespace, photos: Path) -> Callable[[Path], None]
     provider = 'CPUExecutionProvider' if args.device == 'cpu' else 'CUDAExecutionProvider'
     session = rembg.new_session(args.model, providers=[provider])
 
-    def run(out: Path) -> None:
+    def run(photos: Path, out: Path) -> None:
         out.mkdir()
         for path in sorted(photos.iterdir()):
             with Image.open(path) as image:
@@ -126,10 +129,10 @@ def _rembg_job(args: argparse.Namespace, photos: Path) -> Callable[[Path], None]
     return run
 
 
-def _our_job(args: argparse.Namespace, photos: Path, setting: str) -> Callable[[Path], None]:
+def _our_job(args: argparse.Namespace, setting: str) -> Callable[[Path, Path], None]:
     backend, precision = setting.split(':')
 
-    def run(out: Path) -> None:
+    def run(photos: Path, out: Path) -> None:
         summary = remove_tree(
             photos,
             out,
@@ -150,18 +153,16 @@ def _our_job(args: argparse.Namespace, photos: Path, setting: str) -> Callable[[
     return run
 
 
-def _bare_loop(args: argparse.Namespace, photos: Path, setting: str) -> Callable[[], None]:
-    """Nothing but the network, on inputs that are ready."""
+def _bare_rate(args: argparse.Namespace, photos: Path, setting: str) -> float:
+    """Images/s of nothing but the network, on inputs that are ready."""
     remover = _make_remover(args, setting)
     inputs = [remover.preprocess(read_image(path).rgb) for path in sorted(photos.iterdir())]
     size = args.batch_size
     batches = [np.stack(inputs[start : start + size]) for start in range(0, len(inputs), size)]
-
-    def run() -> None:
-        for batch in batches:
-            remover.backend.run(batch)
-
-    return run
+    started = time.perf_counter()
+    for batch in batches:
+        remover.backend.run(batch)
+    return len(inputs) / (time.perf_counter() - started)
 
 
 def _make_remover(args: argparse.Namespace, setting: str) -> BackgroundRemover:
@@ -177,55 +178,52 @@ def _make_remover(args: argparse.Namespace, setting: str) -> BackgroundRemover:
 
 
 def _print_speed(
-    args: argparse.Namespace, settings: list[str], photos: Path, scratch: Path
+    args: argparse.Namespace, settings: list[str], parts: list[Path], scratch: Path
 ) -> None:
-    count = len(list(photos.iterdir()))
-    jobs: dict[str, Any] = {}
-    loops: dict[str, Callable[[], None]] = {}
-    for setting in settings:
-        if setting == 'rembg':
-            jobs[setting] = _rembg_job(args, photos)
-        else:
-            jobs[setting] = _our_job(args, photos, setting)
-            loops[setting] = _bare_loop(args, photos, setting)
+    jobs = {
+        setting: _rembg_job(args) if setting == 'rembg' else _our_job(args, setting)
+        for setting in settings
+    }
+    warm = scratch / 'one photo'
+    warm.mkdir()
+    photo = min(parts[0].iterdir())
+    (warm / photo.name).symlink_to(photo.resolve())
+    for setting, job in jobs.items():  # loads the networks
+        job(warm, scratch / f'warm {setting}')
     whole: dict[str, list[float]] = {setting: [] for setting in settings}
-    bare: dict[str, list[float]] = {setting: [] for setting in settings}
-    for number in range(-1, args.rounds):  # the first round warms up and does not count
-        turn = (number + 1) % len(settings)
+    shares: dict[str, list[float]] = {setting: [] for setting in settings}
+    for number, photos in enumerate(parts):
+        turn = number % len(settings)
         for setting in settings[turn:] + settings[:turn]:
-            out = scratch / f'{setting.replace(":", "-")}{number}'
             started = time.perf_counter()
-            jobs[setting](out)
-            ended = time.perf_counter()
-            if setting in loops:
-                loops[setting]()
-            if number >= 0:
-                whole[setting].append(count / (ended - started))
-                bare[setting].append(count / (time.perf_counter() - ended))
+            jobs[setting](photos, scratch / f'{setting} {number}')
+            seconds = time.perf_counter() - started
+            whole[setting].append(len(list(photos.iterdir())) / seconds)
+            if setting != 'rembg':
+                shares[setting].append(whole[setting][-1] / _bare_rate(args, photos, setting))
     first = settings[0]
+    count = sum(1 for part in parts for _ in part.iterdir())
     print(f'\n{args.model}, {count} photos, {args.rounds} rounds, output {args.output}')
     print(f'{"":18}  images/s  beside {first:16}  of the bare network loop')
     for setting in settings:
         ratios = [a / b for a, b in zip(whole[setting], whole[first], strict=True)]
         line = f'{setting:18}  {statistics.median(whole[setting]):8.2f}  '
         line += f'{statistics.median(ratios):5.2f} ({min(ratios):.2f} to {max(ratios):.2f})'
-        if setting in loops:
-            shares = [a / b for a, b in zip(whole[setting], bare[setting], strict=True)]
-            line += f'       {statistics.median(shares):6.1%}'
-        print(line)
+        if shares[setting]:
+            line += f'       {statistics.median(shares[setting]):6.1%}'
+        print(line, flush=True)
 
 
-def _print_quality(args: argparse.Namespace, settings: list[str], photos: Path) -> None:
+def _print_quality(args: argparse.Namespace, settings: list[str], parts: list[Path]) -> None:
     """Differences of the masks to ONNX Runtime's in fp32, and with label maps their IoU."""
-    files = sorted(photos.iterdir())
-    images = [read_image(path).rgb for path in files]
+    files = [path.resolve() for part in parts for path in sorted(part.iterdir())]
     reference: list[np.ndarray] = []
     settings = [each for each in settings if each != REFERENCE]
     if find_spec('onnxruntime'):
         settings.insert(0, REFERENCE)
     for setting in settings:
         remover = _make_remover(args, setting)
-        found = [remover([image])[0] for image in images]
+        found = [remover([read_image(path).rgb])[0] for path in files]
         reference = reference or found
         gaps = [np.abs(a.astype(int) - b) for a, b in zip(found, reference, strict=True)]
         line = (

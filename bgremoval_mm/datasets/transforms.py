@@ -24,7 +24,7 @@ from bgremoval_mm.removal import (
     compose,
     read_image,
 )
-from bgremoval_mm.removal.masks import check_fill
+from bgremoval_mm.removal.masks import RESIZE_METHODS, check_fill
 
 # R, G, B: the mean that the data preprocessors of mmpretrain, mmdet and mmseg subtract.
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
@@ -69,6 +69,8 @@ class RemoveBackground(BaseTransform):
         device: See BackgroundRemover. In a DataLoader worker ``'auto'`` is the CPU.
         accept_licence: Accept weights that are not for commercial use.
         precision: See BackgroundRemover; that of the masks in the store.
+        resize: How a stored mask is brought to the image's size: ``'lanczos'``, as rembg does, or
+            ``'linear'``, which is faster (docs/performance.md).
         calibration: See BackgroundRemover.
 
     Raises:
@@ -91,7 +93,11 @@ class RemoveBackground(BaseTransform):
         accept_licence: bool = False,
         precision: str = 'fp32',
         calibration: str | None = None,
+        resize: str = 'lanczos',
     ) -> None:
+        if resize not in RESIZE_METHODS:
+            msg = f'`resize` must be one of {", ".join(RESIZE_METHODS)}, but got {resize!r}'
+            raise ValueError(msg)
         if threshold is not None and not 0 < threshold < 1:
             msg = f'`threshold` must be None or a number in (0, 1), but got {threshold!r}'
             raise ValueError(msg)
@@ -122,6 +128,7 @@ class RemoveBackground(BaseTransform):
         self.accept_licence = accept_licence
         self.precision = precision
         self.calibration = calibration
+        self.resize = resize
 
         self._fill_bgr = check_fill(IMAGENET_MEAN if isinstance(fill, str) else fill)[::-1]
         remover = self._make_remover()  # Checks the arguments; loads nothing.
@@ -159,7 +166,7 @@ class RemoveBackground(BaseTransform):
                 raise KeyError(msg)
             return self._compute(image)
         path = str(results['img_path'])
-        name = self._name_in_store(path)
+        name = name_below(path, self.img_root)
         stored = store.get(name)
         if stored is None or not store.is_current(stored, Path(path)):
             if self.on_missing == 'error':
@@ -168,7 +175,7 @@ class RemoveBackground(BaseTransform):
             if stored is None:
                 return self._compute(image)
         self._check_fit(image, stored, path)
-        return stored.full_size()
+        return stored.full_size(self.resize)
 
     def _make(self, store: MaskStore, path: str, name: str) -> StoredMask | None:
         """Make and store the mask of a file, or None if only the loader can read it."""
@@ -205,16 +212,6 @@ class RemoveBackground(BaseTransform):
             accept_licence=self.accept_licence,
             calibration=self.calibration,
         )
-
-    def _name_in_store(self, path: str) -> str:
-        relative = os.path.relpath(path, self.img_root)
-        if relative.startswith(os.pardir):
-            msg = (
-                f'`img_root` must be a folder above every image, but {path} does not lie in '
-                f'{self.img_root}'
-            )
-            raise ValueError(msg)
-        return Path(relative).as_posix()
 
     def _explain(self, path: str, mask_path: Path, stored: StoredMask | None) -> str:
         what = (
@@ -260,8 +257,22 @@ class RemoveBackground(BaseTransform):
             f'threshold={self.threshold!r}, prob={self.prob!r}, '
             f'on_missing={self.on_missing!r}, backend={self.backend!r}, '
             f'device={self.device!r}, accept_licence={self.accept_licence!r}, '
-            f'precision={self.precision!r}, calibration={self.calibration!r})'
+            f'precision={self.precision!r}, calibration={self.calibration!r}, '
+            f'resize={self.resize!r})'
         )
+
+
+def name_below(path: str, root: str | None) -> str:
+    """The path of an image below the folder that was SRC of tools/remove_background.py.
+
+    Raises:
+        ValueError: If it does not lie there.
+    """
+    relative = os.path.relpath(path, root)
+    if relative.startswith(os.pardir):
+        msg = f'`img_root` must be a folder above every image, but {path} does not lie in {root}'
+        raise ValueError(msg)
+    return Path(relative).as_posix()
 
 
 def _check_image(image: Any) -> None:

@@ -13,6 +13,7 @@ from mmengine.dataset import Compose
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
+from bgremoval_mm.datasets.removed_images import LoadImageFromRemoved, RemovedImages
 from bgremoval_mm.datasets.transforms import RemoveBackground
 from bgremoval_mm.registry import DATASETS
 
@@ -28,13 +29,16 @@ class RembgPipeline(Compose):
 
     Args:
         transforms: Transforms or their configs, the image loader among them.
-        removal: The RemoveBackground to put behind the loader; unless one is there.
+        removal: The RemoveBackground to put behind the loader, unless one is there; or the
+            RemovedImages that the loader is to load instead.
 
     Raises:
         ValueError: If there is no image loader among the transforms.
     """
 
-    def __init__(self, transforms: Sequence[dict | Callable], removal: RemoveBackground) -> None:
+    def __init__(
+        self, transforms: Sequence[dict | Callable], removal: RemoveBackground | RemovedImages
+    ) -> None:
         super().__init__(transforms)
         loaders = [i for i, t in enumerate(self.transforms) if is_image_loader(t)]
         if not loaders:
@@ -44,7 +48,20 @@ class RembgPipeline(Compose):
                 f'LoadImage), behind which the background is removed, but got {names}'
             )
             raise ValueError(msg)
-        if not any(isinstance(t, RemoveBackground) for t in self.transforms):
+        self.removal = removal
+        removing = any(isinstance(t, RemoveBackground) for t in self.transforms)
+        if isinstance(removal, RemovedImages):
+            if removing:
+                msg = (
+                    'the pipeline must hold no RemoveBackground where `image_dir` is given: the '
+                    'background is removed already'
+                )
+                raise ValueError(msg)
+            loader = self.transforms[loaders[-1]]
+            if isinstance(loader, LoadImageFromRemoved):
+                loader = loader.loader
+            self.transforms[loaders[-1]] = LoadImageFromRemoved(loader, removal)
+        elif not removing:
             self.transforms.insert(loaders[-1] + 1, removal)
         self.unreadable = 0
 
@@ -150,6 +167,8 @@ class RembgDataset(_Wrapper):
     Args:
         dataset: Config of the data set, or the data set itself, which is not changed.
         mask_dir: Root of a MaskStore: the DST of ``tools/remove_background.py``.
+        image_dir: Instead, the DST of a run with ``--output rgb``: the removed images are loaded
+            from there, at the speed of the originals. What RemoveBackground takes was fixed then.
         pipeline: Pipeline in place of the wrapped data set's. Give it here in configs, so
             that tools which look for ``test_dataloader.dataset.pipeline`` find it.
         img_root: The SRC of ``tools/remove_background.py``. Default: the wrapped data set's
@@ -177,6 +196,7 @@ class RembgDataset(_Wrapper):
         pipeline: Sequence[dict | Callable] | None = None,
         img_root: str | None = None,
         lazy_init: bool = False,
+        image_dir: str | None = None,
         **removal: Any,
     ) -> None:
         unknown = sorted(set(removal) - _REMOVAL_ARGUMENTS)
@@ -186,8 +206,13 @@ class RembgDataset(_Wrapper):
                 f'takes those of RemoveBackground: {", ".join(sorted(_REMOVAL_ARGUMENTS))}'
             )
             raise TypeError(msg)
+        if image_dir is not None and (removal or mask_dir is not None):
+            given = sorted([*removal, *(['mask_dir'] if mask_dir is not None else [])])
+            msg = f'with `image_dir`, whose images are removed already, `{given[0]}` has no effect'
+            raise ValueError(msg)
         self.dataset = _build(dataset, pipeline, lazy_init)
         self._removal = dict(removal, mask_dir=mask_dir)
+        self._image_dir = image_dir
         for leaf in leaves(self.dataset):
             leaf.pipeline = self._with_removal(leaf, leaf.pipeline, img_root)
         if not lazy_init:
@@ -201,8 +226,7 @@ class RembgDataset(_Wrapper):
     @pipeline.setter
     def pipeline(self, pipeline: Compose | Sequence[dict | Callable]) -> None:
         for leaf in leaves(self.dataset):
-            removal = next(t for t in leaf.pipeline.transforms if isinstance(t, RemoveBackground))
-            leaf.pipeline = RembgPipeline(_transforms(pipeline), removal)
+            leaf.pipeline = RembgPipeline(_transforms(pipeline), leaf.pipeline.removal)
 
     def get_gt_labels(self) -> Any:
         """Labels of all samples, as mmpretrain's data sets give them."""
@@ -218,21 +242,25 @@ class RembgDataset(_Wrapper):
 
     def _with_removal(self, leaf: Any, pipeline: Compose, img_root: str | None) -> RembgPipeline:
         root = img_root
-        if self._removal['mask_dir'] is not None and root is None:
+        folder = 'mask_dir' if self._image_dir is None else 'image_dir'
+        if (self._image_dir or self._removal['mask_dir']) is not None and root is None:
             root = getattr(leaf, 'data_root', None) or None
             if root is None:
                 msg = (
-                    f'`img_root` must be given with `mask_dir`, because the {type(leaf).__name__} '
+                    f'`img_root` must be given with `{folder}`, because the {type(leaf).__name__} '
                     'has no `data_root`: the folder of images that was SRC of '
                     'tools/remove_background.py'
                 )
                 raise ValueError(msg)
+        if self._image_dir is not None and root is not None:
+            return RembgPipeline(_transforms(pipeline), RemovedImages(self._image_dir, root))
         return RembgPipeline(
             _transforms(pipeline), RemoveBackground(img_root=root, **self._removal)
         )
 
     def __repr__(self) -> str:
-        return f'{type(self).__name__}({self.dataset!r}, {self._removal})'
+        removal = self._removal if self._image_dir is None else f'image_dir={self._image_dir!r}'
+        return f'{type(self).__name__}({self.dataset!r}, {removal})'
 
 
 @DATASETS.register_module()

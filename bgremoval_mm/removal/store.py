@@ -44,9 +44,13 @@ class StoredMask:
     model_hash: str
     params: dict[str, Any]
 
-    def full_size(self) -> np.ndarray:
-        """The mask at the source's size, uint8 of shape (height, width), as rembg gives it."""
-        return masks.resize(self.mask, self.size)
+    def full_size(self, method: str = 'lanczos') -> np.ndarray:
+        """The mask at the source's size, uint8 of shape (height, width), as rembg gives it.
+
+        Args:
+            method: See ``masks.resize``.
+        """
+        return masks.resize(self.mask, self.size, method)
 
 
 class MaskStore(OutputFolder):

@@ -1,0 +1,91 @@
+"""Watching a folder: files are done when they are complete, once, and again when they change."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bgremoval_mm.cli import watch
+from bgremoval_mm.cli.watch import Watcher
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The watcher's clock, set by the test."""
+    now = [0.0]
+    monkeypatch.setattr(watch.time, 'monotonic', lambda: now[0])
+    return now
+
+
+def test_waits_until_a_file_is_complete(tmp_path: Path, clock: list[float]) -> None:
+    """A file that grows is left alone; two seconds after its last change it is taken, once."""
+    watcher = Watcher(tmp_path, settle=2)
+    assert watcher.take() == set()
+    upload = tmp_path / 'new' / 'a.jpg'
+    upload.parent.mkdir()
+    for size in range(1, 4):
+        upload.write_bytes(b'x' * size)
+        assert watcher.take() == set()
+        clock[0] += 1.5
+    assert watcher.take() == set()  # 1.5 s after the last change
+    clock[0] += 1
+    assert watcher.take() == {'new/a.jpg'}
+    clock[0] += 10
+    assert watcher.take() == set()
+
+
+def test_changed_and_deleted_files(tmp_path: Path, clock: list[float]) -> None:
+    """A file that is written anew is taken again, one that went is forgotten."""
+    path = tmp_path / 'a.jpg'
+    path.write_bytes(b'one')
+    watcher = Watcher(tmp_path, settle=1)
+    watcher.take()
+    clock[0] += 2
+    assert watcher.take() == {'a.jpg'}
+    path.write_bytes(b'other')
+    assert watcher.take() == set()
+    clock[0] += 2
+    assert watcher.take() == {'a.jpg'}
+    path.unlink()
+    clock[0] += 2
+    assert watcher.take() == set()
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_real_folder(u2netp: str, photos: list[Path], tmp_path: Path) -> None:
+    """A photo that arrives in two halves has its whole cut-out; Ctrl-C ends the watch with 0."""
+    src, dst = tmp_path / 'in', tmp_path / 'out'
+    src.mkdir()
+    command = [sys.executable, '-m', 'bgremoval_mm.cli.main', 'remove', str(src), str(dst)]
+    job = subprocess.Popen(
+        [*command, '--watch', '--model', u2netp, '--device', 'cpu'],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        content = photos[0].read_bytes()
+        with (src / 'a.jpg').open('wb') as file:
+            file.write(content[: len(content) // 2])
+            file.flush()
+            time.sleep(1.5)
+            assert not list(tmp_path.rglob('*.png'))
+            file.write(content[len(content) // 2 :])
+        deadline = time.monotonic() + 60
+        while not (dst / 'a.jpg.png').is_file() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(0.3)
+        os.kill(job.pid, signal.SIGINT)
+        out, err = job.communicate(timeout=30)
+    finally:
+        job.kill()
+    assert job.returncode == 0, err
+    assert '1 done' in out
+    assert (dst / 'a.jpg.png').is_file()
