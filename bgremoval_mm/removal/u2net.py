@@ -150,6 +150,26 @@ def u2netp() -> U2Net:
     return U2Net([(16, 64)] * 6, [(16, 64)] * 5)
 
 
+class FusedLogits(nn.Module):
+    """The network's fused map before the sigmoid, alone: what removing backgrounds needs.
+
+    Args:
+        network: A network of `load_onnx`, whose batch normalisations are the identity: they are
+            taken out, so it cannot be trained any more.
+    """
+
+    def __init__(self, network: U2Net) -> None:
+        super().__init__()
+        for module in network.modules():
+            if isinstance(module, ConvBNReLU):
+                module.bn_s1 = nn.Identity()  # type: ignore[assignment]
+        self.network = network
+
+    def forward(self, photos: torch.Tensor) -> torch.Tensor:
+        """Normalised photos (N, 3, H, W) to logits (N, 1, H, W)."""
+        return self.network.logits(photos)[0]
+
+
 def load_onnx(network: U2Net, content: bytes) -> None:
     """Load the weights of the ONNX file of the same network.
 

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import pytest
 from markdown_it import MarkdownIt
 
+from bgremoval_mm.cli.main import make_parser
 from bgremoval_mm.datasets.clothing10 import CLASSES
 from bgremoval_mm.removal import remove_tree
 
@@ -139,6 +140,13 @@ def test_commands_parse(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
                 assert (ROOT / word).is_file(), words
         if program.startswith('tools/'):
             assert os.access(ROOT / program, os.X_OK), words
+        if program == 'bgremoval':
+            redirected = [i for i, word in enumerate(arguments) if word in '<>']
+            kept = arguments[: redirected[0]] if redirected else arguments
+            try:
+                make_parser().parse_args(kept)
+            except SystemExit as err:
+                pytest.fail(f'bgremoval does not take {kept}: {err}')
         if program == 'python' and arguments[0].startswith('tools/'):
             check_arguments(ROOT / arguments[0], arguments[1:], monkeypatch)
 

@@ -24,12 +24,18 @@ from bgremoval_mm.removal import (
     remove_tree,
 )
 from bgremoval_mm.removal.backends import (
+    CompiledTorchBackend,
     OnnxRuntimeBackend,
     OpenVinoBackend,
+    TensorRtBackend,
     TorchBackend,
     make_backend,
     open_vino,
 )
+from bgremoval_mm.removal.backends.buckets import bucket_of, pad
+from bgremoval_mm.removal.backends.onnx_graph import make_batchable, to_half
+from bgremoval_mm.removal.backends.onnx_runtime import choose_providers
+from bgremoval_mm.removal.preprocessing import preprocess
 from bgremoval_mm.removal.u2net import load_onnx, u2net, u2netp
 
 needs_openvino = pytest.mark.skipif(
@@ -125,6 +131,9 @@ def test_weights_of_another_network(tiny_model: Callable[..., ModelSpec]) -> Non
         ({'device': 'cuda:0'}, OnnxRuntimeBackend, 'fp32'),
         pytest.param({'device': 'cpu'}, OpenVinoBackend, 'fp32', marks=needs_openvino),
         ({'backend': 'torch'}, TorchBackend, 'fp32'),
+        ({'backend': 'torch-compiled', 'precision': 'bf16'}, CompiledTorchBackend, 'bf16'),
+        ({'backend': 'tensorrt', 'precision': 'fp16'}, TensorRtBackend, 'fp16'),
+        ({'backend': 'onnxruntime', 'precision': 'fp16'}, OnnxRuntimeBackend, 'fp16'),
         ({'precision': 'int8'}, OpenVinoBackend, 'int8'),
         ({'precision': 'fp16', 'device': 'cuda'}, TorchBackend, 'fp16'),
         ({'precision': 'bf16', 'device': 'cuda:1'}, TorchBackend, 'bf16'),
@@ -277,3 +286,72 @@ def test_quantised_model_is_kept(
     with pytest.raises(FileNotFoundError, match='in another precision'):
         RemoveBackground(**settings_of)(dict(results))
     assert remove_tree(image_tree, tmp_path / 'masks', spec, **options).done == 6
+
+
+@pytest.mark.parametrize(('count', 'bucket'), [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (33, 64)])
+def test_batches_are_padded_to_buckets(count: int, bucket: int) -> None:
+    """Powers of two; what is filled in is the last image."""
+    assert bucket_of(count) == bucket
+    batch = np.arange(count * 3, dtype=np.float32).reshape(count, 3)
+    padded = pad(batch)
+    assert padded.shape == (bucket, 3)
+    np.testing.assert_array_equal(padded[:count], batch)
+    assert (padded[count:] == batch[-1]).all()
+
+
+def test_fixed_batch(tiny_model: Callable[..., ModelSpec]) -> None:
+    """A graph for one bucket has that size in it."""
+    import onnx
+
+    spec = tiny_model('u2netp')
+    content = find_weights(spec).read_bytes()
+    graph = onnx.load_model_from_string(make_batchable(content, spec, 4)).graph
+    for tensor in (graph.input[0], graph.output[0]):
+        assert tensor.type.tensor_type.shape.dim[0].dim_value == 4
+
+
+CUDA, TENSORRT, CPU = (f'{name}ExecutionProvider' for name in ('CUDA', 'Tensorrt', 'CPU'))
+
+
+def test_providers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device's index and, for TensorRT, precision and a cache of engines beside the weights."""
+    monkeypatch.setenv('U2NET_HOME', str(tmp_path))
+    spec = CATALOGUE['u2net']
+    offered = [TENSORRT, CUDA, CPU]
+    cuda = make_backend(spec, 'onnxruntime', 'cuda:1')
+    assert choose_providers(cuda, offered) == [(CUDA, {'device_id': 1}), CPU]
+    assert choose_providers(make_backend(spec, 'onnxruntime', 'cpu'), offered) == [CPU]
+    assert choose_providers(make_backend(spec, 'onnxruntime', 'auto'), [CPU]) == [CPU]
+    first, *rest = choose_providers(make_backend(spec, 'tensorrt', 'cuda:1', 'fp16'), offered, 8)
+    assert first[0] == TENSORRT
+    assert first[1]['trt_fp16_enable'] is True
+    assert first[1]['device_id'] == 1
+    assert first[1]['trt_engine_cache_path'] == str(tmp_path / 'u2net-tensorrt')
+    assert first[1]['trt_engine_cache_prefix'].endswith('-8')
+    assert rest == [(CUDA, {'device_id': 1}), CPU]
+    for backend in (cuda, make_backend(spec, 'tensorrt')):
+        with pytest.raises(DeviceError, match=r'offers only \[.CPUExecutionProvider.\], not'):
+            choose_providers(backend, [CPU])
+
+
+def test_half_precision_graph(u2netp: str, photos: list[Path]) -> None:
+    """The fp16 graph, run on the CPU for want of a GPU, gives the masks within a few levels."""
+    onnxruntime = pytest.importorskip('onnxruntime')
+    spec = CATALOGUE[u2netp]
+    content = make_batchable(find_weights(u2netp).read_bytes(), spec)
+    inputs = preprocess(read_image(photos[0]).rgb, spec)[None]
+    found = []
+    for graph in (content, to_half(content)):
+        session = onnxruntime.InferenceSession(graph, providers=[CPU])
+        assert session.get_inputs()[0].type == 'tensor(float)'
+        found.append(session.run(None, {session.get_inputs()[0].name: inputs})[0])
+    assert found[1].dtype == np.float32
+    assert np.abs(found[0] - found[1]).mean() * 255 < 0.5
+
+
+def test_half_precision_needs_a_gpu(tiny_model: Callable[..., ModelSpec], picture) -> None:
+    """On a CPU it would only be slower."""
+    tiny_model('u2netp')
+    remover = BackgroundRemover('u2netp', 'onnxruntime', 'cpu', 'fp16')
+    with pytest.raises(DeviceError, match="precision='fp16' needs a GPU"):
+        remover([picture()])

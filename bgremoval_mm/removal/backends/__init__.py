@@ -11,19 +11,21 @@ from typing import Any
 
 from bgremoval_mm.removal.backends import onnx_runtime, open_vino, torch_native
 from bgremoval_mm.removal.backends.base import Backend, DeviceError
-from bgremoval_mm.removal.backends.onnx_runtime import OnnxRuntimeBackend
+from bgremoval_mm.removal.backends.onnx_runtime import OnnxRuntimeBackend, TensorRtBackend
 from bgremoval_mm.removal.backends.open_vino import OpenVinoBackend
 from bgremoval_mm.removal.backends.sessions import release_sessions
-from bgremoval_mm.removal.backends.torch_native import TorchBackend
+from bgremoval_mm.removal.backends.torch_native import CompiledTorchBackend, TorchBackend
 from bgremoval_mm.removal.catalogue import ModelSpec
 
 __all__ = [
     'BACKENDS',
     'PRECISIONS',
     'Backend',
+    'CompiledTorchBackend',
     'DeviceError',
     'OnnxRuntimeBackend',
     'OpenVinoBackend',
+    'TensorRtBackend',
     'TorchBackend',
     'make_backend',
     'release_sessions',
@@ -31,18 +33,22 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-BACKENDS = ('auto', 'onnxruntime', 'openvino', 'torch')
+BACKENDS = ('auto', 'onnxruntime', 'tensorrt', 'openvino', 'torch', 'torch-compiled')
 PRECISIONS = ('fp32', 'bf16', 'fp16', 'int8', 'auto')
 
 _OFFERED = {
     'onnxruntime': onnx_runtime.PRECISIONS,
+    'tensorrt': onnx_runtime.PRECISIONS,
     'openvino': open_vino.PRECISIONS,
     'torch': torch_native.PRECISIONS,
+    'torch-compiled': torch_native.PRECISIONS,
 }
 _CLASSES: dict[str, type[Any]] = {
     'onnxruntime': OnnxRuntimeBackend,
+    'tensorrt': TensorRtBackend,
     'openvino': OpenVinoBackend,
     'torch': TorchBackend,
+    'torch-compiled': CompiledTorchBackend,
 }
 
 
@@ -93,8 +99,8 @@ def make_backend(
             f'but got {precision!r}'
         )
         raise ValueError(msg)
-    if backend == 'torch' and spec.name not in torch_native.MODELS:
-        msg = f"backend='torch' has {', '.join(torch_native.MODELS)}, but got {spec.name!r}"
+    if backend.startswith('torch') and spec.name not in torch_native.MODELS:
+        msg = f'backend={backend!r} has {", ".join(torch_native.MODELS)}, but got {spec.name!r}'
         raise ValueError(msg)
     made: Backend = _CLASSES[backend](
         spec, device, num_threads, accept_licence, precision, calibration

@@ -1,35 +1,86 @@
-"""The ONNX files as they are, under ONNX Runtime: rembg's own masks."""
+"""The ONNX files under ONNX Runtime: rembg's own masks on CPUs and NVIDIA GPUs; TensorRT."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from bgremoval_mm.removal.backends.base import DeviceError, Settings, read_weights
-from bgremoval_mm.removal.backends.onnx_graph import make_batchable
+from bgremoval_mm.removal.backends.buckets import bucket_of, pad
+from bgremoval_mm.removal.backends.onnx_graph import make_batchable, to_half
 from bgremoval_mm.removal.backends.sessions import shared_session
+from bgremoval_mm.removal.weights import cache_dir
 
 logger = logging.getLogger(__name__)
 
-PRECISIONS = ('fp32',)
+PRECISIONS = ('fp32', 'fp16')
+
+_CPU = 'CPUExecutionProvider'
+_CUDA = 'CUDAExecutionProvider'
+_TENSORRT = 'TensorrtExecutionProvider'
 
 
 @dataclass(frozen=True)
 class OnnxRuntimeBackend(Settings):
-    """A model under ONNX Runtime, on the CPU or an NVIDIA GPU."""
+    """A model under ONNX Runtime, on the CPU or an NVIDIA GPU.
+
+    fp16 is for GPUs: weights and maps in half precision, input and output in float32.
+    """
+
+    provider: ClassVar[str] = _CUDA
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 inputs (N, 3, h, w) to the model's first output, float32 (N, C, h, w)."""
         session = shared_session(self, lambda: _make_session(self))
-        name = session.get_inputs()[0].name
         parts = [batch] if self.spec.batchable else np.split(batch, len(batch))
-        return np.concatenate([session.run(None, {name: part})[0] for part in parts])
+        return np.concatenate([_run(session, part) for part in parts])
 
 
-def _make_session(backend: OnnxRuntimeBackend) -> Any:
+@dataclass(frozen=True)
+class TensorRtBackend(OnnxRuntimeBackend):
+    """A model under ONNX Runtime's TensorRT provider.
+
+    One engine a bucket of batch sizes, built at first need and kept beside the weights: it fits
+    the GPU, the driver and the versions that it was built with, which TensorRT checks.
+    """
+
+    provider: ClassVar[str] = _TENSORRT
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        """Float32 inputs (N, 3, h, w) to the model's first output, float32 (N, C, h, w)."""
+        parts = [batch] if self.spec.batchable else np.split(batch, len(batch))
+        return np.concatenate([self._run_part(part) for part in parts])
+
+    def _run_part(self, part: np.ndarray) -> np.ndarray:
+        bucket = bucket_of(len(part))
+        session = shared_session((self, bucket), lambda: _make_session(self, bucket))
+        return _run(session, part)
+
+
+def _run(session: Any, batch: np.ndarray) -> np.ndarray:
+    """Run a session; on a GPU with bound memory, padded to a bucket."""
+    name = session.get_inputs()[0].name
+    if session.get_providers()[0] == _CPU:
+        output: np.ndarray = session.run(None, {name: batch})[0]
+        return output
+    padded = pad(batch)
+    binding = session.io_binding()
+    binding.bind_cpu_input(name, np.ascontiguousarray(padded))
+    binding.bind_output(session.get_outputs()[0].name, 'cuda', _device_index(session))
+    session.run_with_iobinding(binding)
+    output = binding.copy_outputs_to_cpu()[0]
+    return output[: len(batch)]
+
+
+def _device_index(session: Any) -> int:
+    options = session.get_provider_options()[session.get_providers()[0]]
+    return int(options.get('device_id', 0))
+
+
+def _make_session(backend: OnnxRuntimeBackend, bucket: int = 0) -> Any:
     try:
         import onnxruntime
     except ImportError as err:
@@ -39,11 +90,20 @@ def _make_session(backend: OnnxRuntimeBackend) -> Any:
         )
         raise ImportError(msg) from err
 
-    providers = _choose_providers(backend.device, onnxruntime)
+    providers = choose_providers(backend, onnxruntime.get_available_providers(), bucket)
+    if providers[0] != _CPU:
+        # Makes the CUDA libraries that torch's packages bring visible to ONNX Runtime.
+        onnxruntime.preload_dlls()
+    elif backend.precision == 'fp16':
+        msg = "precision='fp16' needs a GPU; on a CPU take 'fp32', or 'bf16' with OpenVINO"
+        raise DeviceError(msg)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = backend.num_threads
     options.log_severity_level = 3
-    graph = make_batchable(read_weights(backend), backend.spec)
+    graph = make_batchable(read_weights(backend), backend.spec, bucket)
+    # TensorRT chooses the precision of each layer itself.
+    if backend.precision == 'fp16' and backend.provider == _CUDA:
+        graph = to_half(graph)
     session = onnxruntime.InferenceSession(graph, options, providers=providers)
 
     wanted = providers[0] if isinstance(providers[0], str) else providers[0][0]
@@ -52,11 +112,11 @@ def _make_session(backend: OnnxRuntimeBackend) -> Any:
         # a provider needs do not load.
         msg = (
             f'device={backend.device!r} was asked for, but ONNX Runtime could not load '
-            f'{wanted} and offers {session.get_providers()}: the CUDA or cuDNN libraries are '
-            'missing or of another version than onnxruntime-gpu was built for. '
+            f'{wanted} and offers {session.get_providers()}: the CUDA, cuDNN or TensorRT libraries '
+            'are missing or of another version than onnxruntime-gpu was built for. '
             "Use device='cpu', or mend the installation (`python tools/doctor.py`)."
         )
-        if backend.device != 'auto':
+        if backend.device != 'auto' or wanted == _TENSORRT:
             raise DeviceError(msg)
         logger.warning(msg)
     if backend.device == 'auto':
@@ -64,19 +124,51 @@ def _make_session(backend: OnnxRuntimeBackend) -> Any:
     return session
 
 
-def _choose_providers(device: str, onnxruntime: Any) -> list[Any]:
-    available = onnxruntime.get_available_providers()
-    kind, _, index = device.partition(':')
-    has_cuda = 'CUDAExecutionProvider' in available
-    if kind == 'cuda' and not has_cuda:
+def choose_providers(
+    backend: OnnxRuntimeBackend, available: list[str], bucket: int = 0
+) -> list[Any]:
+    """ONNX Runtime's providers for a backend's device, with their options.
+
+    Args:
+        backend: The backend.
+        available: What ONNX Runtime offers.
+        bucket: Batch size of TensorRT's engine.
+
+    Raises:
+        DeviceError: If the device that was asked for is not offered.
+    """
+    kind, _, index = backend.device.partition(':')
+    wants_gpu = kind == 'cuda' or backend.provider == _TENSORRT
+    if wants_gpu and backend.provider not in available:
+        extra = ' tensorrt' if backend.provider == _TENSORRT else ''
+        install = f'pip install onnxruntime-gpu{extra}'
         msg = (
-            f'device={device!r} was asked for, but this ONNX Runtime offers only {available}. '
-            'For an NVIDIA GPU: `pip uninstall -y onnxruntime && '
-            "pip install onnxruntime-gpu`; otherwise use device='cpu'."
+            f'device={backend.device!r} was asked for, but this ONNX Runtime offers only '
+            f'{available}, not {backend.provider}. For an NVIDIA GPU: `pip uninstall -y '
+            f"onnxruntime && {install}`; otherwise use device='cpu'."
         )
         raise DeviceError(msg)
-    if kind == 'cpu' or not has_cuda:
-        return ['CPUExecutionProvider']
-    # Makes the CUDA libraries that torch's packages bring visible to ONNX Runtime.
-    onnxruntime.preload_dlls()
-    return [('CUDAExecutionProvider', {'device_id': int(index or 0)}), 'CPUExecutionProvider']
+    if kind == 'cpu' or _CUDA not in available:
+        return [_CPU]
+    device_id = int(index or 0)
+    providers: list[Any] = [(_CUDA, {'device_id': device_id}), _CPU]
+    if backend.provider == _TENSORRT:
+        folder = cache_dir() / f'{backend.spec.name}-tensorrt'
+        folder.mkdir(parents=True, exist_ok=True)
+        providers.insert(
+            0,
+            (
+                _TENSORRT,
+                {
+                    'device_id': device_id,
+                    'trt_fp16_enable': backend.precision == 'fp16',
+                    'trt_engine_cache_enable': True,
+                    'trt_engine_cache_path': str(folder),
+                    # An engine of other weights or another shape is another file.
+                    'trt_engine_cache_prefix': f'{backend.spec.hash[-16:]}-{bucket}',
+                    'trt_timing_cache_enable': True,
+                    'trt_timing_cache_path': str(folder),
+                },
+            ),
+        )
+    return providers

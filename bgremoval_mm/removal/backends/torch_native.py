@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from bgremoval_mm.removal.backends.base import DeviceError, Settings, read_weights
+from bgremoval_mm.removal.backends.buckets import pad
 from bgremoval_mm.removal.backends.sessions import shared_session
 
 PRECISIONS = ('fp32', 'bf16', 'fp16')
@@ -21,6 +22,8 @@ class TorchBackend(Settings):
     `num_threads` has no effect: PyTorch's threads are the process's, and its training's.
     """
 
+    compiled: ClassVar[bool] = False
+
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 inputs (N, 3, h, w) to the model's first output, float32 (N, 1, h, w)."""
         import torch
@@ -28,12 +31,25 @@ class TorchBackend(Settings):
         network, device = shared_session(self, lambda: _load(self))
         kinds = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
         kind = kinds[self.precision]
+        padded = pad(batch) if device.type == 'cuda' or self.compiled else batch
         with torch.inference_mode():
-            inputs = torch.from_numpy(batch).to(
+            inputs = torch.from_numpy(padded).to(
                 device, kind, memory_format=torch.channels_last, non_blocking=True
             )
             # The sigmoid in float32: in half precision it would round the map to 256 levels.
-            return torch.sigmoid(network.logits(inputs)[0].float()).cpu().numpy()
+            saliency = torch.sigmoid(network(inputs).float())
+            found: np.ndarray = saliency[: len(batch)].cpu().numpy()
+            return found
+
+
+@dataclass(frozen=True)
+class CompiledTorchBackend(TorchBackend):
+    """The same, compiled by TorchInductor; on a GPU into CUDA graphs, one a bucket of sizes.
+
+    Compiling takes a minute or more at the first batch of each size, and a C++ compiler on CPUs.
+    """
+
+    compiled: ClassVar[bool] = True
 
 
 def _load(backend: TorchBackend) -> tuple[Any, Any]:
@@ -53,7 +69,12 @@ def _load(backend: TorchBackend) -> tuple[Any, Any]:
     kinds = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
     network = network.to(device, kinds[backend.precision])
     # mypy's overloads of `to` leave out the memory format.
-    return network.to(memory_format=torch.channels_last), device  # type: ignore[call-overload]
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    fused = u2net.FusedLogits(network)
+    if not backend.compiled:
+        return fused, device
+    mode = 'reduce-overhead' if device.type == 'cuda' else 'default'
+    return torch.compile(fused, mode=mode, dynamic=False), device
 
 
 def _device(name: str, torch: Any) -> Any:

@@ -1,0 +1,92 @@
+#!/usr/bin/env python
+r"""Training data loaders of both arms: originals, masks composed at load, removed images.
+
+Builds the training loader of a config as mmengine's Runner does, and puts RembgDataset around its
+data set. Each round goes through every arm in turn, in this process tree, on the same samples;
+printed are images/s, and the ratio to the originals, medians over the rounds.
+
+    python tools/remove_background.py data/clothing10 data/masks/clothing10 --model u2netp
+    python tools/remove_background.py data/clothing10 data/removed/clothing10 --model u2netp \
+        --output rgb --format jpeg
+    python benchmarks/dataloader.py configs/vgg/vgg11_1xb32_clothing10.py \
+        --masks data/masks/clothing10 --removed data/removed/clothing10 --model u2netp
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS, init_default_scope
+from mmengine.runner import Runner
+from mmengine.utils import import_modules_from_strings
+from torch.utils.data import Subset
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', type=Path, help='config of the original arm')
+    parser.add_argument('--masks', type=Path, required=True, help='a mask store of its images')
+    parser.add_argument('--removed', type=Path, nargs='*', default=[], help='trees of --output rgb')
+    parser.add_argument('--model', default='u2net')
+    parser.add_argument('--img-root', help="SRC of both (default: the data set's data_root)")
+    parser.add_argument('--images', type=int, default=600)
+    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--workers', type=int, default=2)
+    args = parser.parse_args()
+
+    config = Config.fromfile(args.config)
+    import_modules_from_strings(**config.custom_imports)
+    init_default_scope(config.default_scope)
+    dataset = config.train_dataloader.dataset
+    options: dict[str, Any] = {'type': 'RembgDataset', 'dataset': dataset}
+    if args.img_root:
+        options['img_root'] = args.img_root
+    masks = {**options, 'mask_dir': str(args.masks), 'model': args.model, 'on_missing': 'error'}
+    arms = {
+        'original': dataset,
+        'composed, lanczos': masks,
+        'composed, linear': {**masks, 'resize': 'linear'},
+        **{f'removed, {tree.name}': {**options, 'image_dir': str(tree)} for tree in args.removed},
+    }
+    built = {name: DATASETS.build(copy.deepcopy(each)) for name, each in arms.items()}
+    rates: dict[str, list[float]] = {name: [] for name in built}
+    for number in range(-1, args.rounds):  # the first round fills the caches and does not count
+        names = list(built)
+        turn = (number + 1) % len(names)
+        for name in names[turn:] + names[:turn]:
+            rate = measure(config, built[name], args.images, args.workers)
+            if number >= 0:
+                rates[name].append(rate)
+    print(f'{args.config.name}: {args.images} images, {args.workers} workers, {args.rounds} rounds')
+    for name, found in rates.items():
+        ratios = [a / b for a, b in zip(found, rates['original'], strict=True)]
+        print(
+            f'  {name:24} {statistics.median(found):7.1f} images/s  '
+            f'{statistics.median(ratios):5.1%} ({min(ratios):.1%} to {max(ratios):.1%})'
+        )
+
+
+def measure(config: Config, dataset: Any, images: int, workers: int) -> float:
+    """Images/s of one pass, from the first batch on: starting the workers does not count."""
+    loader = copy.deepcopy(config.train_dataloader)
+    loader.dataset = Subset(dataset, range(min(images, len(dataset))))
+    loader.sampler = {'type': 'DefaultSampler', 'shuffle': False}
+    loader.num_workers = workers
+    loader.persistent_workers = False
+    batches = iter(Runner.build_dataloader(loader, seed=0))
+    next(batches)
+    started, count = time.perf_counter(), 0
+    for batch in batches:
+        count += len(batch['inputs'])
+    return count / (time.perf_counter() - started)
+
+
+if __name__ == '__main__':
+    main()

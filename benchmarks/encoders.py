@@ -1,0 +1,100 @@
+#!/usr/bin/env python
+"""Ways to encode results, by time on one core and size: what the choices in cutouts.py rest on.
+
+python benchmarks/encoders.py data/ccp/photos data/masks/ccp --img-root data/ccp
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from bgremoval_mm.removal import MaskStore, compose, cut_out, read_image
+
+
+def by_pillow(file_format: str, **options: object) -> Callable[[np.ndarray], int]:
+    """Encodes by Pillow; returns the size in bytes."""
+
+    def encode(pixels: np.ndarray) -> int:
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, file_format, **options)
+        return buffer.tell()
+
+    return encode
+
+
+def by_opencv(*options: int) -> Callable[[np.ndarray], int]:
+    """Encodes as PNG by OpenCV."""
+
+    def encode(pixels: np.ndarray) -> int:
+        code = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+        return len(cv2.imencode('.png', cv2.cvtColor(pixels, code), list(options))[1])
+
+    return encode
+
+
+LEVEL, STRATEGY = cv2.IMWRITE_PNG_COMPRESSION, cv2.IMWRITE_PNG_STRATEGY
+ENCODERS = {
+    'PNG, Pillow, level 1': by_pillow('PNG', compress_level=1),
+    'PNG, Pillow, level 3': by_pillow('PNG', compress_level=3),
+    'PNG, Pillow, level 6': by_pillow('PNG', compress_level=6),
+    'PNG, OpenCV, level 1': by_opencv(LEVEL, 1),
+    'PNG, OpenCV, level 1, RLE': by_opencv(LEVEL, 1, STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+    'WebP, lossless, 0, 0': by_pillow('WEBP', lossless=True, quality=0, method=0),
+    'WebP, lossless, 20, 1': by_pillow('WEBP', lossless=True, quality=20, method=1),
+    'WebP, 90, 2': by_pillow('WEBP', quality=90, method=2),
+    'JPEG, 95, 4:4:4': by_pillow('JPEG', quality=95, subsampling=0),
+}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('photos', type=Path)
+    parser.add_argument('masks', type=Path)
+    parser.add_argument('--img-root', type=Path, help='SRC of the masks (default: PHOTOS)')
+    parser.add_argument('--model', default='u2net')
+    parser.add_argument('--images', type=int, default=12)
+    parser.add_argument('--rounds', type=int, default=3)
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    store = MaskStore(args.masks, args.model)
+    files = sorted(path for path in args.photos.rglob('*') if path.is_file())
+    files = files[:: max(1, len(files) // args.images)][: args.images]
+    kinds: dict[str, list[np.ndarray]] = {'rgba, colours kept': [], 'rgba': [], 'rgb': []}
+    for path in files:
+        stored = store.get(os.path.relpath(path, args.img_root or args.photos))
+        assert stored is not None, f'no mask of {path}'
+        image, mask = read_image(path).rgb, stored.full_size()
+        kinds['rgba, colours kept'].append(np.dstack([image, mask]))
+        kinds['rgba'].append(cut_out(image, mask))
+        kinds['rgb'].append(compose(image, mask))
+    height, width = kinds['rgb'][0].shape[:2]
+    print(f'{len(files)} photos, the first of {width} x {height} pixels')
+    for kind, pictures in kinds.items():
+        for name, encode in ENCODERS.items():
+            if name.startswith('JPEG') and kind != 'rgb':
+                continue
+            seconds, sizes = [], []
+            for _ in range(args.rounds):
+                for pixels in pictures:
+                    started = time.perf_counter()
+                    sizes.append(encode(pixels))
+                    seconds.append(time.perf_counter() - started)
+            print(
+                f'{kind:20} {name:26} {1000 * statistics.median(seconds):6.1f} ms '
+                f'{statistics.median(sizes) / 1024:6.0f} KiB'
+            )
+
+
+if __name__ == '__main__':
+    main()
