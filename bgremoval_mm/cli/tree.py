@@ -86,6 +86,12 @@ def add_tree_arguments(parser: argparse.ArgumentParser, output: str = 'store') -
         help='find changed images by their content, not by size and time of modification',
     )
     parser.add_argument(
+        '--masks',
+        dest='mask_dir',
+        metavar='DIR',
+        help='a mask store of these images: take its masks, and compute only those it lacks',
+    )
+    parser.add_argument(
         '--second-model',
         choices=list(CATALOGUE),
         help='compare each mask with this model\'s, and flag those that differ as "disputed"',

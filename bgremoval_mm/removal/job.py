@@ -7,12 +7,13 @@ A Job knows nothing of resuming, progress or summaries (``folder``), nor of wher
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TypeVar
 
@@ -23,9 +24,11 @@ from bgremoval_mm.removal.manifest import Record
 from bgremoval_mm.removal.output import OutputFolder
 from bgremoval_mm.removal.places import Place
 from bgremoval_mm.removal.remover import BackgroundRemover
-from bgremoval_mm.removal.store import MaskStore
+from bgremoval_mm.removal.store import MaskStore, StoredMaskError
 
 __all__ = ['Job']
+
+logger = logging.getLogger(__name__)
 
 _T = TypeVar('_T')
 _R = TypeVar('_R')
@@ -39,6 +42,7 @@ class _Loaded:
     path: str
     source: SourceImage | None = None
     inputs: tuple[np.ndarray, ...] = ()
+    mask: np.ndarray | None = None
     error: str = ''
 
 
@@ -51,6 +55,7 @@ class Job:
         target: The results.
         remover: What finds the foreground.
         second: Another model to compare with, or None.
+        store: Masks that were made before; only those that it lacks are computed. Or None.
         max_pixels: Larger images are refused before they are decoded.
         max_bytes: Larger files are refused before they are read.
     """
@@ -59,8 +64,14 @@ class Job:
     target: OutputFolder
     remover: BackgroundRemover
     second: BackgroundRemover | None = None
+    store: MaskStore | None = None
     max_pixels: int = MAX_PIXELS
     max_bytes: int = MAX_BYTES
+
+    def with_threads(self, number: int) -> Job:
+        """The same job with networks of that many CPU threads; 0 takes all cores."""
+        second = self.second and self.second.with_threads(number)
+        return replace(self, remover=self.remover.with_threads(number), second=second)
 
     def is_done(self, path: str, record: Record | None, checksum: bool = False) -> bool:
         """Whether an image's result is there and still right.
@@ -96,7 +107,7 @@ class Job:
                 for batch in _batches(loaded, self.remover.batch_size):
                     found = iter(self._infer([item.inputs for item in batch if item.inputs]))
                     for item in batch:
-                        masks = next(found) if item.inputs else ()
+                        masks = next(found) if item.inputs else (item.mask,)
                         writing.append(writers.submit(self._write, item, *masks))
                     while len(writing) > ahead:
                         yield writing.popleft().result()
@@ -119,12 +130,29 @@ class Job:
             return _Loaded(path, error=str(err))
         except OSError as err:
             return _Loaded(path, error=f'cannot be read: {err.strerror or err}')
+        known = self._stored(path, source)
+        if known is not None:
+            return _Loaded(path, source, mask=known)
         removers = [self.remover] if self.second is None else [self.remover, self.second]
         inputs = tuple(remover.preprocess(source.rgb) for remover in removers)
         if isinstance(self.target, MaskStore):
             # Only the size is still needed: many photographs wait here at once.
             source = source.without_pixels()
         return _Loaded(path, source, inputs)
+
+    def _stored(self, path: str, source: SourceImage) -> np.ndarray | None:
+        """The mask that was made before of this very content, at the model's resolution."""
+        if self.store is None:
+            return None
+        try:
+            stored = self.store.get(path)
+        except StoredMaskError as err:
+            logger.warning('%s: computed anew', err)
+            return None
+        if stored is None or stored.source.sha256 != source.stamp.sha256:
+            return None
+        made_by = (stored.model_hash, stored.params)
+        return stored.mask if made_by == (self.store.spec.hash, self.store.params) else None
 
     def _infer(self, inputs: list[tuple[np.ndarray, ...]]) -> list[tuple]:
         """For each image its mask, whether that is constant, and the second model's, if any."""

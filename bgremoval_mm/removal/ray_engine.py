@@ -73,6 +73,7 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
         context.raise_original_map_exception = True
         logging.getLogger('ray.data').setLevel(logging.ERROR)
         count, resources = _resources(job, workers, ray.cluster_resources())
+        job = job.with_threads(int(resources.get('num_cpus', 0)))
         blocks = max(1, -(-len(paths) // BLOCK), min(count, len(paths)))
         found = ray.data.from_items(
             [{'path': os.fsencode(path)} for path in paths], override_num_blocks=blocks

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -74,6 +76,13 @@ class BackgroundRemover:
     def precision(self) -> str:
         """What the network computes in; ``'auto'`` has been decided."""
         return self.backend.precision
+
+    def with_threads(self, number: int) -> BackgroundRemover:
+        """The same remover with that many CPU threads a run; 0 takes all cores."""
+        twin = copy.copy(self)
+        # Every backend is a dataclass of Settings, which the protocol cannot say.
+        twin.backend = replace(self.backend, num_threads=number)  # type: ignore[type-var]
+        return twin
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Masks of the images' own sizes.

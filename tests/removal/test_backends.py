@@ -349,7 +349,9 @@ def test_half_precision_graph(u2netp: str, photos: list[Path]) -> None:
     assert np.abs(found[0] - found[1]).mean() * 255 < 0.5
 
 
-def test_half_precision_needs_a_gpu(tiny_model: Callable[..., ModelSpec], picture) -> None:
+def test_half_precision_of_onnx_runtime_needs_a_gpu(
+    tiny_model: Callable[..., ModelSpec], picture
+) -> None:
     """On a CPU it would only be slower."""
     tiny_model('u2netp')
     remover = BackgroundRemover('u2netp', 'onnxruntime', 'cpu', 'fp16')

@@ -449,3 +449,34 @@ def test_resize_in_rgb_output_is_the_stores(run, image_tree: Path, tmp_path: Pat
         np.testing.assert_array_equal(
             np.asarray(Image.open(tmp_path / 'rgb' / (name + '.png'))), composed
         )
+
+
+@pytest.mark.parametrize('output', ['mask', 'rgb', 'rgba'])
+def test_results_from_masks_made_before(
+    run, image_tree: Path, tmp_path: Path, monkeypatch, output: str
+) -> None:
+    """The same files without the network; it is run for what the store lacks or has of old."""
+    run(image_tree, tmp_path / 'masks')
+    run(image_tree, tmp_path / 'expected', output=output)
+    real, ran = BackgroundRemover.infer, []
+    monkeypatch.setattr(BackgroundRemover, 'infer', lambda s, b: ran.append(len(b)) or real(s, b))
+    options = {'output': output, 'mask_dir': tmp_path / 'masks'}
+    assert run(image_tree, tmp_path / 'out', **options).done == 6
+    assert not ran
+    assert contents(tmp_path / 'out') == contents(tmp_path / 'expected')
+
+    store = MaskStore(tmp_path / 'masks', 'u2netp')
+    first, second, third, *_ = store.manifest.read()
+    store.path(first).unlink()
+    store.path(second).write_bytes(b'torn')
+    Image.new('RGB', (9, 9), 'white').save(image_tree / third)
+    assert run(image_tree, tmp_path / 'again', **options, batch_size=4).done == 6
+    assert sum(ran) == 3
+
+
+def test_masks_that_are_not_there(run, image_tree: Path, tmp_path: Path) -> None:
+    """A folder that is no store, and masks to make a store from."""
+    with pytest.raises(FileNotFoundError, match='`mask_dir` must be the root of a mask store'):
+        run(image_tree, tmp_path / 'out', output='rgb', mask_dir=tmp_path / 'nowhere')
+    with pytest.raises(ValueError, match='it goes neither with'):
+        run(image_tree, tmp_path / 'out', mask_dir=tmp_path / 'nowhere')
