@@ -172,7 +172,7 @@ def remove_tree(
     target.sweep(images)
     todo = images if overwrite else _select(job, images, part, checksum, progress)
     summary.skipped = len(images) - len(todo)
-    run = _engine(engine, job, workers)
+    run = _engine(engine, job.with_threads(0), workers)
     try:
         for path, reason in scan.unreadable.items():
             record = target.failure(path, reason)

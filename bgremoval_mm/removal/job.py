@@ -70,8 +70,8 @@ class Job:
 
     def with_threads(self, number: int) -> Job:
         """The same job with networks of that many CPU threads; 0 takes all cores."""
-        second = self.second and self.second.with_threads(number)
-        return replace(self, remover=self.remover.with_threads(number), second=second)
+        second = self.second and self.second.for_throughput(number)
+        return replace(self, remover=self.remover.for_throughput(number), second=second)
 
     def is_done(self, path: str, record: Record | None, checksum: bool = False) -> bool:
         """Whether an image's result is there and still right.
@@ -100,12 +100,18 @@ class Job:
         """
         ahead = 2 * self.remover.batch_size + 2
         threads = max(2, min(8, os.cpu_count() or 1))
-        with ThreadPoolExecutor(threads) as readers, ThreadPoolExecutor(threads) as writers:
+        streams = self.remover.backend.streams
+        with (
+            ThreadPoolExecutor(threads) as readers,
+            ThreadPoolExecutor(streams) as runners,
+            ThreadPoolExecutor(threads) as writers,
+        ):
             writing: deque[Future[Record]] = deque()
             try:
-                loaded = _map_ahead(readers, self._load, paths, ahead)
-                for batch in _batches(loaded, self.remover.batch_size):
-                    found = iter(self._infer([item.inputs for item in batch if item.inputs]))
+                loaded = _map_ahead(readers, self._load, paths, ahead + streams)
+                batches = _batches(loaded, self.remover.batch_size)
+                for batch, masks_found in _map_ahead(runners, self._infer_batch, batches, streams):
+                    found = iter(masks_found)
                     for item in batch:
                         masks = next(found) if item.inputs else (item.mask,)
                         writing.append(writers.submit(self._write, item, *masks))
@@ -121,6 +127,7 @@ class Job:
                 raise
             finally:
                 readers.shutdown(cancel_futures=True)
+                runners.shutdown(cancel_futures=True)
                 writers.shutdown(cancel_futures=True)
 
     def _load(self, path: str) -> _Loaded:
@@ -153,6 +160,9 @@ class Job:
             return None
         made_by = (stored.model_hash, stored.params)
         return stored.mask if made_by == (self.store.spec.hash, self.store.params) else None
+
+    def _infer_batch(self, batch: list[_Loaded]) -> tuple[list[_Loaded], list[tuple]]:
+        return batch, self._infer([item.inputs for item in batch if item.inputs])
 
     def _infer(self, inputs: list[tuple[np.ndarray, ...]]) -> list[tuple]:
         """For each image its mask, whether that is constant, and the second model's, if any."""

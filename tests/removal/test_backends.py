@@ -188,7 +188,7 @@ def test_automatic_precision(
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        ({'backend': 'onnxruntime', 'precision': 'int8'}, "fp32 for backend='onnxruntime'"),
+        ({'backend': 'onnxruntime', 'precision': 'int8'}, "fp32, fp16 for backend='onnxruntime'"),
         ({'backend': 'torch', 'precision': 'int8'}, 'fp32, bf16, fp16 for'),
         ({'backend': 'torch', 'model': 'isnet-general-use'}, "backend='torch' has u2net, u2netp"),
     ],

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
 from bgremoval_mm.removal.catalogue import ModelSpec
 from bgremoval_mm.removal.weights import check_licence, fetch_weights, find_weights, read_verified
 
-__all__ = ['Backend', 'DeviceError', 'Settings', 'read_weights']
+__all__ = ['Backend', 'DeviceError', 'Settings', 'read_weights', 'threads_a_stream']
 
 
 class DeviceError(RuntimeError):
@@ -24,6 +25,10 @@ class Backend(Protocol):
     def precision(self) -> str:
         """``'fp32'``, ``'bf16'``, ``'fp16'`` or ``'int8'``."""
 
+    @property
+    def streams(self) -> int:
+        """Number of runs that may be under way at once."""
+
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 inputs (N, 3, h, w) to the model's first output, float32 (N, C, h, w)."""
 
@@ -33,13 +38,17 @@ class Settings:
     """What a backend is made from. Backends hold nothing else, so that they can be pickled.
 
     Attributes:
+        has_streams: Whether the runtime can share its threads among several runs.
         spec: The model.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:N'`` or ``'auto'``.
         num_threads: Threads of one run on the CPU; 0 takes all cores.
         accept_licence: Accept weights that are not for commercial use.
         precision: ``'fp32'``, ``'bf16'``, ``'fp16'`` or ``'int8'``.
         calibration: Folder of photos that int8 is calibrated with.
+        streams: Number of runs that may be under way at once on the CPU, which share its threads.
     """
+
+    has_streams: ClassVar[bool] = False
 
     spec: ModelSpec
     device: str = 'auto'
@@ -47,6 +56,15 @@ class Settings:
     accept_licence: bool = False
     precision: str = 'fp32'
     calibration: str | None = None
+    streams: int = 1
+
+
+def threads_a_stream(settings: Settings) -> int:
+    """Threads of one run on the CPU; 0 takes all cores."""
+    if settings.streams == 1:
+        return settings.num_threads
+    total = settings.num_threads or len(os.sched_getaffinity(0))
+    return max(1, total // settings.streams)
 
 
 def read_weights(settings: Settings) -> bytes:

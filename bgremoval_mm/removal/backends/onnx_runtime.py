@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bgremoval_mm.removal.backends.base import DeviceError, Settings, read_weights
+from bgremoval_mm.removal.backends.base import DeviceError, Settings, read_weights, threads_a_stream
 from bgremoval_mm.removal.backends.buckets import bucket_of, pad
 from bgremoval_mm.removal.backends.onnx_graph import make_batchable, to_half
 from bgremoval_mm.removal.backends.sessions import shared_session
@@ -30,6 +30,7 @@ class OnnxRuntimeBackend(Settings):
     fp16 is for GPUs: weights and maps in half precision, input and output in float32.
     """
 
+    has_streams: ClassVar[bool] = True
     provider: ClassVar[str] = _CUDA
 
     def run(self, batch: np.ndarray) -> np.ndarray:
@@ -98,7 +99,7 @@ def _make_session(backend: OnnxRuntimeBackend, bucket: int = 0) -> Any:
         msg = "precision='fp16' needs a GPU; on a CPU take 'fp32', or 'bf16' with OpenVINO"
         raise DeviceError(msg)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = backend.num_threads
+    options.intra_op_num_threads = threads_a_stream(backend)
     options.log_severity_level = 3
     graph = make_batchable(read_weights(backend), backend.spec, bucket)
     # TensorRT chooses the precision of each layer itself.

@@ -8,7 +8,8 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from queue import Empty, SimpleQueue
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -30,13 +31,35 @@ _INSTALL = 'pip install "bgremoval_mm[openvino]"'
 class OpenVinoBackend(Settings):
     """A model under OpenVINO, on the CPU."""
 
+    has_streams: ClassVar[bool] = True
+
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 inputs (N, 3, h, w) to the model's first output, float32 (N, C, h, w)."""
-        compiled = shared_session(self, lambda: _compile(self))
-        # A request of its own: several threads may be here at once.
-        request = compiled.create_infer_request()
+        session = shared_session(self, lambda: _Session(_compile(self)))
         parts = [batch] if self.spec.batchable else np.split(batch, len(batch))
-        return np.concatenate([request.infer([part])[compiled.output(0)].copy() for part in parts])
+        return np.concatenate([session.infer(part) for part in parts])
+
+
+class _Session:
+    """A compiled model and its requests: one a thread that is here at once, used again and again.
+
+    A request holds the memory of a run; making one for each run costs a sixth of the time.
+    """
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+
+    def infer(self, batch: np.ndarray) -> np.ndarray:
+        try:
+            request = self._idle.get_nowait()
+        except Empty:
+            request = self._compiled.create_infer_request()
+        try:
+            output: np.ndarray = request.infer([batch])[self._compiled.output(0)].copy()
+            return output
+        finally:
+            self._idle.put(request)
 
 
 def capabilities() -> set[str]:
@@ -67,7 +90,8 @@ def _compile(backend: OpenVinoBackend) -> Any:
         raise DeviceError(msg)
     options: dict[str, Any] = {
         'INFERENCE_PRECISION_HINT': 'bf16' if backend.precision == 'bf16' else 'f32',
-        'PERFORMANCE_HINT': 'LATENCY',
+        'PERFORMANCE_HINT': 'LATENCY' if backend.streams == 1 else 'THROUGHPUT',
+        'NUM_STREAMS': backend.streams,
     }
     if backend.num_threads:
         options['INFERENCE_NUM_THREADS'] = backend.num_threads
