@@ -52,6 +52,7 @@ ENCODERS = {
     'WebP, lossless, 0, 0': by_pillow('WEBP', lossless=True, quality=0, method=0),
     'WebP, lossless, 20, 1': by_pillow('WEBP', lossless=True, quality=20, method=1),
     'WebP, 90, 2': by_pillow('WEBP', quality=90, method=2),
+    'JPEG, 95, 4:2:0': by_pillow('JPEG', quality=95, subsampling=2),
     'JPEG, 95, 4:4:4': by_pillow('JPEG', quality=95, subsampling=0),
 }
 

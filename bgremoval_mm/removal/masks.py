@@ -122,10 +122,10 @@ def compose(image: np.ndarray, mask: np.ndarray, fill: int | Sequence[float] = 0
     if image.shape[:2] != mask.shape:
         msg = f"`mask` must have the image's shape {image.shape[:2]}, but got {mask.shape}"
         raise ValueError(msg)
-    weights = cv2.merge([mask, mask, mask])
     # 8-bit products are exact in float32, and 255 is odd, so no result lies half-way
     # between two levels: OpenCV's rounding is the nearest one.
-    if np.ndim(fill) == 0 and fill == 0:
+    weights = cv2.merge([mask, mask, mask])
+    if not np.any(fill):
         return cv2.multiply(image, weights, scale=1 / 255, dtype=_cv_depth(image))
     colour = np.broadcast_to(np.asarray(fill, np.float32), 3)
     shares = np.arange(256, dtype=np.float32).reshape(256, 1)
