@@ -35,7 +35,7 @@ def test_stretch_of_a_constant_map_is_empty_and_flagged(value: float) -> None:
     assert masks.quality(mask, constant).flags == ('constant', 'empty')
 
 
-@pytest.mark.parametrize('fill', [0, 255, 7, (255, 0, 40), (123.675, 116.28, 103.53)])
+@pytest.mark.parametrize('fill', [0, (0, 0, 0), 255, 7, (255, 0, 40), (123.675, 116.28, 103.53)])
 @pytest.mark.parametrize('dtype', [np.uint8, np.float32])
 def test_compose_is_its_definition(rng, fill, dtype) -> None:
     """Every pair of level and mask value, against float64 arithmetic."""

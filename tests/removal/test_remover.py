@@ -339,3 +339,24 @@ def test_engine_works_without_openmmlab(repository: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert 'RembgDataset needs OpenMMLab: pip install "bgremoval_mm[cls]"' in done.stdout
+
+
+@pytest.mark.parametrize('backend', ['onnxruntime', 'openvino', 'torch'])
+def test_two_runs_at_once_give_the_same_masks(
+    backend: str, u2netp: str, photos: list[Path]
+) -> None:
+    """A job's remover, called from several threads, gives the masks of one called alone."""
+    pytest.importorskip('torch' if backend == 'torch' else backend)
+    from concurrent.futures import ThreadPoolExecutor
+
+    from bgremoval_mm.removal import read_image
+
+    images = [read_image(path).rgb for path in photos[:6]]
+    alone = BackgroundRemover(u2netp, backend, 'cpu')
+    job = alone.for_throughput(2)
+    assert job.backend.streams == (1 if backend == 'torch' else 2)
+    assert job.for_throughput(1).backend.streams == 1
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda image: job.low_resolution([image])[0][0], images))
+    for mask, (expected, _) in zip(found, alone.low_resolution(images), strict=True):
+        assert np.abs(mask.astype(int) - expected).max() <= 1

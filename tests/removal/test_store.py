@@ -189,3 +189,15 @@ def test_sweep_takes_dead_processes_leftovers_only(tmp_path: Path, monkeypatch) 
         path.touch()
     sweep_leftovers(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([alive.name, other.name])
+
+
+def test_png_of_the_store_is_plain(photo: Path, small_mask, tmp_path: Path) -> None:
+    """Any reader opens it, checksums included; the text beside it is what `get` reads."""
+    store = MaskStore(tmp_path / 'plain', 'u2netp')
+    store.put('a.jpg', read_image(photo), small_mask, constant=False)
+    with Image.open(store.path('a.jpg')) as picture:
+        picture.verify()
+    with Image.open(store.path('a.jpg')) as picture:
+        assert picture.mode == 'L'
+        np.testing.assert_array_equal(np.asarray(picture), small_mask)
+        assert json.loads(picture.info['bgremoval_mm'])['model_hash'] == store.spec.hash
