@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.datasets.transforms import name_below
 from bgremoval_mm.removal import Manifest
+from bgremoval_mm.removal.images import SourceStamp
 
 __all__ = ['LoadImageFromRemoved', 'RemovedImages']
 
@@ -37,15 +39,17 @@ class RemovedImages:
             )
             raise ValueError(msg)
         self.suffix = _SUFFIXES[record.params.get('format', 'png')]
+        self._same: set[str] = set()
 
     def find(self, path: str) -> Path:
         """The removed image of an image.
 
         Raises:
-            FileNotFoundError: If there is none, or the image is newer than it.
+            FileNotFoundError: If there is none, or it was made of other content.
             ValueError: If the image does not lie in `img_root`.
         """
-        removed = Path(self.image_dir) / (name_below(path, self.img_root) + self.suffix)
+        name = name_below(path, self.img_root)
+        removed = Path(self.image_dir) / (name + self.suffix)
         try:
             made = removed.stat().st_mtime_ns
         except FileNotFoundError:
@@ -54,12 +58,25 @@ class RemovedImages:
             original = Path(path)
             if not original.is_file() or original.stat().st_mtime_ns <= made:
                 return removed
-            what = 'the image is newer than the removed one'
+            # A copied data set has new times: then the manifest's hashes decide.
+            if name in self._same or self._is_same(name, original):
+                self._same.add(name)
+                return removed
+            what = 'the image has changed since the removed one was made'
         msg = (
             f'{what} for {path} at {removed}. Make it: python tools/remove_background.py '
             f'{self.img_root} {self.image_dir} --output rgb'
         )
         raise FileNotFoundError(msg)
+
+    @cached_property
+    def _stamps(self) -> dict[str, SourceStamp | None]:
+        records = Manifest(Path(self.image_dir)).read()
+        return {path: record.source for path, record in records.items()}
+
+    def _is_same(self, name: str, original: Path) -> bool:
+        stamp = self._stamps.get(name)
+        return stamp is not None and stamp.matches(original)
 
 
 class LoadImageFromRemoved:

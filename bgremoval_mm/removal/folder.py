@@ -45,7 +45,7 @@ class TreeSummary:
     """What a run over a tree did.
 
     Attributes:
-        folder: Where the results and the manifest lie.
+        folder: Where the results and the manifest lie; text, where that is an address.
         done: Number of images done in this run.
         skipped: Number of images that were done before and have not changed.
         failed: Reason by path, for each image that has no result.
@@ -54,7 +54,7 @@ class TreeSummary:
         seconds: Wall-clock time.
     """
 
-    folder: Path
+    folder: Path | str
     done: int = 0
     skipped: int = 0
     failed: dict[str, str] = field(default_factory=dict)
@@ -168,7 +168,8 @@ def remove_tree(
     store = _open_masks(mask_dir, model, remover.precision, output, bool(second))
     job = Job(source, target, remover, second or None, store, max_pixels, max_bytes)
 
-    summary = TreeSummary(target.folder, ignored=scan.ignored)
+    where = target.folder if isinstance(target.place, LocalPlace) else target.place.address
+    summary = TreeSummary(where, ignored=scan.ignored)
     target.sweep(images)
     todo = images if overwrite else _select(job, images, part, checksum, progress)
     summary.skipped = len(images) - len(todo)
@@ -190,7 +191,6 @@ def remove_tree(
                 bar.set_postfix(failed=len(summary.failed), refresh=False)
                 bar.update()
     except OSError as err:
-        where = target.place.address
         msg = f'cannot write to {where}: {err}. What was done is kept; run again to go on.'
         raise TargetError(msg) from err
     finally:

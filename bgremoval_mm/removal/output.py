@@ -37,7 +37,7 @@ class OutputFolder(ABC):
         self, folder: str | Path, spec: ModelSpec, params: dict[str, Any], suffix: str = '.png'
     ) -> None:
         self.place = open_place(folder)
-        self.folder = Path(folder)
+        self.folder = Path(folder)  # of no use where that is an address
         self.spec = spec
         self.params = params
         self.suffix = suffix

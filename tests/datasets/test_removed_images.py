@@ -78,16 +78,19 @@ def test_new_pipeline_and_concatenation(class_folders: dict, removed_tree) -> No
     assert not (both[0]['inputs'] == first).all()
 
 
-def test_what_is_missing_or_older_is_an_error(class_folders: dict, removed_tree) -> None:
+def test_what_is_missing_or_changed_is_an_error(class_folders: dict, removed_tree) -> None:
     """The error names the files and the command."""
     root = class_folders['data_root']
     image_dir = removed_tree(root)
     removed = build(class_folders, image_dir=image_dir)
     path = Path(removed.get_data_info(0)['img_path'])
-    os.utime(path)
-    with pytest.raises(FileNotFoundError, match='the image is newer than the removed one'):
-        removed[0]
+    os.utime(path)  # as copying does
+    assert removed[0] is not None
+    path.write_bytes(path.read_bytes() + b'more')
+    with pytest.raises(FileNotFoundError, match='the image has changed since the removed one was'):
+        build(class_folders, image_dir=image_dir)[0]
     remove_tree(root, image_dir, 'u2netp', 'rgb', device='cpu', progress=False, overwrite=True)
+    removed = build(class_folders, image_dir=image_dir)
     assert removed[0] is not None
     (Path(image_dir) / path.relative_to(root)).with_name(path.name + '.png').unlink()
     with pytest.raises(FileNotFoundError, match=r'remove_background.py .* --output rgb'):

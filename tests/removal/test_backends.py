@@ -164,7 +164,7 @@ def test_automatic_backend(
     """The fastest that is installed, and a line in the log, once, that says which and why."""
     backends._log_once.cache_clear()
     monkeypatch.setattr(backends, 'find_spec', lambda name: name in installed or None)
-    monkeypatch.setattr(backends, '_is_installed', lambda name: name in installed)
+    monkeypatch.setattr(backends, 'is_installed', lambda name: name in installed)
     with caplog.at_level('INFO', logger='bgremoval_mm'):
         made = [make_backend(CATALOGUE['u2net']) for _ in range(2)]
     assert made[0] == made[1]

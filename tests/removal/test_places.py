@@ -55,6 +55,7 @@ def test_from_address_to_address(run, memory, image_tree, tmp_path, output: str)
     assert (summary.done, list(summary.failed)) == (6, ['broken.jpg'])
     assert summary.failed['broken.jpg'].startswith('not an image')
     assert summary.ignored == ['notes.txt']
+    assert summary.folder == 'memory://out' + ('/u2netp' if output == 'store' else '')
     found = {path.removeprefix('/out/'): memory.cat_file(path) for path in memory.find('/out')}
     lines = [name for name in found if name.endswith('.jsonl')]
     # A store's masks say from which bytes they are, and so when these were written.

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import re
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
 from bgremoval_mm.removal.backends import onnx_runtime, open_vino, torch_native
-from bgremoval_mm.removal.backends.base import Backend, DeviceError
+from bgremoval_mm.removal.backends.base import Backend, DeviceError, is_installed
 from bgremoval_mm.removal.backends.onnx_runtime import OnnxRuntimeBackend, TensorRtBackend
 from bgremoval_mm.removal.backends.open_vino import OpenVinoBackend
 from bgremoval_mm.removal.backends.sessions import release_sessions
@@ -120,7 +119,7 @@ def choose_precision(backend: str, device: str) -> str:
 
 def _choose_backend(precision: str, device: str) -> tuple[str, str]:
     """The fastest runtime that is installed, and the reason for it. Nothing is imported."""
-    on_gpu = device.startswith('cuda') or (device == 'auto' and _is_installed('onnxruntime-gpu'))
+    on_gpu = device.startswith('cuda') or (device == 'auto' and is_installed('onnxruntime-gpu'))
     has_openvino = find_spec('openvino') is not None
     if precision == 'int8':
         return 'openvino', 'which alone has int8'
@@ -135,14 +134,6 @@ def _choose_backend(precision: str, device: str) -> tuple[str, str]:
     if has_openvino:
         return 'openvino', "the fastest in fp32 on a CPU; masks are within one level of rembg's"
     return 'onnxruntime', 'because OpenVINO, which is faster on CPUs, is not installed'
-
-
-def _is_installed(distribution: str) -> bool:
-    try:
-        version(distribution)
-    except PackageNotFoundError:
-        return False
-    return True
 
 
 @cache

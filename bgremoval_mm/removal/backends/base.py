@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from importlib.metadata import PackageNotFoundError, version
+from typing import Protocol
 
 import numpy as np
 
 from bgremoval_mm.removal.catalogue import ModelSpec
 from bgremoval_mm.removal.weights import check_licence, fetch_weights, find_weights, read_verified
 
-__all__ = ['Backend', 'DeviceError', 'Settings', 'read_weights', 'threads_a_stream']
+__all__ = ['Backend', 'DeviceError', 'Settings', 'is_installed', 'read_weights', 'threads_a_stream']
 
 
 class DeviceError(RuntimeError):
@@ -38,7 +39,6 @@ class Settings:
     """What a backend is made from. Backends hold nothing else, so that they can be pickled.
 
     Attributes:
-        has_streams: Whether the runtime can share its threads among several runs.
         spec: The model.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:N'`` or ``'auto'``.
         num_threads: Threads of one run on the CPU; 0 takes all cores.
@@ -48,8 +48,6 @@ class Settings:
         streams: Number of runs that may be under way at once on the CPU, which share its threads.
     """
 
-    has_streams: ClassVar[bool] = False
-
     spec: ModelSpec
     device: str = 'auto'
     num_threads: int = 0
@@ -57,6 +55,20 @@ class Settings:
     precision: str = 'fp32'
     calibration: str | None = None
     streams: int = 1
+
+    @property
+    def has_streams(self) -> bool:
+        """Whether several runs can share the CPU's threads."""
+        return False
+
+
+def is_installed(distribution: str) -> bool:
+    """Whether a distribution is installed, without importing it."""
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def threads_a_stream(settings: Settings) -> int:

@@ -8,7 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bgremoval_mm.removal.backends.base import DeviceError, Settings, read_weights, threads_a_stream
+from bgremoval_mm.removal.backends.base import (
+    DeviceError,
+    Settings,
+    is_installed,
+    read_weights,
+    threads_a_stream,
+)
 from bgremoval_mm.removal.backends.buckets import bucket_of, pad
 from bgremoval_mm.removal.backends.onnx_graph import make_batchable, to_half
 from bgremoval_mm.removal.backends.sessions import shared_session
@@ -30,8 +36,13 @@ class OnnxRuntimeBackend(Settings):
     fp16 is for GPUs: weights and maps in half precision, input and output in float32.
     """
 
-    has_streams: ClassVar[bool] = True
     provider: ClassVar[str] = _CUDA
+
+    @property
+    def has_streams(self) -> bool:
+        """Whether several runs can share the CPU's threads."""
+        unknown = self.device == 'auto' and is_installed('onnxruntime-gpu')
+        return self.provider == _CUDA and not (self.device.startswith('cuda') or unknown)
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 inputs (N, 3, h, w) to the model's first output, float32 (N, C, h, w)."""

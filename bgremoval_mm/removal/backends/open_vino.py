@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +31,10 @@ _INSTALL = 'pip install "bgremoval_mm[openvino]"'
 class OpenVinoBackend(Settings):
     """A model under OpenVINO, on the CPU."""
 
-    has_streams: ClassVar[bool] = True
+    @property
+    def has_streams(self) -> bool:
+        """Whether several runs can share the CPU's threads."""
+        return True
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 inputs (N, 3, h, w) to the model's first output, float32 (N, C, h, w)."""
