@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
@@ -357,3 +361,37 @@ def test_half_precision_of_onnx_runtime_needs_a_gpu(
     remover = BackgroundRemover('u2netp', 'onnxruntime', 'cpu', 'fp16')
     with pytest.raises(DeviceError, match="precision='fp16' needs a GPU"):
         remover([picture()])
+
+
+SIGNALLED = """
+import faulthandler, os, pickle, signal, sys
+import numpy as np
+from bgremoval_mm.removal import BackgroundRemover, release_sessions
+
+faulthandler.enable()  # gives the process an alternate signal stack
+spec = pickle.loads(sys.stdin.buffer.read())
+for streams in (1, 2):
+    remover = BackgroundRemover(spec, 'openvino', 'cpu')
+    remover = remover.for_throughput(2) if streams == 2 else remover
+    remover([np.eye(9, dtype=np.uint8)[..., None].repeat(3, 2)])
+del remover
+release_sessions()
+signal.signal(signal.SIGUSR1, lambda *_: print('handled'))
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+@needs_openvino
+def test_signals_after_networks_are_released(
+    tiny_model: Callable[..., ModelSpec], repository: Path
+) -> None:
+    """Two networks come and go; the signal stack that Python's handlers run on is still there."""
+    spec = tiny_model('u2netp')
+    done = subprocess.run(
+        [sys.executable, '-c', SIGNALLED],
+        input=pickle.dumps(spec),
+        env={**os.environ, 'PYTHONPATH': str(repository)},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, b'handled\n'), done.stderr.decode()

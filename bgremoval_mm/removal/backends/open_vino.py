@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -65,25 +67,41 @@ class _Session:
             self._idle.put(request)
 
 
+@cache
+def _core(process: int) -> Any:
+    """The Core of a process, which is never given up.
+
+    A Core whose CPU plugin is loaded replaces the thread's alternate signal stack, and puts back
+    the former one when it goes. Two of them that do not go in the reverse order of their coming
+    leave a stack that is freed already, on which the next signal handler of Python (Ctrl-C, a child
+    that ends) crashes the process. Seen with OpenVINO 2026.4.
+
+    Args:
+        process: The process's number: a forked child cannot use its parent's.
+    """
+    import openvino  # type: ignore[import-untyped]
+
+    return openvino.Core()
+
+
 def capabilities() -> set[str]:
     """What the CPU computes in: of 'FP32', 'BF16', 'INT8' ...; empty without OpenVINO."""
     try:
-        import openvino  # type: ignore[import-untyped]
+        core = _core(os.getpid())
     except ImportError:
         return set()
-    return set(openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES'))
+    return set(core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'))
 
 
 def _compile(backend: OpenVinoBackend) -> Any:
     try:
-        import openvino
+        core = _core(os.getpid())
     except ImportError as err:
         msg = f"backend='openvino' needs OpenVINO: `{_INSTALL}`"
         raise ImportError(msg) from err
     if backend.device not in ('auto', 'cpu'):
         msg = f"backend='openvino' runs on the CPU, but device={backend.device!r} was asked for"
         raise DeviceError(msg)
-    core = openvino.Core()
     offered = capabilities()
     if backend.precision == 'bf16' and 'BF16' not in offered:
         msg = (
@@ -131,7 +149,7 @@ def quantised_model(backend: OpenVinoBackend, graph: bytes) -> Path:
     logger.info('quantising %s with %d photos, once', backend.spec.name, len(photos))
     inputs = [preprocess(read_image(photo).rgb, backend.spec)[None] for photo in photos]
     model = nncf.quantize(
-        openvino.Core().read_model(graph),
+        _core(os.getpid()).read_model(graph),
         nncf.Dataset(inputs),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(inputs),
