@@ -395,3 +395,20 @@ def test_signals_after_networks_are_released(
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, b'handled\n'), done.stderr.decode()
+
+
+@needs_openvino
+def test_forked_children_leave_openvino_alone(
+    tiny_model: Callable[..., ModelSpec], picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a parent has loaded it, fp32 is ONNX Runtime's, and other precisions are an error."""
+    spec = tiny_model('u2netp')
+    remover = BackgroundRemover(spec, 'openvino', 'cpu')
+    expected = remover([picture()])[0]
+    monkeypatch.setattr(open_vino, '_loaded_in', [os.getppid()])  # as after a fork
+    monkeypatch.setattr(open_vino, 'shared_session', lambda *_: pytest.fail('used OpenVINO'))
+    gap = np.abs(remover([picture()])[0].astype(int) - expected)
+    assert gap.max() <= 1
+    int8 = BackgroundRemover(spec, 'openvino', 'cpu', 'int8', calibration='.')
+    with pytest.raises(DeviceError, match=r"before this process was forked.*'spawn'"):
+        int8([picture()])

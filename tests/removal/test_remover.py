@@ -184,7 +184,9 @@ def test_remover_works_in_child_processes(method: str, tiny_model, picture) -> N
     spec = tiny_model('u2netp')
     remover = BackgroundRemover(spec, device='cpu')
     expected = remover([picture()])[0]
-    np.testing.assert_array_equal(mask_in_child(remover, picture(), method), expected)
+    # A forked child runs ONNX Runtime in place of OpenVINO.
+    gap = np.abs(mask_in_child(remover, picture(), method).astype(int) - expected)
+    assert gap.max() <= 1
 
 
 @pytest.mark.real
@@ -193,7 +195,8 @@ def test_real_session_survives_fork(u2netp: str, photos: list[Path]) -> None:
     remover = BackgroundRemover(u2netp, device='cpu')
     image = np.asarray(Image.open(photos[0]).convert('RGB'))
     expected = remover([image])[0]
-    np.testing.assert_array_equal(mask_in_child(remover, image, 'fork'), expected)
+    gap = np.abs(mask_in_child(remover, image, 'fork').astype(int) - expected)
+    assert gap.max() <= 1
 
 
 def test_remover_pickles_without_its_session(tiny_model, picture) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from bgremoval_mm.removal.backends.base import DeviceError, Settings, read_weights
 from bgremoval_mm.removal.backends.onnx_graph import make_batchable
+from bgremoval_mm.removal.backends.onnx_runtime import OnnxRuntimeBackend
 from bgremoval_mm.removal.backends.sessions import shared_session
 from bgremoval_mm.removal.images import looks_like_image, read_image
 from bgremoval_mm.removal.preprocessing import preprocess
@@ -40,9 +41,24 @@ class OpenVinoBackend(Settings):
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 inputs (N, 3, h, w) to the model's first output, float32 (N, C, h, w)."""
+        if _is_inherited():
+            return self._run_after_fork(batch)
         session = shared_session(self, lambda: _Session(_compile(self)))
         parts = [batch] if self.spec.batchable else np.split(batch, len(batch))
         return np.concatenate([session.infer(part) for part in parts])
+
+    def _run_after_fork(self, batch: np.ndarray) -> np.ndarray:
+        """What a forked child does in place: OpenVINO's threads have stayed with the parent."""
+        if self.precision != 'fp32':
+            msg = (
+                f'OpenVINO was used before this process was forked, and hangs in it; only '
+                f"precision='fp32', not {self.precision!r}, can be computed otherwise. Make the "
+                "masks beforehand, or start workers by 'spawn' (mp_cfg=dict("
+                "mp_start_method='spawn') in a config)"
+            )
+            raise DeviceError(msg)
+        twin = OnnxRuntimeBackend(self.spec, 'cpu', self.num_threads, self.accept_licence)
+        return twin.run(batch)
 
 
 class _Session:
@@ -81,14 +97,29 @@ def _core(process: int) -> Any:
     """
     import openvino  # type: ignore[import-untyped]
 
+    if _is_inherited():
+        msg = 'OpenVINO was used before this process was forked, and hangs in it'
+        raise DeviceError(msg)
+    _loaded_in.append(process)
     return openvino.Core()
+
+
+_loaded_in: list[int] = []
+
+
+def _is_inherited() -> bool:
+    """Whether OpenVINO was loaded in a process that this one was forked from.
+
+    Its thread pool is then that of the parent, without its threads: a new Core sometimes hangs.
+    """
+    return bool(_loaded_in) and os.getpid() not in _loaded_in
 
 
 def capabilities() -> set[str]:
     """What the CPU computes in: of 'FP32', 'BF16', 'INT8' ...; empty without OpenVINO."""
     try:
         core = _core(os.getpid())
-    except ImportError:
+    except (ImportError, DeviceError):
         return set()
     return set(core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'))
 
