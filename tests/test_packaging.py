@@ -167,6 +167,7 @@ def test_extras(requirements: dict[str, dict[str, Requirement]]) -> None:
         'gpu',
         'rembg',
         'openvino',
+        'ray',
         'demo',
         'reports',
         'all',
