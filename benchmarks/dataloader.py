@@ -8,7 +8,7 @@ printed are images/s, and the ratio to the originals, medians over the rounds.
     python tools/remove_background.py data/clothing10 data/masks/clothing10 --model u2netp
     python tools/remove_background.py data/clothing10 data/removed/clothing10 --model u2netp \
         --output rgb --format jpeg
-    python benchmarks/dataloader.py configs/vgg/vgg11_1xb32_clothing10.py \
+    python benchmarks/dataloader.py configs/classification/vgg/vgg11_1xb32_clothing10.py \
         --masks data/masks/clothing10 --removed data/removed/clothing10 --model u2netp
 """
 

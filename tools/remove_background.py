@@ -12,7 +12,7 @@ import argparse
 import logging
 import sys
 
-from bgremoval_mm.cli.tree import add_tree_arguments, check_arguments, run_tree
+from bgremoval_mm.cli.tree import add_masks_arguments, check_arguments, run_tree
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -20,9 +20,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('src', help='folder of images, or one image; or an address like s3://...')
-    parser.add_argument('dst', help='folder for the results, outside SRC; or an address')
-    add_tree_arguments(parser)
+    add_masks_arguments(parser)
     args = parser.parse_args(argv)
     check_arguments(parser, args)
     return args

@@ -12,7 +12,13 @@ from pathlib import Path
 import bgremoval_mm
 from bgremoval_mm.cli import models
 from bgremoval_mm.cli.one import SUFFIXES, run_one
-from bgremoval_mm.cli.tree import add_tree_arguments, check_arguments, describe, run_tree
+from bgremoval_mm.cli.tree import (
+    add_masks_arguments,
+    add_tree_arguments,
+    check_arguments,
+    describe,
+    run_tree,
+)
 from bgremoval_mm.removal import CATALOGUE
 from bgremoval_mm.version import __version__
 
@@ -44,9 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
 
     masks = _add(commands, 'masks', _masks, 'make masks of a folder, for training')
-    masks.add_argument('src', help='folder of images, or one image; or an address like s3://...')
-    masks.add_argument('dst', help='folder for the results, outside SRC; or an address')
-    add_tree_arguments(masks)
+    add_masks_arguments(masks)
 
     listed = _add(commands, 'models', _models, 'list the models, or fetch those that are named')
     listed.add_argument('models', nargs='*', metavar='MODEL', help='to be fetched')

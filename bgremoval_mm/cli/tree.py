@@ -16,7 +16,14 @@ from bgremoval_mm.removal.cutouts import FORMATS
 from bgremoval_mm.removal.folder import ENGINES, OUTPUTS
 from bgremoval_mm.removal.places import is_url
 
-__all__ = ['add_tree_arguments', 'check_arguments', 'describe', 'options_of', 'run_tree']
+__all__ = [
+    'add_masks_arguments',
+    'add_tree_arguments',
+    'check_arguments',
+    'describe',
+    'options_of',
+    'run_tree',
+]
 
 _LISTED = 20
 _SHEET = 'least_trusted.png'
@@ -128,6 +135,13 @@ def add_tree_arguments(parser: argparse.ArgumentParser, output: str = 'store') -
         metavar='DIR',
         help='afterwards, write a page with all flagged images, to sort, filter and judge',
     )
+
+
+def add_masks_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `bgremoval masks` and tools/remove_background.py take."""
+    parser.add_argument('src', help='folder of images, or one image; or an address like s3://...')
+    parser.add_argument('dst', help='folder for the results, outside SRC; or an address')
+    add_tree_arguments(parser)
 
 
 def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:

@@ -9,11 +9,10 @@ from typing import Any
 
 from bgremoval_mm.datasets.transforms import name_below
 from bgremoval_mm.removal import Manifest
+from bgremoval_mm.removal.cutouts import SUFFIXES
 from bgremoval_mm.removal.images import SourceStamp
 
 __all__ = ['LoadImageFromRemoved', 'RemovedImages']
-
-_SUFFIXES = {'png': '.png', 'webp': '.webp', 'jpeg': '.jpg'}
 
 
 class RemovedImages:
@@ -38,7 +37,7 @@ class RemovedImages:
                 f'{image_dir} holds results of output {output!r}'
             )
             raise ValueError(msg)
-        self.suffix = _SUFFIXES[record.params.get('format', 'png')]
+        self.suffix = SUFFIXES[record.params.get('format', 'png')]
         self._same: set[str] = set()
 
     def find(self, path: str) -> Path:

@@ -27,6 +27,7 @@ _ENCODERS: dict[str, tuple[str, str, dict[str, Any]]] = {
     'jpeg': ('.jpg', 'JPEG', {'quality': 95, 'subsampling': 2}),
 }
 FORMATS = tuple(_ENCODERS)
+SUFFIXES = {name: suffix for name, (suffix, _, _) in _ENCODERS.items()}
 _WEBP_SIDE = 16_383
 
 
@@ -80,7 +81,7 @@ class CutoutFolder(OutputFolder):
             params['hidden'] = 0  # version 0.1 kept the colours of hidden pixels
         if file_format != 'png':
             params['format'] = file_format
-        super().__init__(root, get_model(model), params, _ENCODERS[file_format][0])
+        super().__init__(root, get_model(model), params, SUFFIXES[file_format])
 
     def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> bytes:
         """The full-size result as an image file."""

@@ -19,7 +19,7 @@ from bgremoval_mm.removal.catalogue import ModelSpec, get_model
 from bgremoval_mm.removal.cutouts import CutoutFolder
 from bgremoval_mm.removal.images import MAX_BYTES, MAX_PIXELS
 from bgremoval_mm.removal.job import Job
-from bgremoval_mm.removal.manifest import Record
+from bgremoval_mm.removal.manifest import Record, latest
 from bgremoval_mm.removal.output import OutputFolder
 from bgremoval_mm.removal.places import LocalPlace, Place, UrlPlace, open_place
 from bgremoval_mm.removal.remover import BackgroundRemover
@@ -307,13 +307,12 @@ def _check_apart(src: str | Path, target: OutputFolder, inner: Path, outer: Path
 
 def _select(job: Job, images: list[str], part: _Shard, checksum: bool, progress: bool) -> list[str]:
     """The images that are still to be done."""
-    known: dict[str, Record] = {}
-    for record in job.target.manifest.records():
-        if part.holds(record.path):
-            earlier = known.get(record.path)
-            if earlier is None or record.time >= earlier.time:
-                # A catalogue's figures would fill the memory.
-                known[record.path] = replace(record, quality=None, params=_shared(record, job))
+    known = latest(
+        # A catalogue's figures would fill the memory.
+        replace(record, quality=None, params=_shared(record, job))
+        for record in job.target.manifest.records()
+        if part.holds(record.path)
+    )
     return [
         path
         for path in tqdm(images, 'checking', disable=not (progress and known), leave=False)

@@ -146,7 +146,7 @@ class Manifest:
 
     def read(self) -> dict[str, Record]:
         """The last record of each path."""
-        return _latest(self.records())
+        return latest(self.records())
 
     def _files(self) -> Iterator[Path]:
         return iter(sorted(self.folder.glob(_file_name('*', separator=''))))
@@ -203,7 +203,7 @@ class RemoteManifest:
 
     def read(self) -> dict[str, Record]:
         """The last record of each path."""
-        return _latest(self.records())
+        return latest(self.records())
 
     def _files(self) -> Iterator[str]:
         pattern = _file_name('*', separator='')
@@ -214,13 +214,14 @@ def _file_name(part: str, separator: str = '-') -> str:
     return FILE_NAME.replace('.', f'{separator if part else ""}{part}.')
 
 
-def _latest(records: Iterable[Record]) -> dict[str, Record]:
-    latest: dict[str, Record] = {}
+def latest(records: Iterable[Record]) -> dict[str, Record]:
+    """The last record of each path; of two made at one time, the later in order."""
+    found: dict[str, Record] = {}
     for record in records:
-        known = latest.get(record.path)
+        known = found.get(record.path)
         if known is None or record.time >= known.time:
-            latest[record.path] = record
-    return latest
+            found[record.path] = record
+    return found
 
 
 def _parse(lines: Iterable[str], source: str) -> Iterator[Record]:
