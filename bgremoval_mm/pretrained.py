@@ -19,6 +19,8 @@ from mmengine.dist import barrier
 from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from bgremoval_mm.removal.errors import BgremovalError
+
 __all__ = ['FOLDER_VARIABLE', 'HOSTS', 'PretrainedWeightsError', 'load_from_pretrained']
 
 FOLDER_VARIABLE = 'BGREMOVAL_MM_PRETRAINED'
@@ -35,7 +37,7 @@ HOSTS = (
 _HASH_IN_NAME = re.compile(r'-([0-9a-f]{8,64})\.pth?$')
 
 
-class PretrainedWeightsError(RuntimeError):
+class PretrainedWeightsError(BgremovalError, RuntimeError):
     """Initialisation weights are neither in a folder nor to be downloaded, or unreadable."""
 
 

@@ -29,7 +29,7 @@ from bgremoval_mm.removal import (
     remove_tree,
 )
 from bgremoval_mm.removal.backends import open_vino
-from bgremoval_mm.removal.cutouts import FORMATS
+from bgremoval_mm.removal.options import FILE_FORMATS
 from bgremoval_mm.removal.scan import scan_tree
 
 __all__ = ['add_bench_arguments', 'run_bench']
@@ -52,7 +52,7 @@ def add_bench_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--batch-size', type=int, default=1)
     parser.add_argument('--output', default='mask', choices=['store', 'mask', 'rgb', 'rgba'])
-    parser.add_argument('--format', dest='file_format', default='png', choices=FORMATS)
+    parser.add_argument('--format', dest='file_format', default='png', choices=list(FILE_FORMATS))
     parser.add_argument('--calibration', help='photos for int8 (default: PHOTOS)')
     parser.add_argument(
         '--labels',

@@ -6,13 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from bgremoval_mm.removal import BackgroundRemover, CutoutFolder, SourceImage, cutouts, read_image
+from bgremoval_mm.removal import BackgroundRemover, CutoutFolder, SourceImage, read_image
 from bgremoval_mm.removal.files import write_atomically
-from bgremoval_mm.removal.images import MAX_BYTES, MAX_PIXELS, check_bytes, decode_image
+from bgremoval_mm.removal.images import check_bytes, decode_image
+from bgremoval_mm.removal.options import FILE_FORMATS, MAX_BYTES, MAX_PIXELS
 
 __all__ = ['SUFFIXES', 'run_one']
 
-SUFFIXES = {suffix: name for name, suffix in cutouts.SUFFIXES.items()} | {'.jpeg': 'jpeg'}
+SUFFIXES = {suffix: name for name, suffix in FILE_FORMATS.items()} | {'.jpeg': 'jpeg'}
 
 
 def run_one(args: argparse.Namespace) -> int:

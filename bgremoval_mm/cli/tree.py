@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.removal import CATALOGUE, MaskStore, TreeSummary, remove_tree
-from bgremoval_mm.removal.backends import BACKENDS, PRECISIONS
-from bgremoval_mm.removal.cutouts import FORMATS
-from bgremoval_mm.removal.folder import ENGINES, OUTPUTS
+from bgremoval_mm.removal.options import BACKENDS, ENGINES, FILE_FORMATS, OUTPUTS, PRECISIONS
 from bgremoval_mm.removal.places import is_url
 
 __all__ = [
@@ -73,7 +71,7 @@ def _add_result_arguments(parser: argparse.ArgumentParser, output: str) -> None:
         '--format',
         dest='file_format',
         default='png',
-        choices=FORMATS,
+        choices=list(FILE_FORMATS),
         help='of full-size files: png (default); webp: lossless too, faster and smaller; jpeg: '
         'for --output rgb',
     )

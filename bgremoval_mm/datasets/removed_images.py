@@ -9,8 +9,8 @@ from typing import Any
 
 from bgremoval_mm.datasets.transforms import name_below
 from bgremoval_mm.removal import Manifest
-from bgremoval_mm.removal.cutouts import SUFFIXES
 from bgremoval_mm.removal.images import SourceStamp
+from bgremoval_mm.removal.options import FILE_FORMATS
 
 __all__ = ['LoadImageFromRemoved', 'RemovedImages']
 
@@ -37,7 +37,7 @@ class RemovedImages:
                 f'{image_dir} holds results of output {output!r}'
             )
             raise ValueError(msg)
-        self.suffix = SUFFIXES[record.params.get('format', 'png')]
+        self.suffix = FILE_FORMATS[record.params.get('format', 'png')]
         self._same: set[str] = set()
 
     def find(self, path: str) -> Path:

@@ -8,13 +8,15 @@ from typing import Any
 
 from rich.table import Table
 
+from bgremoval_mm.removal.errors import BgremovalError
+
 Counts = Mapping[str, Mapping[str, int]]
 """Number of images by subset, then class."""
 
 _SHOWN = 5
 
 
-class PreparationError(RuntimeError):
+class PreparationError(BgremovalError, RuntimeError):
     """A data set cannot be had; the message says why, and what can be done."""
 
 

@@ -14,20 +14,19 @@ from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.catalogue import ModelSpec, get_model
 from bgremoval_mm.removal.images import SourceImage
 from bgremoval_mm.removal.manifest import Record
+from bgremoval_mm.removal.options import FILE_FORMATS
 from bgremoval_mm.removal.output import OutputFolder
 
 Kind = Literal['mask', 'rgb', 'rgba']
 
 # Chosen by benchmarks/encoders.py. PNG: slower levels of zlib save little space for their time.
 # WebP: its fastest lossless setting is faster and smaller than any PNG.
-_ENCODERS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    'png': ('.png', 'PNG', {'compress_level': 1}),
-    'webp': ('.webp', 'WEBP', {'lossless': True, 'quality': 0, 'method': 0}),
+_ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
+    'png': ('PNG', {'compress_level': 1}),
+    'webp': ('WEBP', {'lossless': True, 'quality': 0, 'method': 0}),
     # With subsampled colours (4:2:0), as photos are, it is decoded as fast as they are.
-    'jpeg': ('.jpg', 'JPEG', {'quality': 95, 'subsampling': 2}),
+    'jpeg': ('JPEG', {'quality': 95, 'subsampling': 2}),
 }
-FORMATS = tuple(_ENCODERS)
-SUFFIXES = {name: suffix for name, (suffix, _, _) in _ENCODERS.items()}
 _WEBP_SIDE = 16_383
 
 
@@ -63,7 +62,7 @@ class CutoutFolder(OutputFolder):
             msg = f'`kind` must be one of {", ".join(get_args(Kind))}, but got {kind!r}'
             raise ValueError(msg)
         if file_format not in _ENCODERS:
-            msg = f'`file_format` must be one of {", ".join(FORMATS)}, but got {file_format!r}'
+            msg = f'`file_format` must be one of {", ".join(FILE_FORMATS)}, but got {file_format!r}'
             raise ValueError(msg)
         if file_format == 'jpeg' and kind != 'rgb':
             msg = (
@@ -81,7 +80,7 @@ class CutoutFolder(OutputFolder):
             params['hidden'] = 0  # version 0.1 kept the colours of hidden pixels
         if file_format != 'png':
             params['format'] = file_format
-        super().__init__(root, get_model(model), params, SUFFIXES[file_format])
+        super().__init__(root, get_model(model), params, FILE_FORMATS[file_format])
 
     def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> bytes:
         """The full-size result as an image file."""
@@ -112,13 +111,13 @@ def encode_image(pixels: np.ndarray, file_format: str, icc_profile: bytes | None
 
     Args:
         pixels: uint8 array of shape (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, straight alpha.
-        file_format: Of ``FORMATS``.
+        file_format: Of ``FILE_FORMATS``.
         icc_profile: Colour profile to embed.
 
     Raises:
         OSError: If the format cannot hold such an image: WebP's sides end at 16,383 pixels.
     """
-    _, name, options = _ENCODERS[file_format]
+    name, options = _ENCODERS[file_format]
     if name == 'WEBP' and max(pixels.shape[:2]) > _WEBP_SIDE:
         msg = f'WebP holds {_WEBP_SIDE} pixels a side at most: take png'
         raise OSError(msg)

@@ -11,15 +11,15 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
 
 from tqdm import tqdm
 
 from bgremoval_mm.removal.catalogue import ModelSpec, get_model
 from bgremoval_mm.removal.cutouts import CutoutFolder
-from bgremoval_mm.removal.images import MAX_BYTES, MAX_PIXELS
+from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.job import Job
 from bgremoval_mm.removal.manifest import Record, latest
+from bgremoval_mm.removal.options import ENGINES, MAX_BYTES, MAX_PIXELS, OUTPUTS, Output
 from bgremoval_mm.removal.output import OutputFolder
 from bgremoval_mm.removal.places import LocalPlace, Place, UrlPlace, open_place
 from bgremoval_mm.removal.remover import BackgroundRemover
@@ -27,16 +27,12 @@ from bgremoval_mm.removal.scan import Scan
 from bgremoval_mm.removal.store import MaskStore
 from bgremoval_mm.removal.weights import check_licence
 
-__all__ = ['ENGINES', 'OUTPUTS', 'Output', 'TargetError', 'TreeSummary', 'remove_tree']
+__all__ = ['TargetError', 'TreeSummary', 'remove_tree']
 
 logger = logging.getLogger(__name__)
 
-Output = Literal['store', 'mask', 'rgb', 'rgba']
-OUTPUTS = get_args(Output)
-ENGINES = ('local', 'ray')
 
-
-class TargetError(RuntimeError):
+class TargetError(BgremovalError, RuntimeError):
     """The target cannot be written to, or must not be."""
 
 

@@ -13,17 +13,18 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
+
 # What a catalogue of photographs holds. PIL opens many more formats, some of them obscure
 # enough to be a risk with files from strangers.
 FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'TIFF', 'GIF')
 SUFFIXES = frozenset(('.jpg', '.jpeg', '.jpe', '.png', '.webp', '.bmp', '.tif', '.tiff', '.gif'))
-MAX_PIXELS = 89_478_485  # PIL's own limit, above which it warns of a decompression bomb.
-MAX_BYTES = 1 << 30  # A file is read whole: what is larger is no photograph of MAX_PIXELS.
 
 _SIGNATURES = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'BM', b'II*\x00', b'MM\x00*', b'GIF8')
 
 
-class ImageError(ValueError):
+class ImageError(BgremovalError, ValueError):
     """A file cannot be read as a photograph; the message is the reason."""
 
 

@@ -19,8 +19,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from bgremoval_mm.removal.images import MAX_BYTES, MAX_PIXELS, ImageError, SourceImage
+from bgremoval_mm.removal.images import ImageError, SourceImage
 from bgremoval_mm.removal.manifest import Record
+from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
 from bgremoval_mm.removal.output import OutputFolder
 from bgremoval_mm.removal.places import Place
 from bgremoval_mm.removal.remover import BackgroundRemover

