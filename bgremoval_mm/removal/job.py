@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
 import numpy as np
 
+from bgremoval_mm.removal.cpu import available_cores
 from bgremoval_mm.removal.images import ImageError, SourceImage
 from bgremoval_mm.removal.manifest import Record
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
 from bgremoval_mm.removal.output import OutputFolder
 from bgremoval_mm.removal.places import Place
+from bgremoval_mm.removal.pool import DaemonPool, StalledError, result_within
 from bgremoval_mm.removal.remover import BackgroundRemover
 from bgremoval_mm.removal.store import MaskStore, StoredMaskError
+from bgremoval_mm.removal.text import printable
+from bgremoval_mm.removal.weights import is_downloading
 
 __all__ = ['Job']
 
@@ -33,6 +37,9 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar('_T')
 _R = TypeVar('_R')
+
+# Seconds: TensorRT and TorchInductor may prepare for minutes, but not for this long.
+STALL_LIMIT = 600.0
 
 # Conditions of the target that the next image will meet as well.
 _FATAL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM))
@@ -59,6 +66,7 @@ class Job:
         store: Masks that were made before; only those that it lacks are computed. Or None.
         max_pixels: Larger images are refused before they are decoded.
         max_bytes: Larger files are refused before they are read.
+        stall_limit: Seconds without a finished image after which the job is given up.
     """
 
     source: Place
@@ -68,6 +76,7 @@ class Job:
     store: MaskStore | None = None
     max_pixels: int = MAX_PIXELS
     max_bytes: int = MAX_BYTES
+    stall_limit: float = STALL_LIMIT
 
     def with_threads(self, number: int) -> Job:
         """The same job with networks of that many CPU threads; 0 takes all cores."""
@@ -98,38 +107,79 @@ class Job:
 
         Raises:
             OSError: If the target takes no more: full, read-only, not allowed.
+            StalledError: If no image was finished for `stall_limit` seconds.
         """
         ahead = 2 * self.remover.batch_size + 2
-        threads = max(2, min(8, os.cpu_count() or 1))
+        threads = max(2, min(8, available_cores()))
         streams = self.remover.backend.streams
-        with (
-            ThreadPoolExecutor(threads) as readers,
-            ThreadPoolExecutor(streams) as runners,
-            ThreadPoolExecutor(threads) as writers,
-        ):
-            writing: deque[Future[Record]] = deque()
-            try:
-                loaded = _map_ahead(readers, self._load, paths, ahead + streams)
-                batches = _batches(loaded, self.remover.batch_size)
-                for batch, masks_found in _map_ahead(runners, self._infer_batch, batches, streams):
-                    found = iter(masks_found)
-                    for item in batch:
-                        masks = next(found) if item.inputs else (item.mask,)
-                        writing.append(writers.submit(self._write, item, *masks))
-                    while len(writing) > ahead:
-                        yield writing.popleft().result()
-                while writing:
-                    yield writing.popleft().result()
-            except OSError:
-                # What was written meanwhile is not to be done again.
-                for other in writing:
-                    with suppress(OSError):
-                        yield other.result()
-                raise
-            finally:
-                readers.shutdown(cancel_futures=True)
-                runners.shutdown(cancel_futures=True)
-                writers.shutdown(cancel_futures=True)
+        pools = [DaemonPool(number) for number in (threads, streams, threads)]
+        readers, runners, writers = pools
+        writing: deque[tuple[str, Future[Record]]] = deque()
+        stalled = False
+
+        def written() -> Record:
+            path, future = writing.popleft()
+            return self._result(future, lambda: f'the result of {printable(path)} to be written')
+
+        try:
+            loaded = self._map_ahead(
+                readers,
+                self._load,
+                paths,
+                ahead + streams,
+                lambda path: f'{printable(path)} to be read',
+            )
+            batches = _batches(loaded, self.remover.batch_size)
+            for batch, masks_found in self._map_ahead(
+                runners, self._infer_batch, batches, streams, self._describe
+            ):
+                found = iter(masks_found)
+                for item in batch:
+                    masks = next(found) if item.inputs else (item.mask,)
+                    writing.append((item.path, writers.submit(self._write, item, *masks)))
+                while len(writing) > ahead:
+                    yield written()
+            while writing:
+                yield written()
+        except OSError:
+            # What was written meanwhile is not to be done again.
+            while writing:
+                with suppress(OSError):
+                    yield written()
+            raise
+        except StalledError:
+            stalled = True
+            raise
+        finally:
+            for pool in pools:
+                pool.shutdown(wait=not stalled, cancel_futures=True)
+
+    def _result(self, future: Future[_R], what: Callable[[], str]) -> _R:
+        return result_within(future, self.stall_limit, what, is_downloading)
+
+    def _map_ahead(
+        self,
+        pool: Executor,
+        function: Callable[[_T], _R],
+        items: Iterable[_T],
+        ahead: int,
+        describe: Callable[[_T], str],
+    ) -> Iterator[_R]:
+        """``map`` in a pool, in order, with at most `ahead` results waiting."""
+        remaining = iter(items)
+        waiting: deque[tuple[_T, Future[_R]]] = deque()
+        for item in islice(remaining, ahead):
+            waiting.append((item, pool.submit(function, item)))
+        while waiting:
+            first, future = waiting.popleft()
+            result = self._result(future, partial(describe, first))
+            for item in islice(remaining, 1):
+                waiting.append((item, pool.submit(function, item)))
+            yield result
+
+    def _describe(self, batch: list[_Loaded]) -> str:
+        names = ', '.join(printable(item.path) for item in batch)
+        return f'the network {self.remover.spec.name} to run on {names}'
 
     def _load(self, path: str) -> _Loaded:
         try:
@@ -198,18 +248,6 @@ class Job:
             # E.g. a name that is too long once `.png` is appended: this image's trouble alone.
             reason = f'the result cannot be written: {err.strerror or err}'
             return self.target.failure(item.path, reason)
-
-
-def _map_ahead(
-    pool: ThreadPoolExecutor, function: Callable[[_T], _R], items: Iterable[_T], ahead: int
-) -> Iterator[_R]:
-    """``map`` in a pool, in order, with at most `ahead` results waiting."""
-    remaining = iter(items)
-    waiting = deque(pool.submit(function, item) for item in islice(remaining, ahead))
-    while waiting:
-        result = waiting.popleft().result()
-        waiting.extend(pool.submit(function, item) for item in islice(remaining, 1))
-        yield result
 
 
 def _batches(items: Iterable[_T], size: int) -> Iterator[list[_T]]:

@@ -96,9 +96,8 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
 
 def _resources(job: Job, workers: int, cluster: dict[str, float]) -> tuple[int, dict[str, Any]]:
     """Number of actors and what each of them takes."""
-    device = getattr(job.remover.backend, 'device', 'auto')
     gpus, cpus = int(cluster.get('GPU', 0)), int(cluster.get('CPU', 1))
-    if gpus and device != 'cpu':
+    if gpus and job.remover.backend.uses_gpu:
         return workers or gpus, {'num_gpus': min(1.0, gpus / (workers or gpus))}
     count = workers or max(1, cpus // _CPUS_A_WORKER)
     return count, {'num_cpus': max(1, cpus // count)}

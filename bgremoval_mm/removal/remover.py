@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.backends import make_backend
 from bgremoval_mm.removal.catalogue import ModelSpec, get_model
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.preprocessing import preprocess
 
 logger = logging.getLogger(__name__)
@@ -38,7 +36,8 @@ class BackgroundRemover:
         precision: ``'fp32'``, whose masks are rembg's; ``'bf16'``, ``'fp16'``, ``'int8'`` where the
             backend and the device have it; or ``'auto'``.
         batch_size: Largest number of images in one run of the network.
-        num_threads: CPU threads of one run; 0 takes all cores.
+        num_threads: CPU threads; 0 takes all cores that the process may use: as many as
+            ``OMP_NUM_THREADS`` says, or its affinity and its control group's quota allow.
         accept_licence: Accept weights that are not for commercial use.
         calibration: Folder of photos that int8 is calibrated with, once.
 
@@ -67,11 +66,21 @@ class BackgroundRemover:
     ) -> None:
         if not isinstance(batch_size, int) or batch_size < 1:
             msg = f'`batch_size` must be a positive int, but got {batch_size!r}'
-            raise ValueError(msg)
+            raise ArgumentError(msg)
+        if not isinstance(num_threads, int) or num_threads < 0:
+            msg = f'`num_threads` must be an int from 0, but got {num_threads!r}'
+            raise ArgumentError(msg)
         self.spec = get_model(model)
         self.batch_size = batch_size
         self.backend = make_backend(
-            self.spec, backend, device, precision, num_threads, accept_licence, calibration
+            self.spec,
+            backend,
+            device,
+            precision,
+            num_threads,
+            accept_licence,
+            calibration,
+            batched=batch_size > 1,
         )
 
     @property
@@ -87,13 +96,10 @@ class BackgroundRemover:
         nearer to the rate of the bare network (docs/performance.md).
 
         Args:
-            num_threads: CPU threads in all; 0 takes all cores.
+            num_threads: CPU threads in all; 0 takes the remover's own number, or all cores.
         """
         twin = copy.copy(self)
-        backend: Any = self.backend
-        cores = num_threads or len(os.sched_getaffinity(0))
-        streams = 2 if backend.has_streams and cores > 1 else 1
-        twin.backend = replace(backend, num_threads=num_threads, streams=streams)
+        twin.backend = self.backend.with_threads(num_threads or self.backend.num_threads)
         return twin
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:

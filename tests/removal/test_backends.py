@@ -22,7 +22,7 @@ from bgremoval_mm.removal import (
     BackgroundRemover,
     DeviceError,
     ModelSpec,
-    backends,
+    cpu,
     find_weights,
     read_image,
     remove_tree,
@@ -33,12 +33,14 @@ from bgremoval_mm.removal.backends import (
     OpenVinoBackend,
     TensorRtBackend,
     TorchBackend,
+    choice,
     make_backend,
     open_vino,
 )
 from bgremoval_mm.removal.backends.buckets import bucket_of, pad
 from bgremoval_mm.removal.backends.onnx_graph import make_batchable, to_half
 from bgremoval_mm.removal.backends.onnx_runtime import choose_providers
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.preprocessing import preprocess
 from bgremoval_mm.removal.u2net import load_onnx, u2net, u2netp
 
@@ -166,27 +168,121 @@ def test_automatic_backend(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The fastest that is installed, and a line in the log, once, that says which and why."""
-    backends._log_once.cache_clear()
-    monkeypatch.setattr(backends, 'find_spec', lambda name: name in installed or None)
-    monkeypatch.setattr(backends, 'is_installed', lambda name: name in installed)
+    choice.log_once.cache_clear()
+    monkeypatch.setattr(choice, 'find_spec', lambda name: name in installed or None)
+    monkeypatch.setattr(choice, 'is_installed', lambda name: name in installed)
     with caplog.at_level('INFO', logger='bgremoval_mm'):
         made = [make_backend(CATALOGUE['u2net']) for _ in range(2)]
     assert made[0] == made[1]
     assert caplog.text.count(f"backend='auto': {chosen}") == 1
 
 
-@pytest.mark.parametrize('offered', [{'FP32', 'BF16'}, {'FP32', 'INT8'}])
+@pytest.mark.parametrize(
+    ('arguments', 'has_bf16', 'installed', 'expected'),
+    [
+        ({'device': 'cpu'}, True, {'openvino'}, 'bf16, which this CPU computes in and OpenVINO'),
+        ({}, True, {'openvino'}, 'bf16, which this CPU computes in and OpenVINO'),
+        ({'device': 'cpu'}, False, {'openvino'}, 'fp32, this CPU has no instructions for bf16'),
+        ({'device': 'cpu'}, True, set(), 'fp32, bf16 needs OpenVINO, which is not installed'),
+        ({'device': 'cuda'}, True, {'openvino'}, 'fp32, on a GPU take fp16 or bf16 by name'),
+        ({}, True, {'openvino', 'onnxruntime-gpu'}, 'fp32, on a GPU take fp16 or bf16 by name'),
+        ({'backend': 'torch'}, True, {'openvino'}, "fp32, backend='torch' takes another one only"),
+    ],
+)
 def test_automatic_precision(
-    offered: set[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    arguments: dict,
+    has_bf16: bool,
+    installed: set[str],
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """bf16 where the CPU computes in it, and a line in the log that says so."""
-    monkeypatch.setattr(open_vino, 'capabilities', lambda: offered)
-    backends._log_once.cache_clear()
+    """bf16 where the CPU computes in it, and a line in the log with the true reason."""
+    monkeypatch.setattr(choice, 'computes_in_bf16', lambda: has_bf16)
+    monkeypatch.setattr(choice, 'find_spec', lambda name: name in installed or None)
+    monkeypatch.setattr(choice, 'is_installed', lambda name: name in installed)
+    choice.log_once.cache_clear()
     with caplog.at_level('INFO', logger='bgremoval_mm'):
-        backend = make_backend(CATALOGUE['u2net'], precision='auto', device='cpu')
-    expected = 'bf16' if 'BF16' in offered else 'fp32'
-    assert backend.precision == expected
+        backend = make_backend(CATALOGUE['u2net'], precision='auto', **arguments)
+    assert backend.precision == expected[:4]
     assert f"precision='auto': {expected}" in caplog.text
+
+
+@needs_openvino
+def test_cpu_flags_agree_with_openvino() -> None:
+    """What the CPU's flags say of bf16 is what OpenVINO offers here."""
+    assert cpu.computes_in_bf16() == ('BF16' in open_vino.capabilities())
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'chosen'),
+    [
+        ({'precision': 'fp16', 'device': 'cuda'}, OnnxRuntimeBackend),
+        ({'precision': 'bf16', 'device': 'cpu'}, OpenVinoBackend),
+    ],
+)
+def test_models_that_torch_lacks(
+    arguments: dict, chosen: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`auto` takes a runtime that has the model, not the fastest one of another model."""
+    monkeypatch.setattr(choice, 'find_spec', lambda name: True)
+    for name in ('isnet-general-use', 'birefnet-general'):
+        assert type(make_backend(CATALOGUE[name], **arguments)) is chosen
+
+
+@pytest.mark.parametrize(
+    ('device', 'message'),
+    [
+        ('cuda', r"on a GPU is there for u2net, u2netp, but got model='silueta'; take 'fp16'"),
+        ('cpu', r'without OpenVINO is there for u2net, u2netp, but .* install OpenVINO: pip'),
+    ],
+)
+def test_bf16_that_no_runtime_has(
+    device: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names the models that have it, and the way out."""
+    monkeypatch.setattr(choice, 'find_spec', lambda name: None)
+    with pytest.raises(ArgumentError, match=message):
+        BackgroundRemover('silueta', device=device, precision='bf16')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'uses'),
+    [
+        ({'backend': 'openvino'}, False),
+        ({'backend': 'onnxruntime', 'device': 'cpu'}, False),
+        ({'backend': 'onnxruntime', 'device': 'cuda:1'}, True),
+        ({'backend': 'tensorrt'}, True),
+        ({'backend': 'torch'}, True),
+        ({'backend': 'torch', 'device': 'cpu'}, False),
+    ],
+)
+def test_which_backends_use_a_gpu(arguments: dict, uses: bool) -> None:
+    """A cluster's GPUs are reserved only for backends that run on them."""
+    assert make_backend(CATALOGUE['u2net'], **arguments).uses_gpu is uses
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'has_bf16', 'hint'),
+    [
+        ({}, True, '--precision auto is about twice as fast'),
+        ({'precision': 'auto'}, True, None),
+        ({'backend': 'onnxruntime'}, True, None),
+        ({'device': 'cuda'}, True, None),
+        ({}, False, None),
+    ],
+)
+def test_faster_precision_is_pointed_out(
+    arguments: dict, has_bf16: bool, hint: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line with factor and price, only where it helps."""
+    monkeypatch.setattr(choice, 'computes_in_bf16', lambda: has_bf16)
+    monkeypatch.setattr(choice, 'has_amx', lambda: False)
+    monkeypatch.setattr(choice, 'find_spec', lambda name: True)
+    options = {'model': 'u2net', 'precision': 'fp32', 'backend': 'auto', 'device': 'cpu'}
+    found = choice.faster_precision_hint(**{**options, **arguments})
+    assert found is None if hint is None else hint in found
+    assert found is None or '0.3 of 255 levels' in found
 
 
 @pytest.mark.parametrize(
@@ -406,7 +502,7 @@ def test_forked_children_leave_openvino_alone(
     remover = BackgroundRemover(spec, 'openvino', 'cpu')
     expected = remover([picture()])[0]
     monkeypatch.setattr(open_vino, '_loaded_in', [os.getppid()])  # as after a fork
-    monkeypatch.setattr(open_vino, 'shared_session', lambda *_: pytest.fail('used OpenVINO'))
+    monkeypatch.setattr(open_vino, 'run_session', lambda *_: pytest.fail('used OpenVINO'))
     gap = np.abs(remover([picture()])[0].astype(int) - expected)
     assert gap.max() <= 1
     int8 = BackgroundRemover(spec, 'openvino', 'cpu', 'int8', calibration='.')

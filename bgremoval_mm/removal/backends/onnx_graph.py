@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bgremoval_mm.removal.catalogue import ModelSpec
 from bgremoval_mm.removal.weights import WeightsError
 
-__all__ = ['make_batchable', 'to_half']
+__all__ = ['check_input', 'make_batchable', 'to_half']
 
 
 def make_batchable(content: bytes, spec: ModelSpec, batch: int = 0) -> bytes:
@@ -26,13 +28,8 @@ def make_batchable(content: bytes, spec: ModelSpec, batch: int = 0) -> bytes:
 
     graph = onnx.load_model_from_string(content)
     image = graph.graph.input[0]
-    shape = [d.dim_value for d in image.type.tensor_type.shape.dim]
-    if len(shape) != 4 or shape[1] not in (0, 3) or shape[2] not in (0, spec.size):
-        msg = (
-            f'the graph of {spec.name} must take (N, 3, {spec.size}, {spec.size}), '
-            f'but its input {image.name!r} is {shape}'
-        )
-        raise WeightsError(msg)
+    shape = [d.dim_param or d.dim_value for d in image.type.tensor_type.shape.dim]
+    check_input(image.name, shape, spec)
     if not spec.batchable:
         return content
     del graph.graph.output[1:]
@@ -45,6 +42,31 @@ def make_batchable(content: bytes, spec: ModelSpec, batch: int = 0) -> bytes:
     # Inner shapes that were recorded for a batch of one no longer hold.
     del graph.graph.value_info[:]
     return graph.SerializeToString()
+
+
+def check_input(name: str, shape: Sequence[int | str | None], spec: ModelSpec) -> None:
+    """Refuse a graph whose input is no batch of images of the model's size.
+
+    Args:
+        name: Name of the input.
+        shape: Its dimensions; a name, 0 or None where a dimension is open.
+        spec: The model.
+
+    Raises:
+        WeightsError: If the graph does not take one image tensor of the model's size.
+    """
+    wanted = (None, 3, spec.size, spec.size)
+    fixed = [each if isinstance(each, int) and each > 0 else None for each in shape]
+    if len(fixed) == 4 and all(
+        each is None or size is None or each == size
+        for each, size in zip(fixed, wanted, strict=True)
+    ):
+        return
+    msg = (
+        f'the graph of {spec.name} must take (N, 3, {spec.size}, {spec.size}), '
+        f'but its input {name!r} is {list(shape)}'
+    )
+    raise WeightsError(msg)
 
 
 def to_half(content: bytes) -> bytes:

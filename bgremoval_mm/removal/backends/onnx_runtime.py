@@ -13,11 +13,11 @@ from bgremoval_mm.removal.backends.base import (
     Settings,
     is_installed,
     read_weights,
-    threads_a_stream,
+    threads_per_stream,
 )
 from bgremoval_mm.removal.backends.buckets import bucket_of, pad
-from bgremoval_mm.removal.backends.onnx_graph import make_batchable, to_half
-from bgremoval_mm.removal.backends.sessions import shared_session
+from bgremoval_mm.removal.backends.onnx_graph import check_input, make_batchable, to_half
+from bgremoval_mm.removal.backends.sessions import run_session
 from bgremoval_mm.removal.weights import cache_dir
 
 logger = logging.getLogger(__name__)
@@ -41,14 +41,20 @@ class OnnxRuntimeBackend(Settings):
     @property
     def has_streams(self) -> bool:
         """Whether several runs can share the CPU's threads."""
+        return not self.uses_gpu
+
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether it runs on a GPU, on a machine that has one."""
         unknown = self.device == 'auto' and is_installed('onnxruntime-gpu')
-        return self.provider == _CUDA and not (self.device.startswith('cuda') or unknown)
+        return self.provider != _CUDA or self.device.startswith('cuda') or unknown
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 inputs (N, 3, h, w) to the model's first output, float32 (N, C, h, w)."""
-        session = shared_session(self, lambda: _make_session(self))
-        parts = [batch] if self.spec.batchable else np.split(batch, len(batch))
-        return np.concatenate([_run(session, part) for part in parts])
+        return np.concatenate([self._run_part(part) for part in self.parts(batch)])
+
+    def _run_part(self, part: np.ndarray) -> np.ndarray:
+        return run_session(self, lambda: _make_session(self), lambda session: _run(session, part))
 
 
 @dataclass(frozen=True)
@@ -61,22 +67,20 @@ class TensorRtBackend(OnnxRuntimeBackend):
 
     provider: ClassVar[str] = _TENSORRT
 
-    def run(self, batch: np.ndarray) -> np.ndarray:
-        """Float32 inputs (N, 3, h, w) to the model's first output, float32 (N, C, h, w)."""
-        parts = [batch] if self.spec.batchable else np.split(batch, len(batch))
-        return np.concatenate([self._run_part(part) for part in parts])
-
     def _run_part(self, part: np.ndarray) -> np.ndarray:
         bucket = bucket_of(len(part))
-        session = shared_session((self, bucket), lambda: _make_session(self, bucket))
-        return _run(session, part)
+        return run_session(
+            (self, bucket),
+            lambda: _make_session(self, bucket),
+            lambda session: _run(session, part),
+        )
 
 
 def _run(session: Any, batch: np.ndarray) -> np.ndarray:
     """Run a session; on a GPU with bound memory, padded to a bucket."""
     name = session.get_inputs()[0].name
     if session.get_providers()[0] == _CPU:
-        output: np.ndarray = session.run(None, {name: batch})[0]
+        output: np.ndarray = session.run([session.get_outputs()[0].name], {name: batch})[0]
         return output
     padded = pad(batch)
     binding = session.io_binding()
@@ -110,13 +114,17 @@ def _make_session(backend: OnnxRuntimeBackend, bucket: int = 0) -> Any:
         msg = "precision='fp16' needs a GPU; on a CPU take 'fp32', or 'bf16' with OpenVINO"
         raise DeviceError(msg)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads_a_stream(backend)
+    options.intra_op_num_threads = threads_per_stream(backend)
     options.log_severity_level = 3
-    graph = make_batchable(read_weights(backend), backend.spec, bucket)
+    graph = read_weights(backend)
+    if backend.batched or bucket:
+        graph = make_batchable(graph, backend.spec, bucket)
     # TensorRT chooses the precision of each layer itself.
     if backend.precision == 'fp16' and backend.provider == _CUDA:
         graph = to_half(graph)
     session = onnxruntime.InferenceSession(graph, options, providers=providers)
+    image = session.get_inputs()[0]
+    check_input(image.name, image.shape, backend.spec)
 
     wanted = providers[0] if isinstance(providers[0], str) else providers[0][0]
     if wanted not in session.get_providers():

@@ -15,10 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from bgremoval_mm.removal.backends.base import DeviceError, Settings, read_weights
+from bgremoval_mm.removal.backends.base import (
+    DeviceError,
+    Settings,
+    read_weights,
+    threads_in_all,
+)
 from bgremoval_mm.removal.backends.onnx_graph import make_batchable
 from bgremoval_mm.removal.backends.onnx_runtime import OnnxRuntimeBackend
-from bgremoval_mm.removal.backends.sessions import shared_session
+from bgremoval_mm.removal.backends.sessions import run_session
 from bgremoval_mm.removal.images import looks_like_image, read_image
 from bgremoval_mm.removal.preprocessing import preprocess
 from bgremoval_mm.removal.weights import cache_dir
@@ -39,13 +44,21 @@ class OpenVinoBackend(Settings):
         """Whether several runs can share the CPU's threads."""
         return True
 
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether it runs on a GPU: never."""
+        return False
+
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 inputs (N, 3, h, w) to the model's first output, float32 (N, C, h, w)."""
         if _is_inherited():
             return self._run_after_fork(batch)
-        session = shared_session(self, lambda: _Session(_compile(self)))
-        parts = [batch] if self.spec.batchable else np.split(batch, len(batch))
-        return np.concatenate([session.infer(part) for part in parts])
+        return np.concatenate([self._run_part(part) for part in self.parts(batch)])
+
+    def _run_part(self, part: np.ndarray) -> np.ndarray:
+        return run_session(
+            self, lambda: _Session(_compile(self)), lambda session: session.infer(part)
+        )
 
     def _run_after_fork(self, batch: np.ndarray) -> np.ndarray:
         """What a forked child does in place: OpenVINO's threads have stayed with the parent."""
@@ -145,8 +158,8 @@ def _compile(backend: OpenVinoBackend) -> Any:
         'PERFORMANCE_HINT': 'LATENCY' if backend.streams == 1 else 'THROUGHPUT',
         'NUM_STREAMS': backend.streams,
     }
-    if backend.num_threads:
-        options['INFERENCE_NUM_THREADS'] = backend.num_threads
+    if threads := threads_in_all(backend):
+        options['INFERENCE_NUM_THREADS'] = threads
     graph = make_batchable(read_weights(backend), backend.spec)
     if backend.precision == 'int8':
         model = core.read_model(quantised_model(backend, graph) / 'model.xml')

@@ -9,7 +9,7 @@ import numpy as np
 
 from bgremoval_mm.removal.backends.base import DeviceError, Settings, read_weights
 from bgremoval_mm.removal.backends.buckets import pad
-from bgremoval_mm.removal.backends.sessions import shared_session
+from bgremoval_mm.removal.backends.sessions import run_session
 
 PRECISIONS = ('fp32', 'bf16', 'fp16')
 MODELS = ('u2net', 'u2netp')
@@ -19,16 +19,21 @@ MODELS = ('u2net', 'u2netp')
 class TorchBackend(Settings):
     """U2-Net or U2-NetP in PyTorch, with the ONNX file's weights, channels last.
 
-    `num_threads` has no effect: PyTorch's threads are the process's, and its training's.
+    PyTorch's threads are the process's: `num_threads` above 0 sets them for all that computes in
+    it, as a DataLoader does in its workers.
     """
 
     compiled: ClassVar[bool] = False
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Float32 inputs (N, 3, h, w) to the model's first output, float32 (N, 1, h, w)."""
+        return run_session(
+            self, lambda: _load(self), lambda loaded: self._infer(loaded[0], loaded[1], batch)
+        )
+
+    def _infer(self, network: Any, device: Any, batch: np.ndarray) -> np.ndarray:
         import torch
 
-        network, device = shared_session(self, lambda: _load(self))
         kinds = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
         kind = kinds[self.precision]
         padded = pad(batch) if device.type == 'cuda' or self.compiled else batch
@@ -60,6 +65,8 @@ def _load(backend: TorchBackend) -> tuple[Any, Any]:
         raise ImportError(msg) from err
     from bgremoval_mm.removal import u2net
 
+    if backend.num_threads:
+        torch.set_num_threads(backend.num_threads)
     device = _device(backend.device, torch)
     if backend.precision == 'fp16' and device.type == 'cpu':
         msg = "precision='fp16' needs a GPU; on a CPU take 'fp32' or 'bf16'"

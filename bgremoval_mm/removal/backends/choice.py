@@ -1,0 +1,109 @@
+"""What `auto` stands for: which runtime and which precision. Decided without loading a runtime."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from importlib.util import find_spec
+
+from bgremoval_mm.removal.backends.base import is_installed
+from bgremoval_mm.removal.backends.torch_native import MODELS as TORCH_MODELS
+from bgremoval_mm.removal.catalogue import ModelSpec
+from bgremoval_mm.removal.cpu import computes_in_bf16, has_amx
+from bgremoval_mm.removal.errors import ArgumentError
+
+__all__ = ['choose_backend', 'choose_precision', 'faster_precision_hint', 'log_once']
+
+logger = logging.getLogger(__name__)
+
+_OPENVINO = 'pip install "bgremoval_mm[openvino]"'
+
+
+def choose_precision(backend: str, device: str) -> str:
+    """Return what ``precision='auto'`` is here, and log the reason."""
+    if backend not in ('auto', 'openvino'):
+        return _log_precision(
+            'fp32', f'backend={backend!r} takes another one only where it is named'
+        )
+    if _on_gpu(device) and backend == 'auto':
+        return _log_precision('fp32', 'on a GPU take fp16 or bf16 by name')
+    if not computes_in_bf16():
+        return _log_precision('fp32', 'this CPU has no instructions for bf16')
+    if find_spec('openvino') is None:
+        return _log_precision('fp32', f'bf16 needs OpenVINO, which is not installed: {_OPENVINO}')
+    return _log_precision('bf16', 'which this CPU computes in and OpenVINO uses')
+
+
+def _log_precision(precision: str, reason: str) -> str:
+    log_once(f"precision='auto': {precision}, {reason}")
+    return precision
+
+
+def choose_backend(spec: ModelSpec, precision: str, device: str) -> str:
+    """Return the fastest runtime that has this model in this precision, and log the reason.
+
+    Raises:
+        ArgumentError: If there is none.
+    """
+    backend, reason = _fastest(spec, precision, device)
+    log_once(f"backend='auto': {backend}, {reason}")
+    return backend
+
+
+def _fastest(spec: ModelSpec, precision: str, device: str) -> tuple[str, str]:
+    has_openvino = find_spec('openvino') is not None
+    on_gpu = _on_gpu(device)
+    if precision == 'int8':
+        return 'openvino', 'which alone has int8'
+    if precision == 'fp16':
+        if spec.name in TORCH_MODELS:
+            return 'torch', 'which has fp16 on GPUs'
+        return 'onnxruntime', f'which has fp16 of {spec.name} on GPUs'
+    if precision == 'bf16':
+        if has_openvino and not on_gpu:
+            return 'openvino', 'the fastest in bf16 on a CPU'
+        if spec.name in TORCH_MODELS:
+            return 'torch', 'which has bf16 on GPUs, and on CPUs without OpenVINO'
+        way_out = "take 'fp16' or 'fp32'" if on_gpu else f'install OpenVINO: {_OPENVINO}'
+        where = 'on a GPU' if on_gpu else 'on a CPU without OpenVINO'
+        msg = (
+            f"precision='bf16' {where} is there for {', '.join(TORCH_MODELS)}, "
+            f'but got model={spec.name!r}; {way_out}'
+        )
+        raise ArgumentError(msg)
+    if on_gpu:
+        return 'onnxruntime', "which runs on GPUs, with rembg's masks"
+    if has_openvino:
+        return 'openvino', "the fastest in fp32 on a CPU; masks are within one level of rembg's"
+    return 'onnxruntime', 'because OpenVINO, which is faster on CPUs, is not installed'
+
+
+def faster_precision_hint(model: str, precision: str, backend: str, device: str) -> str | None:
+    """Return one line on the faster precision that this machine has, or None.
+
+    Args:
+        model: Name of the model.
+        precision: The precision that was asked for.
+        backend: The backend that was asked for.
+        device: The device that was asked for.
+    """
+    on_cpu = device == 'cpu' or (device == 'auto' and not _on_gpu(device))
+    if precision != 'fp32' or backend not in ('auto', 'openvino') or not on_cpu:
+        return None
+    if not computes_in_bf16() or find_spec('openvino') is None:
+        return None
+    factor = 'about 4 times' if has_amx() else 'about twice'
+    return (
+        f'This CPU computes in bf16: --precision auto is {factor} as fast with u2net; its masks '
+        'differ by 0.3 of 255 levels on average (docs/performance.md).'
+    )
+
+
+def _on_gpu(device: str) -> bool:
+    return device.startswith('cuda') or (device == 'auto' and is_installed('onnxruntime-gpu'))
+
+
+@cache
+def log_once(message: str) -> None:
+    """Log a decision; removers are made anew for each image in pipelines."""
+    logger.info(message)
