@@ -1,4 +1,4 @@
-"""Start the engine again and again in fresh processes, and count those that hang: a program, no test.
+"""Start the engine again and again in fresh processes, and count those that hang: no test.
 
     python starts.py --starts 500 --at-once 6
 
