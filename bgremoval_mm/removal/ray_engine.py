@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from bgremoval_mm.removal.job import Job
 from bgremoval_mm.removal.manifest import Record
+from bgremoval_mm.removal.pool import DaemonPool, result_within
 
 __all__ = ['run_with_ray']
 
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 # What a dead actor costs at most; and small enough that each actor gets several blocks.
 BLOCK = 64
 _CPUS_A_WORKER = 4
+STALL_LIMIT = 3600.0  # seconds
 
 
 class Remover:
@@ -53,6 +55,7 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
     Raises:
         ImportError: If Ray is not installed.
         OSError: If the target takes no more.
+        StalledError: If Ray gave no result for an hour.
         RuntimeError: If an actor fails otherwise.
     """
     if not paths:
@@ -66,6 +69,7 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
 
     started_here = not ray.is_initialized()
     if started_here:
+        logger.info('starting Ray, which takes some seconds')
         ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.WARNING)
     try:
         context = ray.data.DataContext.get_current()
@@ -84,14 +88,30 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
             compute=ray.data.ActorPoolStrategy(size=count),
             **resources,
         )
-        for row in found.iter_rows():
-            yield Record.from_json(row['record'])
+        logger.info('Ray: %d actors, %d blocks of images', count, blocks)
+        rows = iter(found.iter_rows())
+        with DaemonPool(1) as pool:
+            while (row := _next_row(pool, rows)) is not None:
+                yield Record.from_json(row['record'])
     except RayTaskError as err:
         # What the actor met, as the local engine raises it.
         raise err.cause if isinstance(err.cause, Exception) else err from None
     finally:
         if started_here:
             ray.shutdown()
+
+
+def _next_row(pool: DaemonPool, rows: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the next result, None behind the last.
+
+    A block of images is done as a whole, and a cluster may have to start machines first: the limit
+    is a long one, but each minute without a result is reported.
+
+    Raises:
+        StalledError: If the cluster gave nothing within the limit.
+    """
+    future = pool.submit(next, rows, None)
+    return result_within(future, STALL_LIMIT, lambda: 'a block of images from Ray', lambda: False)
 
 
 def _resources(job: Job, workers: int, cluster: dict[str, float]) -> tuple[int, dict[str, Any]]:

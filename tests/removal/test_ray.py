@@ -56,11 +56,12 @@ def test_same_bytes_whatever_happens_to_actors(spec: ModelSpec, tree: Path, tmp_
 
     def kill_an_actor() -> None:
         deadline = time.monotonic() + 120
-        while len(list(target.rglob('*.png'))) < 20 and time.monotonic() < deadline:
-            time.sleep(0.005)
         pattern = ['pgrep', '-f', 'ray::MapWorker']
-        found = subprocess.run(pattern, capture_output=True, text=True, check=False)
-        killed.append(int(found.stdout.split()[0]))
+        while not killed and time.monotonic() < deadline:
+            time.sleep(0.005)
+            if any(True for _ in target.rglob('*.png')):
+                found = subprocess.run(pattern, capture_output=True, text=True, check=False)
+                killed.extend(int(pid) for pid in found.stdout.split()[:1])
         os.kill(killed[0], signal.SIGKILL)
 
     killer = threading.Thread(target=kill_an_actor)
