@@ -55,7 +55,7 @@ def _normal_forms(address: str | Path) -> tuple[str, list[PurePosixPath]]:
     if path is not None:
         return '', [PurePosixPath(os.path.realpath(path))]
     scheme, _, rest = text.partition('://')
-    host, slash, path_there = rest.partition('/')
+    host, slash, path_there = rest.lstrip('/').partition('/')
     container, at, behind = host.partition('@')
     # Azure: container@account. Elsewhere: user@host.
     host = container if scheme in ('abfs', 'abfss', 'az') or not at else behind

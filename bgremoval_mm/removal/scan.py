@@ -35,8 +35,8 @@ _SPECIAL = {
     stat.S_IFCHR: 'a character device',
     stat.S_IFBLK: 'a block device',
 }
-# Links that double the ways at each level would never end. No catalogue comes near this.
-_MOST_WAYS = 1000
+# Links below links that double the ways at each level would never end.
+_MOST_WAYS = 200
 
 
 class Entry(NamedTuple):
@@ -139,7 +139,7 @@ class _Open:
     prefix: str
     real: str
     entries: Iterator[os.DirEntry[str]]
-    linked: bool  # whether a link led here
+    links: int  # how many of them led here
     circle: str  # folder of the last link that led here and belongs to a circle, or nothing
 
 
@@ -165,7 +165,7 @@ class _Walk:
                 yield from self._look(folder, entry)
 
     def _open(
-        self, path: str, name: str, real: str, linked: bool = False, circle: str = ''
+        self, path: str, name: str, real: str, links: int = 0, circle: str = ''
     ) -> Iterator[Entry]:
         try:
             entries = sorted(os.scandir(path), key=lambda entry: entry.name)
@@ -174,7 +174,7 @@ class _Walk:
                 yield Entry(name, _state(path), unreadable=f'the folder cannot be read: {_of(err)}')
             return
         prefix = '' if path == self._root else name + '/'
-        self._stack.append(_Open(prefix, real, iter(entries), linked, circle))
+        self._stack.append(_Open(prefix, real, iter(entries), links, circle))
         self._above.add(real)
 
     def _look(self, folder: _Open, entry: os.DirEntry[str]) -> Iterator[Entry]:
@@ -202,21 +202,21 @@ class _Walk:
     def _enter(self, folder: _Open, entry: os.DirEntry[str], name: str) -> Iterator[Entry]:
         is_link = entry.is_symlink()
         real = os.path.realpath(entry.path) if is_link else _join(folder.real, entry.name)
-        linked = folder.linked or is_link
+        links = folder.links + is_link
         circle, reason = folder.circle, ''
         if real in self._above:
             reason = 'a link to a folder that it lies in'
         elif is_link and folder.real in (below := self._below(real)):
             reason = 'the second link of a circle of links' if circle in below else ''
             circle = folder.real
-        if linked and not reason:
+        if links > 1 and not reason:
             self._ways[real] += 1
             if self._ways[real] > _MOST_WAYS:
-                reason = f'links lead to this folder in more than {_MOST_WAYS:,} ways'
+                reason = f'links below links lead to this folder in more than {_MOST_WAYS} ways'
         if reason:
             yield Entry(name, _state(entry.path), unreadable=reason)
         else:
-            yield from self._open(entry.path, name, real, linked, circle)
+            yield from self._open(entry.path, name, real, links, circle)
 
     def _below(self, real: str) -> set[str]:
         """Return the folders that a walk from this one could reach, itself among them."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from bgremoval_mm.removal.apart import TargetError, check_apart, check_not_beside
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.output import OutputFolder
-from bgremoval_mm.removal.places import LocalPlace, Place, UrlPlace, open_place
+from bgremoval_mm.removal.places import LocalPlace, Place, UrlPlace, is_url, open_place
 from bgremoval_mm.removal.scan import Scan
 
 __all__ = ['open_source']
@@ -29,7 +29,9 @@ def open_source(src: str | Path, dst: str | Path, target: OutputFolder) -> tuple
     source = open_place(src)
     if isinstance(source, LocalPlace):
         if not source.root.exists():
-            msg = f'`src` must be an existing folder or image, but there is no {src}'
+            quoted = is_url(src) and '%' in str(src)
+            hint = ' (addresses are taken as they stand: write a blank, not %20)' if quoted else ''
+            msg = f'`src` must be an existing folder or image, but there is no {src}{hint}'
             raise FileNotFoundError(msg)
         if not source.root.is_dir() and not source.root.is_file():
             msg = f'`src` must be a folder or an image, but {src} is neither: a FIFO, a device ...'
