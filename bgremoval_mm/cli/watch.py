@@ -38,7 +38,8 @@ class Watcher:
         now = time.monotonic()
         seen: dict[str, tuple[_State, float]] = {}
         for entry in walk(self.folder):
-            if not entry.ignored:
+            # A folder that is gone may come back; one that cannot be read is reported.
+            if not entry.ignored and (entry.path != '.' or self.folder.is_dir()):
                 known = self._seen.get(entry.path)
                 since = known[1] if known is not None and known[0] == entry.state else now
                 seen[entry.path] = (entry.state, since)
@@ -48,8 +49,9 @@ class Watcher:
     def take(self) -> set[str]:
         """Look, and return the complete files that were not returned before as they are now."""
         new = {path for path in self.settled() if self._done.get(path) != self._seen[path][0]}
-        for path in new:
-            self._done[path] = self._seen[path][0]
+        # What went is forgotten, so that it is tried again when it comes back.
+        self._done = {path: state for path, state in self._done.items() if path in self._seen}
+        self._done |= {path: self._seen[path][0] for path in new}
         return new
 
     def run(

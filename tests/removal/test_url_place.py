@@ -6,7 +6,7 @@ import os
 import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from PIL import Image
@@ -26,8 +26,8 @@ class PlainFileSystem(memory_module.MemoryFileSystem):
 
     protocol = 'plain'
     root_marker = '/'
-    store: dict[str, Any] = {}
-    pseudo_dirs = ['']
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = ['']
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
@@ -193,7 +193,7 @@ def test_errors_of_a_stores_client(
         return real_pipe(path, content, **options)
 
     monkeypatch.setattr(memory, 'pipe_file', pipe_file)
-    with pytest.raises(TargetError, match='cannot write to memory://new: .*the bucket is closed'):
+    with pytest.raises(TargetError, match=r'cannot write to memory://new: .*the bucket is closed'):
         run('memory://in', 'memory://new', output='rgb')
 
 
