@@ -195,6 +195,7 @@ def remove_tree(
     target.sweep(images)
     known, formats = _known(job, wanted)
     todo = images if overwrite else _select(job, images, known, checksum, progress)
+    del known  # large, and the run is long
     summary.skipped = len(images) - len(todo)
     run = _engine(engine, job.with_threads(num_threads), workers)
 
