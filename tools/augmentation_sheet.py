@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from bgremoval_mm.removal import CATALOGUE, BackgroundRemover, ImageError, read_image
-from bgremoval_mm.removal.images import looks_like_image
+from bgremoval_mm.removal.scan import scan_tree
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
@@ -99,8 +99,8 @@ def find_photos(paths: list[Path]) -> list[Path]:
         if not path.exists():
             msg = f'there is no {path}'
             raise FileNotFoundError(msg)
-        below = sorted(each for each in path.rglob('*') if each.is_file()) if path.is_dir() else []
-        files += [each for each in below if looks_like_image(each)] if path.is_dir() else [path]
+        is_folder = path.is_dir()
+        files += [path / name for name in scan_tree(path).images] if is_folder else [path]
     if not files:
         msg = f'there is no image in {", ".join(map(str, paths))}'
         raise FileNotFoundError(msg)

@@ -37,6 +37,7 @@ from bgremoval_mm.preparation.label_map_files import (
 from bgremoval_mm.preparation.parallel import add_workers_argument, for_each
 from bgremoval_mm.preparation.photos import report_photos, survey
 from bgremoval_mm.removal.files import sweep_leftovers, write_atomically
+from bgremoval_mm.removal.scan import is_litter
 
 URL = 'https://github.com/bearpaw/clothing-co-parsing/archive/HEAD.zip'
 LAYOUT = Layout('CCP', ('photos', 'annotations', 'label_list.mat'))
@@ -91,7 +92,7 @@ def check(root: Path, progress: bool = True) -> Findings:
             f'{root / "label_list.mat"} must hold null and the {len(CCP_CLASSES)} labels of CCP, '
             f'but holds {len(labels)}: {first_few(labels)}'
         )
-    photos = {path.stem for path in (root / 'photos').glob('*.jpg')}
+    photos = set(_stems(root / 'photos', '*.jpg'))
     names = annotated(root)
     alone = sorted(set(names) - photos)
     if alone:
@@ -115,8 +116,13 @@ def check(root: Path, progress: bool = True) -> Findings:
 
 
 def annotated(root: Path) -> list[str]:
-    """Names, e.g. ``'0001'``, of the photographs with pixel-level annotation, sorted."""
-    return sorted(path.stem for path in (root / _LABELS).glob('*.mat'))
+    """Return the names, e.g. ``'0001'``, of the photographs with pixel-level annotation, sorted."""
+    return sorted(_stems(root / _LABELS, '*.mat'))
+
+
+def _stems(folder: Path, pattern: str) -> list[str]:
+    """Return the files' names without suffix, without what a Mac's archive holds beside them."""
+    return [path.stem for path in folder.glob(pattern) if not is_litter(path.name)]
 
 
 def split(names: Iterable[str], seed: int = SEED) -> dict[str, list[str]]:

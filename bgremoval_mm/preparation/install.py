@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from bgremoval_mm.datasets.classification import first_few, what_is_at
 from bgremoval_mm.preparation.findings import PreparationError
+from bgremoval_mm.removal.scan import is_litter
 
 _TIMEOUT_SECONDS = 30
 
@@ -40,8 +41,8 @@ class Layout:
     kept: tuple[str, ...] = ('license', 'licence', 'readme')
 
     def wants(self, path: PurePosixPath) -> bool:
-        """Whether a file belongs to it."""
-        if any(part.startswith('.') for part in path.parts):
+        """Return whether a file belongs to it."""
+        if any(map(is_litter, path.parts)):
             return False
         if path.parts[0] in self.needed:
             return True
@@ -240,22 +241,23 @@ def _name_in_zip(info: zipfile.ZipInfo) -> str:
 
 
 def _below_top(layout: Layout, members: Sequence[_Member], src: Path) -> list[_Member]:
-    """The files that belong to the data set, with paths from its own folder on."""
-    # A Mac adds a folder of its own to archives.
+    """Return the files that belong to the data set, with paths from its own folder on."""
+    # A Mac adds a folder of its own to archives, and hidden files to folders.
     members = [member for member in members if member.path.parts[0] != '__MACOSX']
-    tops = {member.path.parts[0] for member in members}
+    held = {member.path.parts[0] for member in members}
+    tops = {name for name in held if not is_litter(name)}
     if len(tops) == 1 and layout.missing_in(tops):
         members = [
             _Member(PurePosixPath(*member.path.parts[1:]), member.size, member.read)
             for member in members
-            if len(member.path.parts) > 1
+            if len(member.path.parts) > 1 and member.path.parts[0] in tops
         ]
     wanted = [member for member in members if layout.wants(member.path)]
     missing = layout.missing_in({member.path.parts[0] for member in wanted})
     if missing:
         msg = (
             f'{src} is not {layout.name}: it must hold {", ".join(layout.needed)}, or one folder '
-            f'that does, but has no {", ".join(missing)}; it holds {first_few(sorted(tops))}'
+            f'that does, but has no {", ".join(missing)}; it holds {first_few(sorted(held))}'
         )
         raise PreparationError(msg)
     return wanted

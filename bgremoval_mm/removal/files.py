@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import socket
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 
-_HOST = socket.gethostname().replace('-', '_')[:40]
-_SUFFIX = '.part'
+__all__ = ['is_leftover', 'sweep_leftovers', 'temporary_name', 'write_atomically']
 
-# Only setting the mask tells what it is. Done once, here, because it is not safe with threads.
-_UMASK = os.umask(0)
-os.umask(_UMASK)
+_HOST = socket.gethostname().replace('-', '_')[:40]
+_NAME = re.compile(rf'\.tmp-{re.escape(_HOST)}-(\d+)-.*\.part')
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -21,31 +21,43 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OSError: As the file system reports it; nothing is left behind then.
     """
-    prefix = f'.tmp-{_HOST}-{os.getpid()}-'
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=_SUFFIX)
+    temporary = path.parent / temporary_name()
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, 'wb') as file:
             file.write(content)
-        # mkstemp makes files that only their owner can read.
-        Path(temporary).chmod(0o666 & ~_UMASK)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def temporary_name() -> str:
+    """Return a new name, of this machine and process, for a file that is not yet whole."""
+    return f'.tmp-{_HOST}-{os.getpid()}-{secrets.token_hex(8)}.part'
+
+
+def is_leftover(name: str) -> bool:
+    """Return whether a file was left half-written by a process of this machine that has ended."""
+    found = _NAME.fullmatch(name)
+    return found is not None and not _is_alive(int(found[1]))
 
 
 def sweep_leftovers(folder: Path) -> None:
     """Delete the temporary files that killed processes of this machine left in a folder."""
-    for path in folder.glob(f'.tmp-{_HOST}-*{_SUFFIX}'):
-        pid = path.name.removeprefix(f'.tmp-{_HOST}-').partition('-')[0]
-        if pid.isdigit() and not _is_alive(int(pid)):
-            path.unlink(missing_ok=True)
+    try:
+        leftovers = [path for path in folder.iterdir() if is_leftover(path.name)]
+    except OSError:
+        return  # not there, or reported when it is written to
+    for path in leftovers:
+        with suppress(OSError):
+            path.unlink()
 
 
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

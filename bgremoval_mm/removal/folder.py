@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
-import zlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,26 +12,32 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from bgremoval_mm.removal.apart import TargetError, check_apart, check_not_source
 from bgremoval_mm.removal.catalogue import ModelSpec, get_model
 from bgremoval_mm.removal.cutouts import CutoutFolder
-from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.given_masks import open_masks
 from bgremoval_mm.removal.job import Job
-from bgremoval_mm.removal.manifest import Record, latest
-from bgremoval_mm.removal.options import ENGINES, MAX_BYTES, MAX_PIXELS, OUTPUTS, Output
+from bgremoval_mm.removal.manifest import Record, TargetWriteError, latest
+from bgremoval_mm.removal.options import (
+    ENGINES,
+    MAX_BYTES,
+    MAX_PIXELS,
+    OUTPUTS,
+    Output,
+)
 from bgremoval_mm.removal.output import OutputFolder
-from bgremoval_mm.removal.places import LocalPlace, Place, UrlPlace, open_place
+from bgremoval_mm.removal.places import LocalPlace
 from bgremoval_mm.removal.remover import BackgroundRemover
-from bgremoval_mm.removal.scan import Scan
+from bgremoval_mm.removal.results import delete_superseded, format_of
+from bgremoval_mm.removal.shard import Shard
+from bgremoval_mm.removal.source import open_source
 from bgremoval_mm.removal.store import MaskStore
 from bgremoval_mm.removal.weights import check_licence
 
-__all__ = ['TargetError', 'TreeSummary', 'remove_tree']
+__all__ = ['TargetError', 'TreeSummary', 'check_apart', 'check_not_source', 'remove_tree']
 
 logger = logging.getLogger(__name__)
-
-
-class TargetError(BgremovalError, RuntimeError):
-    """The target cannot be written to, or must not be."""
 
 
 @dataclass
@@ -48,6 +52,7 @@ class TreeSummary:
         flagged: Flags by path, for each image of this run whose mask is suspicious.
         ignored: Files that are no images.
         seconds: Wall-clock time.
+        noted: Note by path, for each image of this run that was read with one, e.g. an animation.
     """
 
     folder: Path | str
@@ -57,6 +62,7 @@ class TreeSummary:
     flagged: dict[str, tuple[str, ...]] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    noted: dict[str, str] = field(default_factory=dict)
 
     def note(self, record: Record) -> None:
         """Count what became of an image."""
@@ -66,6 +72,8 @@ class TreeSummary:
         self.done += 1
         if record.quality is not None and record.quality.flags:
             self.flagged[record.path] = record.quality.flags
+        if record.note:
+            self.noted[record.path] = record.note
 
 
 def remove_tree(
@@ -92,6 +100,7 @@ def remove_tree(
     workers: int = 0,
     accept: Callable[[str], bool] | None = None,
     mask_dir: str | Path | None = None,
+    num_threads: int = 0,
 ) -> TreeSummary:
     """Remove the background of every image below a folder.
 
@@ -127,8 +136,10 @@ def remove_tree(
         engine: ``'local'``, or ``'ray'``: on a Ray cluster, or on all cores of this machine.
         workers: Number of Ray actors; 0 takes one a GPU, or one every four CPU cores.
         accept: Which images to do, by their path; the others are left out.
-        mask_dir: Root of a MaskStore of these images: its masks are taken, and the network is run
-            for those only that it lacks. Gives full-size results in any colour within minutes.
+        mask_dir: Root of a MaskStore of these images, a path or an address: its masks are taken,
+            and the network is run for those only that it lacks. Gives full-size results in any
+            colour within minutes.
+        num_threads: CPU threads of the networks in all; 0 takes all cores.
 
     Returns:
         What was done.
@@ -137,89 +148,87 @@ def remove_tree(
         FileNotFoundError: If `src` does not exist.
         TargetError: If `dst` lies in `src`, or cannot be written to (any more): full disk,
             read-only file system. What was done is kept.
+        ArgumentError: If an argument is none of these, or the masks of `mask_dir` are of another
+            model or precision. It is a ValueError.
         ValueError, DeviceError, WeightsError, ImportError: See BackgroundRemover.
     """
     started = time.monotonic()
     if engine not in ENGINES:
         msg = f'`engine` must be one of {", ".join(ENGINES)}, but got {engine!r}'
-        raise ValueError(msg)
-    part = _Shard.parse(shard)
-    check_licence(get_model(model), accept_licence)
-    remover = BackgroundRemover(
-        model,
-        backend,
-        device,
-        precision,
-        batch_size,
+        raise ArgumentError(msg)
+    if not isinstance(num_threads, int) or num_threads < 0:
+        msg = f'`num_threads` must be a number of CPU threads, 0 for all, but got {num_threads!r}'
+        raise ArgumentError(msg)
+    part = Shard.parse(shard)
+    make_remover = partial(
+        BackgroundRemover,
+        backend=backend,
+        device=device,
+        batch_size=batch_size,
+        num_threads=num_threads,
         accept_licence=accept_licence,
         calibration=calibration,
     )
-    second = second_model and BackgroundRemover(
-        second_model, backend, device, batch_size=batch_size, accept_licence=accept_licence
+    check_licence(get_model(model), accept_licence)
+    if second_model is not None:
+        check_licence(get_model(second_model), accept_licence)
+    remover = make_remover(model, precision=precision)
+    second = (
+        make_remover(second_model, precision=remover.precision)
+        if second_model is not None
+        else None
     )
     target = _make_target(dst, output, model, fill, remover.precision, file_format)
     target.use_manifest(part.name)
-    source, scan = _open_source(src, target)
-    images = [path for path in scan.images if part.holds(path) and (accept is None or accept(path))]
-    store = _open_masks(mask_dir, model, remover.precision, output, bool(second))
-    job = Job(source, target, remover, second or None, store, max_pixels, max_bytes)
+    source, scan = open_source(src, dst, target)
+
+    def wanted(path: str) -> bool:
+        # A root that cannot be read concerns each part.
+        return (path == '.' or part.holds(path)) and (accept is None or accept(path))
+
+    images = list(filter(wanted, scan.images))
+    store = _open_masks(mask_dir, model, remover.precision, output, second is not None)
+    job = Job(source, target, remover, second, store, max_pixels, max_bytes)
 
     where = target.folder if isinstance(target.place, LocalPlace) else target.place.address
     summary = TreeSummary(where, ignored=scan.ignored)
     target.sweep(images)
-    todo = images if overwrite else _select(job, images, part, checksum, progress)
+    known, formats = _known(job, wanted)
+    todo = images if overwrite else _select(job, images, known, checksum, progress)
+    del known  # large, and the run is long
     summary.skipped = len(images) - len(todo)
-    run = _engine(engine, job.with_threads(0), workers)
+    run = _engine(engine, job.with_threads(num_threads), workers)
+
+    def note(record: Record) -> None:
+        target.manifest.append(record)
+        summary.note(record)
+
     try:
-        for path, reason in scan.unreadable.items():
-            record = target.failure(path, reason)
-            target.manifest.append(record)
-            summary.note(record)
-        with (
-            tqdm(
-                total=len(todo), desc=remover.spec.name, unit=' images', disable=not progress
-            ) as bar,
-            closing(run(todo)) as records,
-        ):
-            for record in records:
-                target.manifest.append(record)
-                summary.note(record)
-                bar.set_postfix(failed=len(summary.failed), refresh=False)
-                bar.update()
-    except OSError as err:
+        try:
+            for path, reason in scan.unreadable.items():
+                if wanted(path):
+                    note(target.failure(path, reason))
+            with (
+                tqdm(
+                    total=len(todo), desc=remover.spec.name, unit=' images', disable=not progress
+                ) as bar,
+                closing(run(todo)) as records,
+            ):
+                for record in records:
+                    note(record)
+                    bar.set_postfix(failed=len(summary.failed), refresh=False)
+                    bar.update()
+        finally:
+            target.manifest.flush()
+        delete_superseded(
+            target.place, [path for path in images if path not in summary.failed], formats
+        )
+    except TargetWriteError as err:
         msg = f'cannot write to {where}: {err}. What was done is kept; run again to go on.'
         raise TargetError(msg) from err
     finally:
-        target.manifest.flush()
         summary.seconds = time.monotonic() - started
     return summary
-
-
-@dataclass(frozen=True)
-class _Shard:
-    """The i-th of n parts of a tree's images."""
-
-    index: int
-    count: int
-
-    @classmethod
-    def parse(cls, text: str | None) -> _Shard:
-        """The part that ``'i/n'`` names; None is the whole."""
-        if text is None:
-            return cls(1, 1)
-        found = re.fullmatch(r'(\d+)/(\d+)', text)
-        if found is None or not 1 <= int(found[1]) <= int(found[2]):
-            msg = f"`shard` must be 'i/n' with i from 1 to n, e.g. '3/8', but got {text!r}"
-            raise ValueError(msg)
-        return cls(int(found[1]), int(found[2]))
-
-    @property
-    def name(self) -> str:
-        return '' if self.count == 1 else f'{self.index}-of-{self.count}'
-
-    def holds(self, path: str) -> bool:
-        key = zlib.crc32(path.encode(errors='surrogateescape'))
-        return key % self.count == self.index - 1
 
 
 def _make_target(
@@ -232,11 +241,11 @@ def _make_target(
 ) -> OutputFolder:
     if output not in OUTPUTS:
         msg = f'`output` must be one of {", ".join(OUTPUTS)}, but got {output!r}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     if output == 'store':
         if file_format != 'png':
             msg = f"`file_format` must be png for output='store', but got {file_format!r}"
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         return MaskStore(dst, model, precision)
     return CutoutFolder(dst, output, model, fill, precision, file_format)
 
@@ -255,60 +264,33 @@ def _open_masks(
             '`mask_dir` takes masks that were made before: it goes neither with '
             "output='store' nor with `second_model`"
         )
-        raise ValueError(msg)
-    store = MaskStore(mask_dir, model, precision)
-    if not store.manifest.exists():
-        msg = (
-            f'`mask_dir` must be the root of a mask store, but there is no {store.manifest.address}'
-        )
-        raise FileNotFoundError(msg)
-    return store
+        raise ArgumentError(msg)
+    return open_masks(mask_dir, model, precision)
 
 
-def _open_source(src: str | Path, target: OutputFolder) -> tuple[Place, Scan]:
-    """The images' place and what it holds. A single image is its folder's only one.
+def _known(
+    job: Job, wanted: Callable[[str], bool]
+) -> tuple[dict[str, Record], dict[str, set[str]]]:
+    """Return the last record of each image, and the other formats that it was ever written in."""
+    formats: dict[str, set[str]] = {}
+    current = job.target.params.get('format', 'png')
 
-    Raises:
-        FileNotFoundError: If there is nothing.
-        TargetError: If the target lies in it.
-    """
-    source = open_place(src)
-    if isinstance(source, LocalPlace):
-        if not source.root.exists():
-            msg = f'`src` must be an existing folder or image, but there is no {src}'
-            raise FileNotFoundError(msg)
-        if source.root.is_file():
-            return LocalPlace(source.root.parent), source.scan()
-        if isinstance(target.place, LocalPlace):
-            _check_apart(src, target, target.place.root.resolve(), source.root.resolve())
-        return source, source.scan()
-    if isinstance(target.place, UrlPlace):
-        _check_apart(src, target, Path(target.place.address), Path(source.address))
-    scan = source.scan()
-    if not scan.images and not scan.ignored:
-        msg = f'`src` must be an address with images below it, but there is no file below {src}'
-        raise FileNotFoundError(msg)
-    return source, scan
+    def read() -> Iterator[Record]:
+        for record in job.target.manifest.records():
+            if not wanted(record.path):
+                continue
+            if record.status == 'ok' and format_of(record) != current:
+                formats.setdefault(record.path, set()).add(format_of(record))
+            # A catalogue's figures would fill the memory.
+            yield replace(record, quality=None, params=_shared(record, job))
+
+    return latest(read()), formats
 
 
-def _check_apart(src: str | Path, target: OutputFolder, inner: Path, outer: Path) -> None:
-    if inner.is_relative_to(outer):
-        msg = (
-            f'the results would lie in {target.place.address}, inside the image folder {src}: they '
-            'would be taken for images by the next run, and by training. Choose a folder '
-            'outside it.'
-        )
-        raise TargetError(msg)
-
-
-def _select(job: Job, images: list[str], part: _Shard, checksum: bool, progress: bool) -> list[str]:
-    """The images that are still to be done."""
-    known = latest(
-        # A catalogue's figures would fill the memory.
-        replace(record, quality=None, params=_shared(record, job))
-        for record in job.target.manifest.records()
-        if part.holds(record.path)
-    )
+def _select(
+    job: Job, images: list[str], known: dict[str, Record], checksum: bool, progress: bool
+) -> list[str]:
+    """Return the images that are still to be done."""
     return [
         path
         for path in tqdm(images, 'checking', disable=not (progress and known), leave=False)

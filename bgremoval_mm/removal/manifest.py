@@ -6,22 +6,44 @@ import errno
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images import SourceStamp
 from bgremoval_mm.removal.masks import MaskQuality
 from bgremoval_mm.removal.places import UrlPlace
+from bgremoval_mm.removal.text import printable
 
 logger = logging.getLogger(__name__)
 
 FILE_NAME = 'manifest.jsonl'
 _HOLD_RECORDS = 1000
 _HOLD_SECONDS = 60
+# Bytes of a name that are no UTF-8, and what Python's `splitlines` takes for the end of a line.
+_ESCAPED = re.compile('[\ud800-\udfff\x85\u2028\u2029]')
+_START = b'{"path":'
+
+
+class TargetWriteError(BgremovalError, OSError):
+    """A result or a record cannot be written; `errno` is that of the target's own error."""
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Raise a TargetWriteError where the target refuses to be written to."""
+    try:
+        yield
+    except TargetWriteError:
+        raise
+    except OSError as err:
+        raise TargetWriteError(err.errno, err.strerror or str(err), err.filename) from err
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +81,14 @@ class Record:
     second_model: str = ''
 
     def to_json(self) -> str:
-        """One line of JSON, without what is empty."""
+        """Return one line of JSON, without what is empty, that is valid UTF-8."""
         kept = {key: value for key, value in asdict(self).items() if value not in (None, '', 0.0)}
-        return json.dumps(kept, ensure_ascii=False, separators=(',', ':'))
+        line = json.dumps(kept, ensure_ascii=False, separators=(',', ':'))
+        return _ESCAPED.sub(lambda found: f'\\u{ord(found[0]):04x}', line)
 
     @classmethod
     def from_json(cls, line: str) -> Record:
-        """The record of a line.
+        """Return the record of a line.
 
         Raises:
             ValueError, TypeError, KeyError: If the line is no whole record.
@@ -81,7 +104,7 @@ class Record:
         return cls(**fields)
 
     def is_made_by(self, model_hash: str, params: dict[str, Any]) -> bool:
-        """Whether this is a success of that model with those parameters."""
+        """Return whether this is a success of that model with those parameters."""
         return (self.status, self.model_hash, self.params) == ('ok', model_hash, params)
 
 
@@ -105,30 +128,32 @@ class Manifest:
         self._ends_a_line = False
 
     def exists(self) -> bool:
-        """Whether there is anything to read."""
+        """Return whether there is anything to read."""
         return any(True for _ in self._files())
 
     def append(self, record: Record) -> None:
         """Add a record.
 
         Raises:
-            OSError: If it cannot be written, e.g. because the disk is full.
+            TargetWriteError: If it cannot be written, e.g. because the disk is full.
         """
-        line = (record.to_json() + '\n').encode(errors='surrogateescape')
-        if not self._ends_a_line and self._is_torn():
-            line = b'\n' + line
-        self.folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        try:
-            written = os.write(handle, line)
-        finally:
-            os.close(handle)
-        if written < len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-        self._ends_a_line = True
+        line = (record.to_json() + '\n').encode()
+        with writing():
+            if not self._ends_a_line and self._is_torn():
+                line = b'\n' + line
+            self._ends_a_line = False
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+            try:
+                written = os.write(handle, line)
+            finally:
+                os.close(handle)
+            if written < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            self._ends_a_line = True
 
     def _is_torn(self) -> bool:
-        """Whether the last line was left without its end by a process that was killed."""
+        """Return whether the last line was left without its end by a process that was killed."""
         if not self.path.exists() or self.path.stat().st_size == 0:
             return False
         with self.path.open('rb') as file:
@@ -139,17 +164,18 @@ class Manifest:
         """Nothing is held back."""
 
     def records(self) -> Iterator[Record]:
-        """Every record, superseded ones among them, one at a time."""
+        """Yield every record, superseded ones among them, one at a time."""
         for path in self._files():
-            with path.open(encoding='utf-8', errors='surrogateescape') as file:
+            with path.open('rb') as file:  # whose lines end at b'\n' alone
                 yield from _parse(file, str(path))
 
     def read(self) -> dict[str, Record]:
-        """The last record of each path."""
+        """Return the last record of each path."""
         return latest(self.records())
 
     def _files(self) -> Iterator[Path]:
-        return iter(sorted(self.folder.glob(_file_name('*', separator=''))))
+        found = sorted(self.folder.glob(_file_name('*', separator='')))
+        return (path for path in found if path.is_file())
 
 
 class RemoteManifest:
@@ -172,7 +198,7 @@ class RemoteManifest:
         self._since = time.monotonic()
 
     def exists(self) -> bool:
-        """Whether there is anything to read."""
+        """Return whether there is anything to read."""
         return any(True for _ in self._files())
 
     def append(self, record: Record) -> None:
@@ -185,24 +211,25 @@ class RemoteManifest:
         """Write what is held back.
 
         Raises:
-            OSError: If it cannot be written.
+            TargetWriteError: If it cannot be written.
         """
         self._since = time.monotonic()
         if self._held:
             lines = ''.join(record.to_json() + '\n' for record in self._held)
             name = _file_name(f'{self._prefix}-{self._number:06}')
-            self._place.write(name, lines.encode(errors='surrogateescape'))
+            with writing():
+                self._place.write(name, lines.encode())
             self._number += 1
             self._held.clear()
 
     def records(self) -> Iterator[Record]:
-        """Every record that is written, superseded ones among them, one at a time."""
+        """Yield every record that is written, superseded ones among them, one at a time."""
         for name in self._files():
-            text = self._place.read(name).decode(errors='surrogateescape')
-            yield from _parse(text.splitlines(), f'{self._place.address}/{name}')
+            lines = self._place.read(name).split(b'\n')
+            yield from _parse(lines, f'{self._place.address}/{name}')
 
     def read(self) -> dict[str, Record]:
-        """The last record of each path."""
+        """Return the last record of each path."""
         return latest(self.records())
 
     def _files(self) -> Iterator[str]:
@@ -215,7 +242,7 @@ def _file_name(part: str, separator: str = '-') -> str:
 
 
 def latest(records: Iterable[Record]) -> dict[str, Record]:
-    """The last record of each path; of two made at one time, the later in order."""
+    """Return the last record of each path; of two made at one time, the later in order."""
     found: dict[str, Record] = {}
     for record in records:
         known = found.get(record.path)
@@ -224,16 +251,27 @@ def latest(records: Iterable[Record]) -> dict[str, Record]:
     return found
 
 
-def _parse(lines: Iterable[str], source: str) -> Iterator[Record]:
+def _parse(lines: Iterable[bytes], source: str) -> Iterator[Record]:
     torn = 0
-    for line in lines:
-        if not line.strip():
-            continue
-        try:
-            yield Record.from_json(line)
-        except (ValueError, TypeError, KeyError):
+    for line in filter(bytes.strip, lines):
+        record = _whole(line)
+        if record is None:
             torn += 1
+            # A record may follow on the same line, written by another process.
+            start = line.rfind(_START)
+            record = _whole(line[start:]) if start > 0 else None
+        if record is not None:
+            yield record
     if torn:
         logger.warning(
-            '%s: %d damaged line(s) passed over; their images are done again', source, torn
+            '%s: %d damaged line(s) passed over; their images are done again',
+            printable(source),
+            torn,
         )
+
+
+def _whole(line: bytes) -> Record | None:
+    try:
+        return Record.from_json(line.decode(errors='surrogateescape'))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None

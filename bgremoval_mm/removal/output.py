@@ -12,9 +12,12 @@ import numpy as np
 
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.catalogue import ModelSpec
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.images import SourceImage
-from bgremoval_mm.removal.manifest import Manifest, Record, RemoteManifest
+from bgremoval_mm.removal.manifest import Manifest, Record, RemoteManifest, writing
 from bgremoval_mm.removal.places import UrlPlace, is_url, open_place
+
+__all__ = ['OutputFolder', 'join']
 
 
 class OutputFolder(ABC):
@@ -37,7 +40,8 @@ class OutputFolder(ABC):
         self, folder: str | Path, spec: ModelSpec, params: dict[str, Any], suffix: str = '.png'
     ) -> None:
         self.place = open_place(folder)
-        self.folder = Path(folder)  # of no use where that is an address
+        # Of no use where that is an address.
+        self.folder = Path(folder if isinstance(self.place, UrlPlace) else self.place.address)
         self.spec = spec
         self.params = params
         self.suffix = suffix
@@ -51,28 +55,28 @@ class OutputFolder(ABC):
             self.manifest = Manifest(Path(self.place.address), part)
 
     def name(self, image: str) -> str:
-        """Name of an image's result, below the folder.
+        """Return the name of an image's result, below the folder.
 
         Args:
             image: Path of the image below the image folder, with ``/``.
 
         Raises:
-            ValueError: If the path is absolute or leads out of the folder.
+            ArgumentError: If the path is absolute or leads out of the folder.
         """
         parts = PurePosixPath(image)
         if parts.is_absolute() or '..' in parts.parts or not parts.name:
             msg = f'`image` must be a path below the image folder, but got {image!r}'
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         return str(parts) + self.suffix
 
     def path(self, image: str) -> Path:
-        """Where the result of an image lies, in a folder of this machine.
+        """Return where the result of an image lies, in a folder of this machine.
 
         Args:
             image: Path of the image below the image folder, with ``/``.
 
         Raises:
-            ValueError: If the path is absolute or leads out of the folder.
+            ArgumentError: If the path is absolute or leads out of the folder.
         """
         return Path(self.place.address) / self.name(image)
 
@@ -81,7 +85,7 @@ class OutputFolder(ABC):
 
         Writing sweeps each folder too, but only those in which there is still something to do.
         """
-        self.place.sweep({str(PurePosixPath(image).parent) for image in images})
+        self.place.sweep({'.', *(str(PurePosixPath(image).parent) for image in images)})
 
     def put(self, image: str, source: SourceImage, mask: np.ndarray, constant: bool) -> Record:
         """Write the result of an image and record it in the manifest; see `write`."""
@@ -110,7 +114,7 @@ class OutputFolder(ABC):
             What is to be recorded of it.
 
         Raises:
-            OSError: If it cannot be written; no half-written file is left.
+            TargetWriteError: An OSError, if it cannot be written; no half-written file is left.
         """
         record = Record(
             path=image,
@@ -126,11 +130,12 @@ class OutputFolder(ABC):
             time=_now(),
             second_model=second[0] if second else '',
         )
-        self.place.write(self.name(image), self.encode(source, mask, record))
+        with writing():
+            self.place.write(self.name(image), self.encode(source, mask, record))
         return record
 
     def failure(self, image: str, reason: str) -> Record:
-        """What is to be recorded of an image that has no result."""
+        """Return what is to be recorded of an image that has no result."""
         return Record(
             path=image,
             status='error',
@@ -143,11 +148,11 @@ class OutputFolder(ABC):
 
     @abstractmethod
     def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> bytes:
-        """Content of the result's file."""
+        """Return the content of the result's file."""
 
 
 def join(root: str | Path, name: str) -> str | Path:
-    """A folder below a folder, be it a path or an address."""
+    """Return a folder below a folder, be it a path or an address."""
     return f'{str(root).rstrip("/")}/{name}' if is_url(root) else Path(root) / name
 
 

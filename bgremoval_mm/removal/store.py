@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import struct
@@ -22,6 +23,8 @@ from bgremoval_mm.removal.manifest import Record
 from bgremoval_mm.removal.output import OutputFolder, join
 
 _TEXT_KEY = 'bgremoval_mm'
+# No file can have that name: it is too long, or leads through a file.
+_NO_SUCH_NAME = frozenset((errno.ENAMETOOLONG, errno.ENOTDIR))
 _AFTER_HEADER = 33  # bytes: the signature and the IHDR chunk
 # Without a filter before compression masks are smaller, and a third faster to decode in training.
 _PNG_OPTIONS = (
@@ -56,7 +59,7 @@ class StoredMask:
     params: dict[str, Any]
 
     def full_size(self, method: str = 'lanczos') -> np.ndarray:
-        """The mask at the source's size, uint8 of shape (height, width), as rembg gives it.
+        """Return the mask at the source's size, uint8 of shape (height, width), as rembg gives it.
 
         Args:
             method: See ``masks.resize``.
@@ -94,19 +97,24 @@ class MaskStore(OutputFolder):
         super().__init__(join(root, spec.name), spec, {'output': 'store', 'precision': precision})
 
     def get(self, image: str) -> StoredMask | None:
-        """The stored mask of an image, or None if there is none.
+        """Return the stored mask of an image, or None if there is none.
 
         Args:
             image: Path of the image below the image folder, with ``/``.
 
         Raises:
-            StoredMaskError: If the file is damaged or was not written by a MaskStore.
+            StoredMaskError: If the file cannot be read, is damaged, or no MaskStore wrote it.
         """
-        path = self.path(image)
+        path = f'{self.place.address}/{self.name(image)}'
         try:
-            content = path.read_bytes()
+            content = self.place.read(self.name(image))
         except FileNotFoundError:
             return None
+        except OSError as err:
+            if err.errno in _NO_SUCH_NAME:
+                return None
+            msg = f'{path} cannot be read: {err.strerror or err}'
+            raise StoredMaskError(msg) from err
         try:
             with Image.open(io.BytesIO(content), formats=('PNG',)) as picture:
                 fields = json.loads(picture.info[_TEXT_KEY])
@@ -123,7 +131,7 @@ class MaskStore(OutputFolder):
             raise StoredMaskError(msg) from err
 
     def is_current(self, stored: StoredMask, image_file: Path) -> bool:
-        """Whether a mask was made by this model from the file's present content.
+        """Return whether a mask was made by this model from the file's present content.
 
         An image that is not a local file cannot be checked; its mask is taken as current.
         """
@@ -132,7 +140,7 @@ class MaskStore(OutputFolder):
         return not image_file.is_file() or stored.source.matches(image_file)
 
     def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> bytes:
-        """The mask as a PNG that carries what it was made from."""
+        """Return the mask as a PNG that carries what it was made from."""
         fields = asdict(record)
         kept = ('size', 'orientation', 'source', 'model_hash', 'params')
         text = json.dumps({key: fields[key] for key in kept})
@@ -141,7 +149,7 @@ class MaskStore(OutputFolder):
 
 
 def _with_text(png: bytes, key: str, text: str) -> bytes:
-    """A PNG file with a tEXt chunk (PNG specification, 11.3.4.3) behind its header."""
+    """Return a PNG file with a tEXt chunk (PNG specification, 11.3.4.3) behind its header."""
     content = b'tEXt' + key.encode('latin-1') + b'\0' + text.encode('latin-1')
     chunk = struct.pack('>I', len(content) - 4) + content + struct.pack('>I', zlib.crc32(content))
     return png[:_AFTER_HEADER] + chunk + png[_AFTER_HEADER:]

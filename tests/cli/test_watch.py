@@ -13,6 +13,7 @@ import pytest
 
 from bgremoval_mm.cli import watch
 from bgremoval_mm.cli.watch import Watcher
+from bgremoval_mm.removal import TreeSummary
 
 
 @pytest.fixture
@@ -55,6 +56,84 @@ def test_changed_and_deleted_files(tmp_path: Path, clock: list[float]) -> None:
     path.unlink()
     clock[0] += 2
     assert watcher.take() == set()
+
+
+def test_broken_entries_are_handed_out_once(tmp_path: Path, clock: list[float]) -> None:
+    """So that each is reported; and again when it changes. None is opened, none ends the watch."""
+    (tmp_path / 'gone.jpg').symlink_to('nowhere')
+    (tmp_path / 'me').symlink_to('me')
+    (tmp_path / os.fsdecode(b'Mu\xf1oz.jpg')).write_bytes(b'<html>')
+    os.mkfifo(tmp_path / 'fifo.jpg')
+    os.mkfifo(tmp_path / 'fifo')
+    (tmp_path / '._a.jpg').touch()
+    watcher = Watcher(tmp_path, settle=1)
+    watcher.take()
+    clock[0] += 2
+    assert watcher.take() == {'gone.jpg', 'me', os.fsdecode(b'Mu\xf1oz.jpg'), 'fifo.jpg'}
+    clock[0] += 2
+    assert watcher.take() == set()
+    (tmp_path / 'nowhere').write_bytes(b'now there')
+    watcher.take()
+    clock[0] += 2
+    assert watcher.take() == {'gone.jpg', 'nowhere'}
+
+
+def test_link_loops(tmp_path: Path, clock: list[float]) -> None:
+    """Links to the own folder, and folders that link to each other, are walked through once."""
+    (tmp_path / 'a.jpg').touch()
+    for name in 'xyz':
+        (tmp_path / name).symlink_to('.')
+    for one in range(9):
+        (tmp_path / f'f{one}').mkdir()
+        for other in range(9):
+            (tmp_path / f'f{one}/to{other}').symlink_to(f'../f{other}')
+    watcher = Watcher(tmp_path, settle=1)
+    watcher.take()
+    clock[0] += 2
+    found = watcher.take()
+    assert {'a.jpg', 'x', 'y', 'z'} <= found
+    assert not [path for path in found if path.startswith('x/')]
+
+
+def test_folder_that_goes_away(tmp_path: Path, clock: list[float], monkeypatch) -> None:
+    """The watch waits; what comes back is tried again, because its reading may have failed."""
+    folder = tmp_path / 'disk'
+    folder.mkdir()
+    (folder / 'a.jpg').touch()
+    watcher = Watcher(folder, settle=1)
+    calls: list[set[str]] = []
+
+    def remove(new: set[str]) -> TreeSummary:
+        calls.append(new)
+        if len(calls) == 1:  # it goes between the look and the job
+            folder.rename(tmp_path / 'off')
+            msg = 'no such folder'
+            raise FileNotFoundError(msg)
+        return TreeSummary(tmp_path)
+
+    def sleep(_: float) -> None:
+        clock[0] += 2
+        if clock[0] == 20:
+            (tmp_path / 'off').rename(folder)
+
+    monkeypatch.setattr(watch.time, 'sleep', sleep)
+    assert next(watcher.run(remove)) == TreeSummary(tmp_path)
+    assert calls == [{'a.jpg'}, {'a.jpg'}]
+
+
+def test_missing_file_that_is_no_matter_of_the_folder(
+    tmp_path: Path, clock: list[float], monkeypatch
+) -> None:
+    """A mask store that is not there ends the watch: waiting would not help."""
+    (tmp_path / 'a.jpg').touch()
+
+    def remove(_: set[str]) -> TreeSummary:
+        msg = 'there is no store'
+        raise FileNotFoundError(msg)
+
+    monkeypatch.setattr(watch.time, 'sleep', lambda _: clock.__setitem__(0, clock[0] + 2))
+    with pytest.raises(FileNotFoundError, match='there is no store'):
+        next(Watcher(tmp_path, settle=1).run(remove))
 
 
 @pytest.mark.real

@@ -59,6 +59,8 @@ def test_copied(source: Path, tmp_path: Path, kind: str) -> None:
     if kind == 'mac':
         with zipfile.ZipFile(src, 'a') as archive:
             archive.writestr('__MACOSX/source-HEAD/train/a/._1.jpg', '')
+            archive.writestr('.DS_Store', '')
+            archive.writestr('source-HEAD/train/@eaDir/1.jpg', '')
     before = sorted(tmp_path.iterdir())
     dst = tmp_path / 'data' / 'two'
     install(LAYOUT, src, dst, progress=False)

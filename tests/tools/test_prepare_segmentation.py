@@ -126,6 +126,16 @@ def test_ccp_again(run, ccp_root: Path, tmp_path: Path) -> None:
     assert [path.stat().st_mtime_ns for path in maps[3:]] == times
 
 
+def test_ccp_unpacked_from_a_macs_archive(run, ccp_root: Path, tmp_path: Path) -> None:
+    """What lies hidden beside photos and annotations is neither."""
+    assert run('ccp', '--dst', ccp_root, '--out', tmp_path / 'clean')[0] == 0
+    for path in [*ccp_root.glob('photos/*.jpg'), *ccp_root.rglob('*.mat')]:
+        path.with_name(f'._{path.name}').write_bytes(b'\0\5\x16\7')
+    status, said, _ = run('ccp', '--dst', ccp_root, '--out', tmp_path / 'out')
+    assert (status, '._' in said) == (0, False)
+    assert content_of(tmp_path / 'out') == content_of(tmp_path / 'clean')
+
+
 def test_ccp_that_fails(run, ccp_root: Path) -> None:
     """Every bad annotation is listed with its reason, and no list or annotation file is left."""
     assert run('ccp', '--dst', ccp_root)[0] == 0

@@ -24,8 +24,11 @@ from bgremoval_mm.removal.backends.base import (
 from bgremoval_mm.removal.backends.onnx_graph import make_batchable
 from bgremoval_mm.removal.backends.onnx_runtime import OnnxRuntimeBackend
 from bgremoval_mm.removal.backends.sessions import run_session
-from bgremoval_mm.removal.images import looks_like_image, read_image
+from bgremoval_mm.removal.catalogue import ModelSpec
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.images import ImageError, read_image
 from bgremoval_mm.removal.preprocessing import preprocess
+from bgremoval_mm.removal.scan import list_images
 from bgremoval_mm.removal.weights import cache_dir
 
 logger = logging.getLogger(__name__)
@@ -191,7 +194,7 @@ def quantised_model(backend: OpenVinoBackend, graph: bytes) -> Path:
         msg = f"precision='int8' needs NNCF to quantise the model: `{_INSTALL}`"
         raise ImportError(msg) from err
     logger.info('quantising %s with %d photos, once', backend.spec.name, len(photos))
-    inputs = [preprocess(read_image(photo).rgb, backend.spec)[None] for photo in photos]
+    inputs = [_read(photo, backend.spec) for photo in photos]
     model = nncf.quantize(
         _core(os.getpid()).read_model(graph),
         nncf.Dataset(inputs),
@@ -212,22 +215,35 @@ def quantised_model(backend: OpenVinoBackend, graph: bytes) -> Path:
     return folder
 
 
-def calibration_photos(folder: str | None) -> list[Path]:
-    """At most 64 photos of a folder, at equal distances in the order of their names.
+def _read(photo: Path, spec: ModelSpec) -> np.ndarray:
+    """Return the network's input of a calibration photo.
 
     Raises:
-        ValueError: If there is no folder, or no photo in it.
+        ArgumentError: If it cannot be read.
+    """
+    try:
+        return preprocess(read_image(photo).rgb, spec)[None]
+    except (ImageError, OSError) as err:
+        msg = f'`calibration` must be a folder of good photos: mend or delete {photo}: {err}'
+        raise ArgumentError(msg) from err
+
+
+def calibration_photos(folder: str | None) -> list[Path]:
+    """Return at most 64 photos of a folder, at equal distances in the order of their names.
+
+    Raises:
+        ArgumentError: If there is no folder, or no photo in it.
     """
     if folder is None:
         msg = (
             "precision='int8' needs `calibration`: a folder of photos like those whose background "
             'is to be removed, some dozens of them'
         )
-        raise ValueError(msg)
-    root = Path(folder)
-    files = sorted(path for path in root.rglob('*') if path.is_file() and looks_like_image(path))
-    if not files:
+        raise ArgumentError(msg)
+    try:
+        files = list_images(folder)
+    except ArgumentError as err:
         msg = f'`calibration` must be a folder with photos, but there is none in {folder}'
-        raise ValueError(msg)
+        raise ArgumentError(msg) from err
     indices = np.linspace(0, len(files) - 1, min(CALIBRATION_PHOTOS, len(files))).round()
     return [files[int(index)] for index in indices]
