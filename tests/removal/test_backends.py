@@ -8,7 +8,6 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from bgremoval_mm.removal.backends import (
     TensorRtBackend,
     TorchBackend,
     choice,
+    int8,
     make_backend,
     open_vino,
 )
@@ -345,9 +345,9 @@ def test_int8_needs_photos(
 ) -> None:
     """Without a folder, or with an empty one, the error says what is needed."""
     with pytest.raises(ValueError, match="precision='int8' needs `calibration`"):
-        open_vino.calibration_photos(None)
+        int8.calibration_photos(None)
     with pytest.raises(ValueError, match='there is none in'):
-        open_vino.calibration_photos(str(tmp_path))
+        int8.calibration_photos(str(tmp_path))
 
 
 @needs_openvino
@@ -367,8 +367,8 @@ def test_quantised_model_is_kept(
     assert mask.shape == picture().shape[:2]
     (folder,) = home.glob('u2netp-int8-*')
     made = (folder / 'model.xml').stat().st_mtime_ns
-    settings = replace(remover.backend, num_threads=1)
-    assert open_vino.quantised_model(settings, b'not read again') == folder
+    again = int8.quantised_model(None, spec, str(image_tree), b'not read again')
+    assert again == folder / 'model.xml'
     assert (folder / 'model.xml').stat().st_mtime_ns == made
     assert not list(home.glob('.tmp-*'))
 
@@ -386,6 +386,49 @@ def test_quantised_model_is_kept(
     with pytest.raises(FileNotFoundError, match='in another precision'):
         RemoveBackground(**settings_of)(dict(results))
     assert remove_tree(image_tree, tmp_path / 'masks', spec, **options).done == 6
+
+
+@needs_openvino
+@needs_nncf
+@pytest.mark.slow
+def test_quantised_model_that_is_of_no_use(
+    tiny_model: Callable[..., ModelSpec],
+    image_tree: Path,
+    picture: Callable[..., np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A model whose masks are far from the original's is refused with the figure, and not kept."""
+    tiny_model('u2netp')
+    monkeypatch.setattr(int8, '_MOST', -1.0)
+    remover = BackgroundRemover('u2netp', 'openvino', 'cpu', 'int8', calibration=str(image_tree))
+    with pytest.raises(int8.QuantisationError, match=r'u2netp in int8 differ by \d+\.\d of 255'):
+        remover([picture()])
+    assert not list(find_weights('u2netp').parent.glob('u2netp-int8-*'))
+
+
+@needs_openvino
+@needs_nncf
+@pytest.mark.slow
+@pytest.mark.real
+def test_small_network_in_int8(
+    u2netp: str, photos: list[Path], tmp_path: Path, monkeypatch
+) -> None:
+    """U2-NetP's masks stay within two levels of fp32's on average; some layers stay in float32."""
+    home = tmp_path / 'weights'
+    home.mkdir()
+    weights = find_weights(u2netp)
+    (home / weights.name).symlink_to(weights)
+    monkeypatch.setenv('U2NET_HOME', str(home))
+    calibration = tmp_path / 'photos'
+    calibration.mkdir()
+    for path in photos:
+        (calibration / path.name).symlink_to(path)
+    options = {'device': 'cpu', 'precision': 'int8', 'calibration': str(calibration)}
+    images = [read_image(path).rgb for path in photos[::3]]
+    found = BackgroundRemover(u2netp, 'openvino', **options)(images)
+    expected = BackgroundRemover(u2netp, 'openvino', 'cpu')(images)
+    gaps = [np.abs(a.astype(int) - b).mean() for a, b in zip(found, expected, strict=True)]
+    assert 0 < np.mean(gaps) < 2
 
 
 @pytest.mark.parametrize(('count', 'bucket'), [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (33, 64)])

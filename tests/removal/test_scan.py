@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from bgremoval_mm.removal import scan
-from bgremoval_mm.removal.backends.open_vino import calibration_photos
+from bgremoval_mm.removal.backends.int8 import calibration_photos
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.scan import list_images, scan_tree
 

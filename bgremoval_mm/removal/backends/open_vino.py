@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -21,21 +16,12 @@ from bgremoval_mm.removal.backends.base import (
     read_weights,
     threads_in_all,
 )
+from bgremoval_mm.removal.backends.int8 import INSTALL, quantised_model
 from bgremoval_mm.removal.backends.onnx_graph import make_batchable
 from bgremoval_mm.removal.backends.onnx_runtime import OnnxRuntimeBackend
 from bgremoval_mm.removal.backends.sessions import run_session
-from bgremoval_mm.removal.catalogue import ModelSpec
-from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.images import ImageError, read_image
-from bgremoval_mm.removal.preprocessing import preprocess
-from bgremoval_mm.removal.scan import list_images
-from bgremoval_mm.removal.weights import cache_dir
-
-logger = logging.getLogger(__name__)
 
 PRECISIONS = ('fp32', 'bf16', 'int8')
-CALIBRATION_PHOTOS = 64
-_INSTALL = 'pip install "bgremoval_mm[openvino]"'
 
 
 @dataclass(frozen=True)
@@ -144,7 +130,7 @@ def _compile(backend: OpenVinoBackend) -> Any:
     try:
         core = _core(os.getpid())
     except ImportError as err:
-        msg = f"backend='openvino' needs OpenVINO: `{_INSTALL}`"
+        msg = f"backend='openvino' needs OpenVINO: `{INSTALL}`"
         raise ImportError(msg) from err
     if backend.device not in ('auto', 'cpu'):
         msg = f"backend='openvino' runs on the CPU, but device={backend.device!r} was asked for"
@@ -165,85 +151,7 @@ def _compile(backend: OpenVinoBackend) -> Any:
         options['INFERENCE_NUM_THREADS'] = threads
     graph = make_batchable(read_weights(backend), backend.spec)
     if backend.precision == 'int8':
-        model = core.read_model(quantised_model(backend, graph) / 'model.xml')
+        model = core.read_model(quantised_model(core, backend.spec, backend.calibration, graph))
     else:
         model = core.read_model(graph)
     return core.compile_model(model, 'CPU', options)
-
-
-def quantised_model(backend: OpenVinoBackend, graph: bytes) -> Path:
-    """Folder of the int8 model, made by NNCF's post-training quantisation if it is not there.
-
-    It lies beside the weights, under a name with a hash of the weights, of the calibration photos'
-    content and of the settings; so other photos give another model, and none is used for another.
-
-    Raises:
-        ValueError: If there is no calibration folder, or no photo in it.
-        ImportError: If NNCF is not installed.
-    """
-    photos = calibration_photos(backend.calibration)
-    contents = [hashlib.sha256(photo.read_bytes()).hexdigest() for photo in photos]
-    key = hashlib.sha256('\n'.join([backend.spec.hash, 'mixed', *contents]).encode()).hexdigest()
-    folder = cache_dir() / f'{backend.spec.name}-int8-{key[:16]}'
-    if (folder / 'model.xml').is_file():
-        return folder
-    try:
-        import nncf  # type: ignore[import-untyped]
-        import openvino
-    except ImportError as err:
-        msg = f"precision='int8' needs NNCF to quantise the model: `{_INSTALL}`"
-        raise ImportError(msg) from err
-    logger.info('quantising %s with %d photos, once', backend.spec.name, len(photos))
-    inputs = [_read(photo, backend.spec) for photo in photos]
-    model = nncf.quantize(
-        _core(os.getpid()).read_model(graph),
-        nncf.Dataset(inputs),
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(inputs),
-    )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix='.tmp-int8-'))
-    try:
-        openvino.save_model(model, temporary / 'model.xml', compress_to_fp16=False)
-        try:
-            temporary.rename(folder)
-        except OSError:  # another process was faster
-            if not (folder / 'model.xml').is_file():
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return folder
-
-
-def _read(photo: Path, spec: ModelSpec) -> np.ndarray:
-    """Return the network's input of a calibration photo.
-
-    Raises:
-        ArgumentError: If it cannot be read.
-    """
-    try:
-        return preprocess(read_image(photo).rgb, spec)[None]
-    except (ImageError, OSError) as err:
-        msg = f'`calibration` must be a folder of good photos: mend or delete {photo}: {err}'
-        raise ArgumentError(msg) from err
-
-
-def calibration_photos(folder: str | None) -> list[Path]:
-    """Return at most 64 photos of a folder, at equal distances in the order of their names.
-
-    Raises:
-        ArgumentError: If there is no folder, or no photo in it.
-    """
-    if folder is None:
-        msg = (
-            "precision='int8' needs `calibration`: a folder of photos like those whose background "
-            'is to be removed, some dozens of them'
-        )
-        raise ArgumentError(msg)
-    try:
-        files = list_images(folder)
-    except ArgumentError as err:
-        msg = f'`calibration` must be a folder with photos, but there is none in {folder}'
-        raise ArgumentError(msg) from err
-    indices = np.linspace(0, len(files) - 1, min(CALIBRATION_PHOTOS, len(files))).round()
-    return [files[int(index)] for index in indices]
