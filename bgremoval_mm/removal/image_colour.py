@@ -141,7 +141,7 @@ def _icc_profile(chromaticities: tuple[float, ...], curve: tuple[float, ...]) ->
     header = struct.pack(
         '>I4xI4s4s4s6H4s24x', size, 0x04300000, b'mntr', b'RGB ', b'XYZ ', *date, b'acsp'
     )
-    header += struct.pack('>4x', ) + _fixed(*_D50)
+    header += bytes(4) + _fixed(*_D50)
     return header.ljust(128, b'\0') + struct.pack('>I', len(tags)) + table + bodies
 
 
@@ -168,17 +168,22 @@ def in_rgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, byte
         return image.convert('RGB'), None, 'CIELAB was converted to sRGB'
     space, name = _SPACES.get(image.mode, (b'RGB ', 'RGB'))
     if space == b'RGB ':
+        rgb = image if image.mode == 'RGB' else image.convert('RGB')
         if profile and profile[16:20] != space:
-            return image.convert('RGB'), None, _DROPPED
-        return image.convert('RGB'), profile or None, ''
+            return rgb, None, _DROPPED
+        return rgb, profile or None, ''
     if profile:
+        plain = image.convert('RGB')
         try:
             if profile[16:20] == space:
-                grey = image.convert('L') if space == b'GRAY' else image
-                return _to_srgb(grey, profile), None, f'{name} was converted by its colour profile'
+                full = image.convert('L') if space == b'GRAY' else image
+                converted = _to_srgb(full, profile)
+                same = converted.tobytes() == plain.tobytes()
+                said = '' if same else f'{name} was converted to sRGB by its colour profile'
+                return converted, None, said
         except OSError:
             pass  # a damaged profile
-        return image.convert('RGB'), None, _DROPPED
+        return plain, None, _DROPPED
     said = 'CMYK was converted without a colour profile' if space == b'CMYK' else ''
     return image.convert('RGB'), None, said
 

@@ -16,7 +16,7 @@ _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
 _WHITE_IS_ZERO = 0
 # Grey PNGs of few bits: Pillow scales the pixels to 8 bits, but not the transparent level.
 _PNG_SCALES = {'L;2': 85, 'L;4': 17}
-_ADVICE = 'convert it to 8 or 16 bits'
+_ADVICE = 'convert the file to 8 or 16 bits'
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def layout_of(image: Image.Image, content: bytes) -> Layout:
     args = tile.args if tile is not None else ''
     raw = next((arg for arg in (args if isinstance(args, tuple) else (args,)) if arg), '')
     raw = raw if isinstance(raw, str) else ''
-    bits, white_is_zero = 8, False
+    bits, white_is_zero = 16 if image.mode.startswith('I') else 8, False
     if image.format == 'TIFF':
         tags = getattr(image, 'tag_v2', {})
         bits = max(tags.get(_BITS_PER_SAMPLE, (1,)))
@@ -121,9 +121,7 @@ def _16_bits(image: Image.Image, layout: Layout) -> np.ndarray:
         low, high = int(levels.min()), int(levels.max())
         if layout.bits > 16 or low < 0 or high > 65535:
             shown = 'unsigned' if layout.raw == 'I;32N' else f'from {low:,} to {high:,}'
-            msg = (
-                f'{layout.bits}-bit integers ({shown}) have no agreed range: {_ADVICE}'
-            )
+            msg = f'{layout.bits}-bit integers ({shown}) have no agreed range: {_ADVICE}'
             raise ImageError(msg)
     levels = levels.astype(np.uint16)
     return 65535 - levels if layout.white_is_zero else levels

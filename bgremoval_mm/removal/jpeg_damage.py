@@ -10,7 +10,7 @@ from PIL import Image
 
 __all__ = ['jpeg_damage']
 
-_MARKER = re.compile(rb'\xff+[^\x00\xff]')
+_MARKER = re.compile(rb'\xff[^\x00]')  # a literal first byte is what makes the search fast
 _RESTARTS = range(0xD0, 0xD8)
 # What may follow the coded pixels: tables, the next scan, the end, application data, comments.
 _AFTER_PIXELS = frozenset((0xC4, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)))
@@ -68,10 +68,9 @@ def _walk(content: bytes, frame: _Frame) -> str:
     """Go through the markers; return the first damage."""
     at = 2
     while True:
-        marker = _MARKER.search(content, at)
-        if marker is None:
+        code, _, at = _next_marker(content, at)
+        if code is None:
             return 'the end of the file is missing'
-        code, at = content[marker.end() - 1], marker.end()
         if code == 0xD9:
             return ''
         if code in _RESTARTS or code == 0x01:
@@ -93,6 +92,17 @@ def _walk(content: bytes, frame: _Frame) -> str:
             if found:
                 return found
             at = end
+
+
+def _next_marker(content: bytes, at: int) -> tuple[int | None, int, int]:
+    """Return a marker's code, where it begins, and where it ends; the code is None at the end."""
+    found = _MARKER.search(content, at)
+    if found is None:
+        return None, len(content), len(content)
+    begin, end = found.span()
+    while content[end - 1] == 0xFF and end < len(content):
+        end += 1  # any number of these may fill up before a marker
+    return content[end - 1], begin, end
 
 
 def _read_frame(body: bytes, progressive: bool, frame: _Frame) -> None:
@@ -124,17 +134,14 @@ def _check_scan(content: bytes, begin: int, head: bytes, frame: _Frame) -> tuple
     expected = 0
     at = begin
     while True:
-        marker = _MARKER.search(content, at)
-        if marker is None:
-            return len(content), 'the end of the file is missing'
-        code = content[marker.end() - 1]
+        code, end, at = _next_marker(content, at)
+        if code is None:
+            return end, 'the end of the file is missing'
         if code not in _RESTARTS:
             break
         if not frame.restarts or code - 0xD0 != expected:
-            return marker.start(), 'a part within the picture is missing'
+            return end, 'a part within the picture is missing'
         expected = (expected + 1) % 8
-        at = marker.end()
-    end = marker.start()
     if code not in _AFTER_PIXELS:
         return end, 'there are codes within the picture that are none'
     frame.pixels = (begin, end)
