@@ -61,9 +61,7 @@ def layout_of(image: Image.Image, content: bytes) -> Layout:
     return Layout(bits, white_is_zero, raw)
 
 
-def to_8_bits(
-    image: Image.Image, layout: Layout, content: bytes
-) -> tuple[Image.Image, list[str]]:
+def to_8_bits(image: Image.Image, layout: Layout, content: bytes) -> tuple[Image.Image, list[str]]:
     """Return a picture with 8 bits a channel, its transparency kept, and what is to be said of it.
 
     16 bits lose their lower 8, as OpenCV cuts them off; floating-point levels from 0 to 1 are
