@@ -302,7 +302,6 @@ def _is_upright(image: np.ndarray, path: Path) -> bool:
         image: Array of shape (H, W, 3), BGR.
         path: A file with an EXIF orientation that keeps height and width.
     """
-
     stored = read_stored(path)
     if stored.shape[:2] != image.shape[:2]:
         return True

@@ -101,7 +101,8 @@ def _primaries_and_curve(chunks: Chunks) -> tuple[tuple[float, ...], tuple[float
         if primaries in _PRIMARIES and transfer in _TRANSFERS:
             return _PRIMARIES[primaries], _TRANSFERS[transfer]
         return None
-    colours, curve = _REC709, _SRGB_CURVE
+    colours: tuple[float, ...] = _REC709
+    curve: tuple[float, ...] = _SRGB_CURVE
     if len(known.get(b'cHRM', b'')) == 32:
         colours = tuple(value / 100_000 for value in struct.unpack('>8I', known[b'cHRM']))
     if len(known.get(b'gAMA', b'')) == 4 and any(known[b'gAMA']):

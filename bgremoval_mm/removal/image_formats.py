@@ -18,7 +18,7 @@ class Kind:
         name: What people call it.
         opener: Pillow's name of the format that reads it; empty if it is not read.
         package: Distribution that reads it, where Pillow alone does not.
-        extra: The extra of this package that installs that distribution.
+        requirement: What `pip install` is given to get it.
         remedy: What to do with a file that is not read.
         is_picture: Whether a folder's file of this kind is a picture that is wanted.
     """
@@ -26,7 +26,7 @@ class Kind:
     name: str
     opener: str = ''
     package: str = ''
-    extra: str = ''
+    requirement: str = ''
     remedy: str = ''
     is_picture: bool = True
 
@@ -44,8 +44,9 @@ AVIF = Kind('AVIF', 'AVIF')
 JPEG_2000 = Kind('JPEG 2000', 'JPEG2000')
 PNM = Kind('PNM', 'PPM')
 TGA = Kind('TGA', 'TGA')
-HEIC = Kind('HEIC', 'HEIF', 'pi-heif', 'formats')
-JPEG_XL = Kind('JPEG XL', 'JXL', 'pillow-jxl-plugin', 'jxl')
+HEIC = Kind('HEIC', 'HEIF', 'pi-heif', '"bgremoval_mm[formats]"')
+# Its plugin is under GPL-3.0, so that no extra of ours brings it.
+JPEG_XL = Kind('JPEG XL', 'JXL', 'pillow-jxl-plugin', 'pillow-jxl-plugin')
 
 RAW = Kind('camera RAW', remedy='develop it and export JPEG, PNG or TIFF')
 PSD = Kind('Photoshop (PSD)', remedy=_EXPORT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import struct
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -15,11 +16,15 @@ from PIL import Image
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.image_formats import Kind
 
-__all__ = ['ImageError', 'check_pixels', 'open_picture', 'pixel_limit', 'unread']
+__all__ = ['DamagedError', 'ImageError', 'check_pixels', 'open_picture', 'pixel_limit', 'unread']
 
 
 class ImageError(BgremovalError, ValueError):
     """A file cannot be read as a photograph; the message is the reason."""
+
+
+class DamagedError(ImageError):
+    """A file has a picture's signature, but nothing opens it."""
 
 
 # Our limit, in this thread (or task) only, while a picture of ours is being read.
@@ -83,13 +88,28 @@ def open_picture(content: bytes, kind: Kind, max_pixels: int) -> Image.Image:
         max_pixels: Larger ones are refused.
 
     Raises:
+        DamagedError: If the file is not what its signature says.
         ImageError: If nothing reads that kind, or the picture is too large.
-        Exception: Whatever Pillow's plugin is led to by a damaged file.
     """
     if kind.opener == 'JXL':
         # libjxl's plugin decodes as it opens.
         check_pixels(_jxl_size(content), max_pixels)
-    image = _plugin(kind)(io.BytesIO(content))
+    plugin = _plugin(kind)
+    try:
+        image: Image.Image = plugin(io.BytesIO(content))
+    except ImageError:
+        raise
+    except (SyntaxError, IndexError, TypeError, struct.error) as err:
+        msg = (
+            f'not an image: the file begins with {content[:16]!r}, as {kind.name} files do, but '
+            f'goes on otherwise ({err})'
+        )
+        raise DamagedError(msg) from err
+    except Exception as err:
+        # Pillow's plugins raise whatever a damaged file leads them to: OSError, ValueError,
+        # EOFError, RuntimeError, MemoryError...
+        msg = f'cannot be decoded: a damaged {kind.name} ({err or type(err).__name__})'
+        raise DamagedError(msg) from err
     check_pixels(image.size, max_pixels)
     return image
 
@@ -128,7 +148,7 @@ def _optional_plugin(kind: Kind) -> Any:
     except ImportError:
         msg = (
             f'{kind.name} files are read by {kind.package}, which is not installed: '
-            f'pip install "bgremoval_mm[{kind.extra}]"'
+            f'pip install {kind.requirement}'
         )
         raise ImageError(msg) from None
 

@@ -36,8 +36,8 @@ class Layout:
 
 def layout_of(image: Image.Image, content: bytes) -> Layout:
     """Return the layout of an opened picture, before its pixels are loaded."""
-    tile = image.tile[0] if getattr(image, 'tile', None) else None
-    args = tile.args if tile is not None else ''
+    tiles = getattr(image, 'tile', None)
+    args = tiles[0].args if tiles else ''
     raw = next((arg for arg in (args if isinstance(args, tuple) else (args,)) if arg), '')
     raw = raw if isinstance(raw, str) else ''
     bits, white_is_zero = 16 if image.mode.startswith('I') else 8, False
@@ -54,7 +54,7 @@ def layout_of(image: Image.Image, content: bytes) -> Layout:
         at = content.find(b'pixi')  # a box: name, version, number of channels, their bits
         bits = content[at + 9] if 0 <= at < len(content) - 9 else 8
     elif image.format == 'JPEG2000':
-        at = content.find(b'\xff\x51')  # the marker SIZ; its bits of the first channel
+        at = content.find(b'\xff\x51')  # the marker of the sizes, with the first channel's bits
         bits = (content[at + 40] & 127) + 1 if 0 <= at < len(content) - 40 else 8
     elif image.format == 'HEIF':
         bits = int(image.info.get('bit_depth', 8))
@@ -134,7 +134,7 @@ def _transparency_kept(image: Image.Image, layout: Layout, content: bytes) -> Im
         image.info['transparency'] = transparent * _PNG_SCALES[layout.raw]
     elif layout.raw == 'RGB;16B' and image.format == 'PNG' and transparent is not None:
         # Pillow compares the transparent colour's 16 bits with the pixels' 8.
-        exact = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        exact = np.asarray(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED))
         image = image.copy()
         del image.info['transparency']
         image.putalpha(Image.fromarray((exact[..., 3] >> 8).astype(np.uint8)))

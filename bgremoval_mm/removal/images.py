@@ -15,8 +15,14 @@ from PIL import ExifTags, Image
 
 from bgremoval_mm.removal import image_colour, tiff_layouts
 from bgremoval_mm.removal.image_formats import HEAD, JPEG, SUFFIXES, TIFF, Kind, kind_of, suffix_of
-from bgremoval_mm.removal.image_opening import ImageError, check_pixels, open_picture, pixel_limit
-from bgremoval_mm.removal.image_pixels import Layout, layout_of, to_8_bits
+from bgremoval_mm.removal.image_opening import (
+    DamagedError,
+    ImageError,
+    check_pixels,
+    open_picture,
+    pixel_limit,
+)
+from bgremoval_mm.removal.image_pixels import layout_of, to_8_bits
 from bgremoval_mm.removal.jpeg_damage import jpeg_damage
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
 from bgremoval_mm.removal.orientation import orientation_of, turn
@@ -244,15 +250,10 @@ def _decode(content: bytes, max_pixels: int, name: str) -> _Decoded:
         raise ImageError(msg)
     try:
         image = open_picture(content, kind, max_pixels)
-    except ImageError:
-        raise
-    except Exception as err:
-        # Pillow's plugins raise whatever a damaged file leads them to: OSError, SyntaxError,
-        # struct.error, ValueError, EOFError...
-        if kind is TIFF:
-            return _Decoded(*tiff_layouts.read_unusual(content, max_pixels))
-        msg = f'cannot be decoded: a damaged {kind.name} ({err or type(err).__name__})'
-        raise ImageError(msg) from err
+    except DamagedError:
+        if kind is not TIFF:
+            raise
+        return _Decoded(*tiff_layouts.read_unusual(content, max_pixels))
     with image:
         try:
             return _load(image, kind, content, max_pixels)

@@ -12,8 +12,6 @@ __all__ = ['jpeg_damage']
 
 _MARKER = re.compile(rb'\xff[^\x00]')  # a literal first byte is what makes the search fast
 _RESTARTS = range(0xD0, 0xD8)
-# What may follow the coded pixels: tables, the next scan, the end, application data, comments.
-_AFTER_PIXELS = frozenset((0xC4, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)))
 _SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), 0xC2
 _ZEROS = bytes(16)
 _END_OF_BLOCK = frozenset(range(0x00, 0xF0, 0x10))  # with progressive runs of them
@@ -39,9 +37,10 @@ def jpeg_damage(content: bytes, image: Image.Image) -> str:
 
     Decoders fill what a broken download lacks with grey, or make noise of a hole. Found are: a
     file without its end; pixels that are missing up to the end, or scans of a progressive file;
-    16 bytes of zeros or more where the file's codes allow no such run; lost restart markers, and
-    codes that are none. Not found: a few changed bytes, holes of other content, zeros in files
-    whose most frequent code is itself all zeros (a plain background in an optimised file).
+    16 bytes of zeros or more where the file's codes allow no such run; lost restart markers. Not
+    found: a few changed bytes, holes of other content, zeros in files whose most frequent code is
+    itself all zeros (a plain background in an optimised file), and a last scan that is cut, which
+    adds the finest detail only.
 
     Args:
         content: The whole file.
@@ -142,8 +141,6 @@ def _check_scan(content: bytes, begin: int, head: bytes, frame: _Frame) -> tuple
         if not frame.restarts or code - 0xD0 != expected:
             return end, 'a part within the picture is missing'
         expected = (expected + 1) % 8
-    if code not in _AFTER_PIXELS:
-        return end, 'there are codes within the picture that are none'
     frame.pixels = (begin, end)
     if bits >> 4 == 0 and not _may_be_zeros(first, last, tables, frame):
         zeros = content.find(_ZEROS, begin, end)
@@ -168,7 +165,8 @@ def _missing_share(content: bytes, image: Image.Image, frame: _Frame) -> float:
     code, which then repeats itself up to the end; a broken file's does not.
     """
     corner = image.getpixel((image.width - 1, image.height - 1))
-    if not set(np.atleast_1d(corner).tolist()) <= {127, 128}:
+    grey_level = 127 if image.mode == 'CMYK' else 128  # inks are stored inverted
+    if any(level != grey_level for level in (corner if isinstance(corner, tuple) else (corner,))):
         return 0.0  # nearly always: nothing else is looked at
     pixels = np.asarray(image)
     across = 8 * max((wide for wide, _ in frame.sampling.values()), default=1)
@@ -178,7 +176,7 @@ def _missing_share(content: bytes, image: Image.Image, frame: _Frame) -> float:
     grey = 0
     for row in range(rows - 1, -1, -1):
         band = pixels[row * down : (row + 1) * down]
-        whole = _grey_columns(band, across, columns)
+        whole = _grey_columns(band == grey_level, across, columns)
         grey += whole
         if whole < columns:
             break
@@ -196,12 +194,12 @@ def _missing_share(content: bytes, image: Image.Image, frame: _Frame) -> float:
     return grey / (rows * columns)
 
 
-def _grey_columns(band: np.ndarray, across: int, columns: int) -> int:
+def _grey_columns(is_grey: np.ndarray, across: int, columns: int) -> int:
     """Return how many columns of units, from the right, are exact mid-grey."""
-    is_grey = ((band == 128) | (band == 127)).all(axis=(0, *range(2, band.ndim)))
-    other = np.flatnonzero(~is_grey)
-    # The unit beside the last whole one may have taken over a column of its colour.
-    first = -(-(int(other[-1]) + 1) // across) if other.size else 0
+    # Colours of the neighbours above and to the left are blended into a pixel or two.
+    inner = is_grey[min(2, len(is_grey) - 1) :]
+    other = np.flatnonzero(~np.all(inner, axis=(0, *range(2, inner.ndim))))
+    first = -(-max(int(other[-1]) - 1, 1) // across) if other.size else 0
     return columns - first
 
 

@@ -118,19 +118,24 @@ def test_jpeg_xl_sizes(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ('module', 'name', 'content', 'extra'),
+    ('module', 'name', 'content', 'requirement'),
     [
-        ('pi_heif', 'HEIC', HEIC, 'formats'),
-        ('pillow_jxl', 'JPEG XL', b'\xff\x0a' + bytes(20), 'jxl'),
-        ('pillow_jxl', 'JPEG XL', b'\0\0\0\x0cJXL \r\n\x87\n' + b'\xff\x0a' + bytes(20), 'jxl'),
+        ('pi_heif', 'HEIC', HEIC, r'"bgremoval_mm\[formats\]"'),
+        ('pillow_jxl', 'JPEG XL', b'\xff\x0a' + bytes(20), 'pillow-jxl-plugin'),
+        (
+            'pillow_jxl',
+            'JPEG XL',
+            b'\0\0\0\x0cJXL \r\n\x87\n' + b'\xff\x0a' + bytes(20),
+            'pillow-jxl-plugin',
+        ),
     ],
 )
-def test_missing_package_is_named(monkeypatch, module, name, content, extra) -> None:
+def test_missing_package_is_named(monkeypatch, module, name, content, requirement) -> None:
     """The error says what to install."""
     for known in [known for known in sys.modules if known.split('.')[0] == module]:
         monkeypatch.delitem(sys.modules, known)
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImageError, match=rf'{name} .*pip install "bgremoval_mm\[{extra}\]"'):
+    with pytest.raises(ImageError, match=f'{name} .*pip install {requirement}$'):
         decode_image(content)
 
 
@@ -219,16 +224,28 @@ def test_broken_files_count_by_their_suffix(tmp_path: Path, suffix: str) -> None
         (TIFF_HEAD, 'TIFF'),
         (b'II*\0\xff\xff\xff\x7f', 'TIFF'),
         (b'II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0', 'TIFF'),
-        (b'\x89PNG\r\n\x1a\n' + bytes(20), 'PNG'),
         (b'RIFF\x10\0\0\0WEBPVP8 ', 'WebP'),
         (b'\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf', 'AVIF'),
-        (b'\0\0\0\x0cjP  \r\n\x87\n' + bytes(20), 'JPEG 2000'),
-        (b'P6\n3 x\n', 'PNM'),
     ],
 )
 def test_cut_files_are_damaged_pictures(content: bytes, kind: str) -> None:
     """What has a picture's signature is called a damaged picture, not 'not an image'."""
     with pytest.raises(ImageError, match=f'cannot be decoded: a damaged {kind}'):
+        decode_image(content)
+
+
+@pytest.mark.parametrize(
+    ('content', 'kind'),
+    [
+        (b'\x89PNG\r\n\x1a\n' + bytes(20), 'PNG'),
+        (b'\xff\xd8\xff no photograph', 'JPEG'),
+        (b'\0\0\0\x0cjP  \r\n\x87\n' + bytes(20), 'JPEG 2000'),
+        (b'P6\n3 x\n', 'PNM'),
+    ],
+)
+def test_files_that_only_begin_like_a_picture(content: bytes, kind: str) -> None:
+    """The error shows the first bytes, and says what they look like."""
+    with pytest.raises(ImageError, match=f'not an image: .* begins with b.* as {kind} files do'):
         decode_image(content)
 
 
