@@ -37,6 +37,8 @@ def thumbnail(path: Path, side: int) -> np.ndarray:
     if kind_of(content[:HEAD], path.name) is JPEG:
         try:
             picture = _draft(content, side)
+        except ImageError:
+            raise
         except Exception as err:
             # PIL's decoders raise whatever a damaged file leads them to.
             msg = f'cannot be decoded: {err or type(err).__name__}'

@@ -225,7 +225,7 @@ def test_broken_files_count_by_their_suffix(tmp_path: Path, suffix: str) -> None
         (b'II*\0\xff\xff\xff\x7f', 'TIFF'),
         (b'II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0', 'TIFF'),
         (b'RIFF\x10\0\0\0WEBPVP8 ', 'WebP'),
-        (b'\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf', 'AVIF'),
+        (b'P6\n3 x\n', 'PNM'),
     ],
 )
 def test_cut_files_are_damaged_pictures(content: bytes, kind: str) -> None:
@@ -240,7 +240,7 @@ def test_cut_files_are_damaged_pictures(content: bytes, kind: str) -> None:
         (b'\x89PNG\r\n\x1a\n' + bytes(20), 'PNG'),
         (b'\xff\xd8\xff no photograph', 'JPEG'),
         (b'\0\0\0\x0cjP  \r\n\x87\n' + bytes(20), 'JPEG 2000'),
-        (b'P6\n3 x\n', 'PNM'),
+        (b'\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf', 'AVIF'),
     ],
 )
 def test_files_that_only_begin_like_a_picture(content: bytes, kind: str) -> None:
