@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -133,6 +132,8 @@ def _transparency_kept(image: Image.Image, layout: Layout, content: bytes) -> Im
     if layout.raw in _PNG_SCALES and isinstance(transparent, int):
         image.info['transparency'] = transparent * _PNG_SCALES[layout.raw]
     elif layout.raw == 'RGB;16B' and image.format == 'PNG' and transparent is not None:
+        import cv2
+
         # Pillow compares the transparent colour's 16 bits with the pixels' 8.
         exact = np.asarray(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED))
         image = image.copy()

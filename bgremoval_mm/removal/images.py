@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import hashlib
-import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from bgremoval_mm.removal.image_pixels import layout_of, to_8_bits
 from bgremoval_mm.removal.jpeg_damage import jpeg_damage
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
 from bgremoval_mm.removal.orientation import orientation_of, turn
+from bgremoval_mm.removal.regular_files import check_bytes, open_now, read_bytes
 
 __all__ = [
     'SUFFIXES',
@@ -39,14 +39,6 @@ __all__ = [
     'read_image',
     'read_stored',
 ]
-
-_SPECIAL_FILES = (
-    (stat.S_ISDIR, 'a folder'),
-    (stat.S_ISFIFO, 'a named pipe (FIFO)'),
-    (stat.S_ISSOCK, 'a socket'),
-    (stat.S_ISCHR, 'a device'),
-    (stat.S_ISBLK, 'a device'),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +129,7 @@ def looks_like_image(path: Path) -> bool:
         return True
     if not stat.S_ISREG(path.stat().st_mode):
         return False
-    with open(_open_now(path), 'rb') as file:
+    with open_now(path) as file:
         kind = kind_of(file.read(HEAD))
     return kind is not None and kind.is_picture
 
@@ -160,23 +152,6 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BY
     """
     content, mtime_ns = read_bytes(path, max_bytes)
     return decode_image(content, mtime_ns, max_pixels, path.name)
-
-
-def read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, int]:
-    """Return a regular file's content and its time of modification in nanoseconds.
-
-    Raises:
-        ImageError: If it is larger than `max_bytes`, or a pipe, a device or the like.
-        OSError: If it cannot be read.
-    """
-    _check_regular(path.stat().st_mode)
-    with open(_open_now(path), 'rb') as file:
-        status = os.fstat(file.fileno())
-        _check_regular(status.st_mode)
-        check_bytes(status.st_size, max_bytes)
-        content = file.read(max_bytes + 1)  # it may have grown, or hide its size as /proc does
-        check_bytes(len(content), max_bytes)
-    return content, status.st_mtime_ns
 
 
 def read_stored(path: Path) -> np.ndarray:
@@ -208,26 +183,6 @@ def decode_image(
     with pixel_limit(max_pixels):
         decoded = _decode(content, max_pixels, name)
     return _to_source(decoded, content, SourceStamp.of(content, mtime_ns))
-
-
-def check_bytes(size: int, max_bytes: int) -> None:
-    """Refuse a file of that many bytes, unless it is within the limit."""
-    if size > max_bytes:
-        msg = f'{size:,} bytes are more than the limit of {max_bytes:,} (max_bytes)'
-        raise ImageError(msg)
-
-
-def _open_now(path: Path) -> int:
-    """Open without waiting, should the file just have become a pipe."""
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, 'O_NONBLOCK', 0))
-
-
-def _check_regular(mode: int) -> None:
-    if stat.S_ISREG(mode):
-        return
-    what = next((name for is_it, name in _SPECIAL_FILES if is_it(mode)), 'a special file')
-    msg = f'not a regular file but {what}'
-    raise ImageError(msg)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from bgremoval_mm.removal.image_formats import RAW
 from bgremoval_mm.removal.image_opening import ImageError, check_pixels, unread
@@ -75,6 +73,8 @@ def read_unusual(
     Raises:
         ImageError: If OpenCV cannot read it either, or would lose its transparency.
     """
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
     try:
         file = io.BytesIO(content)
         header = file.read(16 if content[2:3] == b'+' or content[3:4] == b'+' else 8)
@@ -91,12 +91,8 @@ def read_unusual(
     _check_tags(tags)
     check_pixels(size, max_pixels)
     layout = f'{samples} x {bits[0]} bits, {_SAMPLE_NAMES.get(kinds[0], "unknown")}'
-    seen = None
-    if max(bits) <= 16 and set(kinds) == {1} and not any(tags.get(_EXTRA_SAMPLES, ())):
-        try:
-            seen = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
-        except cv2.error:
-            seen = None
+    known = max(bits) <= 16 and set(kinds) == {1} and not any(tags.get(_EXTRA_SAMPLES, ()))
+    seen = _by_opencv(content) if known else None
     if seen is None:
         msg = (
             f'TIFF of a layout that is not read, or damaged ({layout}): convert it to grey or RGB '
@@ -108,3 +104,12 @@ def read_unusual(
     stored = turn(Image.fromarray(seen), _BACK.get(orientation, orientation))
     note = f'{max(bits)} bits were reduced to 8' if max(bits) > 8 else ''
     return stored, orientation, tags.get(_ICC_PROFILE), [note]
+
+
+def _by_opencv(content: bytes) -> np.ndarray | None:
+    import cv2
+
+    try:
+        return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except cv2.error:
+        return None

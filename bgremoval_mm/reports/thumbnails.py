@@ -10,9 +10,10 @@ from PIL import Image
 from bgremoval_mm.removal.image_colour import in_rgb
 from bgremoval_mm.removal.image_formats import HEAD, JPEG, kind_of
 from bgremoval_mm.removal.image_opening import ImageError, open_picture
-from bgremoval_mm.removal.images import decode_image, read_bytes
+from bgremoval_mm.removal.images import decode_image
 from bgremoval_mm.removal.options import MAX_PIXELS
 from bgremoval_mm.removal.orientation import orientation_of, turn
+from bgremoval_mm.removal.regular_files import read_bytes
 
 __all__ = ['thumbnail']
 
