@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ['FORMATS', 'HEAD', 'SUFFIXES', 'Kind', 'kind_of', 'suffix_of']
+__all__ = ['HEAD', 'SUFFIXES', 'Kind', 'kind_of', 'suffix_of']
 
 HEAD = 512  # bytes from the beginning of a file that tell its kind
 
@@ -34,6 +34,8 @@ class Kind:
 _EXPORT = 'export it as PNG, TIFF or JPEG'
 _CONVERT = 'convert it to PNG or TIFF'
 
+# What is read. Pillow opens many more formats, some of them obscure enough to be a risk with files
+# from strangers.
 JPEG = Kind('JPEG', 'JPEG')
 PNG = Kind('PNG', 'PNG')
 WEBP = Kind('WebP', 'WEBP')
@@ -100,10 +102,6 @@ _SUFFIXES = {
 }
 _BY_SUFFIX = {f'.{word}': kind for kind, words in _SUFFIXES.items() for word in words.split()}
 SUFFIXES = frozenset(_BY_SUFFIX)
-
-# What Pillow itself is asked to open. It opens many more formats, some of them obscure enough to
-# be a risk with files from strangers.
-FORMATS = tuple(kind.opener for kind in _SUFFIXES if kind.opener and not kind.package)
 
 _SIGNATURES = {
     b'\xff\xd8\xff': JPEG,

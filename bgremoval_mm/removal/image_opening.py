@@ -96,6 +96,19 @@ def open_picture(content: bytes, kind: Kind, max_pixels: int) -> Image.Image:
         check_pixels(_jxl_size(content), max_pixels)
     plugin = _plugin(kind)
     try:
+        image = _open(plugin, content, kind)
+    except DamagedError:
+        if kind.opener != 'AVIF' or b'Exif' not in content:
+            raise
+        # libavif refuses a whole photo for an odd EXIF block, of which AVIF needs nothing: its
+        # type is made one that libavif passes over.
+        image = _open(plugin, content.replace(b'Exif', b'skip'), kind)
+    check_pixels(image.size, max_pixels)
+    return image
+
+
+def _open(plugin: Any, content: bytes, kind: Kind) -> Image.Image:
+    try:
         image: Image.Image = plugin(io.BytesIO(content))
     except ImageError:
         raise
@@ -110,7 +123,6 @@ def open_picture(content: bytes, kind: Kind, max_pixels: int) -> Image.Image:
         # EOFError, RuntimeError, MemoryError...
         msg = f'cannot be decoded: a damaged {kind.name} ({err or type(err).__name__})'
         raise DamagedError(msg) from err
-    check_pixels(image.size, max_pixels)
     return image
 
 

@@ -183,7 +183,7 @@ class UrlPlace(Place):
         filesystem, root = self._opened
         info = filesystem.info(f'{root}/{name}')
         check_bytes(info.get('size') or 0, max_bytes)
-        return decode_image(self.read(name), _mtime_ns(info), max_pixels)
+        return decode_image(self.read(name), _mtime_ns(info), max_pixels, name)
 
     def has(self, name: str, stamp: SourceStamp, always_hash: bool = False) -> bool:
         """Whether a file had the content of that stamp when the place was first listed."""

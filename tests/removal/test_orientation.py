@@ -169,3 +169,16 @@ def test_avif_is_turned_as_its_container_says(tmp_path: Path, corners) -> None:
     source = read_image(path)
     assert (source.size, source.orientation) == ((16, 24), 6)
     np.testing.assert_allclose(source.rgb.astype(int), np.rot90(corners, -1), atol=6)
+
+
+def test_avif_with_an_odd_exif_block(tmp_path: Path, corners) -> None:
+    """libavif refuses such a file; the photo is read, turned as its container says."""
+    exif = exif_of(6)
+    exif[ExifTags.Base.ImageDescription] = 'a photo'
+    path = tmp_path / 'a.avif'
+    Image.fromarray(corners).save(path, exif=exif)
+    content = path.read_bytes()
+    at = max(content.find(b'MM\0*'), content.find(b'II*\0'))
+    path.write_bytes(content[:at] + b'####' + content[at + 4 :])
+    source = read_image(path)
+    assert (source.size, source.orientation) == ((16, 24), 6)
