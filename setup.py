@@ -99,11 +99,17 @@ rembg = ['rembg>=2.0.60']
 openvino = ['openvino>=2024.4', 'nncf>=2.14', 'onnx>=1.17']
 # Removal on a cluster, and at addresses like s3://.
 ray = ['ray>=2.40', 'pandas', 'pyarrow', 'fsspec']
+# Pictures that Pillow alone does not read: HEIC. JPEG XL's plugin is under GPL-3.0: the tests need
+# it, but no extra of ours brings it into a user's program.
+formats = ['pi-heif>=1.0']
 demo = ['matplotlib', 'scikit-image', 'scipy']
 # tools/reproduce.py: locks, statistics, tables, charts, pages.
 reports = ['filelock', 'jinja2', 'matplotlib', 'pandas', 'pycocotools', 'scipy']
 lint = ['ruff', 'mypy', 'codespell', 'pre-commit']
-tests = ['pytest>=8', 'pytest-timeout', 'build', 'tensorboard', *lint, *rembg, *openvino, *ray]
+tests = [
+    *('pytest>=8', 'pytest-timeout', 'build', 'tensorboard', 'pillow-jxl-plugin>=1.3'),
+    *(*lint, *rembg, *openvino, *ray, *formats),
+]
 
 setup(
     name=PACKAGE,
@@ -133,9 +139,10 @@ setup(
         'rembg': rembg,
         'openvino': openvino,
         'ray': ray,
+        'formats': formats,
         'demo': demo,
         'reports': reports,
-        'all': sorted({*cls, *det, *seg, *rembg, *demo, *reports}),
+        'all': sorted({*cls, *det, *seg, *rembg, *formats, *demo, *reports}),
         'tests': tests,
         'docs': ['sphinx>=8', 'myst-parser>=4', 'furo'],
     },

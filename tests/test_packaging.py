@@ -168,6 +168,7 @@ def test_extras(requirements: dict[str, dict[str, Requirement]]) -> None:
         'rembg',
         'openvino',
         'ray',
+        'formats',
         'demo',
         'reports',
         'all',

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.logging import print_log
-from PIL import Image
 
 from bgremoval_mm.registry import TRANSFORMS
 from bgremoval_mm.removal import (
@@ -24,6 +23,7 @@ from bgremoval_mm.removal import (
     compose,
     read_image,
 )
+from bgremoval_mm.removal.images import read_stored
 from bgremoval_mm.removal.masks import RESIZE_METHODS, check_fill
 
 # R, G, B: the mean that the data preprocessors of mmpretrain, mmdet and mmseg subtract.
@@ -302,14 +302,15 @@ def _is_upright(image: np.ndarray, path: Path) -> bool:
         image: Array of shape (H, W, 3), BGR.
         path: A file with an EXIF orientation that keeps height and width.
     """
-
-    def distance(rgb: np.ndarray) -> float:
-        pair = (image[..., ::-1].astype(np.float32), rgb.astype(np.float32))
-        small = [cv2.resize(each, (32, 32), interpolation=cv2.INTER_AREA) for each in pair]
-        return float(np.abs(small[0] - small[1]).mean())
-
-    with Image.open(path) as raw:
-        unturned = np.asarray(raw.convert('RGB'))
-    if unturned.shape[:2] != image.shape[:2]:
+    stored = read_stored(path)
+    if stored.shape[:2] != image.shape[:2]:
         return True
-    return distance(read_image(path).rgb) <= distance(unturned)
+
+    def small(pixels: np.ndarray) -> np.ndarray:
+        # Grey, because some loaders give RGB.
+        return cv2.resize(pixels.mean(-1, dtype=np.float32), (32, 32), interpolation=cv2.INTER_AREA)
+
+    def distance(pixels: np.ndarray) -> float:
+        return float(np.abs(small(image) - small(pixels)).mean())
+
+    return distance(read_image(path).rgb) <= distance(stored)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.catalogue import ModelSpec, get_model
+from bgremoval_mm.removal.image_colour import Chunks, is_srgb, profile_of_chunks
 from bgremoval_mm.removal.images import SourceImage
 from bgremoval_mm.removal.manifest import Record
 from bgremoval_mm.removal.options import FILE_FORMATS
@@ -86,8 +89,29 @@ class CutoutFolder(OutputFolder):
         """The full-size result as an image file."""
         return self.render(source, mask)
 
+    def write(
+        self,
+        image: str,
+        source: SourceImage,
+        mask: np.ndarray,
+        constant: bool = False,
+        second: tuple[str, np.ndarray] | None = None,
+    ) -> Record:
+        """Write the result of an image; its record says if the colours lost their description."""
+        lost = (
+            self.kind != 'mask'
+            and self.file_format != 'png'
+            and not source.icc_profile
+            and not is_srgb(source.colour)
+            and profile_of_chunks(source.colour) is None
+        )
+        if lost:
+            said = f'the colour description was dropped: {self.file_format} cannot hold it'
+            source = replace(source, note='; '.join(filter(None, [source.note, said])))
+        return super().write(image, source, mask, constant, second)
+
     def render(self, source: SourceImage, mask: np.ndarray) -> bytes:
-        """The full-size result as an image file, with the image's colour profile.
+        """The full-size result as an image file, with what the image says of its colours.
 
         Args:
             source: The image.
@@ -102,17 +126,25 @@ class CutoutFolder(OutputFolder):
             if source.alpha is not None:
                 full = masks.attenuate(full, source.alpha)
             pixels = masks.cut_out(source.rgb, full)
-        profile = None if self.kind == 'mask' else source.icc_profile
-        return encode_image(pixels, self.file_format, profile)
+        if self.kind == 'mask':
+            return encode_image(pixels, self.file_format)
+        return encode_image(pixels, self.file_format, source.icc_profile, source.colour)
 
 
-def encode_image(pixels: np.ndarray, file_format: str, icc_profile: bytes | None = None) -> bytes:
+def encode_image(
+    pixels: np.ndarray,
+    file_format: str,
+    icc_profile: bytes | None = None,
+    colour: Chunks = (),
+) -> bytes:
     """An image file.
 
     Args:
         pixels: uint8 array of shape (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, straight alpha.
         file_format: Of ``FILE_FORMATS``.
         icc_profile: Colour profile to embed.
+        colour: Colour description as PNG's chunks. WebP and JPEG get an ICC profile made of it,
+            unless they have one or none can be made (see ``CutoutFolder.write``).
 
     Raises:
         OSError: If the format cannot hold such an image: WebP's sides end at 16,383 pixels.
@@ -123,6 +155,13 @@ def encode_image(pixels: np.ndarray, file_format: str, icc_profile: bytes | None
         raise OSError(msg)
     if name == 'WEBP' and pixels.shape[-1] == 4:
         options = {**options, 'exact': True}
+    if name == 'PNG':
+        described = PngInfo()
+        for chunk, body in colour:
+            described.add(chunk, body)
+        options = {**options, 'pnginfo': described}
+    else:
+        icc_profile = icc_profile or profile_of_chunks(colour)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, name, icc_profile=icc_profile, **options)
     return buffer.getvalue()

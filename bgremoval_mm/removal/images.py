@@ -4,28 +4,41 @@ from __future__ import annotations
 
 import builtins
 import hashlib
-import io
-import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
-from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.removal import image_colour, tiff_layouts
+from bgremoval_mm.removal.image_formats import HEAD, JPEG, SUFFIXES, TIFF, Kind, kind_of, suffix_of
+from bgremoval_mm.removal.image_opening import (
+    DamagedError,
+    ImageError,
+    check_pixels,
+    open_picture,
+    pixel_limit,
+)
+from bgremoval_mm.removal.image_pixels import layout_of, to_8_bits
+from bgremoval_mm.removal.jpeg_damage import jpeg_damage
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
+from bgremoval_mm.removal.orientation import orientation_of, turn
+from bgremoval_mm.removal.regular_files import check_bytes, open_now, read_bytes
 
-# What a catalogue of photographs holds. PIL opens many more formats, some of them obscure
-# enough to be a risk with files from strangers.
-FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'TIFF', 'GIF')
-SUFFIXES = frozenset(('.jpg', '.jpeg', '.jpe', '.png', '.webp', '.bmp', '.tif', '.tiff', '.gif'))
-
-_SIGNATURES = (b'\xff\xd8\xff', b'\x89PNG\r\n\x1a\n', b'BM', b'II*\x00', b'MM\x00*', b'GIF8')
-
-
-class ImageError(BgremovalError, ValueError):
-    """A file cannot be read as a photograph; the message is the reason."""
+__all__ = [
+    'SUFFIXES',
+    'ImageError',
+    'SourceImage',
+    'SourceStamp',
+    'check_bytes',
+    'decode_image',
+    'looks_like_image',
+    'read_bytes',
+    'read_image',
+    'read_stored',
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +88,20 @@ class SourceStamp:
 class SourceImage:
     """A photograph as a viewer shows it.
 
+    Network and result get the same pixels. So a CMYK or grey picture with a colour profile of its
+    own is converted through it, as browsers do, though OpenCV and rembg pass the profile over:
+    the colours of the cut-out must be right, and the mask hardly depends on them.
+
     Attributes:
         rgb: uint8 array of shape (H, W, 3), upright, transparent parts laid on white.
         size: (width, height) in pixels.
         alpha: uint8 array of shape (H, W), or None if every pixel is opaque.
         orientation: EXIF orientation that was undone, 1 to 8; 1 is upright.
         icc_profile: Embedded colour profile that `rgb` is to be read with, or None.
-        note: What a user should know, e.g. that an animation was reduced to one frame.
+        note: What a user should know, e.g. that an animation was reduced to one frame, or that
+            the file is damaged; several things are joined by ``; ``.
         stamp: Which bytes this is.
+        colour: What a PNG says of its colours besides a profile, as its chunks.
     """
 
     rgb: np.ndarray
@@ -92,6 +111,7 @@ class SourceImage:
     icc_profile: bytes | None
     note: str
     stamp: SourceStamp
+    colour: image_colour.Chunks = ()
 
     def without_pixels(self) -> SourceImage:
         """The same without its arrays, for when only the rest is still needed."""
@@ -99,22 +119,27 @@ class SourceImage:
 
 
 def looks_like_image(path: Path) -> bool:
-    """Whether a file is meant to be an image: by its first bytes, or else by its suffix.
+    """Whether a file is meant to be a picture: by its suffix, or else by its first bytes.
 
-    A file with an image's suffix and other content counts, so that it is reported as broken.
+    A picture of a kind that is not read counts, and so does a file with a picture's suffix and
+    other content: both are to be reported. A file that is no regular one (a pipe, a device) is
+    never opened, and counts by its suffix only.
     """
-    if path.suffix.lower() in SUFFIXES:
+    if suffix_of(path.name) in SUFFIXES:
         return True
-    with path.open('rb') as file:
-        head = file.read(12)
-    return head.startswith(_SIGNATURES) or (head[:4] == b'RIFF' and head[8:] == b'WEBP')
+    if not stat.S_ISREG(path.stat().st_mode):
+        return False
+    with open_now(path) as file:
+        kind = kind_of(file.read(HEAD))
+    return kind is not None and kind.is_picture
 
 
 def read_image(path: Path, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> SourceImage:
     """Read a photograph, whatever its name.
 
-    JPEG (CMYK too), PNG (16 bits, palette, transparency too), WebP, BMP, TIFF and the
-    first frame of a GIF. The EXIF orientation is undone; 16 bits are scaled to 8.
+    JPEG (CMYK too), PNG (16 bits, palette, transparency too), WebP, BMP, TIFF, AVIF, JPEG 2000,
+    PNM, TGA, HEIC (with pi-heif), JPEG XL (with pillow-jxl-plugin), and the first frame of a GIF
+    or another animation. The EXIF orientation is undone; 16 bits are reduced to 8.
 
     Args:
         path: The file.
@@ -122,91 +147,136 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BY
         max_bytes: Larger files are refused before they are read.
 
     Raises:
-        ImageError: If the file is no such image, damaged, or too large.
+        ImageError: If the file is no such image, damaged, or too large, or no regular file.
         OSError: If the file cannot be read.
     """
-    with path.open('rb') as file:
-        status = os.fstat(file.fileno())
-        check_bytes(status.st_size, max_bytes)
-        content = file.read()
-    return decode_image(content, status.st_mtime_ns, max_pixels)
+    content, mtime_ns = read_bytes(path, max_bytes)
+    return decode_image(content, mtime_ns, max_pixels, path.name)
 
 
-def decode_image(content: bytes, mtime_ns: int = 0, max_pixels: int = MAX_PIXELS) -> SourceImage:
+def read_stored(path: Path) -> np.ndarray:
+    """Return a photograph's pixels as RGB as they are stored, before any orientation is undone.
+
+    Raises:
+        ImageError: As `read_image`.
+        OSError: If the file cannot be read.
+    """
+    with pixel_limit(MAX_PIXELS):
+        content, _ = read_bytes(path)
+        return np.asarray(_decode(content, MAX_PIXELS, path.name).image.convert('RGB'))
+
+
+def decode_image(
+    content: bytes, mtime_ns: int = 0, max_pixels: int = MAX_PIXELS, name: str = ''
+) -> SourceImage:
     """As `read_image`, from a file's content.
 
     Args:
         content: The whole file.
         mtime_ns: Its time of modification in nanoseconds, 0 if it is no file.
         max_pixels: Larger images are refused before they are decoded.
+        name: Name of the file, without which TGA and most camera RAW files cannot be told.
 
     Raises:
         ImageError: If it is no such image, damaged, or too large.
     """
+    with pixel_limit(max_pixels):
+        decoded = _decode(content, max_pixels, name)
+    return _to_source(decoded, content, SourceStamp.of(content, mtime_ns))
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """A picture as it is stored, with 8 bits a channel, and what is to be said of it."""
+
+    image: Image.Image
+    orientation: int
+    profile: bytes | None
+    notes: list[str]
+
+
+def _decode(content: bytes, max_pixels: int, name: str) -> _Decoded:
     if not content:
         msg = 'the file is empty'
         raise ImageError(msg)
-    stamp = SourceStamp.of(content, mtime_ns)
-    try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            _check_pixels(image, max_pixels)
-            return _to_source(image, stamp)
-    except Image.UnidentifiedImageError:
+    kind = kind_of(content[:HEAD], name)
+    if kind is None:
         msg = f'not an image: the file begins with {content[:16]!r}'
-        raise ImageError(msg) from None
-    except ImageError:
-        raise
-    except Exception as err:
-        # PIL's decoders raise whatever a damaged file leads them to: OSError, SyntaxError,
-        # struct.error, ValueError, EOFError, DecompressionBombError...
-        msg = f'cannot be decoded: {err}'
-        raise ImageError(msg) from err
-
-
-def check_bytes(size: int, max_bytes: int) -> None:
-    """Refuse a file of that many bytes, unless it is within the limit."""
-    if size > max_bytes:
-        msg = f'{size:,} bytes are more than the limit of {max_bytes:,} (max_bytes)'
         raise ImageError(msg)
+    try:
+        image = open_picture(content, kind, max_pixels)
+    except DamagedError:
+        if kind is not TIFF:
+            raise
+        return _Decoded(*tiff_layouts.read_unusual(content, max_pixels))
+    with image:
+        try:
+            return _load(image, kind, content, max_pixels)
+        except ImageError:
+            raise
+        except Exception as err:
+            msg = f'cannot be decoded: {err or type(err).__name__}'
+            raise ImageError(msg) from err
 
 
-def _check_pixels(image: Image.Image, max_pixels: int) -> None:
-    width, height = image.size
-    if width * height > max_pixels:
-        msg = f'{width} x {height} pixels are more than the limit of {max_pixels:,} (max_pixels)'
-        raise ImageError(msg)
+def _load(image: Image.Image, kind: Kind, content: bytes, max_pixels: int) -> _Decoded:
+    notes = [_frames(image)]
+    layout = layout_of(image, content)
+    if kind is TIFF:
+        tiff_layouts.check_directory(image)
+        orientation = orientation_of(image)
+        # Pillow turns TIFFs itself as it loads them, by XMP too: say that they are upright.
+        exif = image.getexif()
+        exif.clear()
+        exif[ExifTags.Base.Orientation] = 1
+        image.load()
+        if orientation != 1:
+            image = image.copy()  # of the stored size, which Pillow had swapped beforehand
+    else:
+        image.load()
+        orientation = orientation_of(image)
+    check_pixels(image.size, max_pixels)
+    if kind is JPEG:
+        notes.append(jpeg_damage(content, image))
+    profile = image.info.get('icc_profile')
+    image, said = to_8_bits(image, layout, content)
+    return _Decoded(image, orientation, profile, [*notes, *said])
 
 
-def _to_source(image: Image.Image, stamp: SourceStamp) -> SourceImage:
-    # A camera's JPEG may hold a preview as a second frame (MPO): that is no animation.
-    frames = getattr(image, 'n_frames', 1) if image.format != 'MPO' else 1
-    icc_profile = image.info.get('icc_profile') if image.mode in ('RGB', 'RGBA', 'P') else None
-    orientation = int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    image.load()
-    upright = _to_8_bits(ImageOps.exif_transpose(image))
+def _frames(image: Image.Image) -> str:
+    """What is to be said of a file of several pictures."""
+    number = getattr(image, 'n_frames', 1)
+    if number < 2:
+        return ''
+    if image.format == 'TIFF':
+        return tiff_layouts.pages(image, number)
+    if image.format == 'HEIF':
+        return f'the main one of {number} pictures was used'
+    return f'animation: the first of {number} frames was used'
+
+
+def _to_source(decoded: _Decoded, content: bytes, stamp: SourceStamp) -> SourceImage:
+    picture = turn(decoded.image, decoded.orientation)
     alpha = None
-    if upright.has_transparency_data:
-        layered = upright.convert('RGBA')
-        alpha = np.asarray(layered.getchannel('A'))
-        white = Image.new('RGBA', layered.size, 'white')
-        upright = Image.alpha_composite(white, layered)
+    if picture.has_transparency_data:
+        layered = picture.convert('RGBA')
+        alpha = layered.getchannel('A')
+        is_grey = picture.mode in ('1', 'L', 'LA')
+        picture = layered.getchannel('R') if is_grey else layered.convert('RGB')
+    picture, profile, said = image_colour.in_rgb(picture, decoded.profile)
+    if alpha is not None:
+        picture.putalpha(alpha)
+        white = Image.new('RGBA', picture.size, 'white')
+        picture = Image.alpha_composite(white, picture).convert('RGB')
+    converted = bool(decoded.profile) and profile is None
+    levels = None if alpha is None else np.asarray(alpha)
     return SourceImage(
-        rgb=np.asarray(upright.convert('RGB')),
-        size=upright.size,
-        alpha=None if alpha is None or alpha.min() == 255 else alpha,
-        orientation=orientation if 1 <= orientation <= 8 else 1,
-        icc_profile=icc_profile,
-        note=f'animation: the first of {frames} frames was used' if frames > 1 else '',
+        rgb=np.asarray(picture),
+        size=picture.size,
+        alpha=None if levels is None or levels.min() == 255 else levels,
+        orientation=decoded.orientation,
+        icc_profile=profile,
+        note='; '.join(filter(None, [*decoded.notes, said])),
         stamp=stamp,
+        colour=() if converted else image_colour.colour_chunks(content),
     )
-
-
-def _to_8_bits(image: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit grey; PIL's own conversion would clip it at 255."""
-    if not image.mode.startswith('I'):
-        return image
-    levels = np.asarray(image).astype(np.int64)
-    if levels.min() < 0 or levels.max() > 65535:
-        msg = f'pixel values from {levels.min()} to {levels.max()} are not those of a photograph'
-        raise ImageError(msg)
-    return Image.fromarray((levels >> 8).astype(np.uint8))

@@ -123,7 +123,7 @@ class UrlPlace(Place):
         """Read a photograph."""
         info = self._info(name)
         check_bytes(info.get('size') or 0, max_bytes)
-        return decode_image(self.read(name), _mtime_ns(info), max_pixels)
+        return decode_image(self.read(name), _mtime_ns(info), max_pixels, name)
 
     def has(self, name: str, stamp: SourceStamp, always_hash: bool = False) -> bool:
         """Return whether a file had the content of that stamp when the place was first listed."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from bgremoval_mm.removal import ImageError, read_image
-from bgremoval_mm.removal.images import FORMATS
+from bgremoval_mm.removal.image_colour import in_rgb
+from bgremoval_mm.removal.image_formats import HEAD, JPEG, kind_of
+from bgremoval_mm.removal.image_opening import ImageError, open_picture
+from bgremoval_mm.removal.images import decode_image
+from bgremoval_mm.removal.options import MAX_PIXELS
+from bgremoval_mm.removal.orientation import orientation_of, turn
+from bgremoval_mm.removal.regular_files import read_bytes
 
 __all__ = ['thumbnail']
 
@@ -30,25 +34,26 @@ def thumbnail(path: Path, side: int) -> np.ndarray:
         ImageError: If the file is no image that :func:`read_image` reads, or damaged.
         OSError: If the file cannot be read.
     """
-    with path.open('rb') as file:
+    content, mtime_ns = read_bytes(path)
+    if kind_of(content[:HEAD], path.name) is JPEG:
         try:
-            picture = _draft(file, side)
-        except Image.UnidentifiedImageError:
-            picture = None  # read_image says what is wrong with it
+            picture = _draft(content, side)
+        except ImageError:
+            raise
         except Exception as err:
             # PIL's decoders raise whatever a damaged file leads them to.
-            msg = f'cannot be decoded: {err}'
+            msg = f'cannot be decoded: {err or type(err).__name__}'
             raise ImageError(msg) from err
-    if picture is None:
-        picture = Image.fromarray(read_image(path).rgb)
+    else:
+        picture = Image.fromarray(decode_image(content, mtime_ns, name=path.name).rgb)
     picture.thumbnail((side, side))
     return np.asarray(picture)
 
 
-def _draft(file: IO[bytes], side: int) -> Image.Image | None:
-    """A JPEG decoded at a fraction of its size, still ``side`` or longer; None if it is none."""
-    with Image.open(file, formats=FORMATS) as image:
-        if image.format not in ('JPEG', 'MPO'):
-            return None
+def _draft(content: bytes, side: int) -> Image.Image:
+    """A JPEG decoded at a fraction of its size, still ``side`` or longer."""
+    with open_picture(content, JPEG, MAX_PIXELS) as image:
         image.draft(None, (side, side))
-        return ImageOps.exif_transpose(image).convert('RGB')
+        image.load()
+        picture, *_ = in_rgb(turn(image, orientation_of(image)), image.info.get('icc_profile'))
+        return picture

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from mmcv.transforms import LoadImageFromFile
@@ -118,8 +119,8 @@ def test_error_gives_the_command(model, masked, photo: Path, image_tree, tmp_pat
 
 
 def test_image_that_only_the_loader_reads(model, photo: Path, image_tree, tmp_path) -> None:
-    """OpenCV loads a PPM file, the store does not take it: the loaded pixels serve."""
-    Image.open(photo).save(photo, format='PPM')
+    """OpenCV loads a PAM file, the store does not take it: the loaded pixels serve."""
+    photo.write_bytes(cv2.imencode('.pam', cv2.imread(str(photo)))[1].tobytes())
     transform = RemoveBackground(
         model, mask_dir=str(tmp_path / 'new'), img_root=str(image_tree), device='cpu'
     )

@@ -1,4 +1,4 @@
-"""Mutated JPEG, PNG and WebP files: a picture of the announced size or an ImageError, no crash."""
+"""Mutated files of every format: a picture of the announced size or an ImageError, no crash."""
 
 from __future__ import annotations
 
@@ -35,6 +35,12 @@ def seeds(picture: Callable[..., np.ndarray]) -> dict[str, bytes]:
         'grey16.png': (Image.fromarray(pixels[..., 0].astype(np.uint16) * 256), 'PNG', {}),
         'lossy.webp': (rgb, 'WEBP', {'exif': exif}),
         'alpha.webp': (rgb.convert('RGBA'), 'WEBP', {'lossless': True}),
+        'deflate.tif': (rgb, 'TIFF', {'exif': exif, 'compression': 'tiff_adobe_deflate'}),
+        'grey16.tif': (Image.fromarray(pixels[..., 0].astype(np.uint16) * 256), 'TIFF', {}),
+        'plain.ppm': (rgb, 'PPM', {}),
+        'plain.tga': (rgb, 'TGA', {'rle': True}),
+        'plain.jp2': (rgb, 'JPEG2000', {}),
+        'plain.avif': (rgb, 'AVIF', {'exif': exif}),
     }
     files = {}
     for name, (image, kind, options) in kinds.items():
@@ -64,7 +70,7 @@ def mutate(content: bytes, chance: random.Random) -> bytes:
         length = min(chance.randint(1, 100), len(data) - begin)
         data[begin : begin + length] = bytes(length)
     else:
-        # Lengths and sizes stand in the first bytes of all three formats.
+        # Lengths and sizes stand in the first bytes of all formats.
         begin = chance.randrange(2, min(200, len(data) - 4))
         data[begin : begin + 4] = chance.choice(
             [b'\xff\xff\xff\xff', b'\x00\x00\x00\x00', b'\x7f\xff']
