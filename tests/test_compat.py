@@ -303,8 +303,9 @@ NAMES_OF_THE_PACKAGE = """
 class PreTrainedModel: pass
 class AutoConfig: from_pretrained = None
 class AutoModelForCausalLM(PreTrainedModel): config_class = AutoConfig
-AutoTokenizer = BartTokenizer = BasicTokenizer = BertTokenizer = PreTrainedModel
-BertTokenizerFast = LlamaTokenizer = WordpieceTokenizer = PreTrainedModel
+for kind in ('Auto', 'Bart', 'Basic', 'Bert', 'Llama', 'Wordpiece'):
+    globals()[f'{kind}Tokenizer'] = type(f'{kind}Tokenizer', (), {})
+class BertTokenizerFast: pass
 """
 NAMES = 'class GenerationMixin: pass\nclass PreTrainedModel: pass\n'
 UNUSABLE = {
