@@ -1,9 +1,10 @@
-"""Background removal inside OpenMMLab training: transforms, data sets, hooks and an engine.
+"""Background removal inside OpenMMLab training: transforms, datasets, hooks and an engine.
 
 Importing the package, as configs do with
 ``custom_imports = dict(imports=['bgremoval_mm'], allow_failed_imports=False)``, registers every
 public class in mmengine's root registries and makes mmengine's checkpoints loadable on a current
-torch. It loads no ONNX Runtime, no model and none of mmpretrain, mmdet and mmsegmentation.
+torch: at once if mmengine is imported already, else as soon as it is. The import itself loads
+nothing but Python's own modules.
 
 Where mmengine is not installed there is nothing to register with, and only the engine,
 ``bgremoval_mm.removal``, can be used.
@@ -11,29 +12,28 @@ Where mmengine is not installed there is nothing to register with, and only the 
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from bgremoval_mm.compat import keep_compatible
+from bgremoval_mm.registry import CLASSES, lazy_register, load_class
+from bgremoval_mm.removal.exports import lazy_exports
 from bgremoval_mm.version import __version__
 
 if TYPE_CHECKING:
-    from bgremoval_mm.datasets import CCP, CCPSemantic, Fashionpedia, FashionpediaSemantic
-    from bgremoval_mm.hooks import DiffMetricsHook, EpochSeedHook
-
-if find_spec('mmengine') is not None:
-    from bgremoval_mm import datasets, hooks
-    from bgremoval_mm.compat import allow_mmengine_checkpoints
     from bgremoval_mm.datasets import (
+        CCP,
+        CCPSemantic,
         ChangeBackground,
         Clothing10,
+        Fashionpedia,
+        FashionpediaSemantic,
         FashionStyle14,
         RembgConcatDataset,
         RembgDataset,
         RemoveBackground,
     )
+    from bgremoval_mm.hooks import DiffMetricsHook, EpochSeedHook
     from bgremoval_mm.metrics import ClasswiseAccuracy
-
-    allow_mmengine_checkpoints()
 
 __all__ = [
     'CCP',
@@ -52,12 +52,8 @@ __all__ = [
     '__version__',
 ]
 
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_exports(__name__, __all__, load_class)
 
-def __getattr__(name: str) -> Any:
-    """Hand out at their first use the names whose import is slow: hooks, and some data sets."""
-    if 'hooks' in globals() and name in __all__:
-        return getattr(hooks if name in hooks.__all__ else datasets, name)
-    msg = f'module {__name__!r} has no attribute {name!r}'
-    if name in __all__:
-        msg = f'{name} needs OpenMMLab: pip install "bgremoval_mm[cls]" (or det, seg, all)'
-    raise AttributeError(msg)
+lazy_register(CLASSES.values())
+keep_compatible()

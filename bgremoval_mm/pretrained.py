@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import barrier
+from mmengine.dist import all_gather_object
 from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.removal.text import printable
 
 __all__ = ['FOLDER_VARIABLE', 'HOSTS', 'PretrainedWeightsError', 'load_from_pretrained']
 
@@ -59,27 +60,47 @@ def load_from_pretrained(url: str, map_location: Any = None) -> dict[str, Any]:
         The checkpoint: a dict of parameters, or one with a key ``state_dict``.
 
     Raises:
-        PretrainedWeightsError: If the file is nowhere, or is no checkpoint.
+        PretrainedWeightsError: If the file is nowhere, in any process of a distributed job: then in
+            all of them. Or if it is no checkpoint.
     """
-    path = _find(url)
-    # One process a machine downloads; the others find the file when it is done.
-    if path is None and int(os.environ.get('LOCAL_RANK', '0')) == 0:
-        path = _download(url)
-    barrier()
-    path = path or _find(url)
-    if path is None:
-        msg = f'the process that was to download {url} has not: see its message'
-        raise PretrainedWeightsError(msg)
+    path = _find_together(url)
     _warn_of_another_hash(path)
     try:
         return torch.load(path, map_location=map_location, weights_only=True)
     except Exception as err:
         # torch raises what zipfile, pickle and its own reader raise.
-        msg = (
+        msg = printable(
             f'{path} is damaged or no checkpoint of tensors ({type(err).__name__}: {err}). '
             f'Delete it, or replace it by {url}'
         )
         raise PretrainedWeightsError(msg) from err
+
+
+def _find_together(url: str) -> Path:
+    """Find the file in all processes of a job, of which one on each machine downloads it.
+
+    A process that fails tells the others, which would wait for it for ever, and all of them raise.
+    """
+    path: Path | None = None
+    failure: Exception | None = None
+    try:
+        path = _find(url)
+        if path is None and int(os.environ.get('LOCAL_RANK', '0')) == 0:
+            path = _download(url)
+    except Exception as err:  # noqa: BLE001  # raised below, when the others know
+        failure = err
+    failures = all_gather_object('' if failure is None else str(failure) or repr(failure))
+    if failure is not None:
+        raise failure
+    for rank, message in enumerate(failures):
+        if message:
+            msg = f'in process {rank} of {len(failures)}: {message}'
+            raise PretrainedWeightsError(msg)
+    path = path or _find(url)
+    if path is None:
+        msg = f'{url} was downloaded by another process of this machine, but is not in {_cache()}'
+        raise PretrainedWeightsError(msg)
+    return path
 
 
 def _find(url: str) -> Path | None:
@@ -95,7 +116,7 @@ def _folder() -> list[Path]:
         return []
     folder = Path(named).expanduser()
     if not folder.is_dir():
-        msg = f'{FOLDER_VARIABLE} must name a folder with weights, but {named} is none'
+        msg = f'{FOLDER_VARIABLE} must name a folder with weights, but {printable(named)} is none'
         raise PretrainedWeightsError(msg)
     return [folder]
 
@@ -122,7 +143,7 @@ def _nowhere(url: str, err: OSError) -> str:
     for folder in _folder():
         there = sorted(path.name for path in folder.glob('*.pth'))
         looked.insert(0, f'{FOLDER_VARIABLE}={folder} (there: {", ".join(there) or "no .pth"})')
-    return (
+    return printable(
         f'the initialisation weights {name} are not at hand. Looked in {" and ".join(looked)}; '
         f'{url} cannot be downloaded ({err}). Fetch it elsewhere, put it into a folder and set '
         f'{FOLDER_VARIABLE} to that folder.'
@@ -137,8 +158,8 @@ def _warn_of_another_hash(path: Path) -> None:
         digest = hashlib.file_digest(file, 'sha256').hexdigest()
     if not digest.startswith(named[1]):
         print_log(
-            f'{path}: the sha256 begins with {digest[:8]}, the name says {named[1]}: not the '
-            'published file, or damaged',
+            f'{printable(path)}: the sha256 begins with {digest[:8]}, the name says {named[1]}: '
+            'not the published file, or damaged',
             'current',
             logging.WARNING,
         )

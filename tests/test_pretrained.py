@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import os
+import subprocess
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -140,6 +143,57 @@ def test_download(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(PretrainedWeightsError, match='404'):
         load_from_pretrained(f'{server}/missing.pth')
     assert [path.name for path in cached.parent.iterdir()] == ['net.pth']
+
+
+TWO = """
+import os, sys, time
+from pathlib import Path
+import torch
+from bgremoval_mm.pretrained import load_from_pretrained
+
+def download(url, target, progress):
+    if sys.argv[1] == 'fails':
+        raise OSError('no network')
+    torch.save({'w': torch.ones(1)}, target)
+torch.hub.download_url_to_file = download
+torch.distributed.init_process_group('gloo')
+rank = torch.distributed.get_rank()
+if sys.argv[1] == 'variable' and rank == 1:
+    os.environ['BGREMOVAL_MM_PRETRAINED'] = '/no/such/folder'
+try:
+    said = f'loaded {load_from_pretrained("https://example.com/net.pth")["w"].item()}'
+except Exception as err:
+    said = f'{type(err).__name__}: {err}'
+Path(f'said{rank}').write_text(said)
+torch.distributed.barrier()
+torch.distributed.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('kind', 'culprit', 'why'),
+    [('fails', 0, 'no network'), ('variable', 1, 'must name a folder'), ('works', None, '')],
+)
+def test_all_processes_learn_of_a_failure(
+    tmp_path: Path, kind: str, culprit: int | None, why: str
+) -> None:
+    """Whichever process cannot get at the file, all of them raise; none waits for ever."""
+    (tmp_path / 'two.py').write_text(TWO)
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'TORCH_HOME': str(tmp_path)}
+    environment |= {'OMP_NUM_THREADS': '1'}
+    environment.pop(FOLDER_VARIABLE, None)
+    launch = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
+    subprocess.run(
+        [*launch, 'two.py', kind], cwd=tmp_path, env=environment, check=True, timeout=120
+    )
+    said = [(tmp_path / f'said{rank}').read_text() for rank in (0, 1)]
+    if culprit is None:
+        assert said == ['loaded 1.0'] * 2
+        return
+    assert all(text.startswith('PretrainedWeightsError: ') and why in text for text in said)
+    assert f'in process {culprit} of 2: ' in said[1 - culprit]
+    assert 'in process' not in said[culprit]
 
 
 # The published files' layout, where it differs from a network built today.

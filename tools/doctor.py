@@ -7,6 +7,7 @@ of a broken library hides the other results. The exit code is 1 if there is a fa
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import importlib.util
 import itertools
@@ -31,6 +32,8 @@ FLAVOURS = {
 SETUP = 'make setup'
 INSTALL = f'{PIP} install -c constraints.txt'
 INSTALL_THIS = f'{PIP} install --no-build-isolation --no-deps -e .'
+INSTALL_MIM = f'{INSTALL} --no-deps openmim colorama tabulate pandas'
+BF16_FLAGS = ('amx_bf16', 'avx512_bf16')
 BUILD_MMCV = (
     f'MMCV_WITH_OPS=1 {PIP} install --force-reinstall --no-deps --no-build-isolation '
     '--no-cache-dir --no-binary mmcv mmcv==2.1.0'
@@ -120,6 +123,36 @@ import importlib.metadata
 from rembg import new_session
 print(importlib.metadata.version('rembg'))
 """
+# A network of one layer, and what the CPU offers.
+OPENVINO = """
+import numpy, openvino
+from openvino import opset13 as layers
+x = layers.parameter([2], numpy.float32)
+core = openvino.Core()
+compiled = core.compile_model(openvino.Model([layers.negative(x)], [x]), 'CPU')
+assert compiled(numpy.ones(2, numpy.float32))[0].tolist() == [-1, -1]
+kinds = core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+known = ', '.join(kind.lower() for kind in ('FP32', 'BF16', 'INT8') if kind in kinds)
+print(f'{openvino.__version__.partition("-")[0]} (runs; {known})')
+"""
+# With this package imported first, as configs and tools do: see bgremoval_mm/compat.py.
+MMPRETRAIN = """
+import contextlib
+with contextlib.suppress(ModuleNotFoundError):
+    import bgremoval_mm
+import mmpretrain.models
+print(mmpretrain.__version__)
+"""
+TRANSFORMERS = """
+import importlib.metadata, importlib.util
+said = importlib.metadata.version('transformers')
+if importlib.util.find_spec('mmpretrain'):
+    from bgremoval_mm.compat import mmpretrain_can_use_transformers
+    if not mmpretrain_can_use_transformers():
+        said += ' (mmpretrain cannot use it and goes without: no multimodal models)'
+print(said)
+"""
+VERSION = 'import importlib.metadata, {module}; print(importlib.metadata.version("{name}"))'
 REGISTERED = """
 import bgremoval_mm
 from mmengine.registry import DATASETS, HOOKS, TRANSFORMS
@@ -159,13 +192,25 @@ CHECKS = (
     *(
         Check(
             module,
-            f'import {module}.models; print({module}.__version__)',
+            MMPRETRAIN
+            if extra == 'cls'
+            else f'import {module}.models; print({module}.__version__)',
             f'{INSTALL} -e ".[{extra}]"',
             module,
             needed_by=(),
-            remedies={r'crashes|undefined symbol|mmcv\._ext': BUILD_MMCV},
+            remedies={
+                r'crashes|undefined symbol|mmcv\._ext': BUILD_MMCV,
+                'NoneType takes no arguments': f'{PIP} install "transformers>=4.28,<4.52"',
+            },
         )
         for module, extra in (('mmpretrain', 'cls'), ('mmdet', 'det'), ('mmseg', 'seg'))
+    ),
+    Check(
+        'transformers',
+        TRANSFORMERS,
+        f'{PIP} install "transformers>=4.28,<4.52"',
+        'transformers',
+        needed_by=(),
     ),
     Check('pycocotools', COCO, f'{INSTALL} pycocotools', 'pycocotools', ('mmdet',)),
     Check(
@@ -185,6 +230,16 @@ CHECKS = (
         remedies={'CUDAExecutionProvider': 'make setup ORT=cpu  (or mend the GPU driver)'},
     ),
     Check('onnx', 'import onnx; print(onnx.__version__)', f'{INSTALL} onnx', 'onnx'),
+    Check('openvino', OPENVINO, f'{INSTALL} -e ".[openvino]"', 'openvino', needed_by=()),
+    *(
+        Check(name, VERSION.format(module=module, name=name), remedy, module, needed_by=())
+        for name, module, remedy in (
+            ('nncf', 'nncf', f'{INSTALL} -e ".[openvino]"'),
+            ('pi-heif', 'pi_heif', f'{INSTALL} -e ".[formats]"'),
+            ('ray', 'ray', f'{INSTALL} -e ".[ray]"'),
+            ('openmim', 'mim', INSTALL_MIM),
+        )
+    ),
     Check('rembg', REMBG, f'{INSTALL} -e ".[rembg]"', 'rembg', needed_by=()),
     Check('bgremoval_mm', REGISTERED, INSTALL_THIS, 'bgremoval_mm'),
     Check('.mim', MIM, INSTALL_THIS, 'bgremoval_mm'),
@@ -247,9 +302,25 @@ def examine_python() -> Result:
     return Result('Python', detail, 'ok')
 
 
+def examine_cpu(cpuinfo: Path = Path('/proc/cpuinfo')) -> Result:
+    """The processor, and whether it computes in bf16, which OpenVINO uses."""
+    try:
+        text = cpuinfo.read_text(encoding='utf-8', errors='replace')
+    except OSError:
+        return Result('CPU', 'unknown: this system has no /proc/cpuinfo', 'ok')
+    lines = dict(re.findall(r'^(model name|flags)[ \t]*:[ \t]*(.*)$', text, re.MULTILINE))
+    flags = set(lines.get('flags', '').split())
+    found = [flag for flag in BF16_FLAGS if flag in flags]
+    bf16 = f'bf16 by {" and ".join(found)}' if found else 'no bf16'
+    detail = f'{lines.get("model name", "unknown")}, {len(os.sched_getaffinity(0))} cores, {bf16}'
+    return Result('CPU', detail, 'ok')
+
+
 def row(result: Result, width: int) -> str:
     """A line of the table, and a second one with the remedy if there is one."""
-    detail = result.detail if len(result.detail) <= 100 else f'{result.detail[:97]}...'
+    # An error may name a file, and a file name may hold anything, terminal escapes among others.
+    detail = ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in result.detail)
+    detail = detail if len(detail) <= 100 else f'{detail[:97]}...'
     lines = [f'{result.name:{width}}  {result.state:6}  {detail}']
     if result.remedy:
         when = 'to mend it: ' if result.state == 'FAULT' else 'if wanted: '
@@ -257,13 +328,22 @@ def row(result: Result, width: int) -> str:
     return '\n'.join(lines)
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """The command line, which has no options but ``--help``."""
+    return argparse.ArgumentParser(
+        description='Show what is installed, whether it really works, and how to mend what does '
+        'not. Takes about a minute. The exit code is 1 if there is a fault.'
+    )
+
+
 def main(checks: Sequence[Check] = CHECKS) -> int:
     """Runs all checks and prints the table as they end; 1 if there is a fault."""
     os.environ.setdefault('OMP_NUM_THREADS', '1')
     width = max(len(check.name) for check in checks)
     faults = 0
+    here = [examine_python(), examine_cpu()]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for result in itertools.chain([examine_python()], pool.map(examine, checks)):
+        for result in itertools.chain(here, pool.map(examine, checks)):
             print(row(result, width), flush=True)
             faults += result.state == 'FAULT'
     print(f'\n{faults} fault(s).' if faults else '\nEverything that is installed works.')
@@ -273,4 +353,5 @@ def main(checks: Sequence[Check] = CHECKS) -> int:
 
 
 if __name__ == '__main__':
+    make_parser().parse_args()
     sys.exit(main())

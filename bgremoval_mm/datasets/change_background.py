@@ -20,7 +20,7 @@ __all__ = ['ChangeBackground', 'Condition']
 Condition = Literal['original', 'removed', 'replaced', 'blurred', 'background_only']
 
 
-@TRANSFORMS.register_module()
+@TRANSFORMS.register_module(force=True)
 class ChangeBackground(RemoveBackground):
     """Replace the background of an image by another one.
 

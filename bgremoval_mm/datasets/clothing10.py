@@ -25,7 +25,7 @@ CLASSES = (
 FOLDERS = {'train': 'train', 'val': 'validation', 'test': 'test'}
 
 
-@DATASETS.register_module()
+@DATASETS.register_module(force=True)
 class Clothing10(ClassificationDataset):
     """The ten most frequent classes of the Clothing data set: 3,781 photographs.
 

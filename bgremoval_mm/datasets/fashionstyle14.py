@@ -47,7 +47,7 @@ SPLITS = ('official', 'stratified')
 PAGE = 'https://esslab.jp/~ess/en/data/fashionstyle14/'
 
 
-@DATASETS.register_module()
+@DATASETS.register_module(force=True)
 class FashionStyle14(ClassificationDataset):
     """FashionStyle14: about 13,000 photographs of people in 14 fashion styles.
 

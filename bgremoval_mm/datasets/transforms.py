@@ -31,7 +31,7 @@ IMAGENET_MEAN = (123.675, 116.28, 103.53)
 ON_MISSING = ('compute', 'error')
 
 
-@TRANSFORMS.register_module()
+@TRANSFORMS.register_module(force=True)
 class RemoveBackground(BaseTransform):
     """Replace the background of an image by a plain colour.
 

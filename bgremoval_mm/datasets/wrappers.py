@@ -155,7 +155,7 @@ class _Wrapper(Dataset, ABC):
         self.get_subset_(indices)
 
 
-@DATASETS.register_module()
+@DATASETS.register_module(force=True)
 class RembgDataset(_Wrapper):
     """Any data set of mmpretrain, mmdet, mmsegmentation or mmengine, background removed.
 
@@ -263,7 +263,7 @@ class RembgDataset(_Wrapper):
         return f'{type(self).__name__}({self.dataset!r}, {removal})'
 
 
-@DATASETS.register_module()
+@DATASETS.register_module(force=True)
 class RembgConcatDataset(_Wrapper):
     """The originals, followed by the same images with their background removed.
 

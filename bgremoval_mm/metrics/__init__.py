@@ -1,7 +1,16 @@
-"""Metrics for mmengine's Evaluator, registered under the names below."""
+"""Metrics for mmengine's Evaluator, each imported when it is used or built."""
 
 from __future__ import annotations
 
-from bgremoval_mm.metrics.classwise_accuracy import ClasswiseAccuracy
+from typing import TYPE_CHECKING
+
+from bgremoval_mm.registry import load_class
+from bgremoval_mm.removal.exports import lazy_exports
+
+if TYPE_CHECKING:
+    from bgremoval_mm.metrics.classwise_accuracy import ClasswiseAccuracy
 
 __all__ = ['ClasswiseAccuracy']
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_exports(__name__, __all__, load_class)

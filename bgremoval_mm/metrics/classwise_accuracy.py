@@ -30,7 +30,7 @@ def classwise_accuracy(labels: np.ndarray, predictions: np.ndarray, count: int) 
     return np.divide(100.0 * right, totals, out=np.full(count, np.nan), where=totals > 0)
 
 
-@METRICS.register_module()
+@METRICS.register_module(force=True)
 class ClasswiseAccuracy(BaseMetric):
     """Top-1 accuracy of each class, in percent, as a table in the log and as single metrics.
 

@@ -1,32 +1,41 @@
 """The engine: photographs in, foreground masks out. Needs nothing of OpenMMLab.
 
-Importing it loads neither ONNX Runtime nor a model; both come with the first image.
+Importing it loads nothing but Python's own modules; numpy and Pillow come with the first name that
+is used, ONNX Runtime and a model with the first image.
 """
 
-from bgremoval_mm.removal.backends import DeviceError, release_sessions
-from bgremoval_mm.removal.catalogue import CATALOGUE, ModelSpec, get_model
-from bgremoval_mm.removal.cutouts import CutoutFolder
-from bgremoval_mm.removal.folder import TargetError, TreeSummary, remove_tree
-from bgremoval_mm.removal.images import ImageError, SourceImage, read_image
-from bgremoval_mm.removal.manifest import Manifest, Record
-from bgremoval_mm.removal.masks import (
-    MaskQuality,
-    binarise,
-    bounding_box,
-    compose,
-    cut_out,
-    quality,
-    resize,
-    stretch,
-)
-from bgremoval_mm.removal.remover import BackgroundRemover
-from bgremoval_mm.removal.store import MaskStore, StoredMask, StoredMaskError
-from bgremoval_mm.removal.weights import (
-    WeightsError,
-    fetch_weights,
-    find_weights,
-    verify_weights,
-)
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from bgremoval_mm.removal.exports import lazy_exports
+
+if TYPE_CHECKING:
+    from bgremoval_mm.removal.backends import DeviceError, release_sessions
+    from bgremoval_mm.removal.catalogue import CATALOGUE, ModelSpec, get_model
+    from bgremoval_mm.removal.cutouts import CutoutFolder
+    from bgremoval_mm.removal.folder import TargetError, TreeSummary, remove_tree
+    from bgremoval_mm.removal.images import ImageError, SourceImage, read_image
+    from bgremoval_mm.removal.manifest import Manifest, Record
+    from bgremoval_mm.removal.masks import (
+        MaskQuality,
+        binarise,
+        bounding_box,
+        compose,
+        cut_out,
+        quality,
+        resize,
+        stretch,
+    )
+    from bgremoval_mm.removal.remover import BackgroundRemover
+    from bgremoval_mm.removal.store import MaskStore, StoredMask, StoredMaskError
+    from bgremoval_mm.removal.weights import (
+        WeightsError,
+        fetch_weights,
+        find_weights,
+        verify_weights,
+    )
 
 __all__ = [
     'CATALOGUE',
@@ -60,3 +69,35 @@ __all__ = [
     'stretch',
     'verify_weights',
 ]
+
+# The imports above are for people and type checkers; these are done.
+_MODULES = {
+    'backends': ('DeviceError', 'release_sessions'),
+    'catalogue': ('CATALOGUE', 'ModelSpec', 'get_model'),
+    'cutouts': ('CutoutFolder',),
+    'folder': ('TargetError', 'TreeSummary', 'remove_tree'),
+    'images': ('ImageError', 'SourceImage', 'read_image'),
+    'manifest': ('Manifest', 'Record'),
+    'masks': (
+        'MaskQuality',
+        'binarise',
+        'bounding_box',
+        'compose',
+        'cut_out',
+        'quality',
+        'resize',
+        'stretch',
+    ),
+    'remover': ('BackgroundRemover',),
+    'store': ('MaskStore', 'StoredMask', 'StoredMaskError'),
+    'weights': ('WeightsError', 'fetch_weights', 'find_weights', 'verify_weights'),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def _load(name: str) -> Any:
+    return getattr(import_module(f'{__name__}.{_HOMES[name]}'), name)
+
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_exports(__name__, _HOMES, _load)

@@ -58,7 +58,7 @@ class _Evidence(BaseMetric):
         return np.array((self.dataset_meta or {}).get('classes') or (), dtype=np.str_)
 
 
-@METRICS.register_module()
+@METRICS.register_module(force=True)
 class ClassEvidence(_Evidence):
     """Writes the true and the predicted class of each image (mmpretrain)."""
 
@@ -80,7 +80,7 @@ class ClassEvidence(_Evidence):
         return {}
 
 
-@METRICS.register_module()
+@METRICS.register_module(force=True)
 class RegionEvidence(_Evidence):
     """Writes the areas that mmseg's IoUMetric adds up, image by image.
 

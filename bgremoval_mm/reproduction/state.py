@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any, Literal
 
 from bgremoval_mm.reproduction.runs import FAILURE, LOCK, RESULT, SETTINGS, Run
 
-__all__ = ['State', 'is_locked', 'read_json', 'run_lock', 'state_of']
+__all__ = ['RunLock', 'State', 'is_locked', 'read_json', 'run_lock', 'state_of']
+
+_PATIENCE_SECONDS = 2.0
 
 State = Literal[
     'missing data', 'pending', 'interrupted', 'running', 'failed', 'done', 'other options'
@@ -65,21 +68,46 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return dict(content)
 
 
-def run_lock(folder: Path) -> Any:
-    """The lock of a run's folder, not yet acquired. The system frees it when its process ends."""
-    from filelock import FileLock
+def run_lock(folder: Path) -> RunLock:
+    """Return the lock of a run's folder, not yet acquired."""
+    return RunLock(folder / LOCK)
 
-    return FileLock(folder / LOCK)
+
+class RunLock:
+    """What the process that works on a run holds; the system frees it when that process ends.
+
+    It is always waited for a moment, so that nobody who only asks, see :func:`is_locked`, keeps a
+    worker from its run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def acquire(self, timeout: float = 0) -> Any:
+        """Acquire it; the result is a context manager that releases it.
+
+        Args:
+            timeout: Seconds to wait for another worker; at least two.
+
+        Raises:
+            filelock.Timeout: If another process holds it all that time.
+        """
+        from filelock import FileLock
+
+        return FileLock(self.path).acquire(max(timeout, _PATIENCE_SECONDS), poll_interval=0.01)
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process is at work on a run."""
-    from filelock import Timeout
+    """Whether a process is at work on a run.
 
-    if not (folder / LOCK).is_file():
-        return False
+    Asking shares the lock for microseconds: any number may ask at once, and a worker that comes in
+    that moment waits for its end.
+    """
     try:
-        with run_lock(folder).acquire(timeout=0):
-            return False
-    except Timeout:
+        with (folder / LOCK).open('rb') as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
         return True
+    return False

@@ -335,7 +335,7 @@ def test_engine_works_without_openmmlab(repository: Path) -> None:
         'from bgremoval_mm.removal import BackgroundRemover, ModelSpec, remove_tree\n'
         'import bgremoval_mm\n'
         'try: bgremoval_mm.RembgDataset\n'
-        'except AttributeError as err: print(err)\n'
+        'except ImportError as err: print(err)\n'
     )
     done = subprocess.run(
         [sys.executable, '-c', code], capture_output=True, text=True, check=False, cwd=repository

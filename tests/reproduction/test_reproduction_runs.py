@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from filelock import Timeout
 
 from bgremoval_mm.experiments import ARMS, EXPERIMENTS
 from bgremoval_mm.reproduction.runs import PLACES, Run, run_of_config, select_runs
 from bgremoval_mm.reproduction.settings import load_config, missing_data, photos_of
-from bgremoval_mm.reproduction.state import read_json, run_lock, state_of
+from bgremoval_mm.reproduction.state import is_locked, read_json, run_lock, state_of
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = ROOT / 'configs'
 
 
 def test_all_runs() -> None:
@@ -80,6 +85,68 @@ def test_states(run: Run, tmp_path: Path) -> None:
     (folder / 'result.json').write_text(json.dumps({'options': ['a=1']}))
     assert state_of(run, tmp_path, ['a=1']) == 'done'
     assert state_of(run, tmp_path, []) == 'other options'
+
+
+ASK = """
+import sys
+from pathlib import Path
+from bgremoval_mm.reproduction.state import is_locked
+print('asking', flush=True)
+while not Path('stop').exists():
+    assert not is_locked(Path('run')) or Path('held').exists() or Path('stop').exists()
+"""
+
+
+def test_asking_keeps_no_worker_from_its_run(tmp_path: Path) -> None:
+    """While another process asks without a pause whether a run is locked, locking it succeeds."""
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    lock = run_lock(folder)
+    lock.path.touch()
+    (tmp_path / 'held').touch()
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    command = [sys.executable, '-c', ASK]
+    asking = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE)
+    try:
+        assert asking.stdout is not None
+        assert asking.stdout.readline() == b'asking\n'
+        for _ in range(300):
+            with lock.acquire(timeout=0):
+                assert is_locked(folder)
+    finally:
+        (tmp_path / 'stop').touch()
+        asking.wait(60)
+    assert asking.returncode == 0
+    assert not is_locked(folder)
+
+
+def test_those_who_ask_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """A run that nobody works on is not called locked because another process asks, too."""
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    run_lock(folder).path.touch()
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    asking = subprocess.Popen(
+        [sys.executable, '-c', ASK], cwd=tmp_path, env=environment, stdout=subprocess.PIPE
+    )
+    try:
+        assert asking.stdout is not None
+        assert asking.stdout.readline() == b'asking\n'
+        assert not any(is_locked(folder) for _ in range(3000))
+    finally:
+        (tmp_path / 'stop').touch()
+        asking.wait(60)
+    assert asking.returncode == 0
+
+
+def test_a_run_at_work_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker gives up after its patience while another one holds the lock."""
+    monkeypatch.setattr('bgremoval_mm.reproduction.state._PATIENCE_SECONDS', 0.05)
+    assert not is_locked(tmp_path)
+    with run_lock(tmp_path).acquire():
+        assert is_locked(tmp_path)
+        with pytest.raises(Timeout):
+            run_lock(tmp_path).acquire(timeout=0)
 
 
 def test_torn_files_are_named(tmp_path: Path) -> None:

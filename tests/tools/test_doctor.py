@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -111,11 +113,94 @@ def test_remedies_for_known_faults(doctor: ModuleType, name: str, error: str, re
     assert remedy in result.remedy
 
 
+@pytest.mark.parametrize(
+    ('arguments', 'code', 'said'),
+    [
+        (['--help'], 0, 'Show what is installed'),
+        (['--no-such'], 2, 'unrecognized arguments: --no-such'),
+        (['torch'], 2, 'unrecognized arguments: torch'),
+    ],
+)
+def test_arguments(repository: Path, arguments: list[str], code: int, said: str) -> None:
+    """``--help`` explains and runs nothing; what it does not know it refuses."""
+    command = [sys.executable, str(repository / 'tools' / 'doctor.py'), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == code
+    assert said in done.stdout + done.stderr
+    assert 'setuptools' not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ('flags', 'said'),
+    [
+        ('fpu avx512_bf16 amx_bf16 amx_tile', 'bf16 by amx_bf16 and avx512_bf16'),
+        ('fpu avx512_bf16', 'bf16 by avx512_bf16'),
+        ('fpu avx2 avx512f amx_tile', 'no bf16'),
+    ],
+)
+def test_what_the_cpu_computes_in(
+    doctor: ModuleType, tmp_path: Path, flags: str, said: str
+) -> None:
+    """Either instruction set gives bf16; whole names count."""
+    one = f'processor\t: 0\nmodel name\t: Fast CPU @ 2 GHz\nflags\t\t: {flags}\n\n'
+    (tmp_path / 'cpuinfo').write_text(one * 2)
+    result = doctor.examine_cpu(tmp_path / 'cpuinfo')
+    cores = len(os.sched_getaffinity(0))
+    assert result.detail == f'Fast CPU @ 2 GHz, {cores} cores, {said}'
+    assert doctor.examine_cpu(tmp_path / 'none').detail.startswith('unknown')
+
+
+def test_components_that_only_some_need(doctor: ModuleType) -> None:
+    """Each optional one has its line, and the command that brings it; missing is no fault."""
+    checks = {check.name: check for check in doctor.CHECKS}
+    for name, remedy in [
+        ('openvino', '.[openvino]'),
+        ('nncf', '.[openvino]'),
+        ('ray', '.[ray]'),
+        ('pi-heif', '.[formats]'),
+        ('openmim', '--no-deps openmim'),
+        ('transformers', 'transformers>=4.28,<4.52'),
+    ]:
+        result = doctor.examine(replace(checks[name], module='no_such_module'))
+        assert result.state == 'absent', name
+        assert remedy in result.remedy
+
+
+@pytest.mark.slow
+def test_transformers_that_mmpretrain_cannot_use(
+    doctor: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clash is said in one line, and is no fault: mmpretrain works without."""
+    pytest.importorskip('mmpretrain')
+    (tmp_path / 'transformers').mkdir()
+    (tmp_path / 'transformers' / '__init__.py').touch()
+    (tmp_path / 'transformers-5.1.0.dist-info').mkdir()
+    metadata = 'Metadata-Version: 2.1\nName: transformers\nVersion: 5.1.0\n'
+    (tmp_path / 'transformers-5.1.0.dist-info' / 'METADATA').write_text(metadata)
+    root = Path(__file__).resolve().parents[2]
+    monkeypatch.setenv('PYTHONPATH', f'{tmp_path}{os.pathsep}{root}')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    checks = {check.name: check for check in doctor.CHECKS}
+    result = doctor.examine(checks['transformers'])
+    assert (result.state, result.detail) == (
+        'ok',
+        '5.1.0 (mmpretrain cannot use it and goes without: no multimodal models)',
+    )
+    assert doctor.examine(checks['mmpretrain']).state == 'ok'
+
+
+def test_errors_cannot_write_to_the_terminal(doctor: ModuleType) -> None:
+    """A file name in an error message is shown, not obeyed."""
+    result = doctor.Result('thing', 'no file a\x1b[2J\udcffb.so', 'FAULT', 'mend it')
+    assert 'no file a\\x1b[2J\\udcffb.so' in doctor.row(result, 8)
+
+
 @pytest.mark.slow
 def test_this_environment(doctor: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     """What the tests need works here, as the doctor's own checks see it."""
-    names = ('torch', 'torchvision', 'mmcv', 'opencv', 'onnxruntime', 'onnx', 'setuptools')
+    names = ('torch', 'torchvision', 'mmcv', 'opencv', 'onnxruntime', 'onnx', 'openvino', 'ray', 'setuptools')
     assert doctor.main([check for check in doctor.CHECKS if check.name in names]) == 0
     said = capsys.readouterr().out
     assert said.count('(nms runs)') == 2
     assert 'runs on C' in said
+    assert '(runs; fp32' in said
