@@ -12,6 +12,7 @@ from bgremoval_mm.datasets import removed_images, transforms
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.paths import path_below
 from bgremoval_mm.removal.scan import scan_tree
+from bgremoval_mm.reports import annotated_datasets
 
 
 @pytest.fixture
@@ -93,3 +94,4 @@ def test_callers_share_it() -> None:
     """Masks, removed images and annotated images are named by the same function."""
     assert transforms.name_below is path_below
     assert removed_images.name_below is path_below
+    assert annotated_datasets.path_below is path_below
