@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 from bgremoval_mm.preparation.parallel import add_workers_argument, for_each
-from bgremoval_mm.removal import CATALOGUE
+from bgremoval_mm.removal import CATALOGUE, BackgroundRemover
+from bgremoval_mm.removal.options import PRECISIONS
 from bgremoval_mm.reports import annotation_loss as loss
 from bgremoval_mm.reports.json_file import write_json
 
@@ -30,6 +31,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="DST of tools/remove_background.py (default: the config's, or data/masks)",
     )
     parser.add_argument('--model', choices=list(CATALOGUE), help='model of the masks')
+    parser.add_argument(
+        '--precision', choices=PRECISIONS, help="of the masks (default: the config's, else fp32)"
+    )
     parser.add_argument('--subset', choices=('train', 'val'), help='one subset (default: both)')
     parser.add_argument('--number', type=int, default=50, help='images on the sheet (default: 50)')
     parser.add_argument(
@@ -53,9 +57,14 @@ def main(argv: list[str] | None = None) -> int:
 
         if args.source in datasets.KNOWN:
             model = args.model or 'u2net'
-            data = datasets.of_name(args.source, args.data_root, args.mask_dir, model, subsets)
+            precision = BackgroundRemover(model, precision=args.precision or 'fp32').precision
+            data = datasets.of_name(
+                args.source, args.data_root, args.mask_dir, model, subsets, precision
+            )
         elif Path(args.source).is_file():
-            data = datasets.of_config(args.source, args.mask_dir, args.model, subsets)
+            data = datasets.of_config(
+                args.source, args.mask_dir, args.model, subsets, args.precision
+            )
         else:
             allowed = ', '.join(datasets.KNOWN)
             print(f'error: {args.source} is no config, and none of {allowed}', file=sys.stderr)

@@ -9,6 +9,7 @@ mmsegmentation with its checkpoint will do; nothing is trained, and the config s
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import warnings
 from pathlib import Path
@@ -20,6 +21,8 @@ import bgremoval_mm  # noqa: F401  # registers the package's classes
 from bgremoval_mm.audit.summary import Audit, Outcome, as_text
 from bgremoval_mm.datasets.change_background import Condition
 from bgremoval_mm.removal import CATALOGUE
+from bgremoval_mm.removal.options import PRECISIONS
+from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports.json_file import write_json
 from bgremoval_mm.run_config import read_config
 
@@ -50,13 +53,27 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--mask-dir',
-        help='mask store; missing masks are made and put there (default: the one that the config '
-        'names, else OUT/masks)',
+        help='mask store, which is only read: masks that it lacks are kept in OUT/masks (default: '
+        'the one that the config names, if any)',
     )
     parser.add_argument(
         '--img-root', help="SRC of tools/remove_background.py (default: the data set's data_root)"
     )
-    parser.add_argument('--model', choices=list(CATALOGUE), help='that makes the masks')
+    parser.add_argument(
+        '--model', choices=list(CATALOGUE), help="that makes the masks (default: the config's)"
+    )
+    parser.add_argument(
+        '--precision', choices=PRECISIONS, help="of the masks (default: the config's, else fp32)"
+    )
+    parser.add_argument(
+        '--calibration', metavar='DIR', help='photos that --precision int8 is calibrated with'
+    )
+    parser.add_argument(
+        '--accept-licence',
+        action='store_true',
+        default=None,  # as the config has it
+        help='accept weights whose licence forbids commercial use',
+    )
     parser.add_argument(
         '--out', type=Path, help='folder of the results (default: work_dirs/CONFIG/audit)'
     )
@@ -90,10 +107,12 @@ def main(argv: list[str] | None = None) -> int:
     # OpenMMLab's data sets check what they are given with `assert`.
     except (OSError, ValueError, RuntimeError, ImportError, AssertionError) as err:
         reason = str(err) or type(err).__name__
-        print(f'error: {reason}', file=sys.stderr)
+        # Of several lines where a worker process of the loader failed.
+        print('error:', '\n'.join(map(printable, reason.split('\n'))), file=sys.stderr)
         return 1
     print(as_text(audit))
-    print(f'Look at {args.out / "audit.png"}; all figures are in {args.out / "audit.json"}')
+    out = printable(args.out)
+    print(f'Look at {out}/audit.png; all figures are in {out}/audit.json')
     return 0
 
 
@@ -107,39 +126,42 @@ def run_audit(args: argparse.Namespace) -> Audit:
     if not args.checkpoint.is_file():
         msg = f'there is no checkpoint {args.checkpoint}'
         raise FileNotFoundError(msg)
-    removal = {'mask_dir': args.mask_dir, 'img_root': args.img_root, 'model': args.model}
+    names = ('mask_dir', 'img_root', 'model', 'precision', 'calibration', 'accept_licence')
+    removal = {name: getattr(args, name) for name in names}
     own_masks = str(args.out / 'masks')
-    auditor = Auditor(config, args.checkpoint, args.out, removal, args.number, own_masks)
-    status = args.checkpoint.stat()
-    settings: dict[str, Any] = {
-        'config': str(args.config),
-        'checkpoint': str(args.checkpoint),
-        'checkpoint_bytes': status.st_size,
-        'checkpoint_mtime_ns': status.st_mtime_ns,
-        'cfg_options': args.cfg_options or {},
-        'model': auditor.changes[0].model,
-        'seed': args.seed,
-        'draws': args.draws,
-        'number': args.number,
-    }
-    audit = load_earlier(args.out / 'audit.json', settings) or Audit(
-        settings, auditor.trained_on, len(auditor)
-    )
-    for condition in args.conditions:
-        if condition in audit.outcomes:
-            print(f'{condition}: evaluated before')
-            continue
-        draws, classes = [], []
-        for draw in range(args.draws if condition == 'replaced' else 1):
-            metrics, of_classes = auditor.evaluate(condition, args.seed + draw)
-            draws.append(metrics)
-            classes.append(of_classes)
-        audit.outcomes[condition] = Outcome(condition, draws, mean_of(classes))
+    with Auditor(config, args.checkpoint, args.out, removal, args.number, own_masks) as auditor:
+        status = args.checkpoint.stat()
+        settings: dict[str, Any] = {
+            'config': str(args.config),
+            'checkpoint': str(args.checkpoint),
+            'checkpoint_bytes': status.st_size,
+            'checkpoint_mtime_ns': status.st_mtime_ns,
+            'cfg_options': args.cfg_options or {},
+            'model': auditor.changes[0].model,
+            'removal': [change.settings() for change in auditor.changes],
+            'seed': args.seed,
+            'draws': args.draws,
+            'number': args.number,
+        }
+        settings = json.loads(json.dumps(settings))  # as they are read back from audit.json
+        audit = load_earlier(args.out / 'audit.json', settings) or Audit(
+            settings, auditor.trained_on, len(auditor)
+        )
+        for condition in args.conditions:
+            if condition in audit.outcomes:
+                print(f'{condition}: evaluated before')
+                continue
+            draws, classes = [], []
+            for draw in range(args.draws if condition == 'replaced' else 1):
+                metrics, of_classes = auditor.evaluate(condition, args.seed + draw)
+                draws.append(metrics)
+                classes.append(of_classes)
+            audit.outcomes[condition] = Outcome(condition, draws, mean_of(classes))
+            write_json(args.out / 'audit.json', audit.as_json())
+        in_order = [name for name in CONDITIONS if name in audit.outcomes]
+        audit.outcomes = {name: audit.outcomes[name] for name in in_order}
         write_json(args.out / 'audit.json', audit.as_json())
-    in_order = [name for name in CONDITIONS if name in audit.outcomes]
-    audit.outcomes = {name: audit.outcomes[name] for name in in_order}
-    write_json(args.out / 'audit.json', audit.as_json())
-    save_png(draw_audit(audit, example_photos(auditor, in_order)), args.out / 'audit.png')
+        save_png(draw_audit(audit, example_photos(auditor, in_order)), args.out / 'audit.png')
     return audit
 
 

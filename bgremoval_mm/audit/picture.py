@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -12,7 +10,6 @@ from PIL import Image
 from bgremoval_mm.audit.evaluate import Auditor
 from bgremoval_mm.audit.summary import Audit
 from bgremoval_mm.datasets.change_background import Condition
-from bgremoval_mm.datasets.wrappers import leaves
 from bgremoval_mm.reports.contact_sheet import Tile, draw_tiles
 from bgremoval_mm.reports.pictures import FAINT, INK, new_figure, render
 
@@ -33,23 +30,9 @@ def example_photos(
     chosen = np.linspace(0, len(auditor) - 1, min(number, len(auditor))).round()
     examples = []
     for index in (int(each) for each in chosen):
-        pictures = []
-        for condition in conditions:
-            for change in auditor.changes:
-                change.set(condition)
-            pictures.append(_load(auditor, index))
+        pictures = [auditor.photo(index, condition) for condition in conditions]
         examples.append((auditor.paths[index], pictures))
     return examples
-
-
-def _load(auditor: Auditor, index: int) -> np.ndarray:
-    """A photo through the pipeline up to the changed background."""
-    results: dict[str, Any] = deepcopy(auditor.dataset.get_data_info(index))
-    transforms = next(iter(leaves(auditor.dataset))).pipeline.transforms
-    last = next(i for i, each in enumerate(transforms) if each in auditor.changes)
-    for transform in transforms[: last + 1]:
-        results = transform(results)
-    return np.rint(results['img'][..., ::-1]).clip(0, 255).astype(np.uint8)
 
 
 def draw_audit(audit: Audit, examples: Sequence[tuple[str, list[np.ndarray]]]) -> Image.Image:

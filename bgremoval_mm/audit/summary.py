@@ -50,7 +50,8 @@ class Audit:
 
     Attributes:
         settings: What was audited, and how: another audit with the same settings is the same.
-        trained_on: The arm that the config is of: 'original' or 'rembg'.
+        trained_on: The arm that the config is of: 'original', 'rembg', or 'original + rembg' where
+            joined test sets differ.
         images: Number of test photos.
         outcomes: By condition, in the order in which they were measured.
     """
@@ -62,7 +63,7 @@ class Audit:
 
     @property
     def home(self) -> str:
-        """The condition that the model was trained under."""
+        """The condition that the model was trained under; of a mixture, the original photos."""
         return 'removed' if self.trained_on == 'rembg' else 'original'
 
     @property
@@ -151,6 +152,8 @@ def as_text(audit: Audit, width: int = 110) -> str:
     buffer = io.StringIO()
     console = Console(file=buffer, width=width, highlight=False)
     trained = f'the model was trained on {audit.home} ones'
+    if audit.trained_on not in ('original', 'rembg'):
+        trained = f'the model was trained on {audit.trained_on}, and is compared with {audit.home}'
     console.print(f'{audit.images} test photos; {trained}')
     console.print(_score_table(audit, audit.metrics[:3]))
     leaning = audit.leaning()

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import mmcv
 import numpy as np
+from PIL import Image
 
 from bgremoval_mm.datasets.background import blend, blur_background, cover, fill_foreground
 from bgremoval_mm.datasets.transforms import RemoveBackground
 from bgremoval_mm.registry import TRANSFORMS
-from bgremoval_mm.removal.images import SUFFIXES
+from bgremoval_mm.removal import ImageError, read_image
+from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
+from bgremoval_mm.removal.images import FORMATS
+from bgremoval_mm.removal.paths import path_below
+from bgremoval_mm.removal.places import is_url
+from bgremoval_mm.removal.scan import scan_tree
+from bgremoval_mm.removal.text import printable
 
 __all__ = ['ChangeBackground', 'Condition']
 
 Condition = Literal['original', 'removed', 'replaced', 'blurred', 'background_only']
+
+
+class DonorError(BgremovalError, OSError):
+    """A photo, whose background another one is to get, cannot be read."""
 
 
 @TRANSFORMS.register_module(force=True)
@@ -30,39 +42,42 @@ class ChangeBackground(RemoveBackground):
         condition: ``'original'``: nothing is done. ``'removed'``: a plain colour. ``'replaced'``:
             the background of another photo, whose own foreground is filled in. ``'blurred'``:
             the photo's own, blurred. ``'background_only'``: the foreground is filled in.
-        donors: Files whose backgrounds are taken for ``'replaced'``, or a folder of them. Which one
-            a photo gets depends on its name and on `seed` alone, not on the order or the number of
-            workers.
+        donors: Files whose backgrounds are taken for ``'replaced'``, or a folder of them, in which
+            hidden files and those that are no images are passed over. Which one a photo gets
+            depends on its name and on `seed` alone, not on the order or the number of workers.
         seed: Another one gives other backgrounds.
         **removal: What RemoveBackground takes.
 
     Raises:
-        ValueError: If `condition` is none of these, or ``'replaced'`` has no donors.
+        ValueError: If `condition` is none of these, ``'replaced'`` has no donors, or a donor is no
+            image that can be opened, or does not lie in `img_root` where that is needed.
     """
 
     def __init__(
         self,
         condition: Condition = 'replaced',
-        donors: Sequence[str] | str = (),
+        donors: Sequence[str] | str | os.PathLike[str] = (),
         seed: int = 0,
         **removal: Any,
     ) -> None:
         super().__init__(**removal)
-        if isinstance(donors, str):
-            found = (path for path in Path(donors).rglob('*') if path.suffix.lower() in SUFFIXES)
-            donors = sorted(str(path) for path in found)
-        self.donors = list(donors)
+        self.donors = list_donors(donors)
         self.set(condition, seed)
+        # Now, not in the middle of a training.
+        for donor in self.donors:
+            check_donor(donor)
+            if self.mask_dir is not None and self.img_root is not None:
+                path_below(donor, self.img_root)
 
     def set(self, condition: Condition, seed: int = 0) -> None:
         """Change what is done, from the next image on."""
         if condition not in get_args(Condition):
             allowed = ', '.join(get_args(Condition))
             msg = f'`condition` must be one of {allowed}, but got {condition!r}'
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         if condition == 'replaced' and len(self.donors) < 2:
             msg = f'`donors` must be at least 2 files, but got {len(self.donors)}'
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         self.condition = condition
         self.seed = seed
 
@@ -95,8 +110,7 @@ class ChangeBackground(RemoveBackground):
         donor = self.donor_of(path)
         image = mmcv.imread(donor)
         if image is None:
-            msg = f'{donor}, whose background {path} is to get, cannot be read'
-            raise OSError(msg)
+            image = _read(donor, path)
         return fill_foreground(image, self._mask_of(image, {'img_path': donor}))
 
     def __repr__(self) -> str:
@@ -105,3 +119,59 @@ class ChangeBackground(RemoveBackground):
             f'donors={len(self.donors)} files, model={self.model!r}, mask_dir={self.mask_dir!r}, '
             f'img_root={self.img_root!r}, fill={self.fill!r})'
         )
+
+
+def list_donors(donors: Sequence[str] | str | os.PathLike[str]) -> list[str]:
+    """Return the files that donors stand for.
+
+    Raises:
+        ArgumentError: If there is no such folder, or something in it cannot be read.
+    """
+    if not isinstance(donors, str | os.PathLike):
+        return [str(donor) for donor in donors]
+    root = Path(donors)
+    if not root.is_dir():
+        msg = f"`donors` must be a folder or a list of files, but got '{printable(donors)}'"
+        raise ArgumentError(msg)
+    scan = scan_tree(root)
+    for name, reason in scan.unreadable.items():
+        msg = f'`donors` must be readable, but {printable(root / name)} is not: {reason}'
+        raise ArgumentError(msg)
+    # Sorted as whole paths: a photo's donor depends on the order.
+    return sorted(str(root / name) for name in scan.images)
+
+
+def check_donor(donor: str) -> None:
+    """Open an image without decoding it; what mmcv fetches from elsewhere is not opened.
+
+    Raises:
+        ArgumentError: If it is no image that a donor can be.
+    """
+    name = printable(donor)
+    if is_url(donor):
+        return
+    if not Path(donor).is_file():  # a pipe would be waited for
+        msg = f'`donors` must be images, but there is no file {name}'
+        raise ArgumentError(msg)
+    try:
+        with Image.open(donor) as image:
+            known = image.format in (*FORMATS, 'MPO')  # a JPEG with more than one picture
+    except Exception as err:
+        # PIL raises whatever a damaged head leads it to.
+        msg = f'`donors` must be images, but {name} cannot be opened: {printable(err)}'
+        raise ArgumentError(msg) from err
+    if not known and mmcv.imread(donor) is None:
+        msg = f'`donors` must be images of {", ".join(FORMATS)}, but {name} is {image.format}'
+        raise ArgumentError(msg)
+
+
+def _read(donor: str, path: str) -> np.ndarray:
+    """Return a photo that OpenCV cannot decode, BGR."""
+    try:
+        return np.ascontiguousarray(read_image(Path(donor)).rgb[..., ::-1])
+    except (ImageError, OSError) as err:
+        msg = (
+            f'{printable(donor)}, whose background {printable(path)} is to get, cannot be read: '
+            f'{printable(err)}'
+        )
+        raise DonorError(msg) from err

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,24 +9,23 @@ from typing import Any
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
-from mmengine.logging import print_log
 
+from bgremoval_mm.datasets.mask_source import ON_MISSING, MaskSource
 from bgremoval_mm.registry import TRANSFORMS
-from bgremoval_mm.removal import (
-    BackgroundRemover,
-    ImageError,
-    MaskStore,
-    StoredMask,
-    binarise,
-    compose,
-    read_image,
-)
+from bgremoval_mm.removal import ImageError, StoredMask, binarise, compose, read_image
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.images import read_stored
 from bgremoval_mm.removal.masks import RESIZE_METHODS, check_fill
+from bgremoval_mm.removal.paths import path_below
+from bgremoval_mm.removal.text import printable
+
+__all__ = ['IMAGENET_MEAN', 'ON_MISSING', 'RemoveBackground', 'name_below']
 
 # R, G, B: the mean that the data preprocessors of mmpretrain, mmdet and mmseg subtract.
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
-ON_MISSING = ('compute', 'error')
+
+# The name under which it was known before it had a module of its own.
+name_below = path_below
 
 
 @TRANSFORMS.register_module(force=True)
@@ -64,18 +61,20 @@ class RemoveBackground(BaseTransform):
             a pixel is kept if its foreground share exceeds that.
         prob: Probability that the background is removed; below 1 it is an augmentation.
         on_missing: What to do where the store has no mask of the image, or one of other
-            content or another model. ``'compute'``: make it and store it. ``'error'``: stop.
+            content or other weights. ``'compute'``: make it and store it. ``'error'``: stop. A mask
+            of another precision is always an error: it is never overwritten.
         backend: See BackgroundRemover.
         device: See BackgroundRemover. In a DataLoader worker ``'auto'`` is the CPU.
         accept_licence: Accept weights that are not for commercial use.
-        precision: See BackgroundRemover; that of the masks in the store.
+        precision: See BackgroundRemover; that of the masks in the store. ``'auto'`` is decided when
+            the transform is made, and is the same in all workers.
         resize: How a stored mask is brought to the image's size: ``'lanczos'``, as rembg does, or
             ``'linear'``, which is faster (docs/performance.md).
         calibration: See BackgroundRemover.
 
     Raises:
         TypeError, ValueError: If an argument is not one of the above, `img` is none of the
-            above, or its mask has another size or orientation.
+            above, or its mask has another size, orientation or precision.
         FileNotFoundError: If a mask is missing or stale, with ``on_missing='error'``.
     """
 
@@ -97,25 +96,16 @@ class RemoveBackground(BaseTransform):
     ) -> None:
         if resize not in RESIZE_METHODS:
             msg = f'`resize` must be one of {", ".join(RESIZE_METHODS)}, but got {resize!r}'
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         if threshold is not None and not 0 < threshold < 1:
             msg = f'`threshold` must be None or a number in (0, 1), but got {threshold!r}'
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         if not 0 <= prob <= 1:
             msg = f'`prob` must be a number in [0, 1], but got {prob!r}'
-            raise ValueError(msg)
-        if on_missing not in ON_MISSING:
-            msg = f'`on_missing` must be one of {", ".join(ON_MISSING)}, but got {on_missing!r}'
-            raise ValueError(msg)
-        if mask_dir is not None and img_root is None:
-            msg = (
-                '`img_root` must be given with `mask_dir`: the folder of images that was SRC of '
-                'tools/remove_background.py'
-            )
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         if isinstance(fill, str) and fill != 'mean':
             msg = f"`fill` must be a level, an (R, G, B) triple or 'mean', but got {fill!r}"
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         self.model = model
         self.fill = fill
         self.mask_dir = mask_dir
@@ -131,8 +121,17 @@ class RemoveBackground(BaseTransform):
         self.resize = resize
 
         self._fill_bgr = check_fill(IMAGENET_MEAN if isinstance(fill, str) else fill)[::-1]
-        remover = self._make_remover()  # Checks the arguments; loads nothing.
-        self._store = None if mask_dir is None else MaskStore(mask_dir, model, remover.precision)
+        self.masks = MaskSource(
+            model,
+            mask_dir,
+            img_root,
+            on_missing,
+            backend=backend,
+            device=device,
+            precision=precision,
+            accept_licence=accept_licence,
+            calibration=calibration,
+        )
         self._known_upright: set[str] = set()
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -153,78 +152,19 @@ class RemoveBackground(BaseTransform):
         return compose(image, mask, self._fill_bgr)
 
     def _mask_of(self, image: np.ndarray, results: dict[str, Any]) -> np.ndarray:
-        store = self._store
-        if store is None:
-            return self._compute(image)
-        if results.get('img_path') is None:
+        path = results.get('img_path')
+        if path is None and self.mask_dir is not None and self.on_missing == 'error':
             # An array that was never a file, as inferencers load it.
-            if self.on_missing == 'error':
-                msg = (
-                    "RemoveBackground finds the mask by results['img_path'], which is not there. "
-                    "For images without files take on_missing='compute'."
-                )
-                raise KeyError(msg)
-            return self._compute(image)
-        path = str(results['img_path'])
-        name = name_below(path, self.img_root)
-        stored = store.get(name)
-        if stored is None or not store.is_current(stored, Path(path)):
-            if self.on_missing == 'error':
-                raise FileNotFoundError(self._explain(path, store.path(name), stored))
-            stored = self._make(store, path, name)
-            if stored is None:
-                return self._compute(image)
-        self._check_fit(image, stored, path)
-        return stored.full_size(self.resize)
-
-    def _make(self, store: MaskStore, path: str, name: str) -> StoredMask | None:
-        """Make and store the mask of a file, or None if only the loader can read it."""
-        try:
-            source = read_image(Path(path))
-        except (ImageError, OSError) as err:
-            print_log(
-                f'no mask can be stored for {path} ({err}); computed from the loaded image',
-                'current',
-                logging.WARNING,
+            msg = (
+                "RemoveBackground finds the mask by results['img_path'], which is not there. "
+                "For images without files take on_missing='compute'."
             )
-            return None
-        store.put(name, source, *self._make_remover().low_resolution([source.rgb])[0])
-        return store.get(name)
-
-    def _compute(self, image: np.ndarray) -> np.ndarray:
-        rgb = np.ascontiguousarray(image[..., ::-1])
-        if rgb.dtype != np.uint8:
-            rgb = np.rint(rgb).clip(0, 255).astype(np.uint8)
-        return self._make_remover()([rgb])[0]
-
-    def _make_remover(self) -> BackgroundRemover:
-        from torch.utils.data import get_worker_info
-
-        # Workers share the machine: each takes one thread, and leaves the GPU, which
-        # cannot be used after a fork anyway, to the training.
-        in_worker = get_worker_info() is not None
-        return BackgroundRemover(
-            self.model,
-            self.backend,
-            'cpu' if in_worker and self.device == 'auto' else self.device,
-            self.precision,
-            num_threads=1 if in_worker else 0,
-            accept_licence=self.accept_licence,
-            calibration=self.calibration,
-        )
-
-    def _explain(self, path: str, mask_path: Path, stored: StoredMask | None) -> str:
-        what = (
-            'there is no mask'
-            if stored is None
-            else 'the mask was made by another model, in another precision, or from other content '
-            'than the file has now'
-        )
-        return (
-            f'{what} for {path} at {mask_path}. Make it: python '
-            f'tools/remove_background.py {self.img_root} {self.mask_dir} --model {self.model}'
-            + ('' if self.precision == 'fp32' else f' --precision {self.precision}')
-        )
+            raise KeyError(msg)
+        stored = None if path is None else self.masks.find(str(path))
+        if stored is None:
+            return self.masks.compute(image)
+        self._check_fit(image, stored, str(path))
+        return stored.full_size(self.resize)
 
     def _check_fit(self, image: np.ndarray, stored: StoredMask, path: str) -> None:
         """Refuse a mask that was made for the image in another size or orientation."""
@@ -236,19 +176,37 @@ class RemoveBackground(BaseTransform):
             if _is_upright(image, Path(path)):
                 self._known_upright.add(path)
                 return
-        elif not (turned and (height, width) == stored.size):
-            msg = (
-                f'the mask of {path} is for an image of {stored.size[0]} x {stored.size[1]} '
-                f'pixels, but `img` has {width} x {height}: RemoveBackground must stand directly '
-                'after the image loader'
-            )
-            raise ValueError(msg)
+        if turned and sorted((width, height)) == sorted(stored.size):
+            raise ArgumentError(self._explain_turn(image, stored, path))
         msg = (
-            f'the mask of {path} is for the upright image, but the loader did not apply its EXIF '
-            f"orientation ({stored.orientation}). Load it with imdecode_backend='cv2' and a "
-            "color_type without 'ignore_orientation'."
+            f'the mask of {printable(path)} is for an image of {stored.size[0]} x {stored.size[1]} '
+            f'pixels, but `img` has {width} x {height}: RemoveBackground must stand directly '
+            'after the image loader'
         )
-        raise ValueError(msg)
+        if (height, width) == stored.size:
+            msg += (
+                ", and the loader must turn images by their EXIF orientation only (mmcv's 'pillow' "
+                "also goes by what an editor left in the file's XMP; 'cv2' does not)"
+            )
+        raise ArgumentError(msg)
+
+    def _explain_turn(self, image: np.ndarray, stored: StoredMask, path: str) -> str:
+        """Say why a mask of an upright image does not fit the image that a loader gave."""
+        width, height = stored.size
+        msg = f'the mask of {printable(path)} is for the upright image ({width} x {height} pixels)'
+        if _orientation(Path(path)) not in (None, stored.orientation):
+            return (
+                f'{msg}, turned by orientation {stored.orientation}, which its EXIF block does not '
+                f'have: an earlier version made it. Make it again: {self.masks.command()} '
+                '--overwrite'
+            )
+        return (
+            f'{msg}, but `img` came as the file stores it ({image.shape[1]} x {image.shape[0]}): '
+            f'the loader did not apply its EXIF orientation ({stored.orientation}). '
+            "LoadImageFromFile does with imdecode_backend='cv2', or 'pillow' where OpenCV does not "
+            f"know it of {Path(path).suffix} files, and color_type='color'; it does not with "
+            "'tifffile', 'turbojpeg', 'unchanged' and '..._ignore_orientation'."
+        )
 
     def __repr__(self) -> str:
         return (
@@ -260,19 +218,6 @@ class RemoveBackground(BaseTransform):
             f'precision={self.precision!r}, calibration={self.calibration!r}, '
             f'resize={self.resize!r})'
         )
-
-
-def name_below(path: str, root: str | None) -> str:
-    """The path of an image below the folder that was SRC of tools/remove_background.py.
-
-    Raises:
-        ValueError: If it does not lie there.
-    """
-    relative = os.path.relpath(path, root)
-    if relative.startswith(os.pardir):
-        msg = f'`img_root` must be a folder above every image, but {path} does not lie in {root}'
-        raise ValueError(msg)
-    return Path(relative).as_posix()
 
 
 def _check_image(image: Any) -> None:
@@ -293,6 +238,14 @@ def _check_image(image: Any) -> None:
         f'BGR, but got {got}'
     )
     raise TypeError(msg)
+
+
+def _orientation(path: Path) -> int | None:
+    """Return the EXIF orientation of an image as the engine reads it, None if it cannot."""
+    try:
+        return read_image(path).orientation
+    except (ImageError, OSError):
+        return None
 
 
 def _is_upright(image: np.ndarray, path: Path) -> bool:

@@ -12,7 +12,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from bgremoval_mm.registry import DATASETS
-from bgremoval_mm.removal import MaskStore
+from bgremoval_mm.removal import BackgroundRemover, MaskStore
+from bgremoval_mm.removal.paths import path_below
 from bgremoval_mm.reports.annotation_loss import AnnotatedImage
 
 __all__ = ['KNOWN', 'AnnotatedImages', 'of_config', 'of_name']
@@ -42,7 +43,12 @@ class AnnotatedImages:
 
 
 def of_name(
-    name: str, data_root: str | None, mask_dir: str | None, model: str, subsets: tuple[str, ...]
+    name: str,
+    data_root: str | None,
+    mask_dir: str | None,
+    model: str,
+    subsets: tuple[str, ...],
+    precision: str = 'fp32',
 ) -> AnnotatedImages:
     """The images of a data set of ours.
 
@@ -52,15 +58,20 @@ def of_name(
         mask_dir: Root of the masks; None: ``data/masks/<name>``.
         model: Model of the masks.
         subsets: ``'train'``, ``'val'`` or both.
+        precision: Of the masks.
     """
     root = data_root or f'data/{name}'
     datasets = [{'type': KNOWN[name], 'data_root': root, 'subset': each} for each in subsets]
-    store = MaskStore(mask_dir or f'data/masks/{name}', model)
+    store = MaskStore(mask_dir or f'data/masks/{name}', model, precision)
     return _collect(datasets, store, root, 'mmdet')
 
 
 def of_config(
-    path: str, mask_dir: str | None, model: str | None, subsets: tuple[str, ...]
+    path: str,
+    mask_dir: str | None,
+    model: str | None,
+    subsets: tuple[str, ...],
+    precision: str | None = None,
 ) -> AnnotatedImages:
     """The images of a config's data sets, ours or any of mmdet and mmseg.
 
@@ -69,6 +80,7 @@ def of_config(
         mask_dir: Root of the masks; None: that of the config's RembgDataset.
         model: Model of the masks; None: that of the config's RembgDataset, or u2net.
         subsets: Loaders: ``'train'``, ``'val'``.
+        precision: Of the masks; None: that of the config's RembgDataset, or fp32.
 
     Raises:
         ValueError: If the config has no such data set, or no masks and none are given.
@@ -82,6 +94,7 @@ def of_config(
         while 'dataset' in node:
             mask_dir = mask_dir or node.get('mask_dir')
             model = model or node.get('model')
+            precision = precision or node.get('precision')
             roots |= {node.img_root} if node.get('img_root') else set()
             node = node.dataset
         if 'data_root' not in node:
@@ -101,7 +114,9 @@ def of_config(
     if len(roots) > 1:
         msg = f'the data sets of {path} lie in several folders ({", ".join(sorted(roots))})'
         raise ValueError(msg)
-    store = MaskStore(mask_dir, model or 'u2net')
+    # A remover knows what 'auto' is here.
+    remover = BackgroundRemover(model or 'u2net', precision=precision or 'fp32')
+    store = MaskStore(mask_dir, remover.spec, remover.precision)
     return _collect(datasets, store, roots.pop(), config.get('default_scope', 'mmdet'))
 
 
@@ -126,11 +141,7 @@ def _collect(
 
 def _annotated(info: dict[str, Any], base: Path, store: MaskStore) -> AnnotatedImage:
     path = Path(info['img_path'])
-    try:
-        key = path.relative_to(base).as_posix()
-    except ValueError as err:
-        msg = f'{path} is not below {base}, the folder that the masks were made from'
-        raise ValueError(msg) from err
+    key = path_below(path, base)
     if 'instances' in info:
         instances = tuple(_instances(info['instances']))
         return AnnotatedImage(path, key, store, instances, size=(info['height'], info['width']))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bgremoval_mm.datasets.label_maps import decode_mask
+from bgremoval_mm.datasets.mask_source import mask_problem
 from bgremoval_mm.datasets.ontology import IGNORED
 from bgremoval_mm.removal import MaskStore
 from bgremoval_mm.removal.masks import binarise
@@ -187,7 +188,8 @@ def measure(image: AnnotatedImage) -> ImageLoss:
 
     Raises:
         FileNotFoundError: If there is no mask, or no image.
-        ValueError: If the mask is of other content, damaged, or not of the annotations' size.
+        ValueError: If the mask is of other content or precision, damaged, or not of the
+            annotations' size.
     """
     mask = load_mask(image)
     layers = annotated_pixels(image)
@@ -217,11 +219,12 @@ def load_mask(image: AnnotatedImage) -> np.ndarray:
         msg = f'{image.path} is missing'
         raise FileNotFoundError(msg)
     stored = image.store.get(image.key)
+    problem = mask_problem(image.store, stored, image.path)
     if stored is None:
-        msg = f'there is no mask {image.store.path(image.key)}'
+        msg = f'{problem} {image.store.path(image.key)}'
         raise FileNotFoundError(msg)
-    if not image.store.is_current(stored, image.path):
-        msg = f'the mask {image.store.path(image.key)} was made from other content of the image'
+    if problem is not None:
+        msg = f'{problem}: {image.store.path(image.key)}'
         raise ValueError(msg)
     return stored.full_size()
 

@@ -14,8 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner.checkpoint import load_checkpoint
 
-from bgremoval_mm.datasets import RemoveBackground
-from bgremoval_mm.datasets.wrappers import leaves
+from bgremoval_mm.datasets.first_steps import load_photo
 from bgremoval_mm.reports.network_input import build_part, collate_function, preprocessor_settings
 
 __all__ = ['Claim', 'Predictor', 'Shown', 'choose_photos']
@@ -115,20 +114,7 @@ class Predictor:
         with torch.no_grad():
             (sample,) = self.model.test_step(self._collate([self.dataset[index]]))
         truth, prediction = _claims_of(sample, self.score_threshold)
-        return Shown(self.path(index), self._photo(index), truth, prediction)
-
-    def _photo(self, index: int) -> np.ndarray:
-        """The photo after the pipeline's first steps: loaded, its background perhaps removed."""
-        results: dict[str, Any] = deepcopy(self.dataset.get_data_info(index))
-        transforms = next(iter(leaves(self.dataset))).pipeline.transforms
-        last = max(
-            (i for i, t in enumerate(transforms) if isinstance(t, RemoveBackground)), default=0
-        )
-        for i, transform in enumerate(transforms):
-            if i > last and 'img' in results:
-                break
-            results = transform(results)
-        return np.ascontiguousarray(results['img'][..., ::-1]).astype(np.uint8)
+        return Shown(self.path(index), load_photo(self.dataset, index), truth, prediction)
 
 
 def choose_photos(predictor: Predictor, number: int, names: list[str] | None = None) -> list[int]:

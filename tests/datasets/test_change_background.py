@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from bgremoval_mm.datasets import ChangeBackground, RemoveBackground
 from bgremoval_mm.removal import MaskStore, read_image
+from bgremoval_mm.removal.errors import ArgumentError
 
 COLOURS = {'a.png': (250, 0, 0), 'b.png': (0, 250, 0), 'c.png': (0, 0, 250)}
 
@@ -103,8 +105,66 @@ def test_condition_can_be_set(tree: Path) -> None:
 def test_donors_of_a_folder(tree: Path) -> None:
     """A folder stands for the images in it, in the order of their names."""
     (tree / 'notes.txt').write_text('no photo')
+    for donors in (str(tree), tree):
+        transform = change(tree, 'replaced', donors=donors)
+        assert transform.donors == [str(tree / name) for name in COLOURS]
+
+
+def test_donors_from_a_macs_archive(tree: Path) -> None:
+    """AppleDouble files, their folder and hidden files are no donors."""
+    (tree / '__MACOSX').mkdir()
+    (tree / '.trash').mkdir()
+    for name in ('._a.png', '__MACOSX/._a.png', '.trash/d.png', '.DS_Store'):
+        (tree / name).write_bytes(b'\0\x05\x16\x07\0\x02\0\0Mac OS X        ' + bytes(200))
     transform = change(tree, 'replaced', donors=str(tree))
     assert transform.donors == [str(tree / name) for name in COLOURS]
+
+
+@pytest.mark.parametrize(
+    ('content', 'reason'),
+    [
+        (b'no photo', 'cannot be opened: cannot identify image file'),
+        (b'', 'cannot be opened: cannot identify image file'),
+        (b'\xff\xd8\xff\xe0\0', 'cannot be opened: '),
+    ],
+    ids=['text', 'empty', 'cut'],
+)
+def test_broken_donors_are_refused_at_once(tree: Path, content: bytes, reason: str) -> None:
+    """A donor that is no image is named when the transform is made, from a folder and a list."""
+    broken = tree / 'd\n.jpg'
+    broken.write_bytes(content)
+    for donors in (str(tree), [str(tree / 'a.png'), str(broken)]):
+        with pytest.raises(
+            ArgumentError, match=rf'`donors` must be images, but .*d\\n\.jpg {reason}'
+        ):
+            change(tree, 'replaced', donors=donors)
+
+
+def test_donors_of_other_kinds(tree: Path) -> None:
+    """OpenCV reads more formats than the engine; what neither reads, and pipes, are refused."""
+    picture = Image.new('RGB', (8, 8), (9, 9, 9))
+    picture.save(tree / 'd.ppm')
+    picture.save(tree / 'd.ico')
+    os.mkfifo(tree / 'pipe.png')
+    names = [str(tree / name) for name in ('a.png', 'd.ppm')]
+    assert change(tree, 'replaced', donors=names).donors == names
+    with pytest.raises(ArgumentError, match=r'must be images of JPEG, .*d\.ico is ICO'):
+        change(tree, 'replaced', donors=[*names, str(tree / 'd.ico')])
+    with pytest.raises(ArgumentError, match=r'there is no file .*pipe\.png'):
+        change(tree, 'replaced', donors=[*names, str(tree / 'pipe.png')])
+
+
+def test_donors_without_a_place_in_the_store(tree: Path, tmp_path: Path) -> None:
+    """Donors whose masks the store cannot hold are found out when the transform is made."""
+    (tmp_path / 'other').mkdir()
+    for name in ('a.png', 'b.png'):
+        Image.new('RGB', (8, 8)).save(tmp_path / 'other' / name)
+    with pytest.raises(ArgumentError, match=r'other/a\.png does not lie in'):
+        change(tree, 'replaced', donors=str(tmp_path / 'other'))
+    transform = change(
+        tree, 'replaced', donors=str(tmp_path / 'other'), mask_dir=None, on_missing='compute'
+    )
+    assert len(transform.donors) == 2
 
 
 def test_as_an_augmentation(tree: Path) -> None:
@@ -121,7 +181,17 @@ def test_wrong_arguments(tree: Path) -> None:
         change(tree, 'inverted')
     with pytest.raises(ValueError, match='`donors` must be at least 2 files, but got 1'):
         change(tree, 'replaced', donors=['a.png'])
-    transform = change(tree, 'replaced', donors=[str(tree / 'none.png'), str(tree / 'no.png')])
-    with pytest.raises((OSError, FileNotFoundError), match=r'no(ne)?\.png'):
+    with pytest.raises(ValueError, match=r'there is no file .*none\.png'):
+        change(tree, 'replaced', donors=[str(tree / 'none.png'), str(tree / 'no.png')])
+    with pytest.raises(ValueError, match=r"must be a folder or a list of files, but got '.*none'"):
+        change(tree, 'replaced', donors=str(tree / 'none'))
+    assert "condition='replaced'" in repr(change(tree, 'replaced'))
+
+
+def test_donor_that_is_damaged_inside(tree: Path) -> None:
+    """What a look at the head does not find is named when it is borrowed."""
+    content = (tree / 'b.png').read_bytes()
+    (tree / 'b.png').write_bytes(content[:60])
+    transform = change(tree, 'replaced', donors=[str(tree / 'b.png'), str(tree / 'a.png')])
+    with pytest.raises(OSError, match=r'b\.png, whose background .*a\.png is to get, cannot be'):
         transform(results(tree))
-    assert "condition='replaced'" in repr(transform)

@@ -12,7 +12,7 @@ import pytest
 from mmengine.registry import DefaultScope
 from PIL import Image
 
-from bgremoval_mm.removal import MaskStore, remove_tree
+from bgremoval_mm.removal import MaskStore, read_image, remove_tree
 from bgremoval_mm.reports import annotation_loss as loss
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'annotation_loss.py'
@@ -146,6 +146,28 @@ def test_missing_masks_are_counted(masks: Path, prepared_ccp: Path, run, capsys)
     assert '1 of 9 images could not be measured' in out
     assert 'photos/0001.jpg: FileNotFoundError: there is no mask' in out
     assert 'tools/remove_background.py' in out
+
+
+def test_masks_of_another_precision(prepared_ccp: Path, tmp_path, run, capsys) -> None:
+    """The option, or the config, says which precision it is; without, the reason is told."""
+    store = MaskStore(tmp_path / 'bf16', 'u2netp', 'bf16')
+    for path in (prepared_ccp / 'photos').glob('*.jpg'):
+        mask = np.full((8, 8), 255, np.uint8)
+        store.put(f'photos/{path.name}', read_image(path), mask, constant=False)
+    arguments = ('ccp', '--data-root', prepared_ccp, '--model', 'u2netp', '--mask-dir',
+                 tmp_path / 'bf16', '--number', 0)  # fmt: skip
+    assert run(*arguments) == 1
+    assert 'another precision (bf16, but fp32 is asked for)' in capsys.readouterr().out
+    assert run(*arguments, '--precision', 'bf16') == 0
+    Path('mine.py').write_text(
+        f"""default_scope = 'mmdet'
+custom_imports = dict(imports=['bgremoval_mm'], allow_failed_imports=False)
+train_dataloader = dict(dataset=dict(
+    type='RembgDataset', model='u2netp', mask_dir={str(tmp_path / 'bf16')!r}, precision='bf16',
+    dataset=dict(type='CCP', data_root={str(prepared_ccp)!r}, subset='train')))
+"""
+    )
+    assert run('mine.py', '--number', 0) == 0
 
 
 def test_unknown_source(run, capsys) -> None:

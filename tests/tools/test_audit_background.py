@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -139,6 +140,45 @@ def test_what_was_evaluated_is_kept(
     assert audit(*arguments, '--conditions', 'original', '--number', '6') == 0
     assert 'evaluated before' not in capsys.readouterr().out
     assert json.loads(Path('out/audit.json').read_text())['images'] == 6
+
+
+@pytest.mark.parametrize('row', ['wall', 'thing'])
+def test_masks_of_another_precision_stay(
+    audit: Callable[..., int], capsys: pytest.CaptureFixture[str], row: str
+) -> None:
+    """A store in bf16 is read by the config that names it, and refused without its precision.
+
+    The removal that is audited is the config's: colour, threshold and resizing arrive.
+    """
+    shutil.rmtree('masks')
+    store = MaskStore('masks', 'u2net', precision='bf16')
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:24, 8:24] = 200
+    for path in Path('photos').rglob('*.png'):
+        name = path.relative_to('photos').as_posix()
+        store.put(name, read_image(path), mask, constant=False)
+    before = {path: path.read_bytes() for path in Path('masks').rglob('*') if path.is_file()}
+    removal = "fill=200, threshold=0.5, resize='linear', on_missing='error', precision='bf16'"
+    text = Path(f'{row}.py').read_text()
+    text += f"test_dataloader['dataset'] = dict(type='RembgDataset', dataset=dataset, {removal},\n"
+    Path('mine.py').write_text(f"{text}    mask_dir='masks')\n")
+    draws = ('--draws', '1')
+    assert audit('mine.py', 'model.pth', '--out', 'out', *draws) == 0
+    # Before a wall of 200 all are hats; of a thing, which the threshold leaves whole, all is seen.
+    assert scores('out')['removed'] == {'wall': 50.0, 'thing': 100.0}[row]
+    content = json.loads(Path('out/audit.json').read_text())
+    assert content['trained_on'] == 'rembg'
+    (found,) = content['settings']['removal']
+    expected = {'precision': 'bf16', 'threshold': 0.5, 'resize': 'linear', 'fill': 200}
+    assert {name: found[name] for name in expected} == expected
+    assert audit(f'{row}.py', 'model.pth', '--mask-dir', 'masks', '--out', 'other', *draws) == 1
+    assert 'asks for fp32: give --precision bf16' in capsys.readouterr().err
+    arguments = ('--mask-dir', 'masks', '--precision', 'bf16', '--out', 'other', *draws)
+    assert audit(f'{row}.py', 'model.pth', *arguments) == 0
+    after = {path: path.read_bytes() for path in Path('masks').rglob('*') if path.is_file()}
+    assert after == before
+    assert not Path('out/masks').exists()
+    assert not Path('other/masks').exists()
 
 
 def test_evidence_of_the_config_is_not_written(audit: Callable[..., int], tmp_path: Path) -> None:

@@ -1,0 +1,129 @@
+"""A config, made ready for an audit: testing only, with evidence, perhaps on fewer photos."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import DATASETS, init_default_scope
+
+from bgremoval_mm.removal.errors import ArgumentError
+
+__all__ = ['add_evidence', 'choose_photos', 'for_testing']
+
+_TRAINING_HOOKS = ('DiffMetricsHook', 'EpochSeedHook', 'EarlyStoppingHook')
+
+
+def for_testing(config: Config) -> Config:
+    """Return the config without training and validation: their data need not be there."""
+    for part in ('train', 'val'):
+        for what in ('dataloader', 'evaluator', 'cfg'):
+            if config.get(f'{part}_{what}') is not None or f'{part}_{what}' in config:
+                config[f'{part}_{what}'] = None
+    config.optim_wrapper = config.param_scheduler = config.auto_scale_lr = None
+    config.setdefault('test_cfg', {})
+    config.test_cfg = config.test_cfg or {}
+    # Others may matter to a test, such as EMAHook's averaged weights.
+    hooks = config.get('custom_hooks') or []
+    config.custom_hooks = [hook for hook in hooks if _name(hook) not in _TRAINING_HOOKS]
+    config.resume = False
+    config.default_hooks = {
+        name: hook
+        for name, hook in (config.get('default_hooks') or {}).items()
+        if name in ('timer', 'logger', 'runtime_info')
+    }
+    config.default_hooks.update(checkpoint=None, param_scheduler=None, sampler_seed=None)
+    return config
+
+
+def _name(settings: Any) -> str:
+    """Name of the class that a config is of."""
+    return str(settings['type']).rpartition('.')[2]
+
+
+def add_evidence(config: Config, file: Path) -> None:
+    """Let the test say which images, or pixels, of each class are right."""
+    evaluators = config.test_evaluator
+    evaluators = [evaluators] if isinstance(evaluators, dict) else list(evaluators)
+    # The saved config of a reproduced run names its own evidence, which stays as it is.
+    evaluators = [each for each in evaluators if not _name(each).endswith('Evidence')]
+    kinds = {_name(each) for each in evaluators}
+    if 'Accuracy' in kinds:
+        evaluators.append({'type': 'ClassEvidence', 'file': str(file), 'root': '.'})
+    elif 'IoUMetric' in kinds:
+        evaluators.append({'type': 'RegionEvidence', 'file': str(file), 'root': '.'})
+    for each in evaluators:
+        if _name(each) == 'CocoMetric':
+            each['classwise'] = True
+            each['outfile_prefix'] = None
+    config.test_evaluator = evaluators
+
+
+def choose_photos(config: Config, number: int, scratch: Path) -> None:
+    """Keep so many photos, evenly chosen, and of a COCO file their annotations only.
+
+    Args:
+        config: The config, which is changed.
+        number: How many photos are kept, if there are more.
+        scratch: Folder for shortened annotation files.
+
+    Raises:
+        ArgumentError: If the datasets stand in a wrapper that repeats or leaves out photos.
+    """
+    init_default_scope(config.get('default_scope', 'mmengine'))
+    dataset = DATASETS.build(deepcopy(config.test_dataloader.dataset))
+    dataset.full_init()
+    count = min(number, len(dataset))
+    chosen = [int(i) for i in np.linspace(0, len(dataset) - 1, count).round()]
+    _keep(config.test_dataloader.dataset, dataset, chosen)
+    for evaluator in config.test_evaluator:
+        file = evaluator.get('ann_file')
+        if _name(evaluator) == 'CocoMetric' and file is not None:
+            ids = {dataset.get_data_info(index)['img_id'] for index in chosen}
+            evaluator['ann_file'] = _coco_part(Path(file), ids, scratch)
+
+
+def _keep(config: Any, dataset: Any, chosen: Sequence[int]) -> None:
+    """Keep some samples of a dataset, in its config.
+
+    Args:
+        config: Config of the dataset, which is changed.
+        dataset: The dataset.
+        chosen: Indices of the samples, ascending.
+    """
+    if 'datasets' in config:
+        parts = []
+        start = 0
+        for part, built in zip(config.datasets, dataset.datasets, strict=True):
+            of_part = [i - start for i in chosen if start <= i < start + len(built)]
+            start += len(built)
+            if of_part:
+                _keep(part, built, of_part)
+                parts.append(part)
+        if start == len(dataset):
+            config.datasets = parts
+            return
+    elif 'dataset' in config:
+        if len(dataset) == len(dataset.dataset):
+            _keep(config.dataset, dataset.dataset, chosen)
+            return
+    else:
+        known = config.get('indices')
+        config.indices = [known[i] for i in chosen] if isinstance(known, list | tuple) else chosen
+        return
+    msg = f'the number of photos cannot be bounded for a {_name(config)}'
+    raise ArgumentError(msg)
+
+
+def _coco_part(file: Path, ids: set[int], scratch: Path) -> str:
+    content = json.loads(file.read_text(encoding='utf-8'))
+    content['images'] = [each for each in content['images'] if each['id'] in ids]
+    content['annotations'] = [each for each in content['annotations'] if each['image_id'] in ids]
+    part = scratch / file.name
+    part.write_text(json.dumps(content), encoding='utf-8')
+    return str(part)

@@ -1,0 +1,53 @@
+"""Photos as they are behind the first steps of a pipeline: loaded, their background changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import Compose
+
+from bgremoval_mm.datasets.transforms import RemoveBackground
+from bgremoval_mm.datasets.wrappers import is_image_loader, leaves
+
+__all__ = ['load_photo']
+
+
+def load_photo(dataset: Any, index: int) -> np.ndarray:
+    """Return a photo before resizing and cropping, its background removed if the pipeline does so.
+
+    Of joined datasets each photo goes through the pipeline of its own.
+
+    Args:
+        dataset: A dataset of OpenMMLab, in whatever wrappers.
+        index: Of the photo.
+
+    Returns:
+        uint8 array of shape (H, W, 3), RGB.
+    """
+    with _first_steps_only(dataset):
+        image = dataset[index]['img']
+    return np.rint(np.ascontiguousarray(image[..., ::-1])).clip(0, 255).astype(np.uint8)
+
+
+@contextmanager
+def _first_steps_only(dataset: Any) -> Iterator[None]:
+    """Cut pipelines off behind the loader and the removal for a while."""
+    whole = []
+    for leaf in leaves(dataset):
+        transforms = leaf.pipeline.transforms
+        steps = [
+            place
+            for place, each in enumerate(transforms)
+            if is_image_loader(each) or isinstance(each, RemoveBackground)
+        ]
+        whole.append((leaf, leaf.pipeline))
+        leaf.pipeline = Compose(transforms[: max(steps, default=0) + 1])
+    try:
+        yield
+    finally:
+        # In reverse, as a dataset may stand in several wrappers.
+        for leaf, pipeline in reversed(whole):
+            leaf.pipeline = pipeline
