@@ -10,14 +10,13 @@ from typing import Any, Literal, get_args
 
 import mmcv
 import numpy as np
-from PIL import Image
 
 from bgremoval_mm.datasets.background import blend, blur_background, cover, fill_foreground
 from bgremoval_mm.datasets.transforms import RemoveBackground
 from bgremoval_mm.registry import TRANSFORMS
 from bgremoval_mm.removal import ImageError, read_image
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
-from bgremoval_mm.removal.images import FORMATS
+from bgremoval_mm.removal.images import check_header
 from bgremoval_mm.removal.paths import path_below
 from bgremoval_mm.removal.places import is_url
 from bgremoval_mm.removal.scan import scan_tree
@@ -150,19 +149,14 @@ def check_donor(donor: str) -> None:
     name = printable(donor)
     if is_url(donor):
         return
-    if not Path(donor).is_file():  # a pipe would be waited for
-        msg = f'`donors` must be images, but there is no file {name}'
-        raise ArgumentError(msg)
     try:
-        with Image.open(donor) as image:
-            known = image.format in (*FORMATS, 'MPO')  # a JPEG with more than one picture
-    except Exception as err:
-        # PIL raises whatever a damaged head leads it to.
-        msg = f'`donors` must be images, but {name} cannot be opened: {printable(err)}'
+        check_header(Path(donor))
+    except FileNotFoundError as err:
+        msg = f'`donors` must be images, but there is no file {name}'
         raise ArgumentError(msg) from err
-    if not known and mmcv.imread(donor) is None:
-        msg = f'`donors` must be images of {", ".join(FORMATS)}, but {name} is {image.format}'
-        raise ArgumentError(msg)
+    except (ImageError, OSError) as err:
+        msg = f'`donors` must be images, but {name} is none: {printable(err)}'
+        raise ArgumentError(msg) from err
 
 
 def _read(donor: str, path: str) -> np.ndarray:

@@ -94,7 +94,7 @@ def open_picture(content: bytes, kind: Kind, max_pixels: int) -> Image.Image:
     if kind.opener == 'JXL':
         # libjxl's plugin decodes as it opens.
         check_pixels(_jxl_size(content), max_pixels)
-    plugin = _plugin(kind)
+    plugin = plugin_of(kind)
     try:
         image = _open(plugin, content, kind)
     except DamagedError:
@@ -126,8 +126,8 @@ def _open(plugin: Any, content: bytes, kind: Kind) -> Image.Image:
     return image
 
 
-def _plugin(kind: Kind) -> Any:
-    """The class that reads a kind.
+def plugin_of(kind: Kind) -> Any:
+    """Return the class that reads a kind.
 
     It is called itself and not by ``Image.open``, which keeps the reason of a failure for itself;
     and for JPEG not by its factory, which takes previews for further frames.

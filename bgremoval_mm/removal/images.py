@@ -20,12 +20,13 @@ from bgremoval_mm.removal.image_opening import (
     check_pixels,
     open_picture,
     pixel_limit,
+    plugin_of,
 )
 from bgremoval_mm.removal.image_pixels import layout_of, to_8_bits
 from bgremoval_mm.removal.jpeg_damage import jpeg_damage
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
 from bgremoval_mm.removal.orientation import orientation_of, turn
-from bgremoval_mm.removal.regular_files import check_bytes, open_now, read_bytes
+from bgremoval_mm.removal.regular_files import check_bytes, check_regular, open_now, read_bytes
 
 __all__ = [
     'SUFFIXES',
@@ -33,6 +34,7 @@ __all__ = [
     'SourceImage',
     'SourceStamp',
     'check_bytes',
+    'check_header',
     'decode_image',
     'looks_like_image',
     'read_bytes',
@@ -152,6 +154,34 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BY
     """
     content, mtime_ns = read_bytes(path, max_bytes)
     return decode_image(content, mtime_ns, max_pixels, path.name)
+
+
+def check_header(path: Path) -> None:
+    """Refuse a file that is no picture which is read, by its first bytes; nothing is decoded.
+
+    Raises:
+        ImageError: If it is none, or of a kind that is not read, or damaged at its beginning.
+        OSError: If the file cannot be read.
+    """
+    check_regular(path.stat().st_mode)
+    with open_now(path) as file:
+        head = file.read(HEAD)
+        kind = kind_of(head, path.name)
+        if kind is None:
+            msg = (
+                f'not an image: the file begins with {head[:16]!r}' if head else 'the file is empty'
+            )
+            raise ImageError(msg)
+        plugin = plugin_of(kind)
+        if kind.package:
+            return  # its plugin decodes as it opens
+        file.seek(0)
+        try:
+            plugin(file)
+        except Exception as err:
+            # Pillow's plugins raise whatever a damaged file leads them to.
+            msg = f'cannot be opened: a damaged {kind.name} ({err or type(err).__name__})'
+            raise ImageError(msg) from err
 
 
 def read_stored(path: Path) -> np.ndarray:

@@ -28,10 +28,10 @@ def read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, int]:
         ImageError: If it is larger than `max_bytes`, or a pipe, a device or the like.
         OSError: If it cannot be read.
     """
-    _check_regular(path.stat().st_mode)
+    check_regular(path.stat().st_mode)
     with open_now(path) as file:
         status = os.fstat(file.fileno())
-        _check_regular(status.st_mode)
+        check_regular(status.st_mode)
         check_bytes(status.st_size, max_bytes)
         content = file.read(max_bytes + 1)  # it may have grown, or hide its size as /proc does
         check_bytes(len(content), max_bytes)
@@ -51,7 +51,7 @@ def open_now(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, flags), 'rb')
 
 
-def _check_regular(mode: int) -> None:
+def check_regular(mode: int) -> None:
     if stat.S_ISREG(mode):
         return
     what = next((name for is_it, name in _SPECIAL_FILES if is_it(mode)), 'a special file')
