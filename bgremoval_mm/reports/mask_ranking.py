@@ -95,8 +95,7 @@ class Ranking:
             each = _quality(record)
             figures = (each.confidence, each.foreground, each.border)
             rows.append([record.path, *figures, ' '.join(each.flags), ''])
-        for record in self.failed:
-            rows.append([record.path, '', '', '', '', printable(record.error)])
+        rows += [[each.path, '', '', '', '', printable(each.error)] for each in self.failed]
         text = io.StringIO()
         plain = csv.writer(text, lineterminator='\n')
         # csv leaves a carriage return bare, which a reader takes for the end of the line.

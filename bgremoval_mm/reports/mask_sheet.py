@@ -108,8 +108,8 @@ def draw_mask_sheet(
     if not any((images / record.path).is_file() for record in ranking.masks):
         msg = (
             f'none of the {len(ranking.masks)} images of {printable(store.manifest.address)} '
-            f'is in {printable(images)} (for example {printable(ranking.masks[0].path)}): it must be '
-            'the folder that was SRC of tools/remove_background.py'
+            f'is in {printable(images)} (for example {printable(ranking.masks[0].path)}): it must '
+            'be the folder that was SRC of tools/remove_background.py'
         )
         raise ValueError(msg)
     shown = ranking.masks[:number]

@@ -16,9 +16,9 @@ VERDICTS = ('keep', 'reject')
 
 
 def exact_form(path: str) -> str:
-    """Return a path's bytes, percent-encoded: what a browser and a spreadsheet leave as it is.
+    r"""Return a path's bytes, percent-encoded: what a browser and a spreadsheet leave as it is.
 
-    >>> exact_form(b'a/Mu\\xf1oz 1.jpg'.decode('utf-8', 'surrogateescape'))
+    >>> exact_form(b'a/Mu\xf1oz 1.jpg'.decode('utf-8', 'surrogateescape'))
     'a/Mu%F1oz%201.jpg'
     """
     return quote_from_bytes(path.encode('utf-8', 'surrogateescape'))

@@ -46,7 +46,8 @@ NAMES[8] += '/script>.png'
 # A page's script needs no page to make the table: whatever it asks the page for is this.
 STUB = """
 const nothing = new Proxy(function () {}, {
-  get: (target, name) => name === Symbol.iterator ? function* () {} : name === Symbol.toPrimitive ? () => '' : nothing,
+  get: (target, name) =>
+    name === Symbol.iterator ? function* () {} : name === Symbol.toPrimitive ? () => '' : nothing,
   set: () => true, apply: () => nothing, construct: () => nothing,
 });
 globalThis.document = nothing;
