@@ -38,6 +38,9 @@ class RemovedImages:
         image_dir: DST of that run.
         img_root: SRC of that run.
 
+    Attributes:
+        settings: What all images were made with: model, precision, fill...
+
     Raises:
         ArgumentError: If `image_dir` is no such tree, or its images were removed in several ways.
     """
@@ -46,7 +49,9 @@ class RemovedImages:
         self.image_dir = image_dir
         self.img_root = img_root
         folder = Path(image_dir)
-        self._made, self._command = _read(str(folder), str(Path(img_root)), _state_of(folder))
+        self._made, self._command, self.settings = _read(
+            str(folder), str(Path(img_root)), _state_of(folder)
+        )
         self._same: set[str] = set()
 
     def find(self, path: str) -> Path:
@@ -100,7 +105,9 @@ def _state_of(folder: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 @lru_cache(maxsize=8)
-def _read(image_dir: str, img_root: str, state: object) -> tuple[Mapping[str, _Made], str]:
+def _read(
+    image_dir: str, img_root: str, state: object
+) -> tuple[Mapping[str, _Made], str, Mapping[str, Any]]:
     """Read and check a manifest; datasets for training, validation and testing share it.
 
     Args:
@@ -109,7 +116,8 @@ def _read(image_dir: str, img_root: str, state: object) -> tuple[Mapping[str, _M
         state: Of the manifest's files, by which an older reading is told from a newer one.
 
     Returns:
-        Path below `img_root` to what became of the image, and the command that makes images alike.
+        Path below `img_root` to what became of the image, the command that makes images alike, and
+        the settings that they were made with.
     """
     records = Manifest(Path(image_dir)).read()
     example = _check(image_dir, img_root, records)
@@ -119,7 +127,7 @@ def _read(image_dir: str, img_root: str, state: object) -> tuple[Mapping[str, _M
         else _Made(suffix_of(record), record.source, '')
         for path, record in records.items()
     }
-    return made, _command(img_root, image_dir, example)
+    return made, _command(img_root, image_dir, example), settings_of(example)
 
 
 def _check(image_dir: str, img_root: str, records: Mapping[str, Record]) -> Record:

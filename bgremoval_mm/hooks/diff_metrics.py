@@ -15,8 +15,16 @@ from mmengine.hooks import Hook, LoggerHook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from bgremoval_mm.hooks.baseline import Baseline
+from bgremoval_mm.hooks.conditions import (
+    Conditions,
+    conditions_of,
+    removals,
+    write_conditions,
+)
 from bgremoval_mm.hooks.original_arm import OriginalArm
 from bgremoval_mm.registry import HOOKS
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports.diff import (
     Comparison,
     Score,
@@ -82,12 +90,14 @@ class DiffMetricsHook(Hook):
         self._told = False
         self._arm: OriginalArm | None = None
         self._step_unit = 'epoch'
+        self._empty_validations = 0
 
     def before_train(self, runner: Runner) -> None:
         """Check the baseline and, in a resumed run, recall its earlier validations."""
         self._training = True
         self._step_unit = 'epoch' if _logs_by_epoch(runner) else 'iter'
         self._history = {}
+        self._empty_validations = 0
         begin = self._step(runner)
         if begin > 0:
             self._history = {
@@ -99,11 +109,14 @@ class DiffMetricsHook(Hook):
 
     def before_test(self, runner: Runner) -> None:
         """Check that the baseline has test results."""
-        self._check(runner, 'test')
+        self._check(runner, 'test', conditions_of(runner))
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Log the differences at this epoch (or iteration)."""
-        if not self._training or not metrics:
+        if not self._training:
+            return
+        if not metrics:  # as of mmdet, where no object was found
+            self._empty_validations += 1
             return
         values = self._select(runner, 'val', metrics)
         step = self._step(runner)
@@ -113,20 +126,43 @@ class DiffMetricsHook(Hook):
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Log the differences of the test and write them."""
+        mine = conditions_of(runner)
+        if is_main_process():
+            write_conditions(runner, mine)
         if not metrics:
+            self._no_difference(runner, 'this test gave no metric: was nothing found in it?')
             return
         values = self._select(runner, 'test', metrics)
         baseline = self._load()
-        _publish(runner, 'test', values, baseline.test if baseline else {})
-        if baseline is not None and baseline.test:
-            compared = compare(_scores(baseline.test), _scores(values))
-            self._report(runner, baseline, 'test', {'test': compared})
+        if baseline is None or self._arm is None:
+            _publish(runner, 'test', values, {})
+            self._no_difference(runner, 'there is no run of it')
+            return
+        test, why = self._arm.test_like(baseline, mine)
+        _publish(runner, 'test', values, test.metrics if test else {})
+        if test is None:
+            self._no_difference(runner, why)
+            return
+        compared = compare(_scores(test.metrics), _scores(values))
+        about = {
+            'tta': mine.tta,
+            'images': mine.images,
+            'removal': mine.removal,
+            'baseline_test': test.source,
+        }
+        self._report(runner, baseline, 'test', {'test': compared}, about)
 
     def after_train(self, runner: Runner) -> None:
         """Compare best with best and last with last, and write it."""
         self._training = False
         baseline = self._load()
-        if baseline is None or not self._history:
+        if not self._history:
+            if self._empty_validations:
+                why = 'no validation of this run gave a metric: was nothing found in them?'
+                self._no_difference(runner, why)
+            return
+        if baseline is None:
+            self._no_difference(runner, 'there is no run of it')
             return
         best = compare(baseline.best, best_scores(self._history))
         last = compare(baseline.last, last_scores(self._history))
@@ -138,9 +174,15 @@ class DiffMetricsHook(Hook):
                     'The two arms have not run equally long: the last validation of %s is of %s '
                     '%d, that of this run of %s %d. "best" and "last" compare a longer with a '
                     'shorter training.',
-                    *(baseline.source, unit, theirs, unit, mine),
+                    *(printable(baseline.source), unit, theirs, unit, mine),
                 )
-        self._report(runner, baseline, 'train', {'best': best, 'last': last})
+        about = {'removal': removals(runner.train_dataloader.dataset)}
+        self._report(runner, baseline, 'train', {'best': best, 'last': last}, about)
+
+    def _no_difference(self, runner: Runner, why: str) -> None:
+        """Say why there is no difference, to who might wait for one."""
+        if self._arm is not None and self._arm.exists and is_main_process():
+            runner.logger.warning('No difference to the original arm: %s.', why)
 
     def _report(
         self,
@@ -148,15 +190,17 @@ class DiffMetricsHook(Hook):
         baseline: Baseline,
         part: str,
         sections: dict[str, dict[str, Comparison]],
+        conditions: Mapping[str, Any],
     ) -> None:
         """Log a table and put the sections into ``diff_metrics.json``, keeping the other part."""
+        source = printable(baseline.source)
         if not any(sections.values()):
             runner.logger.warning(
-                'DiffMetricsHook: %s and this %s have no metric in common.', baseline.source, part
+                'DiffMetricsHook: %s and this %s have no metric in common.', source, part
             )
             return
         table = format_table(sections, self._step_unit)
-        runner.logger.info('Difference to the original arm (%s):\n%s', baseline.source, table)
+        runner.logger.info('Difference to the original arm (%s):\n%s', source, table)
         path = Path(runner.work_dir) / 'diff_metrics.json'
         content = _read_report(path)
         content.update(
@@ -171,6 +215,7 @@ class DiffMetricsHook(Hook):
             'config': runner.cfg.filename,
             'seed': runner.seed,
             'timestamp': runner.timestamp,
+            **conditions,
         }
         if part == 'train':
             about['step_unit'] = self._step_unit
@@ -194,7 +239,7 @@ class DiffMetricsHook(Hook):
                 f'DiffMetricsHook: `metrics` names {missing}, which this {phase} does not give; '
                 f'it gives {sorted(values)}'
             )
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         return {name: values[name] for name in self.metrics}
 
     def _wants(self, metric: str) -> bool:
@@ -205,7 +250,7 @@ class DiffMetricsHook(Hook):
         """The epoch or iteration that LoggerHook files a validation under."""
         return int(runner.epoch if self._step_unit == 'epoch' else runner.iter)
 
-    def _check(self, runner: Runner, part: str) -> None:
+    def _check(self, runner: Runner, part: str, conditions: Conditions | None = None) -> None:
         """Find the arm to compare with, and say, on all processes alike, what it lacks."""
         self._arm = OriginalArm(self.baseline, runner.cfg.filename, runner.work_dir)
         if not self._arm.exists and not self._told:
@@ -219,7 +264,7 @@ class DiffMetricsHook(Hook):
         findings: list[Exception | None] = [None]
         if is_main_process():
             try:
-                problem = self._arm.problem(part, self.metrics)
+                problem = self._arm.problem(part, self.metrics, conditions)
                 findings = [FileNotFoundError(problem) if problem else None]
             except ValueError as err:  # nothing that time can mend
                 findings = [err]
@@ -235,7 +280,7 @@ class DiffMetricsHook(Hook):
         return self._arm.load() if self._arm and is_main_process() else None
 
 
-def _checked_baseline(baseline: Any) -> str | dict[str, float]:
+def _checked_baseline(baseline: Any) -> str | Mapping[str, float]:
     """The baseline, checked as far as it can be without a run."""
     if isinstance(baseline, str | Path):
         return str(baseline)
@@ -245,11 +290,19 @@ def _checked_baseline(baseline: Any) -> str | dict[str, float]:
             f'but got {baseline!r}'
         )
         raise TypeError(msg)
-    wrong = {key: value for key, value in baseline.items() if not _is_number(value)}
-    if wrong or not baseline:
-        msg = f'`baseline` as a dict must map metric names to numbers, but got {wrong or baseline}'
-        raise ValueError(msg)
-    return {str(key): float(value) for key, value in baseline.items()}
+    tta = baseline.get('tta')
+    numbers = {key: value for key, value in baseline.items() if key != 'tta'}
+    wrong = {key: value for key, value in numbers.items() if not _is_number(value)}
+    if tta not in (None, True, False):
+        wrong['tta'] = tta
+    if wrong or not numbers:
+        msg = (
+            '`baseline` as a dict must map metric names to numbers, besides `tta` as True or '
+            f'False, but got {wrong or dict(baseline)}'
+        )
+        raise ArgumentError(msg)
+    checked: dict[str, float | bool] = {str(key): float(value) for key, value in numbers.items()}
+    return checked if tta is None else {**checked, 'tta': bool(tta)}
 
 
 def _checked_metrics(metrics: Any) -> list[str] | None:

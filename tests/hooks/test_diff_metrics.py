@@ -656,6 +656,7 @@ import os, logging
 from pathlib import Path
 from types import SimpleNamespace
 import torch.distributed
+from mmengine.config import Config
 from bgremoval_mm.hooks import DiffMetricsHook
 torch.distributed.init_process_group('gloo')
 rank = torch.distributed.get_rank()
@@ -665,7 +666,8 @@ if rank == 1:
     results = work_dir.with_name('x') / '20260101_000000' / '20260101_000000.json'
     results.write_text('{"mIoU": 1.0}')
 runner = SimpleNamespace(
-    cfg=SimpleNamespace(filename='x-rembg.py'), work_dir=work_dir, logger=logging.getLogger())
+    cfg=Config(), work_dir=work_dir, logger=logging.getLogger(),
+    model=None, test_loop=None)
 try:
     DiffMetricsHook(strict=True).before_test(runner)
 except FileNotFoundError as err:
