@@ -8,7 +8,7 @@ there (``vis_data/config.py``) tells the same, but for the number of images.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ def conditions_of(runner: Runner) -> Conditions:
     from_config = _of_config(runner.cfg)
     return Conditions(
         tta=_is_tta(runner.model),
-        images=len(dataset) if hasattr(dataset, '__len__') else None,
+        images=len(dataset) if isinstance(dataset, Sized) else None,
         datasets=from_config.datasets,
         pipeline=from_config.pipeline,
         removal=removals(dataset),

@@ -134,8 +134,8 @@ def read_run(work_dir: str | Path) -> RunHistory:
     return RunHistory(
         work_dir,
         dict(sorted(val.items())),
-        newest and newest.metrics,
-        newest and newest.file,
+        newest.metrics if newest else None,
+        newest.file if newest else None,
         stepless,
         damaged,
         tuple(tests),
