@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from mmengine.dist import broadcast_object_list, is_main_process
-from mmengine.hooks import Hook, LoggerHook
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
+from bgremoval_mm.hooks.arguments import checked_baseline, checked_metrics
 from bgremoval_mm.hooks.baseline import Baseline
 from bgremoval_mm.hooks.conditions import (
     Conditions,
@@ -21,20 +19,20 @@ from bgremoval_mm.hooks.conditions import (
     removals,
     write_conditions,
 )
+from bgremoval_mm.hooks.logged import as_logged, is_number, logs_by_epoch, publish, scores
 from bgremoval_mm.hooks.original_arm import OriginalArm
 from bgremoval_mm.registry import HOOKS
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports.diff import (
     Comparison,
-    Score,
     best_scores,
     compare,
     format_table,
     last_scores,
 )
 from bgremoval_mm.reports.json_file import write_json
-from bgremoval_mm.reports.runs import DIFF_PREFIX, read_run
+from bgremoval_mm.reports.runs import read_run
 
 __all__ = ['DiffMetricsHook']
 
@@ -57,7 +55,8 @@ class DiffMetricsHook(Hook):
             work_dir, a ``scalars.json``, a JSON file of ``{metric: number}`` (what
             ``tools/test.py --out`` writes), a ``diff_metrics.json`` (its ``original`` side), or a
             dict of numbers. Numbers without an epoch are compared with every validation and with
-            the test. Defaults to 'auto'.
+            the test; ``tta=True`` among them says that they are of a test with TTA. Tests that
+            were not made alike are not compared (docs/diff_metrics.md). Defaults to 'auto'.
         metrics: The metrics to compare. Defaults to None, all that both runs have.
         strict: Whether a missing baseline is an error before training or testing starts. Defaults
             to False, a warning that tells how to make it.
@@ -82,8 +81,8 @@ class DiffMetricsHook(Hook):
         metrics: Sequence[str] | None = None,
         strict: bool = False,
     ) -> None:
-        self.baseline = _checked_baseline(baseline)
-        self.metrics = _checked_metrics(metrics)
+        self.baseline = checked_baseline(baseline)
+        self.metrics = checked_metrics(metrics)
         self.strict = strict
         self._history: dict[int, dict[str, float]] = {}
         self._training = False
@@ -95,7 +94,7 @@ class DiffMetricsHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Check the baseline and, in a resumed run, recall its earlier validations."""
         self._training = True
-        self._step_unit = 'epoch' if _logs_by_epoch(runner) else 'iter'
+        self._step_unit = 'epoch' if logs_by_epoch(runner) else 'iter'
         self._history = {}
         self._empty_validations = 0
         begin = self._step(runner)
@@ -117,12 +116,13 @@ class DiffMetricsHook(Hook):
             return
         if not metrics:  # as of mmdet, where no object was found
             self._empty_validations += 1
+            publish(runner, 'val', {}, {})  # or the last difference would be logged again
             return
         values = self._select(runner, 'val', metrics)
         step = self._step(runner)
         self._history[step] = values
         baseline = self._load()
-        _publish(runner, 'val', values, baseline.at(step) if baseline else {})
+        publish(runner, 'val', values, baseline.at(step) if baseline else {})
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Log the differences of the test and write them."""
@@ -130,20 +130,20 @@ class DiffMetricsHook(Hook):
         if is_main_process():
             write_conditions(runner, mine)
         if not metrics:
-            self._no_difference(runner, 'this test gave no metric: was nothing found in it?')
+            self._no_difference(runner, 'this test gave no metric (was nothing found?)')
             return
         values = self._select(runner, 'test', metrics)
         baseline = self._load()
         if baseline is None or self._arm is None:
-            _publish(runner, 'test', values, {})
+            publish(runner, 'test', values, {})
             self._no_difference(runner, 'there is no run of it')
             return
         test, why = self._arm.test_like(baseline, mine)
-        _publish(runner, 'test', values, test.metrics if test else {})
+        publish(runner, 'test', values, test.metrics if test else {})
         if test is None:
             self._no_difference(runner, why)
             return
-        compared = compare(_scores(test.metrics), _scores(values))
+        compared = compare(scores(test.metrics), scores(values))
         about = {
             'tta': mine.tta,
             'images': mine.images,
@@ -158,7 +158,7 @@ class DiffMetricsHook(Hook):
         baseline = self._load()
         if not self._history:
             if self._empty_validations:
-                why = 'no validation of this run gave a metric: was nothing found in them?'
+                why = 'no validation of this run gave a metric (was nothing found?)'
                 self._no_difference(runner, why)
             return
         if baseline is None:
@@ -180,7 +180,7 @@ class DiffMetricsHook(Hook):
         self._report(runner, baseline, 'train', {'best': best, 'last': last}, about)
 
     def _no_difference(self, runner: Runner, why: str) -> None:
-        """Say why there is no difference, to who might wait for one."""
+        """Say why there is no difference, to those who wait for one."""
         if self._arm is not None and self._arm.exists and is_main_process():
             runner.logger.warning('No difference to the original arm: %s.', why)
 
@@ -227,9 +227,9 @@ class DiffMetricsHook(Hook):
     def _select(self, runner: Runner, phase: str, metrics: Mapping[str, Any]) -> dict[str, float]:
         """The numbers to compare, as mmengine writes them to ``scalars.json``."""
         values = {
-            name: _as_logged(runner, phase, name, float(value))
+            name: as_logged(runner, phase, name, float(value))
             for name, value in metrics.items()
-            if _is_number(value)
+            if is_number(value)
         }
         if self.metrics is None:
             return values
@@ -280,94 +280,11 @@ class DiffMetricsHook(Hook):
         return self._arm.load() if self._arm and is_main_process() else None
 
 
-def _checked_baseline(baseline: Any) -> str | Mapping[str, float]:
-    """The baseline, checked as far as it can be without a run."""
-    if isinstance(baseline, str | Path):
-        return str(baseline)
-    if not isinstance(baseline, Mapping):
-        msg = (
-            "`baseline` must be 'auto', a path or a dict of metric names and numbers, "
-            f'but got {baseline!r}'
-        )
-        raise TypeError(msg)
-    tta = baseline.get('tta')
-    numbers = {key: value for key, value in baseline.items() if key != 'tta'}
-    wrong = {key: value for key, value in numbers.items() if not _is_number(value)}
-    if tta not in (None, True, False):
-        wrong['tta'] = tta
-    if wrong or not numbers:
-        msg = (
-            '`baseline` as a dict must map metric names to numbers, besides `tta` as True or '
-            f'False, but got {wrong or dict(baseline)}'
-        )
-        raise ArgumentError(msg)
-    checked: dict[str, float | bool] = {str(key): float(value) for key, value in numbers.items()}
-    return checked if tta is None else {**checked, 'tta': bool(tta)}
-
-
-def _checked_metrics(metrics: Any) -> list[str] | None:
-    """The names in ``metrics`` as a list."""
-    if metrics is None:
-        return None
-    names = [metrics] if isinstance(metrics, str) else metrics
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        msg = f'`metrics` must be None or a list of metric names, but got {metrics!r}'
-        raise TypeError(msg)
-    return list(names)
-
-
-def _logs_by_epoch(runner: Runner) -> bool:
-    """Whether validations are filed under the epoch, as LoggerHook decides."""
-    if isinstance(runner.train_loop, IterBasedTrainLoop):  # its epoch stays 0
-        return False
-    loggers = [hook for hook in runner.hooks if isinstance(hook, LoggerHook)]
-    return all(hook.log_metric_by_epoch for hook in loggers)
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a metric is one number, as mmengine's RuntimeInfoHook decides; no bool."""
-    if isinstance(value, np.ndarray | torch.Tensor):
-        return bool(np.prod(value.shape) == 1)
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
-def _as_logged(runner: Runner, phase: str, name: str, value: float) -> float:
-    """The value that LoggerHook writes, and so the one that the baseline's file has.
-
-    LogProcessor averages losses (all names that match its pattern) over its window.
-    """
-    log = f'{phase}/{name}'
-    if re.search(runner.log_processor.mean_pattern, name) is None:
-        return value
-    if log not in runner.message_hub.log_scalars:
-        return value
-    return float(runner.message_hub.get_scalar(log).mean(runner.log_processor.window_size))
-
-
-def _publish(
-    runner: Runner, phase: str, values: Mapping[str, float], reference: Mapping[str, float]
-) -> None:
-    """Put the differences into the message hub, where LoggerHook finds them."""
-    hub = runner.message_hub
-    # LoggerHook writes all that the hub has: without this, a difference would be written again at
-    # epochs that have none, and differences of losses would be averaged.
-    for name in [name for name in hub.log_scalars if name.startswith(f'{phase}/{DIFF_PREFIX}')]:
-        hub.log_scalars.pop(name)
-    compared = compare(_scores(reference), _scores(values))
-    for metric, each in compared.items():
-        if each.diff is not None:
-            hub.update_scalar(f'{phase}/{DIFF_PREFIX}{metric}', each.diff)
-
-
-def _scores(values: Mapping[str, float]) -> dict[str, Score]:
-    """Scores without a step."""
-    return {metric: Score(value) for metric, value in values.items()}
-
-
 def _read_report(path: Path) -> dict[str, Any]:
     """An earlier ``diff_metrics.json``; empty if there is none or it is not one."""
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    is_report = isinstance(content, dict) and isinstance(content.get('runs'), dict)
+    return content if is_report else {}

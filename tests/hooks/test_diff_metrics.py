@@ -368,6 +368,27 @@ def test_nan_and_coco_placeholder_are_no_values(run: Run) -> None:
     assert logged(key='diff/coco/bbox_mAP_s') == {}
 
 
+def test_validations_that_find_nothing(run: Run) -> None:
+    """They have no difference, least of all that of the epoch before; if all are so, it is said."""
+    run('toy', top1(40.0, 60.0, 50.0))
+    runner = run('toy-rembg', [*top1(45.0), {}, *top1(70.0)], hook={})
+    assert logged() == {1: 5.0, 3: 20.0}
+    assert 'No difference' not in log_of(runner)
+    runner = run('toy-rembg', [{}, {}], hook={}, work_dir='work_dirs/toy-rembg2')
+    assert 'no validation of this run gave a metric (was nothing found?).' in log_of(runner)
+
+
+@pytest.mark.parametrize('text', ['{"runs": 3}', '[]', 'not JSON', '\udcff'])
+def test_damaged_report_is_replaced(run: Run, text: str) -> None:
+    """A training does not end on a torn or foreign report."""
+    run('toy', top1(40.0))
+    folder = Path('work_dirs/toy-rembg')
+    folder.mkdir()
+    (folder / 'diff_metrics.json').write_bytes(text.encode(errors='surrogateescape'))
+    run('toy-rembg', top1(45.0), hook={})
+    assert report()['best']['accuracy/top1']['diff'] == 5.0
+
+
 def test_iterations_are_compared_with_iterations(run: Run) -> None:
     """In an iteration-based run the step is the iteration, if LoggerHook logs by iteration."""
     changes = {
