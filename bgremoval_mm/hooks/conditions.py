@@ -31,6 +31,7 @@ __all__ = [
     'read_conditions',
     'removals',
     'unlike',
+    'unlike_validations',
     'write_conditions',
 ]
 
@@ -139,12 +140,29 @@ def unlike(theirs: Conditions, mine: Conditions) -> dict[str, str]:
         found['tta'] = f'it was tested {words[0]} TTA, this run {words[1]}'
     if None not in (theirs.images, mine.images) and theirs.images != mine.images:
         found['images'] = f'it was tested on {theirs.images} images, this run on {mine.images}'
-    for name, what in (('datasets', 'its test dataset'), ('pipeline', 'its test pipeline')):
+    for name, what in (('datasets', 'its dataset'), ('pipeline', 'its pipeline')):
         there, here = getattr(theirs, name), getattr(mine, name)
         if there is not None and here is not None and there != here and 'tta' not in found:
             pair = [printable(_first_difference(*each)) for each in ((there, here), (here, there))]
             found[name] = f'{what} has {pair[0]}, that of this run {pair[1]}'
     return found
+
+
+def unlike_validations(original: Path, cfg: Config) -> list[str]:
+    """Compare the validations of two trainings by their configs.
+
+    Args:
+        original: The work_dir of the original arm.
+        cfg: The config of this run.
+
+    Returns:
+        A sentence on each difference; none where a config is not known.
+    """
+    dumped = max(original.glob('*/vis_data/config.py'), default=None)
+    if dumped is None:
+        return []
+    theirs = _of_dumped_config(dumped, 'val_dataloader')
+    return list(unlike(theirs, _of_config(cfg, 'val_dataloader')).values())
 
 
 def _first_difference(one: tuple[str, ...], other: tuple[str, ...]) -> str:
@@ -170,20 +188,22 @@ def _removal(step: Any) -> dict[str, Any]:
     return {}
 
 
-def _of_dumped_config(path: Path) -> Conditions:
+def _of_dumped_config(path: Path, loader: str = 'test_dataloader') -> Conditions:
     if not path.is_file():
         return Conditions()
     try:
-        return _of_config(Config.fromfile(path, import_custom_modules=False))
+        return _of_config(Config.fromfile(path, import_custom_modules=False), loader)
     except Exception:  # noqa: BLE001  # it is Python, which may raise anything
         return Conditions()
 
 
-def _of_config(cfg: Any) -> Conditions:
-    """What a config tells of its test; stock tools put the TTA model into it."""
-    model, loader = cfg.get('model'), cfg.get('test_dataloader')
-    tta = isinstance(model.get('module'), Mapping) if isinstance(model, Mapping) else None
-    dataset = loader.get('dataset') if isinstance(loader, Mapping) else None
+def _of_config(cfg: Any, loader: str = 'test_dataloader') -> Conditions:
+    """What a config tells of its test or validation; stock tools put the TTA model into it."""
+    model, section = cfg.get('model'), cfg.get(loader)
+    tta = None
+    if loader == 'test_dataloader' and isinstance(model, Mapping):
+        tta = isinstance(model.get('module'), Mapping)
+    dataset = section.get('dataset') if isinstance(section, Mapping) else None
     if not isinstance(dataset, Mapping):
         return Conditions(tta=tta)
     datasets = tuple(

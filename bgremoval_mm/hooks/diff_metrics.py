@@ -17,6 +17,7 @@ from bgremoval_mm.hooks.conditions import (
     Conditions,
     conditions_of,
     removals,
+    unlike_validations,
     write_conditions,
 )
 from bgremoval_mm.hooks.logged import as_logged, is_number, logs_by_epoch, publish, scores
@@ -105,6 +106,12 @@ class DiffMetricsHook(Hook):
                 if step <= begin
             }
         self._check(runner, 'train')
+        if unlike := self._unlike_validations(runner):
+            runner.logger.warning(
+                'DiffMetricsHook: the validations of the two arms are not alike, so the background '
+                'is not all that differs. Of the original arm, %s.',
+                '; '.join(unlike),
+            )
 
     def before_test(self, runner: Runner) -> None:
         """Check that the baseline has test results."""
@@ -176,8 +183,17 @@ class DiffMetricsHook(Hook):
                     'shorter training.',
                     *(printable(baseline.source), unit, theirs, unit, mine),
                 )
-        about = {'removal': removals(runner.train_dataloader.dataset)}
+        about = {
+            'removal': removals(runner.train_dataloader.dataset),
+            'unlike': self._unlike_validations(runner),
+        }
         self._report(runner, baseline, 'train', {'best': best, 'last': last}, about)
+
+    def _unlike_validations(self, runner: Runner) -> list[str]:
+        """How the validations of the original arm differ, as far as its config tells."""
+        baseline = self._load()
+        original = None if baseline is None else Path(baseline.source)
+        return unlike_validations(original, runner.cfg) if original and original.is_dir() else []
 
     def _no_difference(self, runner: Runner, why: str) -> None:
         """Say why there is no difference, to those who wait for one."""

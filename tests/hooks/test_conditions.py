@@ -227,10 +227,10 @@ def test_other_number_of_images(test: Test) -> None:
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'data_root': 'data/b'}, r'its test dataset has {}, that of this run {"data_root": "dat'),
+        ({'data_root': 'data/b'}, r'its dataset has {}, that of this run {"data_root": "dat'),
         (
             {'pipeline': [{'type': 'Resize', 'scale': 16}]},
-            'its test pipeline has {"scale": 8, "type": "Resize"}, that of this run {"scale": 16, ',
+            'its pipeline has {"scale": 8, "type": "Resize"}, that of this run {"scale": 16, ',
         ),
     ],
 )

@@ -38,6 +38,9 @@ class _DiffToyDataset(torch.utils.data.Dataset):
 
     metainfo: ClassVar[dict[str, Any]] = {}
 
+    def __init__(self, data_root: str = '') -> None:
+        self.data_root = data_root
+
     def __len__(self) -> int:
         return 4
 
@@ -376,6 +379,19 @@ def test_validations_that_find_nothing(run: Run) -> None:
     assert 'No difference' not in log_of(runner)
     runner = run('toy-rembg', [{}, {}], hook={}, work_dir='work_dirs/toy-rembg2')
     assert 'no validation of this run gave a metric (was nothing found?).' in log_of(runner)
+
+
+def test_unlike_validations_are_told(run: Run) -> None:
+    """A dataset that is another in one arm: a warning before the training, and in the report."""
+    run('toy', top1(40.0), **{'val_dataloader.dataset.data_root': 'data/a'})
+    changes = {'val_dataloader.dataset.data_root': 'data/b'}
+    runner = run('toy-rembg', top1(45.0), hook={}, **changes)
+    sentence = 'its dataset has {"data_root": "data/a"}, that of this run {"data_root": "data/b"}'
+    assert f'is not all that differs. Of the original arm, {sentence}.' in log_of(runner)
+    assert report()['runs']['train']['unlike'] == [sentence]
+    runner = run('toy-rembg', top1(45.0), hook={}, **dict.fromkeys(changes, 'data/a'))
+    assert 'is not all that differs' not in log_of(runner)
+    assert report()['runs']['train']['unlike'] == []
 
 
 @pytest.mark.parametrize('text', ['{"runs": 3}', '[]', 'not JSON', '\udcff'])
