@@ -25,10 +25,12 @@ from bgremoval_mm.hooks.baseline import load_baseline
 from bgremoval_mm.hooks.conditions import (
     FILE_NAME,
     Conditions,
+    _of_config,
     read_conditions,
     removals,
     unlike,
 )
+from bgremoval_mm.hooks.original_arm import original_name
 
 
 class _Points(torch.utils.data.Dataset):
@@ -321,3 +323,22 @@ def test_removal_is_recorded(tiny_model: Callable[[str], None]) -> None:
     expected = {'model': 'u2netp', 'precision': 'fp32', 'fill': 200, 'threshold': 0.5}
     assert {key: removal[key] for key in expected} == expected
     assert removals(BaseDataset(lazy_init=True)) == ()
+
+
+@pytest.mark.parametrize('loader', ['test_dataloader', 'val_dataloader'])
+def test_pairs_of_configs_are_alike(loader: str) -> None:
+    """No pair that is shipped would be refused: its arms differ in the removal only."""
+    configs = Path(__file__).resolve().parents[2] / 'configs'
+    pairs = {}
+    for rembg in sorted(configs.glob('[!_]*/*/*-rembg*.py')):
+        original = rembg.with_name(f'{original_name(rembg.stem)}.py')
+        # One of each folder and dataset: to read all takes half a minute.
+        dataset = original.stem.split('_')[-1]
+        if original.is_file():
+            pairs.setdefault((rembg.parent, dataset), (original, rembg))
+    assert len(pairs) > 5
+    for original, rembg in pairs.values():
+        arms = [_of_config(Config.fromfile(each), loader) for each in (original, rembg)]
+        assert arms[0].datasets is not None
+        assert arms[0].pipeline is not None
+        assert unlike(*arms) == {}, rembg
