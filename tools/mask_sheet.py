@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bgremoval_mm.removal import CATALOGUE, MaskStore
 from bgremoval_mm.removal.files import write_atomically
+from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports.mask_ranking import read_ranking
 
 
@@ -43,7 +44,6 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         from bgremoval_mm.reports.mask_sheet import write_mask_sheet
-        from bgremoval_mm.reports.pictures import legible
 
         ranking = read_ranking(args.masks, args.model)
         store = MaskStore(args.masks, args.model)
@@ -52,12 +52,12 @@ def main(argv: list[str] | None = None) -> int:
             args.list.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(args.list, ranking.as_csv().encode(errors='surrogateescape'))
     except (OSError, ValueError, ImportError) as err:
-        print(f'error: {err}', file=sys.stderr)
+        print(f'error: {printable(err)}', file=sys.stderr)
         return 1
-    print(legible(ranking.as_text(args.number)))
-    print(f'\nLook at  {args.out}')
+    print(ranking.as_text(args.number))
+    print(f'\nLook at  {printable(args.out)}')
     if args.list is not None:
-        print(f'All      {args.list}')
+        print(f'All      {printable(args.list)}')
     return 0
 
 

@@ -16,6 +16,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 # that do not name it in `custom_imports`.
 import bgremoval_mm  # noqa: F401
 from bgremoval_mm.distributed import process_group
+from bgremoval_mm.hooks.conditions import conditions_of, write_conditions
 from bgremoval_mm.reports.json_file import write_json
 from bgremoval_mm.run_config import add_common_arguments, test_config
 
@@ -60,8 +61,11 @@ def main(args: argparse.Namespace) -> None:
             dump = METRICS.build({'type': kind, 'out_file_path': args.out})
             runner.test_evaluator.metrics.append(dump)
         metrics = runner.test()
-        if wants_metrics and is_main_process():
-            write_json(args.out, metrics)
+        if is_main_process():
+            conditions = conditions_of(runner)
+            write_conditions(runner, conditions)
+            if wants_metrics:
+                write_json(args.out, {**metrics, 'tta': True} if conditions.tta else metrics)
 
 
 if __name__ == '__main__':

@@ -162,7 +162,7 @@ def run_tree(args: argparse.Namespace) -> int:
         if args.review is not None:
             from bgremoval_mm.reports.review import check_folder
 
-            check_folder(args.review, _image_root(args.src))
+            check_folder(args.review, _image_root(args.src), args.dst)
         summary = remove_tree(**options)
     except KeyboardInterrupt:
         print('\nInterrupted. Run the same command again to go on.', file=sys.stderr)
@@ -178,7 +178,7 @@ def run_tree(args: argparse.Namespace) -> int:
         if args.review is not None:
             from bgremoval_mm.reports.review import open_results, write_review
 
-            results = open_results(args.dst, args.model)
+            results = open_results(args.dst, args.model, args.output)
             print(f'Look at {write_review(args.review, results, _image_root(args.src))}')
     except (OSError, ValueError) as err:
         print(f'error: no sheet: {err}', file=sys.stderr)

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from mmengine.dist import broadcast_object_list, is_main_process
-from mmengine.hooks import Hook, LoggerHook
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
 
+from bgremoval_mm.hooks.arguments import checked_baseline, checked_metrics
 from bgremoval_mm.hooks.baseline import Baseline
+from bgremoval_mm.hooks.conditions import (
+    Conditions,
+    conditions_of,
+    removals,
+    unlike_validations,
+    write_conditions,
+)
+from bgremoval_mm.hooks.logged import as_logged, is_number, logs_by_epoch, publish, scores
 from bgremoval_mm.hooks.original_arm import OriginalArm
 from bgremoval_mm.registry import HOOKS
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports.diff import (
     Comparison,
-    Score,
     best_scores,
     compare,
     format_table,
     last_scores,
 )
 from bgremoval_mm.reports.json_file import write_json
-from bgremoval_mm.reports.runs import DIFF_PREFIX, read_run
+from bgremoval_mm.reports.runs import read_run
 
 __all__ = ['DiffMetricsHook']
 
@@ -49,7 +56,8 @@ class DiffMetricsHook(Hook):
             work_dir, a ``scalars.json``, a JSON file of ``{metric: number}`` (what
             ``tools/test.py --out`` writes), a ``diff_metrics.json`` (its ``original`` side), or a
             dict of numbers. Numbers without an epoch are compared with every validation and with
-            the test. Defaults to 'auto'.
+            the test; ``tta=True`` among them says that they are of a test with TTA. Tests that
+            were not made alike are not compared (docs/diff_metrics.md). Defaults to 'auto'.
         metrics: The metrics to compare. Defaults to None, all that both runs have.
         strict: Whether a missing baseline is an error before training or testing starts. Defaults
             to False, a warning that tells how to make it.
@@ -74,20 +82,22 @@ class DiffMetricsHook(Hook):
         metrics: Sequence[str] | None = None,
         strict: bool = False,
     ) -> None:
-        self.baseline = _checked_baseline(baseline)
-        self.metrics = _checked_metrics(metrics)
+        self.baseline = checked_baseline(baseline)
+        self.metrics = checked_metrics(metrics)
         self.strict = strict
         self._history: dict[int, dict[str, float]] = {}
         self._training = False
         self._told = False
         self._arm: OriginalArm | None = None
         self._step_unit = 'epoch'
+        self._empty_validations = 0
 
     def before_train(self, runner: Runner) -> None:
         """Check the baseline and, in a resumed run, recall its earlier validations."""
         self._training = True
-        self._step_unit = 'epoch' if _logs_by_epoch(runner) else 'iter'
+        self._step_unit = 'epoch' if logs_by_epoch(runner) else 'iter'
         self._history = {}
+        self._empty_validations = 0
         begin = self._step(runner)
         if begin > 0:
             self._history = {
@@ -96,37 +106,70 @@ class DiffMetricsHook(Hook):
                 if step <= begin
             }
         self._check(runner, 'train')
+        if unlike := self._unlike_validations(runner):
+            runner.logger.warning(
+                'DiffMetricsHook: the validations of the two arms are not alike, so the background '
+                'is not all that differs. Of the original arm, %s.',
+                '; '.join(unlike),
+            )
 
     def before_test(self, runner: Runner) -> None:
         """Check that the baseline has test results."""
-        self._check(runner, 'test')
+        self._check(runner, 'test', conditions_of(runner))
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Log the differences at this epoch (or iteration)."""
-        if not self._training or not metrics:
+        if not self._training:
+            return
+        if not metrics:  # as of mmdet, where no object was found
+            self._empty_validations += 1
+            publish(runner, 'val', {}, {})  # or the last difference would be logged again
             return
         values = self._select(runner, 'val', metrics)
         step = self._step(runner)
         self._history[step] = values
         baseline = self._load()
-        _publish(runner, 'val', values, baseline.at(step) if baseline else {})
+        publish(runner, 'val', values, baseline.at(step) if baseline else {})
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Log the differences of the test and write them."""
+        mine = conditions_of(runner)
+        if is_main_process():
+            write_conditions(runner, mine)
         if not metrics:
+            self._no_difference(runner, 'this test gave no metric (was nothing found?)')
             return
         values = self._select(runner, 'test', metrics)
         baseline = self._load()
-        _publish(runner, 'test', values, baseline.test if baseline else {})
-        if baseline is not None and baseline.test:
-            compared = compare(_scores(baseline.test), _scores(values))
-            self._report(runner, baseline, 'test', {'test': compared})
+        if baseline is None or self._arm is None:
+            publish(runner, 'test', values, {})
+            self._no_difference(runner, 'there is no run of it')
+            return
+        test, why = self._arm.test_like(baseline, mine)
+        publish(runner, 'test', values, test.metrics if test else {})
+        if test is None:
+            self._no_difference(runner, why)
+            return
+        compared = compare(scores(test.metrics), scores(values))
+        about = {
+            'tta': mine.tta,
+            'images': mine.images,
+            'removal': mine.removal,
+            'baseline_test': test.source,
+        }
+        self._report(runner, baseline, 'test', {'test': compared}, about)
 
     def after_train(self, runner: Runner) -> None:
         """Compare best with best and last with last, and write it."""
         self._training = False
         baseline = self._load()
-        if baseline is None or not self._history:
+        if not self._history:
+            if self._empty_validations:
+                why = 'no validation of this run gave a metric (was nothing found?)'
+                self._no_difference(runner, why)
+            return
+        if baseline is None:
+            self._no_difference(runner, 'there is no run of it')
             return
         best = compare(baseline.best, best_scores(self._history))
         last = compare(baseline.last, last_scores(self._history))
@@ -138,9 +181,24 @@ class DiffMetricsHook(Hook):
                     'The two arms have not run equally long: the last validation of %s is of %s '
                     '%d, that of this run of %s %d. "best" and "last" compare a longer with a '
                     'shorter training.',
-                    *(baseline.source, unit, theirs, unit, mine),
+                    *(printable(baseline.source), unit, theirs, unit, mine),
                 )
-        self._report(runner, baseline, 'train', {'best': best, 'last': last})
+        about = {
+            'removal': removals(runner.train_dataloader.dataset),
+            'unlike': self._unlike_validations(runner),
+        }
+        self._report(runner, baseline, 'train', {'best': best, 'last': last}, about)
+
+    def _unlike_validations(self, runner: Runner) -> list[str]:
+        """How the validations of the original arm differ, as far as its config tells."""
+        baseline = self._load()
+        original = None if baseline is None else Path(baseline.source)
+        return unlike_validations(original, runner.cfg) if original and original.is_dir() else []
+
+    def _no_difference(self, runner: Runner, why: str) -> None:
+        """Say why there is no difference, to those who wait for one."""
+        if self._arm is not None and self._arm.exists and is_main_process():
+            runner.logger.warning('No difference to the original arm: %s.', why)
 
     def _report(
         self,
@@ -148,15 +206,17 @@ class DiffMetricsHook(Hook):
         baseline: Baseline,
         part: str,
         sections: dict[str, dict[str, Comparison]],
+        conditions: Mapping[str, Any],
     ) -> None:
         """Log a table and put the sections into ``diff_metrics.json``, keeping the other part."""
+        source = printable(baseline.source)
         if not any(sections.values()):
             runner.logger.warning(
-                'DiffMetricsHook: %s and this %s have no metric in common.', baseline.source, part
+                'DiffMetricsHook: %s and this %s have no metric in common.', source, part
             )
             return
         table = format_table(sections, self._step_unit)
-        runner.logger.info('Difference to the original arm (%s):\n%s', baseline.source, table)
+        runner.logger.info('Difference to the original arm (%s):\n%s', source, table)
         path = Path(runner.work_dir) / 'diff_metrics.json'
         content = _read_report(path)
         content.update(
@@ -171,6 +231,7 @@ class DiffMetricsHook(Hook):
             'config': runner.cfg.filename,
             'seed': runner.seed,
             'timestamp': runner.timestamp,
+            **conditions,
         }
         if part == 'train':
             about['step_unit'] = self._step_unit
@@ -182,9 +243,9 @@ class DiffMetricsHook(Hook):
     def _select(self, runner: Runner, phase: str, metrics: Mapping[str, Any]) -> dict[str, float]:
         """The numbers to compare, as mmengine writes them to ``scalars.json``."""
         values = {
-            name: _as_logged(runner, phase, name, float(value))
+            name: as_logged(runner, phase, name, float(value))
             for name, value in metrics.items()
-            if _is_number(value)
+            if is_number(value)
         }
         if self.metrics is None:
             return values
@@ -194,7 +255,7 @@ class DiffMetricsHook(Hook):
                 f'DiffMetricsHook: `metrics` names {missing}, which this {phase} does not give; '
                 f'it gives {sorted(values)}'
             )
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         return {name: values[name] for name in self.metrics}
 
     def _wants(self, metric: str) -> bool:
@@ -205,7 +266,7 @@ class DiffMetricsHook(Hook):
         """The epoch or iteration that LoggerHook files a validation under."""
         return int(runner.epoch if self._step_unit == 'epoch' else runner.iter)
 
-    def _check(self, runner: Runner, part: str) -> None:
+    def _check(self, runner: Runner, part: str, conditions: Conditions | None = None) -> None:
         """Find the arm to compare with, and say, on all processes alike, what it lacks."""
         self._arm = OriginalArm(self.baseline, runner.cfg.filename, runner.work_dir)
         if not self._arm.exists and not self._told:
@@ -219,7 +280,7 @@ class DiffMetricsHook(Hook):
         findings: list[Exception | None] = [None]
         if is_main_process():
             try:
-                problem = self._arm.problem(part, self.metrics)
+                problem = self._arm.problem(part, self.metrics, conditions)
                 findings = [FileNotFoundError(problem) if problem else None]
             except ValueError as err:  # nothing that time can mend
                 findings = [err]
@@ -235,86 +296,11 @@ class DiffMetricsHook(Hook):
         return self._arm.load() if self._arm and is_main_process() else None
 
 
-def _checked_baseline(baseline: Any) -> str | dict[str, float]:
-    """The baseline, checked as far as it can be without a run."""
-    if isinstance(baseline, str | Path):
-        return str(baseline)
-    if not isinstance(baseline, Mapping):
-        msg = (
-            "`baseline` must be 'auto', a path or a dict of metric names and numbers, "
-            f'but got {baseline!r}'
-        )
-        raise TypeError(msg)
-    wrong = {key: value for key, value in baseline.items() if not _is_number(value)}
-    if wrong or not baseline:
-        msg = f'`baseline` as a dict must map metric names to numbers, but got {wrong or baseline}'
-        raise ValueError(msg)
-    return {str(key): float(value) for key, value in baseline.items()}
-
-
-def _checked_metrics(metrics: Any) -> list[str] | None:
-    """The names in ``metrics`` as a list."""
-    if metrics is None:
-        return None
-    names = [metrics] if isinstance(metrics, str) else metrics
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        msg = f'`metrics` must be None or a list of metric names, but got {metrics!r}'
-        raise TypeError(msg)
-    return list(names)
-
-
-def _logs_by_epoch(runner: Runner) -> bool:
-    """Whether validations are filed under the epoch, as LoggerHook decides."""
-    if isinstance(runner.train_loop, IterBasedTrainLoop):  # its epoch stays 0
-        return False
-    loggers = [hook for hook in runner.hooks if isinstance(hook, LoggerHook)]
-    return all(hook.log_metric_by_epoch for hook in loggers)
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a metric is one number, as mmengine's RuntimeInfoHook decides; no bool."""
-    if isinstance(value, np.ndarray | torch.Tensor):
-        return bool(np.prod(value.shape) == 1)
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
-def _as_logged(runner: Runner, phase: str, name: str, value: float) -> float:
-    """The value that LoggerHook writes, and so the one that the baseline's file has.
-
-    LogProcessor averages losses (all names that match its pattern) over its window.
-    """
-    log = f'{phase}/{name}'
-    if re.search(runner.log_processor.mean_pattern, name) is None:
-        return value
-    if log not in runner.message_hub.log_scalars:
-        return value
-    return float(runner.message_hub.get_scalar(log).mean(runner.log_processor.window_size))
-
-
-def _publish(
-    runner: Runner, phase: str, values: Mapping[str, float], reference: Mapping[str, float]
-) -> None:
-    """Put the differences into the message hub, where LoggerHook finds them."""
-    hub = runner.message_hub
-    # LoggerHook writes all that the hub has: without this, a difference would be written again at
-    # epochs that have none, and differences of losses would be averaged.
-    for name in [name for name in hub.log_scalars if name.startswith(f'{phase}/{DIFF_PREFIX}')]:
-        hub.log_scalars.pop(name)
-    compared = compare(_scores(reference), _scores(values))
-    for metric, each in compared.items():
-        if each.diff is not None:
-            hub.update_scalar(f'{phase}/{DIFF_PREFIX}{metric}', each.diff)
-
-
-def _scores(values: Mapping[str, float]) -> dict[str, Score]:
-    """Scores without a step."""
-    return {metric: Score(value) for metric, value in values.items()}
-
-
 def _read_report(path: Path) -> dict[str, Any]:
     """An earlier ``diff_metrics.json``; empty if there is none or it is not one."""
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    is_report = isinstance(content, dict) and isinstance(content.get('runs'), dict)
+    return content if is_report else {}

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bgremoval_mm.hooks.baseline import Baseline, load_baseline
+from bgremoval_mm.hooks.baseline import Baseline, BaselineTest, load_baseline
+from bgremoval_mm.hooks.conditions import Conditions
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.text import printable
 
 __all__ = ['OriginalArm', 'original_name']
 
+# What must be alike in two tests. Who names a baseline may have moved its images or changed its
+# pipeline on purpose; what is found by its name is taken to be the same test.
+_ALWAYS_ALIKE = ('tta', 'images')
+_ALIKE_IF_FOUND = (*_ALWAYS_ALIKE, 'datasets', 'pipeline')
 _REMBG = re.compile(r'-rembg(?=[-_.]|$)')
 
 
@@ -70,12 +78,33 @@ class OriginalArm:
             found = found or candidate
         return found
 
-    def problem(self, part: str, metrics: Sequence[str] | None = None) -> str | None:
-        """What is missing for comparing a part of the run, and the command that makes it.
+    def test_like(self, baseline: Baseline, mine: Conditions) -> tuple[BaselineTest | None, str]:
+        """Return the test of the baseline to compare a test with, or why there is none.
+
+        Args:
+            baseline: The original arm.
+            mine: What the test of this run is made with.
+        """
+        where = printable(_short(baseline.source))
+        if not baseline.tests:
+            what = 'its test gave no metric' if baseline.empty_test else 'it has no test results'
+            return None, f'of {where}, {what}'
+        alike = _ALIKE_IF_FOUND if self.baseline == 'auto' else _ALWAYS_ALIKE
+        test, differences = baseline.test_like(mine, alike)
+        return test, '' if test else f'of {where}, {"; ".join(differences)}'
+
+    def problem(
+        self,
+        part: str,
+        metrics: Sequence[str] | None = None,
+        conditions: Conditions | None = None,
+    ) -> str | None:
+        """Say what is missing for comparing a part of the run, and the command that makes it.
 
         Args:
             part: 'train' or 'test'.
             metrics: The metrics asked for, None for all.
+            conditions: What the test of this run is made with; None is not known.
 
         Returns:
             The message, None if nothing is missing.
@@ -87,33 +116,41 @@ class OriginalArm:
             return None
         given = Path(self.baseline).resolve() if isinstance(self.baseline, str) else None
         if given == self.work_dir.resolve():
-            msg = f'`baseline` {self.baseline} is the work_dir of this run itself'
-            raise ValueError(msg)
+            msg = f'`baseline` {printable(self.baseline)} is the work_dir of this run itself'
+            raise ArgumentError(msg)
         baseline = self.load()
         if baseline is None:
             return f'{self._not_found()}\n{self._how_to_train()}'
-        if part == 'test' and not baseline.test:
-            what = f'{_short(baseline.source)} has no test results, so the test is not compared.'
-            return f'DiffMetricsHook: {what}\n{self._how_to_test(baseline)}'
+        mine = conditions or Conditions()
+        test, why = self.test_like(baseline, mine) if part == 'test' else (None, '')
+        if why:
+            return (
+                f'DiffMetricsHook: the test is not compared: {why}.\n'
+                f'{self._how_to_test(baseline, bool(mine.tta))}'
+            )
         if part == 'train' and not (baseline.best or baseline.last):
-            where = f'DiffMetricsHook found no validations in {_short(baseline.source)}'
+            source = printable(_short(baseline.source))
+            where = f'DiffMetricsHook found no validations in {source}'
             if baseline.stepless:
                 return (
                     f'{where}: they carry no epoch or iteration. Set '
                     'LoggerHook(log_metric_by_epoch=False) in both configs.'
                 )
-            return f'{where}: not trained yet, or without LocalVisBackend.\n{self._how_to_train()}'
-        known = baseline.test if part == 'test' else {**baseline.last, **baseline.best}
+            return (
+                f'{where}: not trained yet, without LocalVisBackend, or they gave no metric.\n'
+                f'{self._how_to_train()}'
+            )
+        known = test.metrics if test else {**baseline.last, **baseline.best}
         missing = [metric for metric in metrics or () if metric not in known]
         if missing:
-            where = f'{baseline.source} has no {part} value of {missing}'
+            where = f'{printable(baseline.source)} has no {part} value of {missing}'
             return f'DiffMetricsHook: {where}; it has {sorted(known)}.'
         return None
 
     def _not_found(self) -> str:
-        looked = f'no baseline at {self.baseline}'
+        looked = f'no baseline at {printable(self.baseline)}'
         if self.baseline == 'auto':
-            places = ', '.join(_short(path) for path in self.places)
+            places = ', '.join(printable(_short(path)) for path in self.places)
             looked = f'no run of the original arm (looked for {places})'
         return f'DiffMetricsHook found {looked}; no difference is logged while it is missing.'
 
@@ -123,24 +160,31 @@ class OriginalArm:
         default = Path('work_dirs', self.config.stem).resolve()
         target = Path(self.baseline) if isinstance(self.baseline, str) else self.places[0]
         target = self.places[0] if self.baseline == 'auto' else target
-        option = '' if target.resolve() == default else f' --work-dir {_short(target)}'
+        option = '' if target.resolve() == default else f' --work-dir {_quoted(target)}'
         return f'Make it with: python tools/train.py {self._config_argument()}{option}'
 
-    def _how_to_test(self, baseline: Baseline) -> str:
+    def _how_to_test(self, baseline: Baseline, tta: bool) -> str:
         run = Path(baseline.source)
+        option = ' --tta' if tta else ''
         if self.config is None or not run.is_dir():
-            return 'Give `baseline` a work_dir with test results, or a JSON file of them.'
+            of = ' of a test with TTA that says so ("tta": true)' if tta else ''
+            return f'Give `baseline` a work_dir with such a test, or a JSON file{of}.'
         pointer = run / 'last_checkpoint'
         last = Path(pointer.read_text(encoding='utf-8')).name if pointer.is_file() else 'LAST.pth'
         return (
-            f'Make them with: python tools/test.py {self._config_argument()} {_short(run / last)} '
-            f'--work-dir {_short(run)}'
+            f'Test it with: python tools/test.py {self._config_argument()} {_quoted(run / last)} '
+            f'--work-dir {_quoted(run)}{option}'
         )
 
     def _config_argument(self) -> str:
         if self.config is None or not self.config.is_file():
             return '<config of the original arm>'
-        return _short(self.config)
+        return _quoted(self.config)
+
+
+def _quoted(path: str | Path) -> str:
+    """A short path as a shell takes it."""
+    return printable(shlex.quote(_short(path)))
 
 
 def _short(path: str | Path) -> str:

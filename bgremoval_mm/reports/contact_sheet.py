@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from bgremoval_mm.reports.pictures import FAINT, INK, WRONG, legible, new_figure, render, shorten
+from bgremoval_mm.removal.text import printable
+from bgremoval_mm.reports.pictures import FAINT, INK, WRONG, new_figure, render, shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,7 +91,7 @@ def draw_tiles(
         texts = [(line, INK if i == 0 else FAINT) for i, line in enumerate(tile.caption)]
         texts += [(tile.warning, WRONG)] if tile.warning else []
         for i, (line, colour) in enumerate(texts):
-            line = shorten(legible(line), int(inner / _CHARACTER))
+            line = shorten(printable(line), int(inner / _CHARACTER))
             sheet.text(x, y + side + 0.15 + i * _LINE, line, 8, colour)
     return render(sheet.figure)
 
@@ -126,7 +127,7 @@ class _Sheet:
         self.figure.text(
             x / self.width,
             1 - y / self.height,
-            text,
+            printable(text),
             size=size,
             color=colour,
             weight=weight,
@@ -152,7 +153,7 @@ class _Sheet:
             axis.text(
                 0.5,
                 0.5,
-                textwrap.fill(legible(picture), int(side / _CHARACTER) - 2),
+                textwrap.fill(printable(picture), int(side / _CHARACTER) - 2),
                 size=8,
                 color=WRONG,
                 ha='center',

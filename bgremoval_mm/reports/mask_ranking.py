@@ -7,12 +7,14 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bgremoval_mm.removal import MaskStore
 from bgremoval_mm.removal.manifest import FILE_NAME, Record
 from bgremoval_mm.removal.masks import MaskQuality
+from bgremoval_mm.removal.text import printable
 
 __all__ = ['Ranking', 'rank', 'read_ranking']
 
@@ -71,9 +73,12 @@ class Ranking:
             quality = _quality(record)
             lines.append(
                 f'{quality.confidence:10.3f}  {quality.foreground:10.1%}  '
-                f'{",".join(quality.flags) or "-":8}  {record.path}'
+                f'{",".join(quality.flags) or "-":8}  {printable(record.path)}'
             )
-        lines += [f'failed: {record.path}: {record.error}' for record in self.failed[:number]]
+        lines += [
+            f'failed: {printable(record.path)}: {printable(record.error)}'
+            for record in self.failed[:number]
+        ]
         if len(self.failed) > number:
             lines.append(f'failed: and {len(self.failed) - number} more, see {FILE_NAME}')
         return '\n'.join(lines)
@@ -82,17 +87,22 @@ class Ranking:
         """All masks in order, then the failed images, as a CSV table with a head.
 
         Columns: path, confidence, foreground and border (fractions), flags (joined by a space),
-        error (the reason why there is no mask).
+        error (the reason why there is no mask). A path is exact: bytes that are no UTF-8 are
+        surrogates, which ``errors='surrogateescape'`` writes, and reads, as the bytes they are.
         """
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator='\n')
-        table.writerow(['path', 'confidence', 'foreground', 'border', 'flags', 'error'])
+        rows: list[list[Any]] = []
         for record in self.masks:
             each = _quality(record)
             figures = (each.confidence, each.foreground, each.border)
-            table.writerow([record.path, *figures, ' '.join(each.flags), ''])
-        for record in self.failed:
-            table.writerow([record.path, '', '', '', '', record.error])
+            rows.append([record.path, *figures, ' '.join(each.flags), ''])
+        rows += [[each.path, '', '', '', '', printable(each.error)] for each in self.failed]
+        text = io.StringIO()
+        plain = csv.writer(text, lineterminator='\n')
+        # csv leaves a carriage return bare, which a reader takes for the end of the line.
+        quoted = csv.writer(text, lineterminator='\n', quoting=csv.QUOTE_ALL)
+        plain.writerow(['path', 'confidence', 'foreground', 'border', 'flags', 'error'])
+        for row in rows:
+            (quoted if '\r' in row[0] else plain).writerow(row)
         return text.getvalue()
 
 
@@ -124,14 +134,17 @@ def read_ranking(root: str | Path, model: str = 'u2net') -> Ranking:
         return rank(store.manifest.read().values())
     root = Path(root)
     if not root.is_dir():
-        hint = f'there is no folder {root}'
+        hint = f'there is no folder {printable(root)}'
     elif (root / FILE_NAME).is_file():
-        hint = f'{root} is the folder of one model. Give the folder above it: {root.parent}'
+        hint = (
+            f'{printable(root)} is the folder of one model. Give the folder above it: '
+            f'{printable(root.parent)}'
+        )
     elif models := sorted(path.parent.name for path in root.glob(f'*/{FILE_NAME}')):
-        hint = f'{root} has masks of: {", ".join(models)}. Choose with --model'
+        hint = f'{printable(root)} has masks of: {", ".join(models)}. Choose with --model'
     else:
-        hint = f'{root} has masks of no model: is it DST of tools/remove_background.py?'
-    msg = f'there is no {store.manifest.address}: {hint}'
+        hint = f'{printable(root)} has masks of no model: is it DST of tools/remove_background.py?'
+    msg = f'there is no {printable(store.manifest.address)}: {hint}'
     raise FileNotFoundError(msg)
 
 

@@ -8,9 +8,11 @@ import numpy as np
 from PIL import Image
 
 from bgremoval_mm.removal import ImageError, MaskStore, compose
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.manifest import Record
 from bgremoval_mm.removal.masks import resize
 from bgremoval_mm.removal.store import StoredMaskError
+from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports.contact_sheet import Tile, draw_tiles
 from bgremoval_mm.reports.mask_ranking import Ranking
 from bgremoval_mm.reports.pictures import save_png
@@ -18,6 +20,7 @@ from bgremoval_mm.reports.thumbnails import thumbnail
 
 __all__ = ['check_target', 'draw_mask_sheet', 'make_tile', 'write_mask_sheet']
 
+_TEXT_KEY = 'bgremoval_mm'  # of the text in a stored mask's PNG
 _SIDE = 400  # pixels; a picture on the sheet is about half as large
 
 
@@ -45,23 +48,38 @@ def check_target(path: Path, store: MaskStore, images: Path, ranking: Ranking) -
     """Refuse a file for the sheet that would be taken for an image or for a mask.
 
     Raises:
-        ValueError: `path` is no PNG file, lies in the image folder, or is the mask of an image.
+        ArgumentError: `path` is no PNG file, lies in the image folder, or is the mask of an image.
     """
-    target = path.resolve()
+    target, shown = path.resolve(), printable(path)
     if path.suffix.lower() != '.png':
-        msg = f'the sheet is a PNG file, so its name must end in .png, but got {path}'
-        raise ValueError(msg)
+        msg = f'the sheet is a PNG file, so its name must end in .png, but got {shown}'
+        raise ArgumentError(msg)
     if target.is_relative_to(store.folder.resolve()):
         name = target.relative_to(store.folder.resolve()).as_posix().removesuffix('.png')
         if any(record.path == name for record in (*ranking.masks, *ranking.failed)):
-            msg = f'{path} is the mask of the image {name}: choose another file for the sheet'
-            raise ValueError(msg)
+            msg = (
+                f'{shown} is the mask of the image {printable(name)}: choose another file for '
+                'the sheet'
+            )
+            raise ArgumentError(msg)
     elif target.is_relative_to(images.resolve()):
         msg = (
-            f'the sheet would lie in the image folder {images} and be taken for an image by the '
-            f'next run, and by training: choose another place than {path}'
+            f'the sheet would lie in the image folder {printable(images)} and be taken for an '
+            f'image by the next run, and by training: choose another place than {shown}'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)
+    if _is_stored_mask(target):
+        msg = f'{shown} is a mask of a mask store: choose another file for the sheet'
+        raise ArgumentError(msg)
+
+
+def _is_stored_mask(path: Path) -> bool:
+    """Whether a file carries what MaskStore writes into its masks, be it of another model."""
+    try:
+        with Image.open(path, formats=('PNG',)) as picture:
+            return _TEXT_KEY in picture.info
+    except (OSError, SyntaxError):  # none there, or no PNG
+        return False
 
 
 def draw_mask_sheet(
@@ -85,13 +103,13 @@ def draw_mask_sheet(
         msg = f'`number` must be at least 1, but got {number}'
         raise ValueError(msg)
     if not ranking.masks:
-        msg = f'{store.folder} has no mask to show: {ranking.heading()}'
+        msg = f'{printable(store.folder)} has no mask to show: {ranking.heading()}'
         raise ValueError(msg)
     if not any((images / record.path).is_file() for record in ranking.masks):
         msg = (
-            f'none of the {len(ranking.masks)} images of {store.manifest.address} is in {images} '
-            f'(for example {ranking.masks[0].path}): it must be the folder that was SRC of '
-            'tools/remove_background.py'
+            f'none of the {len(ranking.masks)} images of {printable(store.manifest.address)} '
+            f'is in {printable(images)} (for example {printable(ranking.masks[0].path)}): it must '
+            'be the folder that was SRC of tools/remove_background.py'
         )
         raise ValueError(msg)
     shown = ranking.masks[:number]

@@ -26,7 +26,6 @@ __all__ = [
     'INK',
     'RIGHT',
     'WRONG',
-    'legible',
     'new_figure',
     'render',
     'save_jpeg',
@@ -35,11 +34,6 @@ __all__ = [
 ]
 
 RIGHT, WRONG, INK, FAINT = '#1a7f37', '#cf222e', '#1f2328', '#6e7781'
-
-
-def legible(text: str) -> str:
-    """Text that can be drawn and printed: a file name's undecodable bytes become ``?``."""
-    return text.encode(errors='replace').decode()
 
 
 def shorten(text: str, limit: int) -> str:

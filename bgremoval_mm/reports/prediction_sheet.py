@@ -12,8 +12,9 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 
+from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports.contact_sheet import Tile, draw_tiles
-from bgremoval_mm.reports.pictures import INK, legible, new_figure, render
+from bgremoval_mm.reports.pictures import INK, new_figure, render
 from bgremoval_mm.reports.predictions import Claim, Shown
 
 __all__ = ['draw_claims', 'draw_prediction_sheet', 'pick_colours']
@@ -165,6 +166,6 @@ def _legend(colours: Mapping[str, tuple[int, int, int]], width: int) -> Image.Im
         patch = figure.add_axes((x / inches, (y - 0.02) / height, 0.14 / inches, 0.14 / height))
         patch.set(xticks=[], yticks=[], facecolor=[level / 255 for level in colour])
         figure.text(
-            (x + 0.2) / inches, y / height, legible(name), size=8, color=INK, parse_math=False
+            (x + 0.2) / inches, y / height, printable(name), size=8, color=INK, parse_math=False
         )
     return render(figure)

@@ -17,7 +17,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ['DIFF_PREFIX', 'RunHistory', 'ScalarLog', 'read_metrics', 'read_run', 'read_scalars']
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.text import printable
+
+__all__ = [
+    'DIFF_PREFIX',
+    'RunHistory',
+    'ScalarLog',
+    'TestResult',
+    'read_metrics',
+    'read_run',
+    'read_scalars',
+]
 
 DIFF_PREFIX = 'diff/'
 """What ``DiffMetricsHook`` puts before a metric's name. Never read back: it is derived."""
@@ -44,6 +55,21 @@ class ScalarLog:
 
 
 @dataclass(frozen=True)
+class TestResult:
+    """The result of one test.
+
+    Attributes:
+        file: Where it comes from; what else is known of the test lies beside it.
+        metrics: Metric name to value; empty where the test gave none.
+    """
+
+    __test__ = False  # not a test for pytest to collect
+
+    file: Path
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
 class RunHistory:
     """What is known of a run, over all its starts.
 
@@ -54,6 +80,7 @@ class RunHistory:
         test_file: The file that ``test`` comes from.
         stepless: As in :class:`ScalarLog`, summed over the starts.
         damaged: As in :class:`ScalarLog`, summed over the starts.
+        tests: All tests, the oldest first.
     """
 
     work_dir: Path
@@ -62,6 +89,7 @@ class RunHistory:
     test_file: Path | None = None
     stepless: int = 0
     damaged: int = 0
+    tests: tuple[TestResult, ...] = ()
 
 
 def read_run(work_dir: str | Path) -> RunHistory:
@@ -81,11 +109,10 @@ def read_run(work_dir: str | Path) -> RunHistory:
     """
     work_dir = Path(work_dir)
     if not work_dir.is_dir():
-        msg = f'work_dir: there is no folder {work_dir}'
+        msg = f'work_dir: there is no folder {printable(work_dir)}'
         raise FileNotFoundError(msg)
     val: dict[int, dict[str, float]] = {}
-    test: dict[str, float] | None = None
-    test_file: Path | None = None
+    tests: list[TestResult] = []
     stepless = damaged = 0
     for start in _starts(work_dir):
         scalars = start / 'vis_data' / 'scalars.json'
@@ -100,10 +127,19 @@ def read_run(work_dir: str | Path) -> RunHistory:
         results = start / f'{start.name}.json'
         if results.is_file():
             try:
-                test, test_file = read_metrics(results), results
+                tests.append(TestResult(results, numbers(_read_object(results))))
             except ValueError:  # killed while writing: the test before it still holds
                 damaged += 1
-    return RunHistory(work_dir, dict(sorted(val.items())), test, test_file, stepless, damaged)
+    newest = next((each for each in reversed(tests) if each.metrics), None)
+    return RunHistory(
+        work_dir,
+        dict(sorted(val.items())),
+        newest.metrics if newest else None,
+        newest.file if newest else None,
+        stepless,
+        damaged,
+        tuple(tests),
+    )
 
 
 def read_scalars(path: str | Path) -> ScalarLog:
@@ -152,16 +188,24 @@ def read_metrics(path: str | Path) -> dict[str, float]:
     Raises:
         ValueError: If the file is not a JSON object or holds no number.
     """
+    metrics = numbers(_read_object(path))
+    if not metrics:
+        msg = f'{printable(path)} must hold one JSON object of metric names and numbers'
+        raise ArgumentError(msg)
+    return metrics
+
+
+def _read_object(path: str | Path) -> dict[str, Any]:
+    """The JSON object in a file; anything else is an ArgumentError."""
     try:
         content = json.loads(Path(path).read_text(encoding='utf-8'))
     except (json.JSONDecodeError, UnicodeDecodeError) as err:
-        msg = f'{path} is not JSON: {err}'
-        raise ValueError(msg) from err
-    metrics = numbers(content) if isinstance(content, dict) else {}
-    if not metrics:
-        msg = f'{path} must hold one JSON object of metric names and numbers'
-        raise ValueError(msg)
-    return metrics
+        msg = f'{printable(path)} is not JSON: {printable(err)}'
+        raise ArgumentError(msg) from err
+    if not isinstance(content, dict):
+        msg = f'{printable(path)} must hold one JSON object of metric names and numbers'
+        raise ArgumentError(msg)
+    return content
 
 
 def numbers(record: Mapping[str, Any]) -> dict[str, float]:

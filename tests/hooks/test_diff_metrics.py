@@ -37,6 +37,9 @@ class _DiffToyDataset(torch.utils.data.Dataset):
 
     metainfo: ClassVar[dict[str, Any]] = {}
 
+    def __init__(self, data_root: str = '') -> None:
+        self.data_root = data_root
+
     def __len__(self) -> int:
         return 4
 
@@ -367,6 +370,40 @@ def test_nan_and_coco_placeholder_are_no_values(run: Run) -> None:
     assert logged(key='diff/coco/bbox_mAP_s') == {}
 
 
+def test_validations_that_find_nothing(run: Run) -> None:
+    """They have no difference, least of all that of the epoch before; if all are so, it is said."""
+    run('toy', top1(40.0, 60.0, 50.0))
+    runner = run('toy-rembg', [*top1(45.0), {}, *top1(70.0)], hook={})
+    assert logged() == {1: 5.0, 3: 20.0}
+    assert 'No difference' not in log_of(runner)
+    runner = run('toy-rembg', [{}, {}], hook={}, work_dir='work_dirs/toy-rembg2')
+    assert 'no validation of this run gave a metric (was nothing found?).' in log_of(runner)
+
+
+def test_unlike_validations_are_told(run: Run) -> None:
+    """A dataset that is another in one arm: a warning before the training, and in the report."""
+    run('toy', top1(40.0), **{'val_dataloader.dataset.data_root': 'data/a'})
+    changes = {'val_dataloader.dataset.data_root': 'data/b'}
+    runner = run('toy-rembg', top1(45.0), hook={}, **changes)
+    sentence = 'its dataset has {"data_root": "data/a"}, that of this run {"data_root": "data/b"}'
+    assert f'is not all that differs. Of the original arm, {sentence}.' in log_of(runner)
+    assert report()['runs']['train']['unlike'] == [sentence]
+    runner = run('toy-rembg', top1(45.0), hook={}, **dict.fromkeys(changes, 'data/a'))
+    assert 'is not all that differs' not in log_of(runner)
+    assert report()['runs']['train']['unlike'] == []
+
+
+@pytest.mark.parametrize('text', ['{"runs": 3}', '[]', 'not JSON', '\udcff'])
+def test_damaged_report_is_replaced(run: Run, text: str) -> None:
+    """A training does not end on a torn or foreign report."""
+    run('toy', top1(40.0))
+    folder = Path('work_dirs/toy-rembg')
+    folder.mkdir()
+    (folder / 'diff_metrics.json').write_bytes(text.encode(errors='surrogateescape'))
+    run('toy-rembg', top1(45.0), hook={})
+    assert report()['best']['accuracy/top1']['diff'] == 5.0
+
+
 def test_iterations_are_compared_with_iterations(run: Run) -> None:
     """In an iteration-based run the step is the iteration, if LoggerHook logs by iteration."""
     changes = {
@@ -653,6 +690,7 @@ import os, logging
 from pathlib import Path
 from types import SimpleNamespace
 import torch.distributed
+from mmengine.config import Config
 from bgremoval_mm.hooks import DiffMetricsHook
 torch.distributed.init_process_group('gloo')
 rank = torch.distributed.get_rank()
@@ -662,7 +700,8 @@ if rank == 1:
     results = work_dir.with_name('x') / '20260101_000000' / '20260101_000000.json'
     results.write_text('{"mIoU": 1.0}')
 runner = SimpleNamespace(
-    cfg=SimpleNamespace(filename='x-rembg.py'), work_dir=work_dir, logger=logging.getLogger())
+    cfg=Config(), work_dir=work_dir, logger=logging.getLogger(),
+    model=None, test_loop=None)
 try:
     DiffMetricsHook(strict=True).before_test(runner)
 except FileNotFoundError as err:

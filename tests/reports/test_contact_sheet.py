@@ -80,3 +80,14 @@ def test_tiles_must_fit_the_names() -> None:
         draw_tiles([], ('picture',), ('title', 'line'))
     with pytest.raises(ValueError, match=r'tiles of 2 pictures each, but got \[1\]'):
         draw_tiles([Tile((plain(BLUE),))], ('a', 'b'), ('title', 'line'))
+
+
+def test_names_are_drawn_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newline, an escape or a Latin-1 byte of a name is drawn as text, in every place."""
+    drawn: list[str] = []
+    monkeypatch.setattr('matplotlib.figure.Figure.text', lambda *args, **_: drawn.append(args[3]))
+    name = b'a\n\x1b\xf1.jpg'.decode(errors='surrogateescape')
+    tile = Tile((f'no {name}',), (name,), f'damaged: {name}')
+    draw_tiles([tile], (name,), (name, name), side=4)
+    escaped = 'a\\n\\x1b\\xf1.jpg'
+    assert drawn == [escaped] * 3 + [escaped, f'damaged: {escaped}']

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +124,29 @@ def test_missing_manifest_says_what_is_there(tmp_path: Path) -> None:
         read_ranking(tmp_path / 'u2netp', 'u2netp')
     with pytest.raises(FileNotFoundError, match=r'there is no folder .*nowhere'):
         read_ranking(tmp_path / 'nowhere', 'u2net')
+
+
+NAMES = [b'two\nlines', b'two\rlines', b'Mu\xf1oz', b'esc\x1b[31m', 'a\u202eb'.encode(), b'"a", b']
+
+
+def test_no_name_forges_a_line() -> None:
+    """Names are shown escaped, a failed image's reason too: each has one line."""
+    records = [mask(os.fsdecode(name), 0.5) for name in NAMES]
+    records.append(Record('x\ny', 'error', 'u2net', '', error='no\nsuch \x1b file'))
+    lines = rank(records).as_text(10).splitlines()
+    assert len(lines) == 4 + len(NAMES) + 1
+    assert lines[-1] == 'failed: x\\ny: no\\nsuch \\x1b file'
+    shown = {line.split('-', 1)[1].strip() for line in lines[4:-1]}
+    assert shown == {
+        'two\\nlines', 'two\\rlines', 'Mu\\xf1oz', 'esc\\x1b[31m', 'a\\u202eb', '"a", b'
+    }  # fmt: skip
+
+
+def test_table_gives_every_name_back() -> None:
+    """Read back as bytes, the paths are those of the files."""
+    records = [mask(os.fsdecode(name), 0.5) for name in NAMES]
+    written = rank([*records, failure('\r')]).as_csv().encode(errors='surrogateescape')
+    table = io.TextIOWrapper(io.BytesIO(written), 'utf-8', 'surrogateescape', newline='')
+    rows = list(csv.DictReader(table))
+    assert {os.fsencode(row['path']) for row in rows} == {*NAMES, b'\r'}
+    assert [row['error'] for row in rows if row['error']] == ['the file is empty']

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from bgremoval_mm.removal import ImageError, MaskStore, read_image, remove_tree, resize
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.manifest import Record
 from bgremoval_mm.reports.contact_sheet import Tile
 from bgremoval_mm.reports.mask_ranking import rank, read_ranking
@@ -184,3 +185,14 @@ def test_thumbnail_of_other_formats(tmp_path: Path) -> None:
     (tmp_path / 'torn.jpg').write_bytes(whole.read_bytes()[:1500])
     with pytest.raises(ImageError, match=r'cannot be decoded: .*truncated'):
         thumbnail(tmp_path / 'torn.jpg', 100)
+
+
+def test_sheet_never_goes_over_a_mask_of_another_model(
+    store: MaskStore, image_tree: Path, tmp_path: Path
+) -> None:
+    """Masks of other models lie beside this store's folder: they are known by what they carry."""
+    image = next(image_tree.rglob('*.jpg'))
+    other = MaskStore(tmp_path / 'masks', 'u2net')
+    other.put('a.jpg', read_image(image), np.zeros((8, 8), np.uint8), constant=False)
+    with pytest.raises(ArgumentError, match=r'a\.jpg\.png is a mask of a mask store'):
+        check_target(other.path('a.jpg'), store, image_tree, rank([]))

@@ -18,12 +18,6 @@ def test_text_is_shortened_at_its_beginning() -> None:
     assert pictures.shorten('train/dress/a.jpg', 8) == '…s/a.jpg'
 
 
-def test_names_that_are_no_text_can_be_printed() -> None:
-    """Bytes that are no UTF-8, as os.fsdecode hands them out, become question marks."""
-    assert pictures.legible(b'a\xff.jpg'.decode(errors='surrogateescape')) == 'a?.jpg'
-    assert pictures.legible('größe.jpg') == 'größe.jpg'
-
-
 @pytest.mark.parametrize(
     ('save', 'kind', 'size'),
     [

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import mmpretrain
 import numpy as np
 import pytest
 import torch
@@ -73,10 +74,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def tool(name: str, *arguments: str, code: int = 0) -> str:
     """Run a tool of the repository in the current folder; returns what it wrote."""
+    return run_script(ROOT / 'tools' / f'{name}.py', *arguments, code=code)
+
+
+def run_script(script: Path, *arguments: str, code: int = 0) -> str:
+    """Run a script in the current folder; returns what it wrote."""
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
     environment.pop('LOCAL_RANK', None)
     done = subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / f'{name}.py'), *arguments],
+        [sys.executable, str(script), *arguments],
         capture_output=True,
         text=True,
         env=environment,
@@ -146,6 +152,8 @@ def test_train_resume_and_test(project: Path) -> None:
     assert report['last']['accuracy/top1']['original_step'] == 2
     assert report['test']['accuracy/top1']['original'] == metrics['accuracy/top1']
     assert report['runs']['test']['checkpoint'] == 'work_dirs/toy-rembg/epoch_2.pth'
+    about = report['runs']['test']
+    assert (about['tta'], about['images'], about['removal']) == (False, 8, [])
     predictions = pickle.loads(Path('p.pkl').read_bytes())
     assert len(predictions) == 8
     assert {'pred_label', 'gt_label'} <= set(predictions[0])
@@ -172,6 +180,34 @@ def test_test_time_augmentation(project: Path) -> None:
         scores = logits.softmax(-1)
         assert not torch.allclose(scores[0], scores[1], atol=1e-4)
         torch.testing.assert_close(sample['pred_score'], scores.mean(0), atol=1e-5, rtol=0)
+
+
+@pytest.mark.slow
+def test_tta_of_stock_tools_is_told(project: Path) -> None:
+    """mmpretrain's own test.py on the original arm, with and without ``--tta``; ours after it."""
+    from mmpretrain.models.backbones import LeNet5
+
+    (project / 'configs' / 'toy-rembg.py').write_text(
+        "_base_ = ['toy.py']\ncustom_hooks = [dict(type='DiffMetricsHook')]\n"
+    )
+    state = {f'backbone.{key}': value for key, value in LeNet5(2).state_dict().items()}
+    torch.save({'state_dict': state}, 'toy.pth')
+    stock = Path(mmpretrain.__file__).parent / '.mim' / 'tools' / 'test.py'
+    run_script(stock, 'configs/toy.py', 'toy.pth')
+    arguments = ('configs/toy-rembg.py', 'toy.pth', '--tta', '--out', 'tta.json')
+    log = tool('test', *arguments)
+    assert 'it was tested without TTA, this run with' in log
+    assert '--work-dir work_dirs/toy --tta' in log
+    assert not Path('work_dirs/toy-rembg/diff_metrics.json').exists()
+    assert json.loads(Path('tta.json').read_text())['tta'] is True
+    run_script(stock, 'configs/toy.py', 'toy.pth', '--tta')
+    assert 'Difference to the original arm' in tool('test', *arguments)
+    report = json.loads(Path('work_dirs/toy-rembg/diff_metrics.json').read_text())
+    assert report['runs']['test']['tta'] is True
+    assert report['test']['accuracy/top1']['diff'] == 0.0
+    assert 'Difference to the original arm' in run_script(stock, *arguments[:2])
+    report = json.loads(Path('work_dirs/toy-rembg/diff_metrics.json').read_text())
+    assert report['runs']['test']['tta'] is False
 
 
 def in_process(name: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> SystemExit:
