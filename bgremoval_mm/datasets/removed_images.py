@@ -8,11 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bgremoval_mm.datasets.transforms import name_below
 from bgremoval_mm.removal import Manifest
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.images import SourceStamp
 from bgremoval_mm.removal.manifest import FILE_NAME, Record
+from bgremoval_mm.removal.paths import path_below
 from bgremoval_mm.removal.settings import describe, settings_of, suffix_of
 from bgremoval_mm.removal.text import printable
 
@@ -61,7 +61,7 @@ class RemovedImages:
             FileNotFoundError: If there is none, or it was made of other content.
             ValueError: If the image does not lie in `img_root`.
         """
-        name = name_below(path, self.img_root)
+        name = path_below(path, self.img_root)
         made = self._made.get(name)
         if made is None:
             raise self._missing(path, f'the manifest of {printable(self.image_dir)} has no record')
