@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -156,7 +157,7 @@ def _make_remover(args: argparse.Namespace, setting: str) -> BackgroundRemover:
     )
 
 
-def _threads(args: argparse.Namespace) -> dict[str, int]:
+def _threads(args: argparse.Namespace) -> dict[str, Any]:
     """The number of threads, if one was given."""
     return {} if args.num_threads is None else {'num_threads': args.num_threads}
 

@@ -53,6 +53,10 @@ def guarded(work: Callable[[], int], debug: bool = False, checked_by: Collection
         return _stopped(signal.SIGTERM)
     except KeyboardInterrupt:
         return _stopped(signal.SIGINT)
+    except SystemExit as err:
+        if err.code == signal.SIGTERM:  # of Ray's own handler, which it puts in place of ours
+            return _stopped(signal.SIGTERM)
+        raise
     except Exception as err:
         if (number := signals.received()) is not None:
             return _stopped(number)  # somebody made an error of their own of it
