@@ -36,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     from bgremoval_mm.cli.tree import run_tree
 
     console.prepare(own_process=argv is None)
+    console.log_to_stderr()
     args = parse_args(argv)
     return guarded(lambda: run_tree(args), args.debug)
 

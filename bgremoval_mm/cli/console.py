@@ -10,7 +10,7 @@ from types import TracebackType
 
 from bgremoval_mm.removal.text import printable
 
-__all__ = ['prepare']
+__all__ = ['escape_lines', 'log_to_stderr', 'prepare']
 
 
 def prepare(own_process: bool = True) -> None:
@@ -26,11 +26,20 @@ def prepare(own_process: bool = True) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors='backslashreplace')
+    if own_process:
+        sys.excepthook = _show
+
+
+def log_to_stderr() -> None:
+    """Show what the engine logs, a line a message."""
     handler = logging.StreamHandler()
     handler.setFormatter(_OneLine('%(message)s'))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    if own_process:
-        sys.excepthook = _show
+
+
+def escape_lines(text: object) -> str:
+    """Escape a text of several lines, such as the end of a log, each line for itself."""
+    return '\n'.join(map(printable, str(text).split('\n')))
 
 
 class _OneLine(logging.Formatter):
@@ -39,5 +48,5 @@ class _OneLine(logging.Formatter):
 
 
 def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    for line in ''.join(traceback.format_exception(kind, error, trace)).rstrip().split('\n'):
-        print(printable(line), file=sys.stderr)
+    text = ''.join(traceback.format_exception(kind, error, trace)).rstrip()
+    print(escape_lines(text), file=sys.stderr)

@@ -77,6 +77,7 @@ def main(argv: list[str] | None = None) -> int:
     from bgremoval_mm.cli.errors import guarded
 
     console.prepare(own_process=argv is None)
+    console.log_to_stderr()
     args = make_parser().parse_args(argv)
     return guarded(lambda: args.run(args.parser, args), args.debug)
 
