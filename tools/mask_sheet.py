@@ -52,7 +52,6 @@ def main(argv: list[str] | None = None) -> int:
 def draw(args: argparse.Namespace) -> int:
     """Draw the sheet, and print the list."""
     from bgremoval_mm.reports.mask_sheet import write_mask_sheet
-    from bgremoval_mm.reports.pictures import legible
 
     ranking = read_ranking(args.masks, args.model)
     store = MaskStore(args.masks, args.model)
@@ -60,7 +59,7 @@ def draw(args: argparse.Namespace) -> int:
     if args.list is not None:
         args.list.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(args.list, ranking.as_csv().encode(errors='surrogateescape'))
-    print(legible(ranking.as_text(args.number)))
+    print(console.escape_lines(ranking.as_text(args.number)))
     print(f'\nLook at  {printable(args.out)}')
     if args.list is not None:
         print(f'All      {printable(args.list)}')

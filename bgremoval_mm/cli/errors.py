@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Collection
@@ -113,13 +114,17 @@ def _stopped(number: int) -> int:
 def _stdout_is_gone() -> bool:
     """Whether standard output has no reader; if so, nothing more is written to it."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The interpreter tries again when it ends, and would complain.
-        with Path(os.devnull).open('wb') as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
-        return True
-    return False
+        number = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return False
+    poll = select.poll()
+    poll.register(number, 0)
+    if not any(events & select.POLLERR for _, events in poll.poll(0)):
+        return False
+    # The interpreter writes what is left when it ends, and would complain.
+    with Path(os.devnull).open('wb') as nowhere:
+        os.dup2(nowhere.fileno(), number)
+    return True
 
 
 def add_debug_argument(parser: argparse.ArgumentParser) -> None:
