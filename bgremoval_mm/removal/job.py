@@ -117,10 +117,12 @@ class Job:
                         masks = next(found) if item.inputs else (item.mask,)
                         writing.append(writers.submit(self._write, item, *masks))
                     while len(writing) > ahead:
-                        yield writing.popleft().result()
+                        yield writing[0].result()
+                        writing.popleft()
                 while writing:
-                    yield writing.popleft().result()
-            except OSError:
+                    yield writing[0].result()
+                    writing.popleft()
+            except (OSError, KeyboardInterrupt):
                 # What was written meanwhile is not to be done again.
                 for other in writing:
                     with suppress(OSError):
