@@ -250,10 +250,8 @@ def _fill(text: str) -> int | tuple[int, ...]:
     try:
         levels = tuple(map(int, text.split(',')))
     except ValueError:
-        levels = ()
-    if len(levels) not in (1, 3) or not all(0 <= level <= 255 for level in levels):
         msg = f'must be one level or three, R,G,B, each from 0 to 255, but got {text!r}'
-        raise argparse.ArgumentTypeError(msg)
+        raise argparse.ArgumentTypeError(msg) from None
     return levels[0] if len(levels) == 1 else levels
 
 

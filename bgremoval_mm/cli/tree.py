@@ -74,7 +74,7 @@ def describe(summary: TreeSummary) -> str:
     else:
         lines = [f'nothing to do: {summary.skipped} done before, 0 failed; {where}']
     if summary.ignored:
-        lines.append(f'skipped {_count_files(len(summary.ignored))} not images')
+        lines.append(f'skipped {_count_others(len(summary.ignored))}')
     lines += _listing('note', getattr(summary, 'noted', {}))
     flags = {path: f'mask is {", ".join(flags)}' for path, flags in summary.flagged.items()}
     lines += _listing('suspicious', flags)
@@ -92,16 +92,16 @@ def _listing(what: str, texts: dict[str, str]) -> list[str]:
     return lines
 
 
-def _count_files(number: int) -> str:
-    return '1 file that is' if number == 1 else f'{number} files that are'
+def _count_others(number: int) -> str:
+    return '1 file that is no image' if number == 1 else f'{number} files that are not images'
 
 
 def _nothing_found(src: str, others: list[str]) -> str:
     """What to tell somebody who may have named the wrong folder."""
     if not others:
-        return f'there is no image in {src}: there is no file at all'
+        return f'there is no image in {src}: it holds no file'
     names = ', '.join(others[:_NAMED]) + (' ...' if len(others) > _NAMED else '')
-    return f'there is no image in {src}, but {_count_files(len(others))} not images: {names}'
+    return f'there is no image in {src}, only {_count_others(len(others))}: {names}'
 
 
 def _print_hint(args: argparse.Namespace) -> None:
