@@ -129,7 +129,7 @@ setup(
     package_data={PACKAGE: ['py.typed', 'reproduction/*.j2', 'reports/review.html']},
     entry_points={'console_scripts': ['bgremoval = bgremoval_mm.cli.main:main']},
     python_requires='>=3.11',
-    install_requires=['numpy', 'opencv-python', 'pillow', 'pooch', 'tqdm'],
+    install_requires=['numpy', 'opencv-python', 'pillow', 'platformdirs', 'pooch', 'tqdm'],
     extras_require={
         'cls': cls,
         'det': det,

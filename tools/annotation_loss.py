@@ -12,9 +12,13 @@ import argparse
 import sys
 from pathlib import Path
 
+from bgremoval_mm.cli import console
+from bgremoval_mm.cli.errors import FAILED, OK, OPENMMLAB, add_debug_argument, guarded
 from bgremoval_mm.preparation.parallel import add_workers_argument, for_each
 from bgremoval_mm.removal import CATALOGUE, BackgroundRemover
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.options import PRECISIONS
+from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports import annotation_loss as loss
 from bgremoval_mm.reports.json_file import write_json
 
@@ -40,6 +44,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--out', type=Path, help='folder of the results (default: work_dirs/annotation_loss/<name>)'
     )
     add_workers_argument(parser)
+    add_debug_argument(parser)
     args = parser.parse_args(argv)
     if args.number < 0:
         parser.error(f'--number must be at least 0, but got {args.number}')
@@ -49,29 +54,28 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 if every image was measured, 1 if not."""
     args = parse_args(argv)
+    console.prepare(own_process=argv is None)
+    return guarded(lambda: measure(args), args.debug, OPENMMLAB)
+
+
+def measure(args: argparse.Namespace) -> int:
+    """Measure, print and draw."""
     name = Path(args.source).stem
     out = args.out or Path('work_dirs/annotation_loss') / name
     subsets = (args.subset,) if args.subset else ('train', 'val')
-    try:
-        from bgremoval_mm.reports import annotated_datasets as datasets
+    from bgremoval_mm.reports import annotated_datasets as datasets
 
-        if args.source in datasets.KNOWN:
-            model = args.model or 'u2net'
-            precision = BackgroundRemover(model, precision=args.precision or 'fp32').precision
-            data = datasets.of_name(
-                args.source, args.data_root, args.mask_dir, model, subsets, precision
-            )
-        elif Path(args.source).is_file():
-            data = datasets.of_config(
-                args.source, args.mask_dir, args.model, subsets, args.precision
-            )
-        else:
-            allowed = ', '.join(datasets.KNOWN)
-            print(f'error: {args.source} is no config, and none of {allowed}', file=sys.stderr)
-            return 1
-    except (OSError, ValueError, ImportError) as err:
-        print(f'error: {err}', file=sys.stderr)
-        return 1
+    if args.source in datasets.KNOWN:
+        model = args.model or 'u2net'
+        precision = BackgroundRemover(model, precision=args.precision or 'fp32').precision
+        data = datasets.of_name(
+            args.source, args.data_root, args.mask_dir, model, subsets, precision
+        )
+    elif Path(args.source).is_file():
+        data = datasets.of_config(args.source, args.mask_dir, args.model, subsets, args.precision)
+    else:
+        msg = f'{args.source} is no config, and none of {", ".join(datasets.KNOWN)}'
+        raise ArgumentError(msg)
     results, failures = for_each(loss.measure, list(data.images.items()), 'measuring', args.workers)
     categories = loss.by_category(results.values(), data.classes)
     total = loss.summary(results, data.all_foreground)
@@ -100,7 +104,7 @@ def main(argv: list[str] | None = None) -> int:
                 'failed': failures,
             },
         )
-        print(f'\nAll figures  {out / "annotation_loss.json"}')
+        print(f'\nAll figures  {printable(out / "annotation_loss.json")}')
         if args.number:
             from bgremoval_mm.reports.annotation_loss_sheet import draw_loss_sheet
             from bgremoval_mm.reports.pictures import save_png
@@ -108,13 +112,14 @@ def main(argv: list[str] | None = None) -> int:
             worst = [(data.images[key], results[key]) for key in ranked[: args.number]]
             title = f'{name}, masks of {store.spec.name}'
             save_png(draw_loss_sheet(worst, data.classes, title), out / 'worst.png')
-            print(f'Look at      {out / "worst.png"}')
+            print(f'Look at      {printable(out / "worst.png")}')
     if failures:
         print(f'\n{len(failures):,} of {len(data.images):,} images could not be measured:')
         for key, error in list(failures.items())[:5]:
-            print(f'  {key}: {error}')
-        print(f'Masks are made by: python tools/remove_background.py {data.root} MASK_DIR')
-    return 1 if failures else 0
+            print(f'  {printable(key)}: {printable(error)}')
+        root = printable(data.root)
+        print(f'Masks are made by: python tools/remove_background.py {root} MASK_DIR')
+    return FAILED if failures else OK
 
 
 def _print(categories: list[loss.CategoryLoss], total: dict) -> None:

@@ -14,8 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bgremoval_mm.removal import CATALOGUE, BackgroundRemover, ImageError, read_image
+from bgremoval_mm.cli import console
+from bgremoval_mm.cli.errors import OK, OPENMMLAB, add_debug_argument, guarded
+from bgremoval_mm.removal import CATALOGUE, BackgroundRemover, read_image
 from bgremoval_mm.removal.scan import scan_tree
+from bgremoval_mm.removal.text import printable
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
@@ -42,6 +45,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=Path('augmentations.png'),
         help='the sheet, .png or .jpg (default: augmentations.png)',
     )
+    add_debug_argument(parser)
     args = parser.parse_args(argv)
     if args.number < 1 or args.measured < 1:
         parser.error('--number and --measured must be at least 1')
@@ -54,38 +58,40 @@ def main(argv: list[str] | None = None) -> int:
     """Run; 0 if the sheet was drawn, 1 if not."""
     args = parse_args(argv)
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
-    try:
-        from bgremoval_mm.reports.augmentation_sheet import (
-            background_levels,
-            draw_augmentations,
-            read_augmentations,
-        )
-        from bgremoval_mm.reports.pictures import save_jpeg, save_png
+    console.prepare(own_process=argv is None)
+    return guarded(lambda: draw(args), args.debug, OPENMMLAB)
 
-        files = find_photos(args.photos)
-        chosen = evenly(files, max(args.number, args.measured))
-        remover = BackgroundRemover(args.model)
-        loaded = {}
-        for file in chosen:
-            photo = read_image(file).rgb
-            loaded[file] = (photo, remover([photo])[0])
-        augmentations = read_augmentations(CONFIGS)
-        shown = evenly(chosen, args.number)
-        sheet = draw_augmentations(
-            [loaded[file] for file in shown], [file.name for file in shown], augmentations
-        )
-        save = save_png if args.out.suffix.lower() == '.png' else save_jpeg
-        save(sheet, args.out)
-        measured = evenly(chosen, args.measured)
-        levels = background_levels([loaded[file] for file in measured], augmentations)
-    except (OSError, ImageError, ValueError, RuntimeError, ImportError) as err:
-        print(f'error: {err}', file=sys.stderr)
-        return 1
+
+def draw(args: argparse.Namespace) -> int:
+    """Draw the sheet, and print what the augmentations leave of the background."""
+    from bgremoval_mm.reports.augmentation_sheet import (
+        background_levels,
+        draw_augmentations,
+        read_augmentations,
+    )
+    from bgremoval_mm.reports.pictures import save_jpeg, save_png
+
+    files = find_photos(args.photos)
+    chosen = evenly(files, max(args.number, args.measured))
+    remover = BackgroundRemover(args.model)
+    loaded = {}
+    for file in chosen:
+        photo = read_image(file).rgb
+        loaded[file] = (photo, remover([photo])[0])
+    augmentations = read_augmentations(CONFIGS)
+    shown = evenly(chosen, args.number)
+    sheet = draw_augmentations(
+        [loaded[file] for file in shown], [file.name for file in shown], augmentations
+    )
+    save = save_png if args.out.suffix.lower() == '.png' else save_jpeg
+    save(sheet, args.out)
+    measured = evenly(chosen, args.measured)
+    levels = background_levels([loaded[file] for file in measured], augmentations)
     print(f'mean level of the removed background (0 is black), {len(measured)} photos:')
     for title, level in levels.items():
         print(f'  {title:<18} {level:6.2f}')
-    print(f'Look at {args.out}')
-    return 0
+    print(f'Look at {printable(args.out)}')
+    return OK
 
 
 def find_photos(paths: list[Path]) -> list[Path]:

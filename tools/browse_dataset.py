@@ -18,7 +18,11 @@ from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
 import bgremoval_mm  # noqa: F401  # registers the package's classes
+from bgremoval_mm.cli import console
+from bgremoval_mm.cli.errors import OK, OPENMMLAB, add_debug_argument, guarded
 from bgremoval_mm.hooks.original_arm import original_name
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports.browse import choose, find_twin, twin_options
 from bgremoval_mm.reports.network_input import NetworkInput, View, is_wrapped
 from bgremoval_mm.run_config import read_config
@@ -49,6 +53,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='change settings of CONFIG, such as train_dataloader.dataset.on_missing=compute; the '
         'other arm gets what corresponds',
     )
+    add_debug_argument(parser)
     args = parser.parse_args(argv)
     if args.seed < 0:
         parser.error(f'--seed must be 0 or more, but got {args.seed}')
@@ -62,18 +67,11 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     # mmengine's, once for every config that is read.
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
-    try:
-        browse(args)
-    # OpenMMLab's data sets check what they are given with `assert`.
-    except (OSError, ValueError, RuntimeError, ImportError, AssertionError) as err:
-        reason = str(err) or type(err).__name__
-        print(f'error: {reason}', file=sys.stderr)
-        return 1
-    print(f'Look at {args.out}')
-    return 0
+    console.prepare(own_process=argv is None)
+    return guarded(lambda: browse(args), args.debug, OPENMMLAB)
 
 
-def browse(args: argparse.Namespace) -> None:
+def browse(args: argparse.Namespace) -> int:
     """Draw the sheet."""
     from bgremoval_mm.reports.contact_sheet import Tile, draw_tiles
     from bgremoval_mm.reports.pictures import save_png
@@ -83,7 +81,7 @@ def browse(args: argparse.Namespace) -> None:
     if len(counts) > 1:
         sizes = ', '.join(f'{name}: {len(arm)}' for name, arm in arms.items())
         msg = f'the two arms must have the same photos, but have different numbers: {sizes}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     (count,) = counts
     indices = choose(count, args.number, args.start, args.seed)
     views = [arm.views(indices, args.seed) for arm in arms.values()]
@@ -96,6 +94,8 @@ def browse(args: argparse.Namespace) -> None:
         f'{len(tiles)} of {count:,} samples as the network gets them, seed {args.seed}',
     )
     save_png(draw_tiles(tiles, list(arms), heading, 8 // len(arms), side=1.7), args.out)
+    print(f'Look at {printable(args.out)}')
+    return OK
 
 
 def load_arms(args: argparse.Namespace) -> dict[str, NetworkInput]:

@@ -17,6 +17,10 @@ from mmengine.config import Config
 from tqdm import tqdm
 
 import bgremoval_mm  # noqa: F401  # registers the package's classes
+from bgremoval_mm.cli import console
+from bgremoval_mm.cli.errors import OK, OPENMMLAB, add_debug_argument, guarded
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.text import printable
 from bgremoval_mm.run_config import read_config
 
 
@@ -51,6 +55,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=Path('predictions.png'),
         help='the sheet, .png or .jpg (default: predictions.png)',
     )
+    add_debug_argument(parser)
     args = parser.parse_args(argv)
     if args.out.suffix.lower() not in ('.png', '.jpg', '.jpeg'):
         parser.error(f'--out must end in .png or .jpg, but got {args.out}')
@@ -64,18 +69,11 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     # mmengine's, once for every config that is read.
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
-    try:
-        compare(args)
-    # OpenMMLab's data sets check what they are given with `assert`.
-    except (OSError, ValueError, RuntimeError, ImportError, AssertionError) as err:
-        reason = str(err) or type(err).__name__
-        print(f'error: {reason}', file=sys.stderr)
-        return 1
-    print(f'Look at {args.out}')
-    return 0
+    console.prepare(own_process=argv is None)
+    return guarded(lambda: compare(args), args.debug, OPENMMLAB)
 
 
-def compare(args: argparse.Namespace) -> None:
+def compare(args: argparse.Namespace) -> int:
     """Draw the sheet."""
     from bgremoval_mm.reports.pictures import save_jpeg, save_png
     from bgremoval_mm.reports.prediction_sheet import draw_prediction_sheet
@@ -93,15 +91,17 @@ def compare(args: argparse.Namespace) -> None:
         paths = [arm.path(index) if index < len(arm) else 'nothing' for arm in arms]
         if len(set(paths)) > 1:
             msg = f'the two data sets differ: photo {index} is {paths[0]} and {paths[1]}'
-            raise ValueError(msg)
+            raise ArgumentError(msg)
     if arms[0].classes != arms[1].classes:
         msg = f'the two data sets have other classes: {arms[0].classes} and {arms[1].classes}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     pairs = [(arms[0].show(index), arms[1].show(index)) for index in tqdm(indices, 'predicting')]
     heading = (args.original.stem, f'{args.subset}: {len(pairs)} of {len(arms[0])} photos')
     sheet = draw_prediction_sheet(pairs, arms[0].classes, heading, args.hide_photos)
     save = save_png if args.out.suffix.lower() == '.png' else save_jpeg
     save(sheet, args.out)
+    print(f'Look at {printable(args.out)}')
+    return OK
 
 
 def check_codebases(args: argparse.Namespace, configs: list[Config]) -> None:
@@ -112,7 +112,7 @@ def check_codebases(args: argparse.Namespace, configs: list[Config]) -> None:
             f'both configs must be of one codebase, but {args.original} is of {scopes[0]} and '
             f'{args.rembg} of {scopes[1]}'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     for checkpoint in (args.original_checkpoint, args.rembg_checkpoint):
         if not checkpoint.is_file():
             msg = f'there is no checkpoint {checkpoint}'

@@ -24,6 +24,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from bgremoval_mm.cli.console import escape_lines
+from bgremoval_mm.cli.errors import add_debug_argument, is_expected
 from bgremoval_mm.demo import compose, sheet, sources, stats
 from bgremoval_mm.demo.arms import StepError, Trainer, read_predictions
 from bgremoval_mm.demo.report import Report
@@ -182,6 +184,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--overwrite', action='store_true', help='train again even if nothing changed'
     )
+    add_debug_argument(parser)
     args = parser.parse_args(argv)
     if args.epochs < 1 or args.seed < 0:
         parser.error('--epochs must be at least 1 and --seed at least 0')
@@ -196,8 +199,10 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print('\nInterrupted. The same command goes on from here.', file=sys.stderr)
         return 130
-    except (RuntimeError, OSError, ValueError) as err:
-        print(f'\nThe demo failed: {err}', file=sys.stderr)
+    except Exception as err:
+        if args.debug or not is_expected(err):
+            raise
+        print(f'\nThe demo failed: {escape_lines(err)}', file=sys.stderr)
         return 1
     return 0
 

@@ -10,6 +10,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from bgremoval_mm.cli import console
+from bgremoval_mm.cli.errors import OK, add_debug_argument, guarded
 from bgremoval_mm.removal import CATALOGUE, MaskStore
 from bgremoval_mm.removal.files import write_atomically
 from bgremoval_mm.removal.text import printable
@@ -36,29 +38,32 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='FILE.csv',
         help='write the whole ranking, and the images that failed, as a table',
     )
+    add_debug_argument(parser)
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 if the sheet was drawn, 1 if not."""
     args = parse_args(argv)
-    try:
-        from bgremoval_mm.reports.mask_sheet import write_mask_sheet
+    console.prepare(own_process=argv is None)
+    return guarded(lambda: draw(args), args.debug)
 
-        ranking = read_ranking(args.masks, args.model)
-        store = MaskStore(args.masks, args.model)
-        write_mask_sheet(args.out, ranking, store, args.images, args.number)
-        if args.list is not None:
-            args.list.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(args.list, ranking.as_csv().encode(errors='surrogateescape'))
-    except (OSError, ValueError, ImportError) as err:
-        print(f'error: {printable(err)}', file=sys.stderr)
-        return 1
-    print(ranking.as_text(args.number))
+
+def draw(args: argparse.Namespace) -> int:
+    """Draw the sheet, and print the list."""
+    from bgremoval_mm.reports.mask_sheet import write_mask_sheet
+
+    ranking = read_ranking(args.masks, args.model)
+    store = MaskStore(args.masks, args.model)
+    write_mask_sheet(args.out, ranking, store, args.images, args.number)
+    if args.list is not None:
+        args.list.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(args.list, ranking.as_csv().encode(errors='surrogateescape'))
+    print(console.escape_lines(ranking.as_text(args.number)))
     print(f'\nLook at  {printable(args.out)}')
     if args.list is not None:
         print(f'All      {printable(args.list)}')
-    return 0
+    return OK
 
 
 if __name__ == '__main__':

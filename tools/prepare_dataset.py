@@ -18,8 +18,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bgremoval_mm.cli import console
+from bgremoval_mm.cli.errors import FAILED, OK, add_debug_argument, guarded
 from bgremoval_mm.preparation import ccp, clothing10, fashionpedia, fashionstyle14
-from bgremoval_mm.preparation.findings import Findings, PreparationError, counts_table
+from bgremoval_mm.preparation.findings import Findings, counts_table
 from bgremoval_mm.reports.json_file import write_json
 
 # A module with `add_arguments(parser)` and `run(args) -> Findings` for each subcommand.
@@ -44,6 +46,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         command.add_argument(
             '--json', type=Path, metavar='FILE', help='write what was found, with full lists'
         )
+        add_debug_argument(command)
     args = parser.parse_args(argv)
     if getattr(args, 'link', False) and args.src is None:
         parser.error('--link needs --src FOLDER')
@@ -53,18 +56,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 if the data set can be used, 1 if not, 130 if interrupted."""
     args = parse_args(argv)
-    try:
-        findings = COMMANDS[args.dataset].run(args)
-        show(findings)
-        if args.json is not None:
-            write_json(args.json, findings.as_dict())
-    except KeyboardInterrupt:
-        print('\nInterrupted. Nothing is left half done; run the same command again.')
-        return 130
-    except (PreparationError, OSError, ValueError) as err:
-        print(f'error: {err}', file=sys.stderr)
-        return 1
-    return 0 if findings.usable else 1
+    console.prepare(own_process=argv is None)
+    return guarded(lambda: prepare(args), args.debug)
+
+
+def prepare(args: argparse.Namespace) -> int:
+    """Prepare the data set, and tell what was found."""
+    findings = COMMANDS[args.dataset].run(args)
+    show(findings)
+    if args.json is not None:
+        write_json(args.json, findings.as_dict())
+    return OK if findings.usable else FAILED
 
 
 def show(findings: Findings) -> None:

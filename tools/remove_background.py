@@ -9,17 +9,18 @@ same command.
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 
-from bgremoval_mm.cli.tree import add_masks_arguments, check_arguments, run_tree
+# What comes before `main` has taken over the signals is kept short.
+from bgremoval_mm.cli import signals
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    from bgremoval_mm.cli.arguments import Parser, add_masks_arguments
+    from bgremoval_mm.cli.rules import check_arguments
+
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_masks_arguments(parser)
     args = parser.parse_args(argv)
     check_arguments(parser, args)
@@ -28,9 +29,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 if every image has its result, 1 if not, 130 if interrupted."""
+    if argv is None:
+        signals.install()
+    from bgremoval_mm.cli import console
+    from bgremoval_mm.cli.errors import guarded
+    from bgremoval_mm.cli.tree import run_tree
+
+    console.prepare(own_process=argv is None)
+    console.log_to_stderr()
     args = parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format='%(message)s')
-    return run_tree(args)
+    return guarded(lambda: run_tree(args), args.debug)
 
 
 if __name__ == '__main__':

@@ -22,8 +22,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bgremoval_mm.cli import console
+from bgremoval_mm.cli.errors import FAILED, OPENMMLAB, add_debug_argument, guarded, print_error
 from bgremoval_mm.experiments import ARMS
-from bgremoval_mm.reproduction.runs import PLACES, Run, select_runs
+from bgremoval_mm.removal.text import printable
+from bgremoval_mm.reproduction.runs import PLACES, Run, RunError, select_runs
 from bgremoval_mm.reproduction.state import State, read_json, state_of
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -90,6 +93,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     report.add_argument('--out', type=Path, help='folder of the report (default: ROOT/report)')
 
+    for command in commands.choices.values():
+        add_debug_argument(command)
     args = parser.parse_args(argv)
     if getattr(args, 'jobs', None) is not None and args.jobs < 1:
         parser.error(f'--jobs must be at least 1, but got {args.jobs}')
@@ -129,24 +134,23 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 if all is done, 1 if something failed or is missing, 130 if interrupted."""
     args = parse_args(argv)
-    try:
-        if args.command == 'report':
-            return write_report(args)
-        runs = select_runs(args.results, args.datasets, args.models, args.arms, args.seeds)
-        if not runs:
-            print('error: no experiment fits that selection', file=sys.stderr)
-            return 2
-        missing = MissingData(args.cfg_options)
-        states = {run: state_of(run, args.root, args.cfg_options, missing) for run in runs}
-        if args.command == 'plan':
-            return show_plan(args, states, missing)
-        return do_runs(args, states, missing)
-    except KeyboardInterrupt:
-        print('\nInterrupted. Run the same command again to go on.', file=sys.stderr)
-        return 130
-    except (OSError, ValueError, RuntimeError) as err:
-        print(f'error: {err}', file=sys.stderr)
-        return 1
+    console.prepare(own_process=argv is None)
+    return guarded(lambda: reproduce(args), args.debug, OPENMMLAB)
+
+
+def reproduce(args: argparse.Namespace) -> int:
+    """Do what the command line asks for."""
+    if args.command == 'report':
+        return write_report(args)
+    runs = select_runs(args.results, args.datasets, args.models, args.arms, args.seeds)
+    if not runs:
+        print_error('no experiment fits that selection')
+        return 2
+    missing = MissingData(args.cfg_options)
+    states = {run: state_of(run, args.root, args.cfg_options, missing) for run in runs}
+    if args.command == 'plan':
+        return show_plan(args, states, missing)
+    return do_runs(args, states, missing)
 
 
 class MissingData:
@@ -173,7 +177,8 @@ def write_report(args: argparse.Namespace) -> int:
     folder = args.out or args.root / 'report'
     content = report.build_report(args.root)
     report.write_report(content, folder)
-    print(f'{content.runs} runs in {len(content.sections)} sections; open {folder / "index.html"}')
+    page = printable(folder / 'index.html')
+    print(f'{content.runs} runs in {len(content.sections)} sections; open {page}')
     return 0
 
 
@@ -194,7 +199,7 @@ def show_plan(
                 print(f'timing {run.config} ...', file=sys.stderr)
                 try:
                     estimates.measure(run, args.estimate)
-                except RuntimeError as err:
+                except RunError as err:
                     problems.append(str(err))
     console = Console(width=None if sys.stdout.isatty() else 110)
     groups: dict[tuple[str, str], list[Run]] = {}
@@ -219,7 +224,7 @@ def show_plan(
     else:
         print('hours are not known: plan --estimate times a few iterations')
     for problem in problems:
-        print(f'error: {problem}', file=sys.stderr)
+        print_error(problem)
     return 1 if problems else 0
 
 
@@ -279,12 +284,11 @@ def do_runs(
     wrong = others.get('other options', [])
     if wrong:
         folder = args.root / wrong[0].name
-        print(
-            f'error: {len(wrong)} runs were begun with other options, for example {folder}. '
-            'Take another --root for these options.',
-            file=sys.stderr,
+        print_error(
+            f'{len(wrong)} runs were begun with other options, for example {folder}. '
+            'Take another --root for these options.'
         )
-        return 1
+        return FAILED
     if args.slurm is not None:
         jobs = schedule.submit(
             todo, args.root, CONFIGS, args.cfg_options, args.slurm, args.sbatch_args
@@ -307,7 +311,8 @@ def do_runs(
     for name in outcome.elsewhere:
         print(f'  another process is at work on {name}')
     for name, reason in failed.items():
-        print(f'  failed: {name}: {reason}\n    log: {args.root / name / "run.log"}')
+        log = printable(args.root / name / 'run.log')
+        print(f'  failed: {name}: {console.escape_lines(reason)}\n    log: {log}')
     return 1 if failed or others.get('missing data') else 0
 
 

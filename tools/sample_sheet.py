@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bgremoval_mm.removal import CATALOGUE, ImageError, MaskStore, compose, read_image
+from bgremoval_mm.cli import console
+from bgremoval_mm.cli.errors import OK, add_debug_argument, guarded
+from bgremoval_mm.removal import CATALOGUE, MaskStore, compose, read_image
+from bgremoval_mm.removal.text import printable
 
 _SIDE = 420
 
@@ -31,6 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=Path('sample.png'),
         help='the sheet, .png or .jpg (default: sample.png)',
     )
+    add_debug_argument(parser)
     args = parser.parse_args(argv)
     for name in ('number', 'columns'):
         if getattr(args, name) < 1:
@@ -43,34 +47,36 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 if the sheet was drawn, 1 if not."""
     args = parse_args(argv)
-    try:
-        from bgremoval_mm.reports.contact_sheet import Tile, draw_tiles
-        from bgremoval_mm.reports.pictures import save_jpeg, save_png
+    console.prepare(own_process=argv is None)
+    return guarded(lambda: draw(args), args.debug)
 
-        store = MaskStore(args.masks, args.model)
-        records = store.manifest.read().values()
-        names = sorted(record.path for record in records if record.status == 'ok')
-        if not names:
-            msg = f'there are no masks in {store.folder}: python tools/remove_background.py'
+
+def draw(args: argparse.Namespace) -> int:
+    """Draw the sheet."""
+    from bgremoval_mm.reports.contact_sheet import Tile, draw_tiles
+    from bgremoval_mm.reports.pictures import save_jpeg, save_png
+
+    store = MaskStore(args.masks, args.model)
+    records = store.manifest.read().values()
+    names = sorted(record.path for record in records if record.status == 'ok')
+    if not names:
+        msg = f'there are no masks in {store.folder}: python tools/remove_background.py'
+        raise FileNotFoundError(msg)
+    chosen = np.linspace(0, len(names) - 1, min(args.number, len(names))).round()
+    tiles = []
+    for name in (names[int(index)] for index in chosen):
+        photo = read_image(args.src / name).rgb
+        stored = store.get(name)
+        if stored is None:
+            msg = f'the mask of {name} is gone from {store.folder}'
             raise FileNotFoundError(msg)
-        chosen = np.linspace(0, len(names) - 1, min(args.number, len(names))).round()
-        tiles = []
-        for name in (names[int(index)] for index in chosen):
-            photo = read_image(args.src / name).rgb
-            stored = store.get(name)
-            if stored is None:
-                msg = f'the mask of {name} is gone from {store.folder}'
-                raise FileNotFoundError(msg)
-            pictures = [small(photo), small(compose(photo, stored.full_size()))]
-            tiles.append(Tile(pictures, [str(Path(name).parent).replace('.', '') or name]))
-        heading = (f'{len(tiles)} of {len(names)} photos', f'background removed by {args.model}')
-        sheet = draw_tiles(tiles, ('original', 'removed'), heading, columns=args.columns)
-        (save_png if args.out.suffix.lower() == '.png' else save_jpeg)(sheet, args.out)
-    except (OSError, ImageError, ValueError, ImportError) as err:
-        print(f'error: {err}', file=sys.stderr)
-        return 1
-    print(f'Look at {args.out}')
-    return 0
+        pictures = [small(photo), small(compose(photo, stored.full_size()))]
+        tiles.append(Tile(pictures, [str(Path(name).parent).replace('.', '') or name]))
+    heading = (f'{len(tiles)} of {len(names)} photos', f'background removed by {args.model}')
+    sheet = draw_tiles(tiles, ('original', 'removed'), heading, columns=args.columns)
+    (save_png if args.out.suffix.lower() == '.png' else save_jpeg)(sheet, args.out)
+    print(f'Look at {printable(args.out)}')
+    return OK
 
 
 def small(pixels: np.ndarray) -> np.ndarray:

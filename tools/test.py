@@ -15,8 +15,10 @@ from torch.distributed.elastic.multiprocessing.errors import record
 # Makes checkpoints loadable on torch >= 2.6 and registers the package's classes, also for configs
 # that do not name it in `custom_imports`.
 import bgremoval_mm  # noqa: F401
+from bgremoval_mm.cli.errors import OPENMMLAB, add_debug_argument, is_expected
 from bgremoval_mm.distributed import process_group
 from bgremoval_mm.hooks.conditions import conditions_of, write_conditions
+from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports.json_file import write_json
 from bgremoval_mm.run_config import add_common_arguments, test_config
 
@@ -39,6 +41,7 @@ def parse_args() -> argparse.Namespace:
         'classification has a horizontal flip as default',
     )
     add_common_arguments(parser)
+    add_debug_argument(parser)
     return parser.parse_args()
 
 
@@ -49,8 +52,10 @@ def main(args: argparse.Namespace) -> None:
     try:
         cfg = test_config(args)
         group = process_group(cfg)
-    except (FileNotFoundError, ValueError) as err:
-        msg = f'test.py: error: {err}'
+    except Exception as err:
+        if args.debug or not is_expected(err, OPENMMLAB):
+            raise
+        msg = f'test.py: error: {printable(err)}'
         raise SystemExit(msg) from None
     with group:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

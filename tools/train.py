@@ -13,7 +13,9 @@ from torch.distributed.elastic.multiprocessing.errors import record
 # Makes checkpoints loadable on torch >= 2.6 and registers the package's classes, also for configs
 # that do not name it in `custom_imports`.
 import bgremoval_mm  # noqa: F401
+from bgremoval_mm.cli.errors import OPENMMLAB, add_debug_argument, is_expected
 from bgremoval_mm.distributed import process_group
+from bgremoval_mm.removal.text import printable
 from bgremoval_mm.run_config import add_common_arguments, train_config
 
 
@@ -36,6 +38,7 @@ def parse_args() -> argparse.Namespace:
         help='scale the learning rate by the real batch size over auto_scale_lr.base_batch_size',
     )
     add_common_arguments(parser)
+    add_debug_argument(parser)
     return parser.parse_args()
 
 
@@ -46,8 +49,10 @@ def main(args: argparse.Namespace) -> None:
     try:
         cfg = train_config(args)
         group = process_group(cfg)
-    except (FileNotFoundError, ValueError) as err:
-        msg = f'train.py: error: {err}'
+    except Exception as err:
+        if args.debug or not is_expected(err, OPENMMLAB):
+            raise
+        msg = f'train.py: error: {printable(err)}'
         raise SystemExit(msg) from None
     with group:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

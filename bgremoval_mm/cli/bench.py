@@ -10,18 +10,20 @@ import argparse
 import logging
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from bgremoval_mm.cli import signals
+from bgremoval_mm.cli.arguments import add_bench_arguments
+from bgremoval_mm.cli.errors import OK
 from bgremoval_mm.removal import (
-    CATALOGUE,
     BackgroundRemover,
     fetch_weights,
     read_image,
@@ -29,7 +31,7 @@ from bgremoval_mm.removal import (
     remove_tree,
 )
 from bgremoval_mm.removal.backends import open_vino
-from bgremoval_mm.removal.options import FILE_FORMATS
+from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.scan import scan_tree
 
 __all__ = ['add_bench_arguments', 'run_bench']
@@ -37,47 +39,20 @@ __all__ = ['add_bench_arguments', 'run_bench']
 REFERENCE = 'onnxruntime:fp32'
 
 
-def add_bench_arguments(parser: argparse.ArgumentParser) -> None:
-    """What is measured, and on what."""
-    parser.add_argument('photos', type=Path, help='folder of photos')
-    parser.add_argument('--model', default='u2net', choices=list(CATALOGUE))
-    parser.add_argument('--images', type=int, default=30, help='evenly chosen (default: 30)')
-    parser.add_argument('--rounds', type=int, default=5, help='(default: 5)')
-    parser.add_argument(
-        '--settings',
-        nargs='+',
-        metavar='BACKEND:PRECISION',
-        help='or "rembg" (default: all that are installed)',
-    )
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument('--batch-size', type=int, default=1)
-    parser.add_argument('--output', default='mask', choices=['store', 'mask', 'rgb', 'rgba'])
-    parser.add_argument('--format', dest='file_format', default='png', choices=list(FILE_FORMATS))
-    parser.add_argument('--calibration', help='photos for int8 (default: PHOTOS)')
-    parser.add_argument(
-        '--labels',
-        type=Path,
-        metavar='DIR',
-        help='label maps NAME.png, 255 where nothing is annotated: prints the IoU of the masks',
-    )
-
-
 def run_bench(args: argparse.Namespace) -> int:
-    """Measure and print; 1 if a setting does not work."""
+    """Measure and print.
+
+    Raises:
+        BgremovalError: If a setting does not work, or there are too few photos.
+    """
     logging.getLogger('bgremoval_mm').setLevel(logging.WARNING)
     settings = args.settings or _installed()
     args.calibration = args.calibration or str(args.photos)
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            parts = _deal(args, Path(scratch))
-            _print_quality(args, [each for each in settings if each != 'rembg'], parts)
-            _print_speed(args, settings, parts, Path(scratch))
-    except KeyboardInterrupt:
-        return 130
-    except (OSError, RuntimeError, ValueError, ImportError) as err:
-        print(f'error: {err}', file=sys.stderr)
-        return 1
-    return 0
+    with signals.raised(), tempfile.TemporaryDirectory() as scratch:
+        parts = _deal(args, Path(scratch))
+        _print_quality(args, [each for each in settings if each != 'rembg'], parts)
+        _print_speed(args, settings, parts, Path(scratch))
+    return OK
 
 
 def _installed() -> list[str]:
@@ -100,7 +75,7 @@ def _deal(args: argparse.Namespace, scratch: Path) -> list[Path]:
     number = min(args.images, len(files))
     if not 1 <= args.rounds <= number:
         msg = f'{args.rounds} rounds need as many photos at least, but {args.photos} gave {number}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     parts = [scratch / f'photos{number}' for number in range(args.rounds)]
     for part in parts:
         part.mkdir()
@@ -116,6 +91,8 @@ def _rembg_job(args: argparse.Namespace) -> Callable[[Path, Path], None]:
     import rembg
 
     os.environ['U2NET_HOME'] = str(fetch_weights(args.model).parent)
+    if args.num_threads is not None:
+        os.environ['OMP_NUM_THREADS'] = str(args.num_threads)  # rembg takes its number from there
     provider = 'CPUExecutionProvider' if args.device == 'cpu' else 'CUDAExecutionProvider'
     session = rembg.new_session(args.model, providers=[provider])
 
@@ -145,10 +122,12 @@ def _our_job(args: argparse.Namespace, setting: str) -> Callable[[Path, Path], N
             calibration=args.calibration,
             file_format=args.file_format,
             progress=False,
+            **_threads(args),
         )
         if summary.failed:
-            msg = f'failed: {summary.failed}'
-            raise RuntimeError(msg)
+            path, reason = next(iter(summary.failed.items()))
+            msg = f'{setting} failed on {len(summary.failed)} photos: {path}: {reason}'
+            raise BgremovalError(msg)
 
     return run
 
@@ -174,7 +153,13 @@ def _make_remover(args: argparse.Namespace, setting: str) -> BackgroundRemover:
         precision,
         args.batch_size,
         calibration=args.calibration,
+        **_threads(args),
     )
+
+
+def _threads(args: argparse.Namespace) -> dict[str, Any]:
+    """The number of threads, if one was given."""
+    return {} if args.num_threads is None else {'num_threads': args.num_threads}
 
 
 def _print_speed(

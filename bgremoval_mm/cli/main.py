@@ -1,26 +1,19 @@
-"""The command `bgremoval`."""
+"""The command `bgremoval`.
+
+Only what every start needs is imported here: until `main` has taken over the signals, Ctrl-C ends
+Python in its own way.
+"""
 
 from __future__ import annotations
 
 import argparse
-import logging
 import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import bgremoval_mm
-from bgremoval_mm.cli import models
-from bgremoval_mm.cli.one import SUFFIXES, run_one
-from bgremoval_mm.cli.tree import (
-    add_masks_arguments,
-    add_tree_arguments,
-    check_arguments,
-    describe,
-    run_tree,
-)
-from bgremoval_mm.removal import CATALOGUE
-from bgremoval_mm.version import __version__
+from bgremoval_mm.cli import signals
 
 __all__ = ['main', 'make_parser']
 
@@ -29,7 +22,11 @@ _Run = Callable[[argparse.ArgumentParser, argparse.Namespace], int]
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line with all its commands."""
-    parser = argparse.ArgumentParser(
+    from bgremoval_mm.cli import arguments
+    from bgremoval_mm.removal.catalogue import CATALOGUE
+    from bgremoval_mm.version import __version__
+
+    parser = arguments.Parser(
         prog='bgremoval', description='Remove the background of photos: one, a folder, millions.'
     )
     parser.add_argument('--version', action='version', version=f'bgremoval_mm {__version__}')
@@ -42,7 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
     remove.add_argument(
         'dst', nargs='?', default='-', help='image or folder; - (default): standard output'
     )
-    add_tree_arguments(remove, 'rgba')
+    arguments.add_tree_arguments(remove, 'rgba')
     remove.add_argument(
         '--watch',
         action='store_true',
@@ -50,39 +47,39 @@ def make_parser() -> argparse.ArgumentParser:
     )
 
     masks = _add(commands, 'masks', _masks, 'make masks of a folder, for training')
-    add_masks_arguments(masks)
+    arguments.add_masks_arguments(masks)
 
     listed = _add(commands, 'models', _models, 'list the models, or fetch those that are named')
     listed.add_argument('models', nargs='*', metavar='MODEL', help='to be fetched')
-    listed.add_argument(
-        '--accept-licence',
-        action='store_true',
-        help='accept weights whose licence forbids commercial use',
-    )
+    arguments.add_licence_argument(listed)
+    arguments.add_debug_argument(listed)
 
     review = _add(commands, 'review', _review, 'write a page on which to judge suspicious masks')
     review.add_argument('results', help='DST of a job')
     review.add_argument('images', type=Path, help='SRC of that job')
     review.add_argument('--out', type=Path, default=Path('review'), help='default: review')
-    review.add_argument('--model', default='u2net', choices=list(CATALOGUE))
+    review.add_argument('--model', default='u2net', choices=list(CATALOGUE), help='default: u2net')
     review.add_argument('--all', action='store_true', help='show masks without a flag, too')
-
-    from bgremoval_mm.cli.bench import add_bench_arguments
+    arguments.add_debug_argument(review)
 
     bench = _add(commands, 'bench', _bench, 'measure which backend is the fastest here')
-    add_bench_arguments(bench)
-    _add(commands, 'doctor', _doctor, 'show what is installed, and whether it works')
+    arguments.add_bench_arguments(bench)
+    doctor = _add(commands, 'doctor', _doctor, 'show what is installed, and whether it works')
+    arguments.add_debug_argument(doctor)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; 0 if all went well, 1 if not, 2 on wrong options, 130 if interrupted."""
-    parser = make_parser()
-    args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format='%(message)s', stream=sys.stderr)
-    run: _Run = args.run
-    del args.run
-    return run(parser, args)
+    if argv is None:
+        signals.install()
+    from bgremoval_mm.cli import console
+    from bgremoval_mm.cli.errors import guarded
+
+    console.prepare(own_process=argv is None)
+    console.log_to_stderr()
+    args = make_parser().parse_args(argv)
+    return guarded(lambda: args.run(args.parser, args), args.debug)
 
 
 def _add(
@@ -91,88 +88,93 @@ def _add(
     made: argparse.ArgumentParser = commands.add_parser(
         name, help=text, description=text[0].upper() + text[1:] + '.'
     )
-    made.set_defaults(run=run)
+    made.set_defaults(run=run, parser=made)
     return made
 
 
 def _remove(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """One image, or a folder, as what SRC and DST are."""
-    to_file = args.dst == '-' or (
-        Path(args.dst).suffix.lower() in SUFFIXES and not Path(args.dst).is_dir()
-    )
+    from bgremoval_mm.cli import rules
+
     if args.watch:
-        if not Path(args.src).is_dir():
-            parser.error(f'--watch needs a folder, but SRC is {args.src}')
-        return _watch(parser, args)
-    if args.src == '-' or (to_file and not Path(args.src).is_dir()):
-        if not to_file:
-            parser.error('one image from standard input goes to a file: give DST with its suffix')
-        if args.src == '-' and sys.stdin.isatty():
-            parser.error('give SRC and DST, or an image on standard input')
-        if args.dst == '-' and sys.stdout.isatty():
-            parser.error('standard output is a terminal: give DST, or redirect it')
-        if args.dst.lower().endswith(('.jpg', '.jpeg')) and args.output == 'rgba':
-            parser.error('JPEG has no transparency: add --output rgb, with --fill for the colour')
+        rules.check_watch(parser, args)
+        return _watch(args)
+    if rules.goes_to_file(parser, args):
+        from bgremoval_mm.cli.one import run_one
+
+        rules.check_one(parser, args)
         return run_one(args)
-    if to_file:
-        parser.error(f'SRC is a folder, so DST must be one, but got {args.dst}')
-    check_arguments(parser, args)
-    return run_tree(args)
+    return _masks(parser, args)
 
 
-def _watch(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
-    from bgremoval_mm.cli.tree import options_of
+def _watch(args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.arguments import options_of
+    from bgremoval_mm.cli.errors import FAILED, OK
+    from bgremoval_mm.cli.tree import describe
     from bgremoval_mm.cli.watch import Watcher
     from bgremoval_mm.removal import remove_tree
+    from bgremoval_mm.removal.text import printable
 
-    check_arguments(parser, args)
     options = {**options_of(args), 'progress': False}
-    print(f'Watching {args.src}; Ctrl-C ends it.', file=sys.stderr)
-    failed = 0
+    code = OK
     try:
-        for summary in Watcher(Path(args.src)).run(
-            lambda new: remove_tree(**options, accept=new.__contains__)
-        ):
-            failed += len(summary.failed)
-            if summary.done or summary.failed:
-                print(describe(summary), flush=True)
+        with signals.raised():
+            # What is wrong with the options is told now, not when the first image arrives.
+            remove_tree(**options, accept=lambda path: False)
+            print(f'Watching {printable(args.src)}; Ctrl-C ends it.', file=sys.stderr)
+            for summary in Watcher(Path(args.src)).run(
+                lambda new: remove_tree(**options, accept=new.__contains__)
+            ):
+                if summary.failed:
+                    code = FAILED
+                if summary.done or summary.failed:
+                    print(describe(summary), flush=True)
+    except signals.Terminated:
+        raise
     except KeyboardInterrupt:
-        return 1 if failed else 0
-    except (OSError, RuntimeError, ValueError, ImportError) as err:
-        print(f'error: {err}', file=sys.stderr)
-        return 1
-    return 0
+        pass
+    return code
 
 
 def _masks(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.rules import check_arguments
+    from bgremoval_mm.cli.tree import run_tree
+
     check_arguments(parser, args)
     return run_tree(args)
 
 
 def _models(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli import models
+    from bgremoval_mm.removal.catalogue import CATALOGUE
+
     for name in args.models:
         if name not in CATALOGUE:
             parser.error(f'MODEL must be one of {", ".join(CATALOGUE)}, but got {name!r}')
     if args.models:
         return models.fetch(args.models, args.accept_licence)
+    if args.accept_licence:
+        parser.error('--accept-licence goes with the names of models that are to be fetched')
     print(models.listing())
     return 0
 
 
 def _review(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.removal.text import printable
     from bgremoval_mm.reports.review import open_results, write_review
 
-    try:
+    with signals.raised():
         results = open_results(args.results, args.model)
         page = write_review(args.out, results, args.images, args.all)
-    except (OSError, ValueError) as err:
-        print(f'error: {err}', file=sys.stderr)
-        return 1
-    print(f'Look at {page}')
+    print(f'Look at {printable(page)}')
     return 0
 
 
 def _bench(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.rules import check_bench_arguments, find_source
+
+    check_bench_arguments(parser, args)
+    find_source(str(args.photos))
     from bgremoval_mm.cli.bench import run_bench
 
     return run_bench(args)
@@ -180,7 +182,11 @@ def _bench(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
 
 def _doctor(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     tool = Path(bgremoval_mm.__file__).parent / '.mim' / 'tools' / 'doctor.py'
-    code: int = runpy.run_path(str(tool), run_name='doctor')['main']()
+    arguments, sys.argv = sys.argv, [str(tool)]  # what follows `bgremoval` is not the tool's
+    try:
+        code: int = runpy.run_path(str(tool), run_name='doctor')['main']()
+    finally:
+        sys.argv = arguments
     return code
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bgremoval_mm.removal import CATALOGUE, WeightsError, fetch_weights, find_weights
+from bgremoval_mm.cli import signals
+from bgremoval_mm.cli.errors import FAILED, OK
+from bgremoval_mm.removal.catalogue import CATALOGUE
+from bgremoval_mm.removal.text import printable
 
 __all__ = ['fetch', 'listing']
 
 
 def listing() -> str:
     """A table of all models: name, input side in pixels, licence, where the file is."""
+    from bgremoval_mm.removal.weights import find_weights
+
     rows = [('model', 'input', 'licence', 'file')]
     for spec in CATALOGUE.values():
-        found = find_weights(spec)
-        rows.append((spec.name, str(spec.size), spec.licence, str(found or 'not fetched yet')))
+        found = printable(find_weights(spec) or 'not fetched yet')
+        rows.append((spec.name, str(spec.size), spec.licence, found))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return '\n'.join(
         '  '.join(f'{cell:{width}}' for cell, width in zip(row, [*widths, 0], strict=True))
@@ -25,12 +30,15 @@ def listing() -> str:
 
 def fetch(models: Sequence[str], accept_licence: bool = False) -> int:
     """Fetch and verify models; 1 if anything failed."""
-    failed = 0
+    from bgremoval_mm.removal.weights import WeightsError, fetch_weights
+
+    code = OK
     for model in models:
         try:
-            path = fetch_weights(model, accept_licence)
-            print(f'{model}: {path} (verified)')
+            with signals.raised():
+                path = fetch_weights(model, accept_licence)
+            print(f'{model}: {printable(path)} (verified)')
         except WeightsError as err:
-            failed += 1
-            print(f'{model}: {err}', file=sys.stderr)
-    return 1 if failed else 0
+            code = FAILED
+            print(f'{model}: {printable(err)}', file=sys.stderr)
+    return code

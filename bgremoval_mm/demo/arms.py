@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.demo.sources import CLASSES
+from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.reports.json_file import write_json
 
 STATE = 'demo_state.json'
@@ -21,7 +22,7 @@ _VALIDATION = re.compile(r'Epoch\(val\) \[(\d+)\].*?accuracy/top1: ([\d.]+)')
 _SCHEDULE = ('train_cfg.max_epochs', 'param_scheduler.T_max')
 
 
-class StepError(RuntimeError):
+class StepError(BgremovalError, RuntimeError):
     """A step of the demo failed; the message says what to look at."""
 
 

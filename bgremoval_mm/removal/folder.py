@@ -28,6 +28,7 @@ from bgremoval_mm.removal.options import (
 )
 from bgremoval_mm.removal.output import OutputFolder
 from bgremoval_mm.removal.places import LocalPlace
+from bgremoval_mm.removal.progress import progress_bar
 from bgremoval_mm.removal.remover import BackgroundRemover
 from bgremoval_mm.removal.results import delete_superseded, format_of
 from bgremoval_mm.removal.shard import Shard
@@ -209,9 +210,7 @@ def remove_tree(
                 if wanted(path):
                     note(target.failure(path, reason))
             with (
-                tqdm(
-                    total=len(todo), desc=remover.spec.name, unit=' images', disable=not progress
-                ) as bar,
+                progress_bar(len(todo), remover.spec.name, disable=not progress) as bar,
                 closing(run(todo)) as records,
             ):
                 for record in records:
@@ -293,7 +292,9 @@ def _select(
     """Return the images that are still to be done."""
     return [
         path
-        for path in tqdm(images, 'checking', disable=not (progress and known), leave=False)
+        for path in tqdm(
+            images, 'checking', disable=None if progress and known else True, leave=False
+        )
         if not job.is_done(path, known.get(path), checksum)
     ]
 

@@ -118,8 +118,10 @@ class Job:
         stalled = False
 
         def written() -> Record:
-            path, future = writing.popleft()
-            return self._result(future, lambda: f'the result of {printable(path)} to be written')
+            path, future = writing[0]
+            record = self._result(future, lambda: f'the result of {printable(path)} to be written')
+            writing.popleft()  # not before: an interrupt while waiting must not lose it
+            return record
 
         try:
             loaded = self._map_ahead(
@@ -141,11 +143,11 @@ class Job:
                     yield written()
             while writing:
                 yield written()
-        except OSError:
+        except (OSError, KeyboardInterrupt):
             # What was written meanwhile is not to be done again.
-            while writing:
+            for _, future in writing:
                 with suppress(OSError):
-                    yield written()
+                    yield self._result(future, lambda: 'what was begun to be written')
             raise
         except StalledError:
             stalled = True

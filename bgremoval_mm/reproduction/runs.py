@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.experiments import ARMS, EXPERIMENTS, Experiment
+from bgremoval_mm.removal.errors import BgremovalError
 
-__all__ = ['PLACES', 'Run', 'run_of_config', 'select_runs']
+__all__ = ['PLACES', 'Run', 'RunError', 'run_of_config', 'select_runs']
 
 PLACES = tuple(dict.fromkeys(experiment.place for experiment in EXPERIMENTS))
 """The paper's results, in its order."""
@@ -29,6 +30,10 @@ RESULT, FAILURE, SETTINGS, LOG, LOCK = (
     'run.log',
     'lock',
 )
+
+
+class RunError(BgremovalError, RuntimeError):
+    """A run cannot be started or timed; the message says why."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from bgremoval_mm.reports.json_file import write_json
-from bgremoval_mm.reproduction.runs import FAILURE, LOG, RESULT, Run
+from bgremoval_mm.reproduction.runs import FAILURE, LOG, RESULT, Run, RunError
 from bgremoval_mm.reproduction.state import State, read_json
 from bgremoval_mm.reproduction.worker import BUSY
 
@@ -223,7 +223,7 @@ def submit(
         Numbers of the jobs.
 
     Raises:
-        RuntimeError: If ``sbatch`` fails; the message is its.
+        RunError: If ``sbatch`` fails; the message is its.
     """
     jobs = []
     for run in runs:
@@ -249,7 +249,7 @@ def is_submitted(folder: Path) -> bool:
         return False
     try:
         return bool(_slurm(['squeue', '--noheader', f'--jobs={job["job"]}']))
-    except RuntimeError:  # Slurm forgets jobs that ended
+    except RunError:  # Slurm forgets jobs that ended
         return False
 
 
@@ -258,10 +258,10 @@ def _slurm(call: Sequence[str]) -> str:
         done = subprocess.run(call, capture_output=True, text=True, check=True)
     except FileNotFoundError:
         msg = f'there is no `{call[0]}` here: Slurm is needed'
-        raise RuntimeError(msg) from None
+        raise RunError(msg) from None
     except subprocess.CalledProcessError as err:
         msg = f'{call[0]} failed: {err.stderr.strip()}'
-        raise RuntimeError(msg) from err
+        raise RunError(msg) from err
     return done.stdout.strip()
 
 

@@ -103,8 +103,8 @@ def test_misuse_is_explained(arguments, message, capsys, tmp_path, monkeypatch) 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['nowhere.jpg', 'cut.png'], 'error: nowhere.jpg: [Errno 2] No such file'),
-        (['{photo}', 'cut.png', '--output', 'store'], '--output store is for folders'),
+        (['nowhere.jpg', 'cut.png'], 'error: there is no nowhere.jpg'),
+        (['{photo}/x.jpg', 'cut.png'], 'error: [Errno 20] Not a directory: '),
         (['{photo}', 'cut.png', '--max-pixels', '9'], 'more than the limit of 9 (max_pixels)'),
         (['{photo}', 'cut.png', '--max-bytes', '9'], 'more than the limit of 9 (max_bytes)'),
     ],
@@ -157,16 +157,22 @@ def test_bench(options, image_tree: Path, capsys, tmp_path: Path) -> None:
     assert 'error: 100 rounds need as many photos at least' in capsys.readouterr().err
 
 
-def test_doctor_is_the_tools(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
+def test_doctor_is_the_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     """`bgremoval doctor` runs tools/doctor.py."""
     from bgremoval_mm.cli import main as module
 
     ran = []
+    monkeypatch.setattr(sys, 'argv', ['bgremoval', 'doctor'])
     monkeypatch.setattr(
-        module.runpy, 'run_path', lambda path, run_name: ran.append(path) or {'main': lambda: 7}
+        module.runpy,
+        'run_path',
+        lambda path, run_name: {'main': lambda: ran.append([path, *sys.argv]) or 7},
     )
     assert main(['doctor']) == 7
-    assert Path(ran[0]).resolve() == repository / 'tools/doctor.py'
+    ((path, *seen),) = ran
+    assert Path(path).parts[-2:] == ('tools', 'doctor.py')
+    assert seen == [path]  # the tool takes `doctor` for no argument of its own
+    assert sys.argv == ['bgremoval', 'doctor']
 
 
 def test_command_is_installed() -> None:

@@ -1,0 +1,281 @@
+"""The options of the commands, and which of them go together.
+
+An option that a rule is about has the default None, so that it is known whether it was given;
+`remove_tree` has the real default. Imports nothing heavy: `--help` and a typing error are answered
+at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bgremoval_mm.cli.errors import add_debug_argument
+from bgremoval_mm.removal.catalogue import CATALOGUE
+from bgremoval_mm.removal.options import BACKENDS, ENGINES, FILE_FORMATS, OUTPUTS, PRECISIONS
+from bgremoval_mm.removal.text import printable
+
+__all__ = [
+    'SUFFIXES',
+    'Parser',
+    'add_bench_arguments',
+    'add_debug_argument',
+    'add_licence_argument',
+    'add_masks_arguments',
+    'add_tree_arguments',
+    'at_least',
+    'is_address',
+    'options_of',
+]
+
+SUFFIXES = {suffix: name for name, suffix in FILE_FORMATS.items()} | {'.jpeg': 'jpeg'}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that tells what is wrong in one line, whatever was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2."""
+        self.exit(2, f'{self.prog}: error: {printable(message)} (see {self.prog} --help)\n')
+
+
+def add_tree_arguments(parser: argparse.ArgumentParser, output: str = 'store') -> None:
+    """Add everything that a job over a folder takes."""
+    _add_result_arguments(parser, output)
+    _add_model_arguments(parser)
+    _add_job_arguments(parser)
+    _add_report_arguments(parser)
+    add_debug_argument(parser)
+
+
+def add_masks_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `bgremoval masks` and tools/remove_background.py take."""
+    parser.add_argument('src', help='folder of images, or one image; or an address like s3://...')
+    parser.add_argument('dst', help='folder for the results, outside SRC; or an address')
+    add_tree_arguments(parser)
+
+
+def add_bench_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is measured, and on what."""
+    parser.add_argument('photos', type=Path, help='folder of photos')
+    parser.add_argument('--model', default='u2net', choices=list(CATALOGUE))
+    parser.add_argument(
+        '--images', type=at_least(1), default=30, help='evenly chosen (default: 30)'
+    )
+    parser.add_argument('--rounds', type=at_least(1), default=5, help='(default: 5)')
+    parser.add_argument(
+        '--settings',
+        nargs='+',
+        type=_setting,
+        metavar='BACKEND:PRECISION',
+        help='or "rembg" (default: all that are installed)',
+    )
+    parser.add_argument('--device', type=_device, default='cpu')
+    _add_threads_argument(parser)
+    parser.add_argument('--batch-size', type=at_least(1), default=1)
+    parser.add_argument('--output', default='mask', choices=OUTPUTS)
+    parser.add_argument('--format', dest='file_format', default='png', choices=list(FILE_FORMATS))
+    parser.add_argument('--calibration', help='photos for int8 (default: PHOTOS)')
+    parser.add_argument(
+        '--labels',
+        type=Path,
+        metavar='DIR',
+        help='label maps NAME.png, 255 where nothing is annotated: prints the IoU of the masks',
+    )
+    add_debug_argument(parser)
+
+
+def add_licence_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the switch without which weights for non-commercial use are refused."""
+    parser.add_argument(
+        '--accept-licence',
+        action='store_true',
+        help='accept weights whose licence forbids commercial use',
+    )
+
+
+def options_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what the command line has for `remove_tree`; what was not given is left out."""
+    others = ('sheet', 'review', 'watch', 'command', 'run', 'parser', 'debug')
+    return {
+        key: value for key, value in vars(args).items() if value is not None and key not in others
+    }
+
+
+def is_address(text: str) -> bool:
+    """Return whether it is an address for fsspec, as `places.is_url`, which loads NumPy, says."""
+    return '://' in text
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Return a type of whole numbers that are not smaller."""
+
+    def number(text: str) -> int:
+        if not re.fullmatch(r'[+-]?\d+', text) or int(text) < least:
+            msg = f'must be a whole number, {least} or more, but got {text!r}'
+            raise argparse.ArgumentTypeError(msg)
+        return int(text)
+
+    return number
+
+
+def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add which network it is, and how it is run."""
+    parser.add_argument('--model', default='u2net', choices=list(CATALOGUE), help='default: u2net')
+    parser.add_argument(
+        '--backend', default='auto', choices=BACKENDS, help='default: auto, the fastest here'
+    )
+    parser.add_argument(
+        '--precision',
+        choices=PRECISIONS,
+        help="fp32 (default, rembg's masks); bf16, fp16 or int8 are faster where the hardware has "
+        'them; auto: bf16 where the CPU computes in it',
+    )
+    parser.add_argument(
+        '--calibration', metavar='DIR', help='photos that --precision int8 is calibrated with'
+    )
+    parser.add_argument(
+        '--device', type=_device, default='auto', help='auto (default), cpu, cuda or cuda:N'
+    )
+    _add_threads_argument(parser)
+    add_licence_argument(parser)
+    parser.add_argument(
+        '--max-pixels', type=at_least(1), help='refuse larger images (default: 89 million)'
+    )
+    parser.add_argument(
+        '--max-bytes', type=at_least(1), help='refuse larger files (default: 1 GiB)'
+    )
+
+
+def _add_threads_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--threads',
+        dest='num_threads',
+        type=at_least(1),
+        metavar='N',
+        help='CPU threads of the network (default: one a core that this process may use)',
+    )
+
+
+def _add_result_arguments(parser: argparse.ArgumentParser, output: str) -> None:
+    """Add what is written of each image."""
+    parser.add_argument(
+        '--output',
+        default=output,
+        choices=OUTPUTS,
+        help='store: small masks for training; mask, rgb, rgba: full-size files '
+        f'(default: {output})',
+    )
+    parser.add_argument(
+        '--fill',
+        type=_fill,
+        metavar='N|R,G,B',
+        help='colour behind the foreground for --output rgb (default: 0, black)',
+    )
+    parser.add_argument(
+        '--format',
+        dest='file_format',
+        choices=list(FILE_FORMATS),
+        help='of full-size results: png (default); webp: lossless too, faster and smaller; jpeg: '
+        'for --output rgb',
+    )
+
+
+def _add_job_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how a folder is gone through."""
+    parser.add_argument(
+        '--batch-size', type=at_least(1), help='images in one run of the network (default: 1)'
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', default=None, help='do again what is done'
+    )
+    parser.add_argument(
+        '--checksum',
+        action='store_true',
+        default=None,
+        help='find changed images by their content, not by size and time of modification',
+    )
+    parser.add_argument(
+        '--masks',
+        dest='mask_dir',
+        metavar='DIR',
+        help='a mask store of these images: take its masks, and compute only those it lacks',
+    )
+    parser.add_argument(
+        '--second-model',
+        choices=list(CATALOGUE),
+        help='compare each mask with this model\'s, and flag those that differ as "disputed"',
+    )
+    parser.add_argument(
+        '--shard',
+        type=_shard,
+        metavar='I/N',
+        help='do the I-th of N parts, I from 1 to N: as many jobs on as many machines',
+    )
+    parser.add_argument(
+        '--engine',
+        choices=ENGINES,
+        help='local (default), or ray: on a Ray cluster, or on all cores of this machine',
+    )
+    parser.add_argument(
+        '--workers',
+        type=at_least(0),
+        help='actors of --engine ray (default: one a GPU, or one every four cores)',
+    )
+
+
+def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is made of the results afterwards."""
+    parser.add_argument(
+        '--sheet',
+        nargs='?',
+        type=Path,
+        const=True,
+        metavar='FILE.png',
+        help='afterwards, draw the 50 least trustworthy masks of the store (default: '
+        'DST/<model>/least_trusted.png); tools/mask_sheet.py does the same',
+    )
+    parser.add_argument(
+        '--review',
+        type=Path,
+        metavar='DIR',
+        help='afterwards, write a page with all flagged images, to sort, filter and judge',
+    )
+
+
+def _fill(text: str) -> int | tuple[int, ...]:
+    try:
+        levels = tuple(map(int, text.split(',')))
+    except ValueError:
+        msg = f'must be one level or three, R,G,B, each from 0 to 255, but got {text!r}'
+        raise argparse.ArgumentTypeError(msg) from None
+    return levels[0] if len(levels) == 1 else levels
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', text):
+        msg = f'must be auto, cpu, cuda or cuda:N, but got {text!r}'
+        raise argparse.ArgumentTypeError(msg)
+    return text
+
+
+def _shard(text: str) -> str:
+    found = re.fullmatch(r'(\d+)/(\d+)', text)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        msg = f'must be I/N with I from 1 to N, such as 3/8, but got {text!r}'
+        raise argparse.ArgumentTypeError(msg)
+    return text
+
+
+def _setting(text: str) -> str:
+    backend, colon, precision = text.partition(':')
+    if text != 'rembg' and not (colon and backend in BACKENDS and precision in PRECISIONS):
+        msg = (
+            'must be "rembg", or BACKEND:PRECISION with a backend of '
+            f'{", ".join(BACKENDS)} and a precision of {", ".join(PRECISIONS)}, but got {text!r}'
+        )
+        raise argparse.ArgumentTypeError(msg)
+    return text

@@ -1,0 +1,52 @@
+"""Standard output, standard error and the log, as commands use them."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+import traceback
+from types import TracebackType
+
+from bgremoval_mm.removal.text import printable
+
+__all__ = ['escape_lines', 'log_to_stderr', 'prepare']
+
+
+def prepare(own_process: bool = True) -> None:
+    """Let no character end the program, and no message forge a line.
+
+    A stream that cannot encode a character shows its number instead: in a locale such as C or
+    ISO-8859-1 not all names can be written.
+
+    Args:
+        own_process: Whether Python runs for this program alone; then a traceback that ends it is
+            escaped too.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
+    if own_process:
+        sys.excepthook = _show
+
+
+def log_to_stderr() -> None:
+    """Show what the engine logs, a line a message."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine('%(message)s'))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def escape_lines(text: object) -> str:
+    """Escape a text of several lines, such as the end of a log, each line for itself."""
+    return '\n'.join(map(printable, str(text).split('\n')))
+
+
+class _OneLine(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        return printable(super().formatMessage(record))
+
+
+def _show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    text = ''.join(traceback.format_exception(kind, error, trace)).rstrip()
+    print(escape_lines(text), file=sys.stderr)

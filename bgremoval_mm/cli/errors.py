@@ -1,0 +1,132 @@
+"""What becomes of an exception: one line, or its traceback; and the exit codes of all commands.
+
+Exceptions whose message explains what is wrong are told in one line. Everything else is a fault of
+the program: it is not caught, so that its traceback says where.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable, Collection
+from pathlib import Path
+from types import TracebackType
+
+from bgremoval_mm.cli import signals
+from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.removal.text import printable
+
+__all__ = [
+    'FAILED',
+    'OK',
+    'OPENMMLAB',
+    'add_debug_argument',
+    'guarded',
+    'is_expected',
+    'print_error',
+]
+
+OK, FAILED = 0, 1
+# Who checks what it was given by these, instead of an error of its own.
+OPENMMLAB = ('mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg')
+_CHECKS = (ValueError, RuntimeError, AssertionError)
+
+
+def guarded(work: Callable[[], int], debug: bool = False, checked_by: Collection[str] = ()) -> int:
+    """Do a command's work; return its exit code.
+
+    Args:
+        work: Returns the exit code, if nothing is raised.
+        debug: Let every error through, so that its traceback is seen.
+        checked_by: See `is_expected`.
+
+    Returns:
+        That of `work`; 1 after an expected error; 130 after Ctrl-C, 143 after SIGTERM; 141 if the
+        reader of standard output has gone, as ``head`` does.
+    """
+    try:
+        code = work()
+        sys.stdout.flush()
+    except signals.Terminated:
+        return _stopped(signal.SIGTERM)
+    except KeyboardInterrupt:
+        return _stopped(signal.SIGINT)
+    except SystemExit as err:
+        if err.code == signal.SIGTERM:  # of Ray's own handler, which it puts in place of ours
+            return _stopped(signal.SIGTERM)
+        raise
+    except Exception as err:
+        if (number := signals.received()) is not None:
+            return _stopped(number)  # somebody made an error of their own of it
+        if isinstance(err, BrokenPipeError) and _stdout_is_gone():
+            return signals.exit_code(signal.SIGPIPE)
+        if debug or not is_expected(err, checked_by):
+            raise
+        print_error(err)
+        return FAILED
+    return code
+
+
+def is_expected(error: Exception, checked_by: Collection[str] = ()) -> bool:
+    """Whether the message of an error explains to a user what is wrong.
+
+    These are the package's own errors, the operating system's, a package that is not installed, and
+    a plain ValueError that the package's own code raises; one out of a library is a fault.
+
+    Args:
+        error: The error.
+        checked_by: Libraries that read what users write, such as a config: what they raise as
+            ValueError, RuntimeError or AssertionError tells what is wrong there.
+    """
+    if isinstance(error, (BgremovalError, OSError)):
+        return True
+    if isinstance(error, ImportError):
+        return not (error.name or '').startswith('bgremoval_mm')
+    raiser = _raiser(error)
+    if raiser == 'bgremoval_mm':
+        return type(error) is ValueError
+    return raiser in checked_by and isinstance(error, _CHECKS)
+
+
+def print_error(error: object) -> None:
+    """Print an error, or a sentence, as one line."""
+    print(f'error: {printable(error) or type(error).__name__}', file=sys.stderr)
+
+
+def _raiser(error: Exception) -> str:
+    """The top package of the code that raised it."""
+    trace: TracebackType | None = error.__traceback__
+    name = ''
+    while trace is not None:
+        name = trace.tb_frame.f_globals.get('__name__', '')
+        trace = trace.tb_next
+    return name.partition('.')[0]
+
+
+def _stopped(number: int) -> int:
+    signals.say(number)
+    return signals.exit_code(number)
+
+
+def _stdout_is_gone() -> bool:
+    """Whether standard output has no reader; if so, nothing more is written to it."""
+    try:
+        number = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return False
+    poll = select.poll()
+    poll.register(number, 0)
+    if not any(events & select.POLLERR for _, events in poll.poll(0)):
+        return False
+    # The interpreter writes what is left when it ends, and would complain.
+    with Path(os.devnull).open('wb') as nowhere:
+        os.dup2(nowhere.fileno(), number)
+    return True
+
+
+def add_debug_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the switch that shows where an error came from."""
+    parser.add_argument('--debug', action='store_true', help='show the traceback of any error')
