@@ -26,6 +26,7 @@ from bgremoval_mm.datasets.pipeline import (
     with_removal,
 )
 from bgremoval_mm.datasets.removed_images import LoadImageFromRemoved, RemovedImages
+from bgremoval_mm.datasets.subsets import copy_subsets_afresh
 from bgremoval_mm.datasets.transforms import RemoveBackground
 from bgremoval_mm.datasets.unwrap import ArgumentTypeError, base_datasets
 from bgremoval_mm.registry import DATASETS
@@ -34,6 +35,8 @@ from bgremoval_mm.removal.errors import ArgumentError
 __all__ = ['RembgConcatDataset', 'RembgDataset', 'RembgPipeline', 'is_image_loader', 'leaves']
 
 leaves = base_datasets
+
+copy_subsets_afresh()
 
 # What a wrapper hands on to RemoveBackground.
 _REMOVAL_ARGUMENTS = frozenset(inspect.signature(RemoveBackground).parameters)
