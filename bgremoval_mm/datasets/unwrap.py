@@ -46,7 +46,10 @@ def base_datasets(dataset: Any) -> list[Any]:
     """
     inner = children_of(dataset)
     if inner:
-        return [base for each in inner.values() for base in base_datasets(each)]
+        bases = [base for each in inner.values() for base in base_datasets(each)]
+        # Its config has one dataset, of which it makes two.
+        twice = isinstance(dataset, dict) and type_name(dataset) == 'RembgConcatDataset'
+        return bases * 2 if twice else bases
     _check_base(dataset)
     return [dataset]
 
