@@ -72,7 +72,7 @@ def build_or_copy(
     if built is dataset:
         if pipeline is not None:
             new = composed(pipeline)
-            set_pipelines(twin, new, lambda _: new)
+            set_pipelines(twin, pipeline, lambda _: new)
         if test_mode is not None:
             set_test_mode(twin, test_mode)
     return twin

@@ -230,7 +230,9 @@ class RemovalSettings:
         """
         if isinstance(dataset, dict):
             return list(_of_config(dataset, None, None))
-        return [_of_transforms(list(find_removals(base.pipeline))) for base in base_datasets(dataset)]
+        return [
+            _of_transforms(list(find_removals(base.pipeline))) for base in base_datasets(dataset)
+        ]
 
 
 _DEFAULTS = {

@@ -97,7 +97,9 @@ def mixed(codebase: str, dataset: Any) -> Any:
     """The MultiImageMixDataset of mmdet or mmseg, with nothing to mix."""
     datasets = pytest.importorskip(f'{codebase}.datasets')
     config = {'type': type(dataset), 'data_root': dataset.data_root, 'pipeline': [LOADER]}
-    return datasets.MultiImageMixDataset(config, pipeline=[{'type': 'mmcv.Resize', 'scale': (8, 8)}])
+    return datasets.MultiImageMixDataset(
+        config, pipeline=[{'type': 'mmcv.Resize', 'scale': (8, 8)}]
+    )
 
 
 WRAPPERS = {
@@ -262,7 +264,11 @@ def test_settings_of_objects(photos, masked) -> None:
     }
     both = RemovalSettings.of(RembgConcatDataset(photos, store, model='u2netp'))
     assert [each.kind for each in both] == ['none', 'masks']
-    nested = {'type': 'RandomApply', 'transforms': [RemoveBackground('u2netp', fill=7)], 'prob': 0.5}
+    nested = {
+        'type': 'RandomApply',
+        'transforms': [RemoveBackground('u2netp', fill=7)],
+        'prob': 0.5,
+    }
     photos.pipeline = type(photos.pipeline)([LOADER, nested])
     (settings,) = RemovalSettings.of(photos)
     assert settings.arguments['fill'] == 7
