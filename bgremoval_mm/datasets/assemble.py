@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
@@ -30,7 +30,7 @@ __all__ = [
     'set_test_mode',
 ]
 
-Pipeline = Compose | Sequence[dict | Callable]
+Pipeline: TypeAlias = Compose | Sequence[dict | Callable]
 
 
 def build_or_copy(

@@ -56,9 +56,8 @@ class RembgPipeline(Compose):
         removal: Removal,
         given: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(transforms)
+        super().__init__(put_removal_in(Compose(transforms).transforms, removal, given or {}))
         self.removal = removal
-        self.transforms = put_removal_in(self.transforms, removal, given or {})
         self.unreadable = 0
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any] | None:
@@ -181,10 +180,13 @@ def _find(node: Any, seen: set[int]) -> Iterator[RemoveBackground | LoadImageFro
         yield from _find(list(node.values()), seen)
     elif isinstance(node, partial):
         yield from _find([node.func, node.args, node.keywords], seen)
-    elif callable(node) and hasattr(node, '__dict__') and not isinstance(node, type):
-        if id(node) not in seen:
-            seen.add(id(node))
-            yield from _find(list(vars(node).values()), seen)
+    elif _is_transform(node) and id(node) not in seen:
+        seen.add(id(node))
+        yield from _find(list(vars(node).values()), seen)
+
+
+def _is_transform(node: Any) -> bool:
+    return callable(node) and hasattr(node, '__dict__') and not isinstance(node, type)
 
 
 def _check_agreement(

@@ -1,4 +1,4 @@
-"""What lies inside dataset wrappers: the datasets that load images, and how they remove backgrounds.
+"""What lies inside dataset wrappers: those that load images, and how they remove backgrounds.
 
 Wrappers are those of mmengine, mmpretrain, mmdet, mmsegmentation and torch, and any class that
 keeps what it wraps in an attribute, a list, a tuple or a dictionary. Nothing is passed over: what

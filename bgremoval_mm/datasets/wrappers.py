@@ -231,7 +231,7 @@ class RembgDataset(Dataset):
                     'tools/remove_background.py'
                 )
                 raise ArgumentError(msg)
-        if folder == 'image_dir':
+        if folder == 'image_dir' and root is not None:
             return RemovedImages(self._given['image_dir'], root)
         return RemoveBackground(**{**self._given, 'img_root': root})
 
@@ -258,10 +258,10 @@ class RembgConcatDataset(ConcatDataset):
     """
 
     # What says the same of both halves. The rest of what they have depends on the index.
-    _SHARED = frozenset(
-        ('METAINFO', 'ann_file', 'class_to_idx', 'data_prefix', 'data_root', 'filter_cfg')
-        + ('img_prefix', 'img_suffix', 'seg_map_suffix', 'serialize_data')
-    )
+    _SHARED = frozenset((
+        'METAINFO', 'ann_file', 'class_to_idx', 'data_prefix', 'data_root', 'filter_cfg',
+        'img_prefix', 'img_suffix', 'seg_map_suffix', 'serialize_data',
+    ))  # fmt: skip
 
     def __init__(
         self,

@@ -190,7 +190,7 @@ def test_removal_in_the_pipeline(leaf, there, given, differing: str | None, nest
 def test_new_pipeline_with_another_removal(leaf) -> None:
     """A hook's pipeline is held to the arguments too, and a refused one changes nothing."""
     removed = RembgDataset({**leaf, 'pipeline': [LOADER]}, model='u2netp', device='cpu')
-    with pytest.raises(ArgumentError, match="model='u2netp'.*there: 'u2net'"):
+    with pytest.raises(ArgumentError, match=r"model='u2netp'.*there: 'u2net'"):
         removed.pipeline = [LOADER, {'type': 'RemoveBackground'}]
     assert names_of(removed.pipeline) == ['LoadImageFromFile', 'RemoveBackground']
     assert removed.pipeline.transforms[1].model == 'u2netp'
@@ -272,7 +272,7 @@ def test_class_of_the_pipeline_is_kept(leaf) -> None:
 
 
 def test_test_mode_before_and_after_loading(leaf) -> None:
-    """Set before full_init it decides what is filtered, as on the dataset itself; it is read back."""
+    """Set before full_init it decides what is filtered, as on the dataset itself."""
     config = {**leaf, 'pipeline': [LOADER]}
     for test_mode, count in ((True, 6), (False, 3)):
         removed = RembgDataset(config, model='u2netp', lazy_init=True)
@@ -436,7 +436,7 @@ def test_type_of_no_or_several_codebases(leaf, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_removal_is_put_in_once_for_shared_objects(leaf) -> None:
-    """Built datasets inside a config are not changed, and one at two places is removed once each."""
+    """Built datasets inside a config are not changed, and one at two places is removed once."""
     plain = DATASETS.build({**leaf, 'pipeline': [LOADER]})
     config = {'type': 'ConcatDataset', 'datasets': [plain, plain]}
     removed = RembgDataset(config, model='u2netp', device='cpu')
