@@ -131,16 +131,29 @@ def _members(
     return ({(key,): value}, []) if accept(value) else ({}, [])
 
 
-def _like(value: Any) -> bool:
-    """Tell whether something is a dataset; mmengine's wrappers derive from no common class."""
+def _like(value: Any, depth: int = 4) -> bool:
+    """Tell whether something is a dataset; mmengine's wrappers derive from no common class.
+
+    Args:
+        value: Anything.
+        depth: How many wrappers of unknown classes to look through; objects may form a circle.
+    """
     if isinstance(value, Dataset):
         return True
-    if isinstance(value, dict | list | tuple):
-        return False
     kind = type(value)
-    if not (hasattr(kind, '__getitem__') and hasattr(kind, '__len__') and _attributes(value)):
+    sized = hasattr(kind, '__getitem__') and hasattr(kind, '__len__')
+    if not sized or isinstance(value, dict | list | tuple) or not _attributes(value):
         return False
-    return hasattr(kind, 'full_init') or 'pipeline' in vars(value) or bool(children_of(value))
+    if hasattr(kind, 'full_init') or 'pipeline' in vars(value):
+        return True
+    return depth > 0 and any(_like(each, depth - 1) for each in _held(value))
+
+
+def _held(value: Any) -> Iterator[Any]:
+    """What an object's attributes hold, and of each container the first thing."""
+    for each in _attributes(value).values():
+        first = next(iter(each.values()), None) if isinstance(each, dict) else each
+        yield next(iter(first), None) if isinstance(first, list | tuple) else first
 
 
 def _like_or_config(value: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mmengine.config import Config, DictAction
 
+from bgremoval_mm.datasets.pipeline import loads_images
 from bgremoval_mm.datasets.unwrap import base_datasets, base_keys, type_name
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.text import printable
@@ -39,7 +40,7 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
     for key, value in _parse(options).items():
         subset, _, rest = key.partition('_dataset.')
         if subset in _SUBSETS and rest:
-            for inner in base_keys(config[f'{subset}_dataloader'].dataset):
+            for inner in _owners(config[f'{subset}_dataloader'].dataset, rest):
                 path = f'{subset}_dataloader.dataset.{inner}.{rest}'
                 parsed[path.replace('..', '.')] = value
         else:
@@ -50,6 +51,12 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
         msg = f'the options do not fit {path}: {err}'
         raise ArgumentError(msg) from err
     return config
+
+
+def _owners(dataset: Any, option: str) -> list[str]:
+    """Keys of the configs that an option of the photos' dataset has an effect in."""
+    wins = option.partition('.')[0] == 'pipeline' and dataset.get('pipeline')
+    return [''] if wins and loads_images(dataset['pipeline']) else base_keys(dataset)
 
 
 def _parse(options: Sequence[str]) -> dict[str, Any]:

@@ -80,6 +80,14 @@ class Behind(Dataset):
         return len(self._inner)
 
 
+class Circle(Plain):
+    """A wrapper that something in it knows."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__(inner)
+        self.note = Plain(self)
+
+
 @pytest.fixture
 def photos(model, image_tree: Path) -> Photos:
     """A dataset of six photos."""
@@ -111,7 +119,7 @@ WRAPPERS = {
     'mmseg Mix': lambda d: mixed('mmseg', d),
     'torch Subset': lambda d: Subset(d, [0, 1]),
     'torch Concat': lambda d: TorchConcatDataset([d, Subset(d, [1])]),
-    'a class under another name': Plain,
+    'a class under another name': lambda d: Plain(Plain(d)),
     'a class behind a property': Behind,
 }
 
@@ -194,6 +202,7 @@ class Pasting(Photos):
         (lambda d: Subset([1, 2], [0]), 'Subset has no pipeline'),
         (lambda d: Plain(Subset([1, 2], [0])), 'Subset has no pipeline'),
         (lambda d: Plain([3]), 'Plain has no pipeline'),
+        (lambda d: Circle([3]), 'Circle has no pipeline'),
         (
             lambda d: Pasting(d, data_root=d.data_root, pipeline=[LOADER]),
             r'Pasting wraps a dataset \(in `others`\) and has a pipeline of its own that loads',
