@@ -298,17 +298,18 @@ def _use_tta(cfg: Config) -> None:
 
 
 def _pipeline_owners(dataset: ConfigDict) -> Iterator[ConfigDict]:
-    """On the way to each base dataset, the outermost config whose pipeline loads images."""
+    """On the way to each base dataset, the outermost config with a pipeline for single images."""
     # Here, since `--help` must not wait for torch.
     from bgremoval_mm.datasets.pipeline import loads_images
     from bgremoval_mm.datasets.unwrap import children_of
 
-    if dataset.get('pipeline') and loads_images(dataset.pipeline):
+    inner = children_of(dataset).values()
+    if dataset.get('pipeline') and (not inner or loads_images(dataset.pipeline)):
         yield dataset
         return
-    for inner in children_of(dataset).values():
-        if isinstance(inner, dict):
-            yield from _pipeline_owners(inner)
+    for each in inner:
+        if isinstance(each, dict):
+            yield from _pipeline_owners(each)
 
 
 def _flip_pipeline(pipeline: list[Any]) -> list[Any]:
