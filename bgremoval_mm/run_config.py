@@ -16,6 +16,8 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
 
+from bgremoval_mm.removal.errors import ArgumentError
+
 __all__ = ['add_common_arguments', 'read_config', 'test_config', 'train_config']
 
 _ACCELERATORS = ('cuda', 'npu', 'mlu', 'musa')  # what mmengine's AmpOptimWrapper accepts
@@ -69,7 +71,7 @@ def train_config(args: argparse.Namespace) -> Config:
             'auto_scale_lr = dict(base_batch_size=...) in the config, or '
             '--cfg-options auto_scale_lr.base_batch_size=...'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     return cfg
 
 
@@ -90,7 +92,7 @@ def test_config(args: argparse.Namespace) -> Config:
     """
     if args.out is not None and Path(args.out).suffix not in ('.json', '.pkl', '.pickle'):
         msg = f'--out must end in .json (metrics) or .pkl (predictions), but got {args.out}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     cfg = _start(args)
     cfg.load_from = _checkpoint(args.checkpoint, 'checkpoint')
     if args.show or args.show_dir:
@@ -136,7 +138,7 @@ def _merge(cfg: Config, options: Mapping[str, Any] | None) -> None:
             cfg.merge_from_dict(dict(options))
         except (KeyError, TypeError, IndexError) as err:
             msg = f'--cfg-options do not fit the config: {err}'
-            raise ValueError(msg) from err
+            raise ArgumentError(msg) from err
 
 
 def _start(args: argparse.Namespace) -> Config:
@@ -226,10 +228,10 @@ def _use_amp(cfg: Config) -> None:
     name = kind.rsplit('.', 1)[-1] if isinstance(kind, str) else kind.__name__
     if name not in ('OptimWrapper', 'AmpOptimWrapper'):
         msg = f'--amp needs optim_wrapper.type to be OptimWrapper, but the config has {name}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     if not _has_accelerator():
         msg = f'--amp needs an accelerator ({", ".join(_ACCELERATORS)}), but torch finds none'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     wrapper.type = 'AmpOptimWrapper'
     wrapper.setdefault('loss_scale', 'dynamic')
     cfg.optim_wrapper = wrapper
@@ -255,7 +257,7 @@ def _show(cfg: Config, args: argparse.Namespace) -> None:
             "VisualizationHook, mmdet's DetVisualizationHook or mmseg's SegVisualizationHook, "
             f'but the config has {kind or "none"}'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     hook.interval = 1
     hook.wait_time = args.wait_time
     if args.show:
@@ -279,27 +281,35 @@ def _use_tta(cfg: Config) -> None:
     A classification config without them gets a horizontal flip, as in mmpretrain's tool. Detection
     and segmentation have no default that is right for every model (mmdet's loses the masks).
     """
-    datasets = list(_datasets(cfg.test_dataloader.dataset))
-    owner = next((each for each in datasets if each.get('pipeline')), None)
-    if owner is None:
+    owners = list(_pipeline_owners(cfg.test_dataloader.dataset))
+    if not owners:
         msg = '--tta needs a pipeline in test_dataloader.dataset, but there is none'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     if cfg.get('default_scope') == 'mmpretrain':
         cfg.setdefault('tta_model', ConfigDict(type='AverageClsScoreTTA'))
-        cfg.setdefault('tta_pipeline', _flip_pipeline(owner.pipeline))
+        cfg.setdefault('tta_pipeline', _flip_pipeline(owners[0].pipeline))
     missing = [name for name in ('tta_model', 'tta_pipeline') if not cfg.get(name)]
     if missing:
         msg = f'--tta needs {" and ".join(missing)} in the config'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
-    owner.pipeline = cfg.tta_pipeline
+    for owner in owners:
+        owner.pipeline = cfg.tta_pipeline
 
 
-def _datasets(dataset: ConfigDict) -> Iterator[ConfigDict]:
-    """A data set's config and those that it wraps, outermost first."""
-    yield dataset
-    if isinstance(dataset.get('dataset'), dict):
-        yield from _datasets(dataset.dataset)
+def _pipeline_owners(dataset: ConfigDict) -> Iterator[ConfigDict]:
+    """On the way to each base dataset, the outermost config with a pipeline for single images."""
+    # Here, since `--help` must not wait for torch.
+    from bgremoval_mm.datasets.pipeline import loads_images
+    from bgremoval_mm.datasets.unwrap import children_of
+
+    inner = children_of(dataset).values()
+    if dataset.get('pipeline') and (not inner or loads_images(dataset.pipeline)):
+        yield dataset
+        return
+    for each in inner:
+        if isinstance(each, dict):
+            yield from _pipeline_owners(each)
 
 
 def _flip_pipeline(pipeline: list[Any]) -> list[Any]:

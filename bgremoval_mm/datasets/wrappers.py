@@ -1,184 +1,80 @@
-"""Data sets with their background removed, whatever data set it is."""
+"""Datasets with their background removed, whatever dataset it is."""
 
 from __future__ import annotations
 
 import copy
 import inspect
-import logging
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
-from mmengine.dataset import Compose
-from mmengine.logging import print_log
+import numpy as np
+from mmengine.dataset import ConcatDataset
 from torch.utils.data import Dataset
 
+from bgremoval_mm.datasets.assemble import (
+    Pipeline,
+    attribute_of,
+    build_or_copy,
+    composed,
+    full_init,
+    set_pipelines,
+    set_test_mode,
+)
+from bgremoval_mm.datasets.pipeline import (
+    RembgPipeline,
+    find_removals,
+    is_image_loader,
+    with_removal,
+)
 from bgremoval_mm.datasets.removed_images import LoadImageFromRemoved, RemovedImages
+from bgremoval_mm.datasets.subsets import copy_subsets_afresh
 from bgremoval_mm.datasets.transforms import RemoveBackground
+from bgremoval_mm.datasets.unwrap import ArgumentTypeError, base_datasets
 from bgremoval_mm.registry import DATASETS
+from bgremoval_mm.removal.errors import ArgumentError
+
+__all__ = ['RembgConcatDataset', 'RembgDataset', 'RembgPipeline', 'is_image_loader', 'leaves']
+
+leaves = base_datasets
+
+copy_subsets_afresh()
 
 # What a wrapper hands on to RemoveBackground.
 _REMOVAL_ARGUMENTS = frozenset(inspect.signature(RemoveBackground).parameters)
 
 
-class RembgPipeline(Compose):
-    """A pipeline that removes the background right after loading the image.
-
-    An image that cannot be read makes a loader with ``ignore_empty=True`` return None, and
-    then the data set silently takes another sample. Here the path is logged and counted.
-
-    Args:
-        transforms: Transforms or their configs, the image loader among them.
-        removal: The RemoveBackground to put behind the loader, unless one is there; or the
-            RemovedImages that the loader is to load instead.
-
-    Raises:
-        ValueError: If there is no image loader among the transforms.
-    """
-
-    def __init__(
-        self, transforms: Sequence[dict | Callable], removal: RemoveBackground | RemovedImages
-    ) -> None:
-        super().__init__(transforms)
-        loaders = [i for i, t in enumerate(self.transforms) if is_image_loader(t)]
-        if not loaders:
-            names = [type(t).__name__ for t in self.transforms]
-            msg = (
-                'the pipeline must hold an image loader (a transform whose name begins with '
-                f'LoadImage), behind which the background is removed, but got {names}'
-            )
-            raise ValueError(msg)
-        self.removal = removal
-        removing = any(isinstance(t, RemoveBackground) for t in self.transforms)
-        if isinstance(removal, RemovedImages):
-            if removing:
-                msg = (
-                    'the pipeline must hold no RemoveBackground where `image_dir` is given: the '
-                    'background is removed already'
-                )
-                raise ValueError(msg)
-            loader = self.transforms[loaders[-1]]
-            if isinstance(loader, LoadImageFromRemoved):
-                loader = loader.loader
-            self.transforms[loaders[-1]] = LoadImageFromRemoved(loader, removal)
-        elif not removing:
-            self.transforms.insert(loaders[-1] + 1, removal)
-        self.unreadable = 0
-
-    def __call__(self, data: dict[str, Any]) -> dict[str, Any] | None:
-        """Apply the transforms; None if one of them gave the sample up."""
-        path = data.get('img_path')
-        results: dict[str, Any] | None = data
-        for transform in self.transforms:
-            try:
-                results = transform(results)
-            except Exception as err:
-                # Not every loader names the file in its error.
-                err.add_note(f'while {type(transform).__name__} was at work on {path}')
-                raise
-            if results is None:
-                if is_image_loader(transform):
-                    self._report(path)
-                return None
-        return results
-
-    def _report(self, path: str | None) -> None:
-        self.unreadable += 1
-        print_log(
-            f'{path} cannot be read; the data set puts another sample in its place '
-            f'({self.unreadable} so far in this process)',
-            'current',
-            logging.WARNING,
-        )
-
-
-class _Wrapper(Dataset, ABC):
-    """What samplers, loops, hooks and tools call on a data set, handed to the wrapped one.
-
-    No BaseDataset, on purpose: its class says that a wrapper should not be one, because
-    ``get_subset`` would then mean two things.
-    """
-
-    dataset: Any
-    _fully_initialized = False
-
-    @abstractmethod
-    def _locate(self, idx: int) -> tuple[Any, int]:
-        """The wrapped data set that a sample comes from, and its index there."""
-
-    @property
-    def metainfo(self) -> dict:
-        """A copy of the wrapped data set's meta information, always up to date."""
-        return copy.deepcopy(self.dataset.metainfo)
-
-    @property
-    def test_mode(self) -> bool:
-        """Whether the wrapped data set is in test mode."""
-        return bool(getattr(self.dataset, 'test_mode', False))
-
-    @property
-    def CLASSES(self) -> tuple[str, ...] | None:  # noqa: N802
-        """Names of the classes, as mmpretrain's data sets give them."""
-        return self.metainfo.get('classes')
-
-    def full_init(self) -> None:
-        """Load the annotations, if that was put off."""
-        if not self._fully_initialized:
-            self.dataset.full_init()
-            self._fully_initialized = True
-
-    def get_data_info(self, idx: int) -> dict:
-        """Annotation of a sample."""
-        self.full_init()
-        dataset, inner = self._locate(idx)
-        return dataset.get_data_info(inner)
-
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Categories of a sample."""
-        self.full_init()
-        dataset, inner = self._locate(idx)
-        return dataset.get_cat_ids(inner)
-
-    def __getitem__(self, idx: int) -> Any:
-        """A sample, through the pipeline. Retries are the wrapped data set's own."""
-        self.full_init()
-        dataset, inner = self._locate(idx)
-        return dataset[inner]
-
-    def get_subset_(self, indices: Any) -> NoReturn:
-        """Not supported, as for mmengine's wrappers."""
-        msg = f'{type(self).__name__} has no subsets; take the subset of the wrapped data set'
-        raise NotImplementedError(msg)
-
-    def get_subset(self, indices: Any) -> NoReturn:
-        """Not supported, as for mmengine's wrappers."""
-        self.get_subset_(indices)
-
-
 @DATASETS.register_module(force=True)
-class RembgDataset(_Wrapper):
-    """Any data set of mmpretrain, mmdet, mmsegmentation or mmengine, background removed.
+class RembgDataset(Dataset):
+    """Any dataset of mmpretrain, mmdet, mmsegmentation or mmengine, background removed.
 
-    Puts a RemoveBackground behind the image loader of the wrapped data set's pipeline;
-    everything else is the wrapped data set's own: annotations, filtering, retries, test
-    mode. Wrappers (ConcatDataset, RepeatDataset, ClassBalancedDataset...) may stand inside
-    as well as outside.
+    Puts a RemoveBackground behind the image loader of the wrapped dataset's pipeline;
+    everything else is the wrapped dataset's own: annotations, filtering, retries, test mode,
+    subsets. Whatever public attribute or method samplers, hooks and tools look for is looked up
+    there, and set there. Wrappers (ConcatDataset, RepeatDataset, ClassBalancedDataset,
+    KFoldDataset, MultiImageMixDataset...) may stand inside as well as outside.
+
+    It is no BaseDataset, on purpose: mmengine's BaseDataset says that a wrapper should not be one.
 
     Args:
-        dataset: Config of the data set, or the data set itself, which is not changed.
+        dataset: Config of the dataset, or the dataset itself, which is not changed. Where no
+            default scope is set, a `type` without scope is looked for in the codebases.
         mask_dir: Root of a MaskStore: the DST of ``tools/remove_background.py``.
         image_dir: Instead, the DST of a run with ``--output rgb``: the removed images are loaded
             from there, at the speed of the originals. What RemoveBackground takes was fixed then.
-        pipeline: Pipeline in place of the wrapped data set's. Give it here in configs, so
-            that tools which look for ``test_dataloader.dataset.pipeline`` find it.
-        img_root: The SRC of ``tools/remove_background.py``. Default: the wrapped data set's
+        pipeline: Pipeline in place of those of the datasets that load the images, however deep
+            they lie. Give it here in configs, so that tools which look for
+            ``test_dataloader.dataset.pipeline`` find it. Around a MultiImageMixDataset, one
+            without an image loader takes the place of its pipeline for mixed images.
+        img_root: The SRC of ``tools/remove_background.py``. Default: the wrapped dataset's
             `data_root`.
         lazy_init: Put off loading the annotations.
+        test_mode: What the wrapped dataset takes by that name; None: as it has it.
         **removal: What RemoveBackground takes: model, fill, threshold, prob, on_missing...
 
     Raises:
-        TypeError: If `dataset` is no data set, or an argument is unknown.
-        ValueError: If the pipeline holds no image loader, or `img_root` is needed.
+        TypeError: If `dataset` is no dataset, wraps one that cannot be found, or an argument is
+            unknown.
+        ValueError: If the pipeline holds no image loader, or a RemoveBackground that differs from
+            the arguments, or `img_root` is needed.
 
     Examples:
         >>> train_dataloader = dict(
@@ -189,14 +85,18 @@ class RembgDataset(_Wrapper):
         ...         pipeline=train_pipeline))
     """
 
+    dataset: Any
+    _fully_initialized = False
+
     def __init__(
         self,
         dataset: dict | Dataset,
         mask_dir: str | None = None,
-        pipeline: Sequence[dict | Callable] | None = None,
+        pipeline: Pipeline | None = None,
         img_root: str | None = None,
         lazy_init: bool = False,
         image_dir: str | None = None,
+        test_mode: bool | None = None,
         **removal: Any,
     ) -> None:
         unknown = sorted(set(removal) - _REMOVAL_ARGUMENTS)
@@ -205,193 +105,281 @@ class RembgDataset(_Wrapper):
                 f'{type(self).__name__} got unknown arguments {unknown}; besides its own it '
                 f'takes those of RemoveBackground: {", ".join(sorted(_REMOVAL_ARGUMENTS))}'
             )
-            raise TypeError(msg)
+            raise ArgumentTypeError(msg)
         if image_dir is not None and (removal or mask_dir is not None):
             given = sorted([*removal, *(['mask_dir'] if mask_dir is not None else [])])
             msg = f'with `image_dir`, whose images are removed already, `{given[0]}` has no effect'
-            raise ValueError(msg)
-        self.dataset = _build(dataset, pipeline, lazy_init)
-        self._removal = dict(removal, mask_dir=mask_dir)
-        self._image_dir = image_dir
-        for leaf in leaves(self.dataset):
-            leaf.pipeline = self._with_removal(leaf, leaf.pipeline, img_root)
+            raise ArgumentError(msg)
+        self.dataset = build_or_copy(dataset, pipeline, lazy_init, test_mode)
+        folders = {'mask_dir': mask_dir, 'image_dir': image_dir, 'img_root': img_root}
+        self._given = removal | {key: each for key, each in folders.items() if each is not None}
+        bases = base_datasets(self.dataset)
+        # A removal that is in a pipeline already is the one for later pipelines as well.
+        self._removals = [_present(base) or self._removal_of(base) for base in bases]
+        pipelines = [
+            with_removal(base.pipeline, removal, self._given)
+            for base, removal in zip(bases, self._removals, strict=True)
+        ]
+        for base, each in zip(bases, pipelines, strict=True):
+            base.pipeline = each
         if not lazy_init:
             self.full_init()
 
     @property
-    def pipeline(self) -> RembgPipeline:
+    def pipeline(self) -> Any:
         """The pipeline, background removal included. A new one gets it put in."""
-        return next(leaves(self.dataset)).pipeline
+        return base_datasets(self.dataset)[0].pipeline
 
     @pipeline.setter
-    def pipeline(self, pipeline: Compose | Sequence[dict | Callable]) -> None:
-        for leaf in leaves(self.dataset):
-            leaf.pipeline = RembgPipeline(_transforms(pipeline), leaf.pipeline.removal)
+    def pipeline(self, pipeline: Pipeline) -> None:
+        bases = base_datasets(self.dataset)
+        removals = {id(base): each for base, each in zip(bases, self._removals, strict=True)}
+        set_pipelines(
+            self.dataset,
+            pipeline,
+            lambda base: with_removal(pipeline, removals[id(base)], self._given),
+        )
 
-    def get_gt_labels(self) -> Any:
-        """Labels of all samples, as mmpretrain's data sets give them."""
+    @property
+    def metainfo(self) -> Any:
+        """A copy of the wrapped dataset's meta information, always up to date."""
+        return copy.deepcopy(self._metainfo)
+
+    @property
+    def _metainfo(self) -> Any:
+        return attribute_of(self.dataset, '_metainfo')
+
+    @_metainfo.setter
+    def _metainfo(self, metainfo: Any) -> None:
+        self.dataset._metainfo = metainfo
+
+    @property
+    def test_mode(self) -> bool:
+        """Whether the wrapped dataset is in test mode.
+
+        As mmengine has it: before ``full_init`` a new value also decides what is filtered, after
+        it only what happens when an image cannot be read.
+        """
+        return bool(attribute_of(self.dataset, 'test_mode', False))
+
+    @test_mode.setter
+    def test_mode(self, test_mode: bool) -> None:
+        set_test_mode(self.dataset, test_mode)
+
+    @property
+    def CLASSES(self) -> tuple[str, ...] | None:  # noqa: N802
+        """Names of the classes, as mmpretrain's datasets give them."""
+        metainfo = self.metainfo
+        # mmdet's ConcatDataset of datasets that differ has a list of them.
+        return (metainfo[0] if isinstance(metainfo, list) else metainfo).get('classes')
+
+    def full_init(self) -> None:
+        """Load the annotations, if that was put off."""
+        if not self._fully_initialized:
+            full_init(self.dataset)
+            self._fully_initialized = True
+
+    def get_subset(self, indices: Any) -> RembgDataset:
+        """Return a part of it, as the wrapped dataset does; mmengine's wrappers refuse."""
         self.full_init()
-        return self.dataset.get_gt_labels()
+        twin = copy.copy(self)
+        twin.dataset = self.dataset.get_subset(indices)
+        return twin
+
+    def get_subset_(self, indices: Any) -> None:
+        """Keep a part of it, as the wrapped dataset does; the one that was given is not changed."""
+        self.full_init()
+        self.dataset.get_subset_(indices)
 
     def __len__(self) -> int:
         self.full_init()
         return len(self.dataset)
 
-    def _locate(self, idx: int) -> tuple[Any, int]:
-        return self.dataset, idx
+    def __getitem__(self, idx: int) -> Any:
+        """A sample, through the pipeline. Retries are the wrapped dataset's own."""
+        self.full_init()
+        return self.dataset[idx]
 
-    def _with_removal(self, leaf: Any, pipeline: Compose, img_root: str | None) -> RembgPipeline:
-        root = img_root
-        folder = 'mask_dir' if self._image_dir is None else 'image_dir'
-        if (self._image_dir or self._removal['mask_dir']) is not None and root is None:
-            root = getattr(leaf, 'data_root', None) or None
+    def __getattr__(self, name: str) -> Any:
+        # While it is copied or unpickled there is no dataset yet.
+        if name.startswith('_') or 'dataset' not in vars(self):
+            msg = f'{type(self).__name__!r} object has no attribute {name!r}'
+            raise AttributeError(msg)
+        return getattr(self.dataset, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # What is read there must be set there, or it would have no effect.
+        own = name.startswith('_') or name in vars(self) or hasattr(type(self), name)
+        if not own and hasattr(vars(self).get('dataset'), name):
+            setattr(self.dataset, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}({self.dataset!r}, {self._given})'
+
+    def _removal_of(self, base: Any) -> RemoveBackground | RemovedImages:
+        """The removal for a base dataset, which says where its images lie."""
+        root = self._given.get('img_root')
+        folder = next((key for key in ('mask_dir', 'image_dir') if key in self._given), None)
+        if folder is not None and root is None:
+            root = getattr(base, 'data_root', None) or None
             if root is None:
                 msg = (
-                    f'`img_root` must be given with `{folder}`, because the {type(leaf).__name__} '
+                    f'`img_root` must be given with `{folder}`, because the {type(base).__name__} '
                     'has no `data_root`: the folder of images that was SRC of '
                     'tools/remove_background.py'
                 )
-                raise ValueError(msg)
-        if self._image_dir is not None and root is not None:
-            return RembgPipeline(_transforms(pipeline), RemovedImages(self._image_dir, root))
-        return RembgPipeline(
-            _transforms(pipeline), RemoveBackground(img_root=root, **self._removal)
-        )
-
-    def __repr__(self) -> str:
-        removal = self._removal if self._image_dir is None else f'image_dir={self._image_dir!r}'
-        return f'{type(self).__name__}({self.dataset!r}, {removal})'
+                raise ArgumentError(msg)
+        if folder == 'image_dir' and root is not None:
+            return RemovedImages(self._given['image_dir'], root)
+        return RemoveBackground(**{**self._given, 'img_root': root})
 
 
 @DATASETS.register_module(force=True)
-class RembgConcatDataset(_Wrapper):
+class RembgConcatDataset(ConcatDataset):
     """The originals, followed by the same images with their background removed.
 
-    Sample ``i`` and sample ``i + n`` of ``2 n`` are the same photograph.
+    Sample ``i`` and sample ``i + n`` of ``2 n`` are the same photograph. It is a ConcatDataset of
+    two, for samplers that tell sources apart.
 
     Args:
-        dataset: Config of the data set, or the data set itself, which is not changed.
+        dataset: Config of the dataset, or the dataset itself, which is not changed.
         mask_dir: See RembgDataset.
         pipeline: See RembgDataset.
         img_root: See RembgDataset.
         lazy_init: See RembgDataset.
+        test_mode: See RembgDataset.
         **removal: See RembgDataset.
+
+    Raises:
+        TypeError, ValueError: See RembgDataset; also if the pipeline of the originals removes
+            their background.
     """
+
+    # What says the same of both halves. The rest of what they have depends on the index.
+    _SHARED = frozenset((
+        'METAINFO', 'ann_file', 'class_to_idx', 'data_prefix', 'data_root', 'filter_cfg',
+        'img_prefix', 'img_suffix', 'seg_map_suffix', 'serialize_data',
+    ))  # fmt: skip
 
     def __init__(
         self,
         dataset: dict | Dataset,
         mask_dir: str | None = None,
-        pipeline: Sequence[dict | Callable] | None = None,
+        pipeline: Pipeline | None = None,
         img_root: str | None = None,
         lazy_init: bool = False,
+        test_mode: bool | None = None,
         **removal: Any,
     ) -> None:
-        self.dataset = _build(dataset, pipeline, lazy_init)
+        original = build_or_copy(dataset, pipeline, lazy_init, test_mode)
+        for base in base_datasets(original):
+            _check_original(base.pipeline)
         # A copy shares the annotations once they are loaded; only its pipeline is new.
         if not lazy_init:
-            self.dataset.full_init()
-        self.removed = RembgDataset(
-            self.dataset, mask_dir, None, img_root, lazy_init=lazy_init, **removal
-        )
-        self._fully_initialized = not lazy_init
+            full_init(original)
+        removed = RembgDataset(original, mask_dir, None, img_root, lazy_init=lazy_init, **removal)
+        self.datasets = [original, removed]
+        self.ignore_keys: list[str] = []
+        self._fully_initialized = False
+        if not lazy_init:
+            self.full_init()
 
     @property
-    def datasets(self) -> list[Any]:
-        """The originals and their removed twins."""
-        return [self.dataset, self.removed]
+    def dataset(self) -> Any:
+        """The originals."""
+        return self.datasets[0]
 
     @property
-    def pipeline(self) -> Compose:
+    def removed(self) -> RembgDataset:
+        """Their removed twins."""
+        return self.datasets[1]
+
+    @property
+    def pipeline(self) -> Any:
         """The pipeline of the originals. A new one is set for both halves."""
-        return next(leaves(self.dataset)).pipeline
+        return base_datasets(self.dataset)[0].pipeline
 
     @pipeline.setter
-    def pipeline(self, pipeline: Compose | Sequence[dict | Callable]) -> None:
-        for leaf in leaves(self.dataset):
-            leaf.pipeline = Compose(_transforms(pipeline))
+    def pipeline(self, pipeline: Pipeline) -> None:
+        pipeline = composed(pipeline)
+        _check_original(pipeline)
         self.removed.pipeline = pipeline
+        set_pipelines(self.dataset, pipeline, lambda _: pipeline)
 
-    def full_init(self) -> None:
-        """Load the annotations, if that was put off."""
-        super().full_init()
-        self.removed.full_init()
+    @property
+    def _metainfo(self) -> Any:
+        return self.removed._metainfo
 
-    def get_gt_labels(self) -> Any:
-        """Labels of all samples, as mmpretrain's data sets give them."""
-        import numpy as np
+    @property
+    def test_mode(self) -> bool:
+        """See RembgDataset; of both halves."""
+        return self.removed.test_mode
 
+    @test_mode.setter
+    def test_mode(self, test_mode: bool) -> None:
+        set_test_mode(self.dataset, test_mode)
+        self.removed.test_mode = test_mode
+
+    @property
+    def CLASSES(self) -> tuple[str, ...] | None:  # noqa: N802
+        """Names of the classes, as mmpretrain's datasets give them."""
+        return self.removed.CLASSES
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Categories of a sample."""
+        half, inner = self._get_ori_dataset_idx(idx)
+        return self.datasets[half].get_cat_ids(inner)
+
+    def get_gt_labels(self) -> np.ndarray:
+        """Labels of all samples, as mmpretrain's datasets give them."""
         self.full_init()
         return np.concatenate([each.get_gt_labels() for each in self.datasets])
 
+    def prepare_data(self, idx: int) -> Any:
+        """A sample, through the pipeline, without another one in its place if it fails."""
+        half, inner = self._get_ori_dataset_idx(idx)
+        return self.datasets[half].prepare_data(inner)
+
+    def _get_ori_dataset_idx(self, idx: int) -> tuple[int, int]:
+        self.full_init()
+        total = len(self)
+        if not -total <= idx < total:
+            msg = f'`idx` must be from 0 to {total - 1}, but got {idx}'
+            raise IndexError(msg)
+        return divmod(idx % total, total // 2)
+
+    def __getitem__(self, idx: int) -> Any:
+        half, inner = self._get_ori_dataset_idx(idx)
+        return self.datasets[half][inner]
+
     def __len__(self) -> int:
         self.full_init()
-        return 2 * len(self.dataset)
+        return self.cumulative_sizes[-1]
 
-    def _locate(self, idx: int) -> tuple[Any, int]:
-        count = len(self.dataset)
-        if not -2 * count <= idx < 2 * count:
-            msg = f'`idx` must be from 0 to {2 * count - 1}, but got {idx}'
-            raise IndexError(msg)
-        half, inner = divmod(idx % (2 * count), count)
-        return self.datasets[half], inner
+    def __getattr__(self, name: str) -> Any:
+        if 'datasets' in vars(self):
+            if name == 'cumulative_sizes' and not self._fully_initialized:
+                self.full_init()
+                return self.cumulative_sizes
+            if name in self._SHARED:
+                return getattr(self.dataset, name)
+        msg = f'{type(self).__name__!r} object has no attribute {name!r}'
+        raise AttributeError(msg)
 
 
-def _build(
-    dataset: dict | Dataset, pipeline: Sequence[dict | Callable] | None, lazy_init: bool
-) -> Any:
-    """The data set of a config, or a copy of a data set, with that pipeline."""
-    if isinstance(dataset, dict):
-        config = dict(dataset)
-        if pipeline is not None:
-            config['pipeline'] = pipeline
-        if lazy_init:
-            config['lazy_init'] = True
-        built = DATASETS.build(config)
-    elif isinstance(dataset, Dataset) and hasattr(dataset, 'full_init'):
-        built = _copy_down_to_leaves(dataset)
-        if pipeline is not None:
-            for leaf in leaves(built):
-                leaf.pipeline = Compose(pipeline)
-    else:
+def _present(base: Any) -> RemoveBackground | RemovedImages | None:
+    """The removal that a dataset's pipeline has already."""
+    removal = next(find_removals(base.pipeline), None)
+    return removal.images if isinstance(removal, LoadImageFromRemoved) else removal
+
+
+def _check_original(pipeline: Any) -> None:
+    removal = next(find_removals(pipeline), None)
+    if removal is not None:
         msg = (
-            '`dataset` must be a config or a data set of mmengine (with full_init), but got '
-            f'{type(dataset).__name__}'
+            f'the pipeline of a RembgConcatDataset must hold no {type(removal).__name__}: it is '
+            'that of the originals, and the background is removed from their twins'
         )
-        raise TypeError(msg)
-    return built
-
-
-def _copy_down_to_leaves(dataset: Any) -> Any:
-    """A data set whose pipelines can be changed without changing the given one's."""
-    twin = copy.copy(dataset)
-    inner = _wrapped(dataset)
-    if hasattr(twin, 'datasets') and inner:
-        twin.datasets = [_copy_down_to_leaves(each) for each in inner]
-    elif inner:
-        twin.dataset = _copy_down_to_leaves(inner[0])
-    return twin
-
-
-def leaves(dataset: Any) -> Iterator[Any]:
-    """The data sets at the bottom of wrappers: those that load images."""
-    inner = _wrapped(dataset)
-    if not inner:
-        yield dataset
-    for each in inner:
-        yield from leaves(each)
-
-
-def _wrapped(dataset: Any) -> list[Dataset]:
-    """What a wrapper wraps, in the attributes that OpenMMLab's and torch's wrappers use."""
-    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    return [each for each in inner if isinstance(each, Dataset)]
-
-
-def _transforms(pipeline: Compose | Sequence[dict | Callable]) -> Sequence[dict | Callable]:
-    return pipeline.transforms if isinstance(pipeline, Compose) else pipeline
-
-
-def is_image_loader(transform: Any) -> bool:
-    """Whether a transform loads the image: its name begins with LoadImage."""
-    return type(transform).__name__.startswith('LoadImage')
+        raise ArgumentError(msg)

@@ -11,9 +11,12 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from bgremoval_mm.datasets.unwrap import RemovalSettings, base_datasets, type_name
 from bgremoval_mm.registry import DATASETS
 from bgremoval_mm.removal import BackgroundRemover, MaskStore
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.paths import path_below
+from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports.annotation_loss import AnnotatedImage
 
 __all__ = ['KNOWN', 'AnnotatedImages', 'of_config', 'of_name']
@@ -86,38 +89,53 @@ def of_config(
         ValueError: If the config has no such data set, or no masks and none are given.
     """
     config = Config.fromfile(path)
-    datasets, roots = [], set()
+    datasets: list[dict[str, Any]] = []
+    roots: set[str] = set()
+    removals: list[dict[str, Any]] = []
     for subset in subsets:
         node = (config.get(f'{subset}_dataloader') or {}).get('dataset')
         if node is None:
             continue
-        while 'dataset' in node:
-            mask_dir = mask_dir or node.get('mask_dir')
-            model = model or node.get('model')
-            precision = precision or node.get('precision')
-            roots |= {node.img_root} if node.get('img_root') else set()
-            node = node.dataset
-        if 'data_root' not in node:
-            msg = (
-                f'the data set of {subset}_dataloader in {path} must be one data set of mmdet or '
-                f'mmseg with a `data_root`, but is a {node.get("type")}'
-            )
-            raise ValueError(msg)
-        datasets.append({k: v for k, v in node.items() if k not in ('pipeline', 'filter_cfg')})
-        roots |= set() if roots else {node.data_root}
+        for base, removal in zip(base_datasets(node), RemovalSettings.of(node), strict=True):
+            if not isinstance(base, dict) or not base.get('data_root'):
+                msg = (
+                    f'the datasets of {subset}_dataloader in {path} must be datasets of mmdet or '
+                    f'mmseg with a `data_root`, but one is a {type_name(base)}'
+                )
+                raise ArgumentError(msg)
+            settings = {k: v for k, v in base.items() if k not in ('pipeline', 'filter_cfg')}
+            if settings not in datasets:
+                datasets.append(settings)
+            own = removal.arguments
+            roots.add(own.get('img_root') or base['data_root'])
+            if removal.kind == 'masks':
+                removals.append(own)
     if not datasets:
-        msg = f'{path} has no data set in its loaders ({", ".join(subsets)})'
-        raise ValueError(msg)
+        msg = f'{path} has no dataset in its loaders ({", ".join(subsets)})'
+        raise ArgumentError(msg)
+    mask_dir = mask_dir or _same(path, 'mask_dir', removals)
+    model = model or _same(path, 'model', removals)
     if mask_dir is None:
         msg = f'{path} names no masks, as a config of the removed arm does: give --mask-dir'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     if len(roots) > 1:
-        msg = f'the data sets of {path} lie in several folders ({", ".join(sorted(roots))})'
-        raise ValueError(msg)
+        msg = f'the datasets of {path} lie in several folders ({", ".join(sorted(roots))})'
+        raise ArgumentError(msg)
     # A remover knows what 'auto' is here.
-    remover = BackgroundRemover(model or 'u2net', precision=precision or 'fp32')
+    precision = precision or _same(path, 'precision', removals) or 'fp32'
+    remover = BackgroundRemover(model or 'u2net', precision=precision)
     store = MaskStore(mask_dir, remover.spec, remover.precision)
     return _collect(datasets, store, roots.pop(), config.get('default_scope', 'mmdet'))
+
+
+def _same(path: str, name: str, removals: list[dict[str, Any]]) -> Any:
+    """Return an argument that is the same wherever the config removes backgrounds."""
+    values = {each[name] for each in removals}
+    if len(values) > 1:
+        found = ', '.join(sorted(map(repr, values)))
+        msg = f'the datasets of {path} must have one `{name}`, but have {printable(found)}'
+        raise ArgumentError(msg)
+    return values.pop() if values else None
 
 
 def _collect(

@@ -16,7 +16,7 @@ from mmengine.logging import MessageHub
 from mmengine.registry import DATASETS, FUNCTIONS, MODELS
 
 from bgremoval_mm.datasets import RembgConcatDataset, RemoveBackground
-from bgremoval_mm.datasets.wrappers import leaves
+from bgremoval_mm.datasets.unwrap import base_datasets
 from bgremoval_mm.reports.browse import denormalise, label_of, seeded
 
 __all__ = [
@@ -74,8 +74,9 @@ class NetworkInput:
         self.dataset = build_part(f'{subset}_dataloader.dataset', dataset)
         if hasattr(self.dataset, 'full_init'):
             self.dataset.full_init()
-        for leaf in leaves(self.dataset):
-            transforms = getattr(getattr(leaf, 'pipeline', None), 'transforms', [])
+        bases = build_part(f'{subset}_dataloader.dataset', partial(base_datasets, self.dataset))
+        for base in bases:
+            transforms = base.pipeline.transforms
             for i, transform in enumerate(transforms):
                 if isinstance(transform, RemoveBackground):
                     transforms[i] = partial(_undisturbed, transform)

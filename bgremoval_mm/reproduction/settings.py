@@ -9,6 +9,10 @@ from typing import Any
 
 from mmengine.config import Config, DictAction
 
+from bgremoval_mm.datasets.pipeline import loads_images
+from bgremoval_mm.datasets.unwrap import base_datasets, base_keys, type_name
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reproduction.runs import Run
 from bgremoval_mm.run_config import read_config
 
@@ -23,8 +27,9 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
     Args:
         path: The config.
         options: ``KEY=VALUE`` as ``--cfg-options`` takes them. Keys that begin with
-            ``train_dataset.``, ``val_dataset.`` or ``test_dataset.`` are of the data set that
-            reads the photos, which in the removed arm lies inside a RembgDataset.
+            ``train_dataset.``, ``val_dataset.`` or ``test_dataset.`` are of the dataset that
+            reads the photos, which in the removed arm lies inside a RembgDataset; of each one,
+            inside a ConcatDataset.
 
     Raises:
         FileNotFoundError: If there is no such config.
@@ -35,15 +40,23 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
     for key, value in _parse(options).items():
         subset, _, rest = key.partition('_dataset.')
         if subset in _SUBSETS and rest:
-            inner = 'dataset.' if 'dataset' in config[f'{subset}_dataloader'].dataset else ''
-            key = f'{subset}_dataloader.dataset.{inner}{rest}'
-        parsed[key] = value
+            for inner in _owners(config[f'{subset}_dataloader'].dataset, rest):
+                path = f'{subset}_dataloader.dataset.{inner}.{rest}'
+                parsed[path.replace('..', '.')] = value
+        else:
+            parsed[key] = value
     try:
         config.merge_from_dict(parsed)
     except (KeyError, TypeError, IndexError) as err:
         msg = f'the options do not fit {path}: {err}'
-        raise ValueError(msg) from err
+        raise ArgumentError(msg) from err
     return config
+
+
+def _owners(dataset: Any, option: str) -> list[str]:
+    """Keys of the configs that an option of the photos' dataset has an effect in."""
+    wins = option.partition('.')[0] == 'pipeline' and dataset.get('pipeline')
+    return [''] if wins and loads_images(dataset['pipeline']) else base_keys(dataset)
 
 
 def _parse(options: Sequence[str]) -> dict[str, Any]:
@@ -52,15 +65,24 @@ def _parse(options: Sequence[str]) -> dict[str, Any]:
     for option in options:
         if '=' not in option:
             msg = f'an option must be KEY=VALUE, but got {option!r}'
-            raise ValueError(msg)
+            raise ArgumentError(msg)
     return dict(parser.parse_args(['--options', *options]).options) if options else {}
 
 
 def photos_of(dataset: Any) -> str:
-    """Folder of the photos that a data set's config reads, inside whatever wrappers."""
-    while 'dataset' in dataset:
-        dataset = dataset.dataset
-    return str(dataset.data_root)
+    """Return the folder of the photos that a dataset's config reads, inside whatever wrappers.
+
+    Raises:
+        ArgumentError: If there is no such folder, or more than one.
+    """
+    bases = base_datasets(dataset)
+    roots = {each.get('data_root') if isinstance(each, dict) else each.data_root for each in bases}
+    if len(roots) != 1 or not all(roots):
+        names = ', '.join(type_name(each) for each in bases)
+        found = ', '.join(sorted(map(repr, roots)))
+        msg = f'the photos must lie in one `data_root`, but of {names} it is {printable(found)}'
+        raise ArgumentError(msg)
+    return str(roots.pop())
 
 
 def missing_data(run: Run, configs: Path, options: Sequence[str] = ()) -> str:

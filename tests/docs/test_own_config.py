@@ -80,6 +80,22 @@ def shrink(mine: Config, codebase: str) -> None:
     mine.dump('mine.py')
 
 
+def infer(codebase: str, config: str, checkpoint: str, photo: str) -> object:
+    """Give what the codebase's inferencer finds in a photo."""
+    if codebase == 'mmpretrain':
+        from mmpretrain import ImageClassificationInferencer
+
+        return ImageClassificationInferencer(config, pretrained=checkpoint, device='cpu')(photo)
+    if codebase == 'mmdet':
+        from mmdet.apis import DetInferencer
+
+        inferencer = DetInferencer(config, checkpoint, device='cpu', show_progress=False)
+        return inferencer(photo)['predictions']
+    from mmseg.apis import MMSegInferencer
+
+    return MMSegInferencer(config, checkpoint, device='cpu')(photo)['predictions'].shape
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('codebase', ['mmpretrain', 'mmdet', 'mmseg'])
 def test_configs_of_the_page_train(
@@ -102,6 +118,16 @@ def test_configs_of_the_page_train(
         report = json.loads(Path(f'work_dirs/{name}/diff_metrics.json').read_text())
         assert METRIC[codebase] in report['last']
         assert report['last'][METRIC[codebase]]['original'] is not None
+
+    # Tools and inferencers that read the test pipeline out of the config find it.
+    (removed_arm,) = Path('work_dirs/mine-rembg').glob('*_[12].pth')
+    photo = str(next(masks.parents[1].joinpath('photos').rglob('*.jpg')))
+    assert infer(codebase, 'mine-rembg.py', str(removed_arm), photo)
+    if codebase != 'mmdet':  # whose config has no TTA
+        (original_arm,) = Path('work_dirs/mine').glob('*_[12].pth')
+        tool('test', 'mine.py', str(original_arm), '--tta')
+        tool('test', 'mine-rembg.py', str(removed_arm), '--tta', '--out', 'tta.json')
+        assert METRIC[codebase] in json.loads(Path('tta.json').read_text())
 
     # The audit takes such configs as they are, with the codebase's own data set and metric.
     (checkpoint,) = Path('work_dirs/mine').glob('*_[12].pth')

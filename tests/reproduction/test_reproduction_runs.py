@@ -174,6 +174,34 @@ def test_options_reach_the_photos_in_both_arms() -> None:
         assert photos_of(dataset) == 'data/clothing10'
 
 
+@pytest.mark.parametrize('own', [False, True])
+def test_options_of_the_pipeline_reach_the_one_that_is_used(tmp_path: Path, own: bool) -> None:
+    """A pipeline at the wrapper's level takes the place of the inner one, and gets the option."""
+    pipeline = [{'type': 'LoadImageFromFile'}, {'type': 'Resize', 'scale': 8}]
+    leaf = {'type': 'CustomDataset', 'data_root': 'a', 'pipeline': pipeline}
+    wrapper = {'type': 'RembgDataset', 'dataset': {'type': 'ConcatDataset', 'datasets': [leaf] * 2}}
+    if own:
+        wrapper['pipeline'] = pipeline
+    path = tmp_path / 'x.py'
+    path.write_text(f'train_dataloader = dict(dataset={wrapper})')
+    config = load_config(path, ['train_dataset.pipeline.1.scale=4', 'train_dataset.indices=2'])
+    dataset = config.train_dataloader.dataset
+    leaves = dataset.dataset.datasets
+    assert [each.indices for each in leaves] == [2, 2]
+    changed = [dataset] if own else leaves
+    assert [each.pipeline[1].scale for each in changed] == [4] * len(changed)
+    assert photos_of(dataset) == 'a'
+
+
+def test_photos_of_several_folders() -> None:
+    """Datasets in two folders, or in none that is named, have not one folder of photos."""
+    pair = {'type': 'ConcatDataset', 'datasets': [{'type': 'A', 'data_root': r} for r in 'xy']}
+    with pytest.raises(ValueError, match=r"one `data_root`, but of A, A it is 'x', 'y'"):
+        photos_of(pair)
+    with pytest.raises(ValueError, match='one `data_root`, but of B it is None'):
+        photos_of({'type': 'B'})
+
+
 @pytest.mark.parametrize(
     ('option', 'message'),
     [('epochs', "KEY=VALUE, but got 'epochs'"), ('train_dataloader.dataset.pipeline.9.a=1', 'fit')],

@@ -67,38 +67,6 @@ tta_pipeline = [
 """
 )
 
-DETECTION = (
-    COMMON
-    + """
-_base_ = ['mmdet::_base_/models/retinanet_r50_fpn.py']
-default_scope = 'mmdet'
-model = dict(
-    backbone=dict(depth=18, base_channels=8, init_cfg=None, norm_cfg=dict(type='BN')),
-    neck=dict(in_channels=[8, 16, 32, 64], out_channels=16),
-    bbox_head=dict(num_classes=1, in_channels=16, feat_channels=16, stacked_convs=1),
-    test_cfg=dict(score_thr=0.))  # an untrained model is sure of nothing
-pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='Resize', scale=(64, 64)),
-    dict(type='PackDetInputs', meta_keys=(
-        'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'))]
-dataset = dict(
-    type='CocoDataset', ann_file='instances.json', data_prefix=dict(img='images/'),
-    metainfo=dict(classes=('thing',)), pipeline=pipeline)
-train_dataloader = dict(
-    batch_size=2, num_workers=0, dataset=dataset, sampler=dict(type='DefaultSampler', shuffle=True))
-val_dataloader = test_dataloader = dict(
-    batch_size=1, num_workers=0, dataset={**dataset, 'test_mode': True},
-    sampler=dict(type='DefaultSampler', shuffle=False))
-val_evaluator = test_evaluator = dict(
-    type='CocoMetric', ann_file='instances.json', metric='bbox')
-train_cfg = dict(by_epoch=True, max_epochs=1)
-default_hooks = dict(visualization=dict(type='DetVisualizationHook'))
-visualizer = dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
-"""
-)
-
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -166,10 +134,10 @@ def test_segmentation(project: Path, tool: Callable[..., None]) -> None:
 
 
 @pytest.mark.slow
-def test_detection(project: Path, tool: Callable[..., None]) -> None:
+def test_detection(project: Path, tool: Callable[..., None], detection: str) -> None:
     """mmdet: in fractions, with its own dump of predictions and its own picture folder."""
     pytest.importorskip('mmdet', reason='mmdet is missing')
-    original, removed = pair('toy', DETECTION)
+    original, removed = pair('toy', detection)
     tool('train', original)
     tool('train', removed)
     tool('test', original, 'work_dirs/toy/epoch_1.pth', '--out', 'predictions.pkl')

@@ -412,6 +412,18 @@ def test_tta_reaches_the_pipeline_of_a_wrapper(project: Path) -> None:
     assert cfg.model.module.type == 'ImageClassifier'
 
 
+def test_tta_reaches_all_parts_of_a_concatenation(project: Path) -> None:
+    """Each part gets it; a pipeline for mixed images, which loads none, is left as it is."""
+    leaf = {'type': 'CustomDataset', 'pipeline': [{'type': 'LoadImageFromFile'}, {'type': 'P'}]}
+    mixed = {'type': 'MultiImageMixDataset', 'dataset': leaf, 'pipeline': [{'type': 'Mosaic'}]}
+    both = {'type': 'ConcatDataset', 'datasets': [mixed, leaf]}
+    with (project / 'configs' / 'toy.py').open('a') as config:
+        config.write(f"test_dataloader = dict(dataset=dict(type='Wrapper', dataset={both!r}))\n")
+    first, second = make_test_config(test_args(tta=True)).test_dataloader.dataset.dataset.datasets
+    assert first.dataset.pipeline[-1].type == second.pipeline[-1].type == 'TestTimeAug'
+    assert first.pipeline == [ConfigDict(type='Mosaic')]
+
+
 @pytest.mark.parametrize('scope', ['mmdet', 'mmseg'])
 def test_tta_asks_for_what_is_missing(project: Path, scope: str) -> None:
     """Detection and segmentation need both settings; with them they are used."""
