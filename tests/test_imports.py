@@ -428,7 +428,6 @@ def test_commands_are_light(module: str) -> None:
     assert not {name for name in at_once if name.partition('.')[0] in HEAVY}
 
 
-@pytest.mark.xfail(strict=True, reason='the modules of cli still import names of the engine')
 def test_command_line_loads_nothing_heavy() -> None:
     """Nor does the whole of it, with all that its modules import in turn."""
     assert python(f'import bgremoval_mm.cli.main; {LOADED.format(heavy=set(HEAVY))}') == ''

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sized
 from dataclasses import asdict, dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,6 @@ from mmengine.config import Config
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 
-from bgremoval_mm.datasets.removed_images import LoadImageFromRemoved
-from bgremoval_mm.datasets.transforms import RemoveBackground
-from bgremoval_mm.datasets.wrappers import leaves
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports.json_file import write_json
@@ -87,11 +85,15 @@ def removals(dataset: Any) -> tuple[dict[str, Any], ...] | None:
     Returns:
         Empty for original images; None where it is not known what the dataset wraps.
     """
+    if find_spec('mmcv') is None:  # then there is no transform of ours
+        return ()
+    from bgremoval_mm.datasets.unwrap import base_datasets
+
     found: list[dict[str, Any]] = []
     try:
         steps = [
             step
-            for leaf in leaves(dataset)
+            for leaf in base_datasets(dataset)
             for step in getattr(getattr(leaf, 'pipeline', None), 'transforms', ())
         ]
     except BgremovalError:
@@ -181,6 +183,9 @@ def _is_tta(model: Any) -> bool | None:
 
 def _removal(step: Any) -> dict[str, Any]:
     """How a transform removes the background; empty if it does not."""
+    from bgremoval_mm.datasets.removed_images import LoadImageFromRemoved
+    from bgremoval_mm.datasets.transforms import RemoveBackground
+
     if isinstance(step, RemoveBackground):
         return {name: getattr(step, name) for name in _REMOVAL if hasattr(step, name)}
     if isinstance(step, LoadImageFromRemoved):
