@@ -198,22 +198,8 @@ def test_errors_cannot_write_to_the_terminal(doctor: ModuleType) -> None:
 @pytest.mark.slow
 def test_this_environment(doctor: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     """What the tests need works here, as the doctor's own checks see it."""
-<<<<<<< HEAD
-    names = (
-        'torch',
-        'torchvision',
-        'mmcv',
-        'opencv',
-        'onnxruntime',
-        'onnx',
-        'openvino',
-        'ray',
-        'setuptools',
-    )
-=======
     names = {'torch', 'torchvision', 'mmcv', 'opencv', 'onnxruntime', 'onnx', 'setuptools'}
     names |= {'openvino', 'ray'}
->>>>>>> root
     assert doctor.main([check for check in doctor.CHECKS if check.name in names]) == 0
     said = capsys.readouterr().out
     assert said.count('(nms runs)') == 2
