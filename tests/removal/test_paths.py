@@ -93,5 +93,5 @@ def test_outside(tree: Path, path: str) -> None:
 def test_callers_share_it() -> None:
     """Masks, removed images and annotated images are named by the same function."""
     assert transforms.name_below is path_below
-    assert removed_images.name_below is path_below
+    assert removed_images.path_below is path_below
     assert annotated_datasets.path_below is path_below
