@@ -21,6 +21,7 @@ from bgremoval_mm.removal.options import PRECISIONS
 from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports import annotation_loss as loss
 from bgremoval_mm.reports.json_file import write_json
+from bgremoval_mm.reports.targets import check_report, check_sheet, photo_folders
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -76,6 +77,9 @@ def measure(args: argparse.Namespace) -> int:
     else:
         msg = f'{args.source} is no config, and none of {", ".join(datasets.KNOWN)}'
         raise ArgumentError(msg)
+    figures, picture = out / 'annotation_loss.json', out / 'worst.png'
+    check_report(figures, picture, ('definitions', 'summary', 'categories'))
+    check_sheet(picture, folders=photo_folders(each.path for each in data.images.values()))
     results, failures = for_each(loss.measure, list(data.images.items()), 'measuring', args.workers)
     categories = loss.by_category(results.values(), data.classes)
     total = loss.summary(results, data.all_foreground)
@@ -84,7 +88,7 @@ def measure(args: argparse.Namespace) -> int:
         ranked = sorted(results, key=lambda key: -results[key].share)
         store = next(iter(data.images.values())).store
         write_json(
-            out / 'annotation_loss.json',
+            figures,
             {
                 'source': args.source,
                 'masks': str(store.folder),
@@ -104,15 +108,15 @@ def measure(args: argparse.Namespace) -> int:
                 'failed': failures,
             },
         )
-        print(f'\nAll figures  {printable(out / "annotation_loss.json")}')
+        print(f'\nAll figures  {printable(figures)}')
         if args.number:
             from bgremoval_mm.reports.annotation_loss_sheet import draw_loss_sheet
             from bgremoval_mm.reports.pictures import save_png
 
             worst = [(data.images[key], results[key]) for key in ranked[: args.number]]
             title = f'{name}, masks of {store.spec.name}'
-            save_png(draw_loss_sheet(worst, data.classes, title), out / 'worst.png')
-            print(f'Look at      {printable(out / "worst.png")}')
+            save_png(draw_loss_sheet(worst, data.classes, title), picture)
+            print(f'Look at      {printable(picture)}')
     if failures:
         print(f'\n{len(failures):,} of {len(data.images):,} images could not be measured:')
         for key, error in list(failures.items())[:5]:

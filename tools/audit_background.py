@@ -24,6 +24,7 @@ from bgremoval_mm.removal import CATALOGUE
 from bgremoval_mm.removal.options import PRECISIONS
 from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports.json_file import write_json
+from bgremoval_mm.reports.targets import check_report
 from bgremoval_mm.run_config import read_config
 
 CONDITIONS = get_args(Condition)
@@ -126,6 +127,7 @@ def run_audit(args: argparse.Namespace) -> Audit:
     if not args.checkpoint.is_file():
         msg = f'there is no checkpoint {args.checkpoint}'
         raise FileNotFoundError(msg)
+    check_report(args.out / 'audit.json', args.out / 'audit.png', ('settings', 'outcomes'))
     names = ('mask_dir', 'img_root', 'model', 'precision', 'calibration', 'accept_licence')
     removal = {name: getattr(args, name) for name in names}
     own_masks = str(args.out / 'masks')

@@ -42,13 +42,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--out',
         type=Path,
-        default=Path('augmentations.png'),
         help='the sheet, .png or .jpg (default: augmentations.png)',
     )
     add_debug_argument(parser)
     args = parser.parse_args(argv)
     if args.number < 1 or args.measured < 1:
         parser.error('--number and --measured must be at least 1')
+    args.named, args.out = args.out is not None, args.out or Path('augmentations.png')
     if args.out.suffix.lower() not in ('.png', '.jpg', '.jpeg'):
         parser.error(f'--out must end in .png or .jpg, but got {args.out}')
     return args
@@ -70,8 +70,12 @@ def draw(args: argparse.Namespace) -> int:
         read_augmentations,
     )
     from bgremoval_mm.reports.pictures import save_jpeg, save_png
+    from bgremoval_mm.reports.targets import check_sheet
 
     files = find_photos(args.photos)
+    alone = [path for path in args.photos if not path.is_dir()]
+    trees = [path for path in args.photos if path.is_dir()]
+    check_sheet(args.out, alone, trees, named=args.named)
     chosen = evenly(files, max(args.number, args.measured))
     remover = BackgroundRemover(args.model)
     loaded = {}

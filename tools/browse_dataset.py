@@ -42,9 +42,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--start', type=int, metavar='N', help='show samples N, N + 1 ... instead of a choice'
     )
-    parser.add_argument(
-        '--out', type=Path, default=Path('dataset.png'), help='the sheet (default: dataset.png)'
-    )
+    parser.add_argument('--out', type=Path, help='the sheet (default: dataset.png)')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -57,6 +55,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.seed < 0:
         parser.error(f'--seed must be 0 or more, but got {args.seed}')
+    args.named, args.out = args.out is not None, args.out or Path('dataset.png')
     if args.out.suffix.lower() != '.png':
         parser.error(f'--out must end in .png, but got {args.out}')
     return args
@@ -75,6 +74,7 @@ def browse(args: argparse.Namespace) -> int:
     """Draw the sheet."""
     from bgremoval_mm.reports.contact_sheet import Tile, draw_tiles
     from bgremoval_mm.reports.pictures import save_png
+    from bgremoval_mm.reports.targets import check_sheet, photo_folders
 
     arms = load_arms(args)
     counts = {len(arm) for arm in arms.values()}
@@ -83,6 +83,8 @@ def browse(args: argparse.Namespace) -> int:
         msg = f'the two arms must have the same photos, but have different numbers: {sizes}'
         raise ArgumentError(msg)
     (count,) = counts
+    for arm in arms.values():
+        check_sheet(args.out, folders=photo_folders(arm.photos()), named=args.named)
     indices = choose(count, args.number, args.start, args.seed)
     views = [arm.views(indices, args.seed) for arm in arms.values()]
     tiles = [

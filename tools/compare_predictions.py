@@ -52,11 +52,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--out',
         type=Path,
-        default=Path('predictions.png'),
         help='the sheet, .png or .jpg (default: predictions.png)',
     )
     add_debug_argument(parser)
     args = parser.parse_args(argv)
+    args.named, args.out = args.out is not None, args.out or Path('predictions.png')
     if args.out.suffix.lower() not in ('.png', '.jpg', '.jpeg'):
         parser.error(f'--out must end in .png or .jpg, but got {args.out}')
     if args.number < 1:
@@ -78,6 +78,7 @@ def compare(args: argparse.Namespace) -> int:
     from bgremoval_mm.reports.pictures import save_jpeg, save_png
     from bgremoval_mm.reports.prediction_sheet import draw_prediction_sheet
     from bgremoval_mm.reports.predictions import Predictor, choose_photos
+    from bgremoval_mm.reports.targets import check_sheet, photo_folders
 
     configs = [read_config(args.original), read_config(args.rembg)]
     check_codebases(args, configs)
@@ -86,6 +87,8 @@ def compare(args: argparse.Namespace) -> int:
         Predictor(config, checkpoint, args.subset, args.score_thr, args.device)
         for config, checkpoint in zip(configs, checkpoints, strict=True)
     ]
+    photos = (arms[0].path(index) for index in range(len(arms[0])))
+    check_sheet(args.out, folders=photo_folders(photos), named=args.named)
     indices = choose_photos(arms[0], args.number, args.images)
     for index in indices:
         paths = [arm.path(index) if index < len(arm) else 'nothing' for arm in arms]

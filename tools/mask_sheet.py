@@ -29,9 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--number', type=int, default=50, help='how many masks are listed and drawn (default: 50)'
     )
-    parser.add_argument(
-        '--out', type=Path, default=Path('masks.png'), help='the sheet (default: masks.png)'
-    )
+    parser.add_argument('--out', type=Path, help='the sheet (default: masks.png)')
     parser.add_argument(
         '--list',
         type=Path,
@@ -39,7 +37,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='write the whole ranking, and the images that failed, as a table',
     )
     add_debug_argument(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.named, args.out = args.out is not None, args.out or Path('masks.png')
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -51,10 +51,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def draw(args: argparse.Namespace) -> int:
     """Draw the sheet, and print the list."""
-    from bgremoval_mm.reports.mask_sheet import write_mask_sheet
+    from bgremoval_mm.reports.mask_sheet import check_table, write_mask_sheet
+    from bgremoval_mm.reports.targets import check_sheet
 
     ranking = read_ranking(args.masks, args.model)
     store = MaskStore(args.masks, args.model)
+    check_sheet(args.out, named=args.named)
+    if args.list is not None:
+        check_table(args.list, store, args.images)
     write_mask_sheet(args.out, ranking, store, args.images, args.number)
     if args.list is not None:
         args.list.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ be used (with warnings, perhaps), 1 if not, 2 for a wrong command line.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from bgremoval_mm.cli import console
 from bgremoval_mm.cli.errors import FAILED, OK, add_debug_argument, guarded
 from bgremoval_mm.preparation import ccp, clothing10, fashionpedia, fashionstyle14
 from bgremoval_mm.preparation.findings import Findings, counts_table
+from bgremoval_mm.removal.addresses import lies_in
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports.json_file import write_json
 
 # A module with `add_arguments(parser)` and `run(args) -> Findings` for each subcommand.
@@ -62,11 +66,25 @@ def main(argv: list[str] | None = None) -> int:
 
 def prepare(args: argparse.Namespace) -> int:
     """Prepare the data set, and tell what was found."""
+    if args.json is not None:
+        check_findings_file(args.json, args.dst if 'dst' in args else args.root)
     findings = COMMANDS[args.dataset].run(args)
     show(findings)
     if args.json is not None:
         write_json(args.json, findings.as_dict())
     return OK if findings.usable else FAILED
+
+
+def check_findings_file(path: Path, root: Path) -> None:
+    """Refuse a file of the dataset for what was found in it."""
+    if path.exists() and lies_in(path, root):
+        try:
+            content = json.loads(path.read_bytes())
+        except ValueError:
+            content = None
+        if not isinstance(content, dict) or not {'usable', 'tables', 'errors'} <= content.keys():
+            msg = f'{printable(path)} is a file of the dataset: choose another --json'
+            raise ArgumentError(msg)
 
 
 def show(findings: Findings) -> None:

@@ -31,7 +31,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--out',
         type=Path,
-        default=Path('sample.png'),
         help='the sheet, .png or .jpg (default: sample.png)',
     )
     add_debug_argument(parser)
@@ -39,6 +38,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     for name in ('number', 'columns'):
         if getattr(args, name) < 1:
             parser.error(f'--{name} must be at least 1, but got {getattr(args, name)}')
+    args.named, args.out = args.out is not None, args.out or Path('sample.png')
     if args.out.suffix.lower() not in ('.png', '.jpg', '.jpeg'):
         parser.error(f'--out must end in .png or .jpg, but got {args.out}')
     return args
@@ -55,8 +55,10 @@ def draw(args: argparse.Namespace) -> int:
     """Draw the sheet."""
     from bgremoval_mm.reports.contact_sheet import Tile, draw_tiles
     from bgremoval_mm.reports.pictures import save_jpeg, save_png
+    from bgremoval_mm.reports.targets import check_sheet
 
     store = MaskStore(args.masks, args.model)
+    check_sheet(args.out, trees=[args.src], named=args.named)
     records = store.manifest.read().values()
     names = sorted(record.path for record in records if record.status == 'ok')
     if not names:

@@ -15,6 +15,7 @@ from typing import Any
 
 from bgremoval_mm.demo.sources import CLASSES
 from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports.json_file import write_json
 
 STATE = 'demo_state.json'
@@ -145,8 +146,17 @@ def _read_state(work_dir: Path) -> dict[str, Any]:
     """What is known of an earlier training; refuses a folder that the demo did not make."""
     path = work_dir / STATE
     if path.is_file():
-        state: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
-        return state
+        try:
+            state = json.loads(path.read_text(encoding='utf-8'))
+        except ValueError:
+            state = None
+        if isinstance(state, dict) and isinstance(state.get('key'), str) and 'done' in state:
+            return state
+        msg = (
+            f'{printable(work_dir)} exists, but its {STATE} is not one that the demo wrote: move '
+            'the folder away, or choose another --out'
+        )
+        raise FileExistsError(msg)
     if work_dir.exists() and any(work_dir.iterdir()):
         msg = f'{work_dir} exists but holds no {STATE}: move it away, or choose another --out'
         raise FileExistsError(msg)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from bgremoval_mm.demo import sources
+from bgremoval_mm.removal.text import printable
 
 INDEX = 'dataset.json'
 LICENCES = 'LICENCES.md'
@@ -23,6 +25,8 @@ LICENCES = 'LICENCES.md'
 PRODUCT_ALPHA = 223
 #: Raised when the same parameters would give other pictures: old data sets are then made anew.
 _VERSION = 1
+_PICTURE = re.compile(r'images/\w+/\w+/\d{3}_.+\.jpg|alpha/\w+/\w+/\d{3}_.+\.jpg\.png')
+_IGNORED = ('.DS_Store', 'Thumbs.db')  # which file managers leave
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,7 @@ def make_dataset(root: Path, wheel: Path, recipe: Recipe) -> dict[str, Any]:
         ``images`` (the entries of :func:`plan` with ``sha256``).
 
     Raises:
-        FileExistsError: ``root`` is there, but is no data set of the demo.
+        FileExistsError: ``root`` is there, but is no dataset of the demo, or holds other files too.
     """
     paths = {b.file: sources.background_path(b) for b in sources.BACKGROUNDS}
     key = _key(recipe, paths)
@@ -174,8 +178,12 @@ def make_dataset(root: Path, wheel: Path, recipe: Recipe) -> dict[str, Any]:
         index = _read_index(root)
         if index['key'] == key and _intact(root, index):
             return {**index, 'reused': True}
+        _refuse_others(root, index['images'])
     partial = root.with_name(f'.{root.name}.partial')
-    shutil.rmtree(partial, ignore_errors=True)
+    if partial.exists():
+        # A killed demo can only have left pictures, of this recipe or of another.
+        _refuse_others(partial)
+        shutil.rmtree(partial)
     entries = _write_images(partial, wheel, recipe, paths)
     index = {'key': key, 'recipe': asdict(recipe), 'images': entries}
     (partial / INDEX).write_text(json.dumps(index, indent=1), encoding='utf-8')
@@ -205,8 +213,61 @@ def _read_index(root: Path) -> dict[str, Any]:
     if not path.is_file():
         msg = f'{root} exists but holds no {INDEX}: move it away, or choose another --out'
         raise FileExistsError(msg)
-    index: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
-    return index
+    try:
+        index = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError:
+        index = None
+    if not _is_index(index):
+        msg = (
+            f'{printable(root)} exists, but its {INDEX} is not one that the demo wrote: move the '
+            'folder away, or choose another --out'
+        )
+        raise FileExistsError(msg)
+    return dict(index)
+
+
+def _is_index(content: Any) -> bool:
+    """Whether this is what :func:`make_dataset` writes, be it of another recipe or version."""
+    return (
+        isinstance(content, dict)
+        and re.fullmatch('[0-9a-f]{64}', str(content.get('key'))) is not None
+        and isinstance(content.get('recipe'), dict)
+        and {'seed', *sources.SPLITS} <= content['recipe'].keys()
+        and isinstance(content.get('images'), list)
+        and all(
+            isinstance(entry, dict) and {'file', 'cutout', 'sha256', 'alpha_sha256'} <= entry.keys()
+            for entry in content['images']
+        )
+    )
+
+
+def _refuse_others(root: Path, entries: Sequence[Mapping[str, Any]] | None = None) -> None:
+    """Refuse a folder in which there is more than the demo put there.
+
+    Args:
+        root: The folder.
+        entries: The pictures that it put there; None: any that it could have.
+    """
+    if entries is None:
+        made, hashes = None, frozenset[str]()
+    else:
+        files = [entry['file'] for entry in entries]
+        made = {f'images/{file}' for file in files} | {f'alpha/{file}.png' for file in files}
+        hashes = frozenset(entry[key] for entry in entries for key in ('sha256', 'alpha_sha256'))
+    for path in sorted(root.rglob('*')):
+        name = path.relative_to(root).as_posix()
+        if (path.is_dir() and not path.is_symlink()) or path.name in _IGNORED:
+            continue
+        is_picture = name in made if made is not None else _PICTURE.fullmatch(name) is not None
+        if is_picture or name in (INDEX, LICENCES):
+            continue
+        if path.is_file() and sources.sha256(path) in hashes:
+            continue  # a copy of one of ours: nothing is lost with it
+        msg = (
+            f'{printable(root)} must be made anew, but holds a file that the demo did not make: '
+            f'{printable(name)}. Move it away, or choose another --out'
+        )
+        raise FileExistsError(msg)
 
 
 def _intact(root: Path, index: Mapping[str, Any]) -> bool:

@@ -36,6 +36,7 @@ from bgremoval_mm.preparation.label_map_files import (
 )
 from bgremoval_mm.preparation.parallel import add_workers_argument, for_each
 from bgremoval_mm.preparation.photos import report_photos, survey
+from bgremoval_mm.preparation.prepared import check_annotations, claim
 from bgremoval_mm.removal.files import sweep_leftovers, write_atomically
 from bgremoval_mm.removal.scan import is_litter
 
@@ -46,6 +47,8 @@ PUBLIC = 1_004
 VAL_SHARE = 0.2
 SEED = 0
 
+_INFO = {'description': 'Clothing Co-Parsing, one instance a label and photograph'}
+_BEGINNING = json.dumps({'info': _INFO}, separators=(',', ':')).encode()[:-1]
 _LABELS = Path('annotations/pixel-level')
 
 
@@ -147,12 +150,18 @@ def prepare(
 
     What is there and right already is left alone. Annotations and lists are written only if every
     photograph could be converted, so that no data set is smaller than it seems.
+
+    Raises:
+        PreparationError: If `out` has files of these names that somebody else wrote.
     """
     maps = out / 'label_maps'
+    names = annotated(root)
+    for subset in split(()):
+        check_annotations(_annotation_file(out, subset), _BEGINNING)
+    claim(maps, dict.fromkeys(split(()), (maps, names)))
     for folder in (maps, out / 'annotations'):
         folder.mkdir(parents=True, exist_ok=True)
         sweep_leftovers(folder)
-    names = annotated(root)
     for subset in split(()):
         # A list says that all of its files are there. While they are made, it would be untrue.
         (maps / f'{subset}.txt').unlink(missing_ok=True)
@@ -171,7 +180,7 @@ def prepare(
         content = coco({name: converted[name] for name in members})
         counts[subset] = Counter(dict.fromkeys(CCP_CLASSES, 0))
         counts[subset].update(CCP_CLASSES[each['category_id']] for each in content['annotations'])
-        file = out / 'annotations' / f'instances_{subset}.json'
+        file = _annotation_file(out, subset)
         write_atomically(file, json.dumps(content, separators=(',', ':')).encode())
         write_list(maps / f'{subset}.txt', members)
         findings.notes.append(
@@ -179,6 +188,10 @@ def prepare(
         )
     findings.tables = {'CCP, instances': counts}
     findings.notes.append(f'label maps, annotations and lists are in {out}')
+
+
+def _annotation_file(out: Path, subset: str) -> Path:
+    return out / 'annotations' / f'instances_{subset}.json'
 
 
 @dataclass(frozen=True)
@@ -241,7 +254,7 @@ def coco(photos: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             annotations.append({'id': len(annotations) + 1, 'image_id': int(name), **instance})
     categories = [{'id': index, 'name': name} for index, name in enumerate(CCP_CLASSES)]
     return {
-        'info': {'description': 'Clothing Co-Parsing, one instance a label and photograph'},
+        'info': _INFO,
         'images': images,
         'annotations': annotations,
         'categories': categories,

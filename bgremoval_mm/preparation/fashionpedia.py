@@ -21,6 +21,7 @@ from bgremoval_mm.preparation.label_map_files import (
     write_list,
 )
 from bgremoval_mm.preparation.parallel import add_workers_argument, for_each
+from bgremoval_mm.preparation.prepared import claim
 from bgremoval_mm.removal.files import sweep_leftovers
 
 PAGE = 'https://github.com/cvdfoundation/fashionpedia'
@@ -65,6 +66,11 @@ def run(args: argparse.Namespace) -> Findings:
         return findings
     top = 'label_maps_with_background' if args.with_background else 'label_maps'
     out = (args.out or prepared_folder(args.root)) / top
+    stems = {
+        subset: (out / subset, [_stem(image) for image in content['images']])
+        for subset, content in contents.items()
+    }
+    claim(out, stems)
     for subset, content in contents.items():
         draw_all(
             content, out, subset, findings, args.with_background, args.redraw, args.workers
@@ -194,6 +200,10 @@ def draw(drawing: Drawing) -> None:
     write_label_map(drawing.path, labels)
 
 
+def _stem(image: dict[str, Any]) -> str:
+    return image['file_name'].removesuffix(_SUFFIX)
+
+
 def draw_all(
     content: dict[str, Any],
     out: Path,
@@ -220,7 +230,7 @@ def draw_all(
         )
     jobs, names = [], []
     for image in content['images']:
-        name = image['file_name'].removesuffix(_SUFFIX)
+        name = _stem(image)
         names.append(name)
         path, height, width = folder / f'{name}.png', image['height'], image['width']
         if redraw or not is_label_map(path, height, width):

@@ -16,7 +16,9 @@ from bgremoval_mm.removal.manifest import FILE_NAME, Record
 from bgremoval_mm.removal.masks import MaskQuality
 from bgremoval_mm.removal.text import printable
 
-__all__ = ['Ranking', 'rank', 'read_ranking']
+__all__ = ['COLUMNS', 'Ranking', 'rank', 'read_ranking']
+
+COLUMNS = ('path', 'confidence', 'foreground', 'border', 'flags', 'error')  # of the table
 
 # The worst first. Every flagged mask comes before every other.
 _RANKS = {
@@ -100,7 +102,7 @@ class Ranking:
         plain = csv.writer(text, lineterminator='\n')
         # csv leaves a carriage return bare, which a reader takes for the end of the line.
         quoted = csv.writer(text, lineterminator='\n', quoting=csv.QUOTE_ALL)
-        plain.writerow(['path', 'confidence', 'foreground', 'border', 'flags', 'error'])
+        plain.writerow(COLUMNS)
         for row in rows:
             (quoted if '\r' in row[0] else plain).writerow(row)
         return text.getvalue()

@@ -8,19 +8,20 @@ import numpy as np
 from PIL import Image
 
 from bgremoval_mm.removal import ImageError, MaskStore, compose
+from bgremoval_mm.removal.addresses import lies_in
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.manifest import Record
 from bgremoval_mm.removal.masks import resize
 from bgremoval_mm.removal.store import StoredMaskError
 from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports.contact_sheet import Tile, draw_tiles
-from bgremoval_mm.reports.mask_ranking import Ranking
+from bgremoval_mm.reports.mask_ranking import COLUMNS, Ranking
 from bgremoval_mm.reports.pictures import save_png
+from bgremoval_mm.reports.targets import check_no_mask
 from bgremoval_mm.reports.thumbnails import thumbnail
 
-__all__ = ['check_target', 'draw_mask_sheet', 'make_tile', 'write_mask_sheet']
+__all__ = ['check_table', 'check_target', 'draw_mask_sheet', 'make_tile', 'write_mask_sheet']
 
-_TEXT_KEY = 'bgremoval_mm'  # of the text in a stored mask's PNG
 _SIDE = 400  # pixels; a picture on the sheet is about half as large
 
 
@@ -68,18 +69,24 @@ def check_target(path: Path, store: MaskStore, images: Path, ranking: Ranking) -
             f'image by the next run, and by training: choose another place than {shown}'
         )
         raise ArgumentError(msg)
-    if _is_stored_mask(target):
-        msg = f'{shown} is a mask of a mask store: choose another file for the sheet'
-        raise ArgumentError(msg)
+    check_no_mask(path)
 
 
-def _is_stored_mask(path: Path) -> bool:
-    """Whether a file carries what MaskStore writes into its masks, be it of another model."""
-    try:
-        with Image.open(path, formats=('PNG',)) as picture:
-            return _TEXT_KEY in picture.info
-    except (OSError, SyntaxError):  # none there, or no PNG
-        return False
+def check_table(path: Path, store: MaskStore, images: Path) -> None:
+    """Refuse a file for the ranking that is a photo, a mask, or the manifest.
+
+    Raises:
+        ArgumentError: `path` is a file of the image folder or of the store, but no ranking.
+    """
+    inside = any(lies_in(path.resolve(), folder) for folder in (images, store.folder))
+    if inside and path.exists():
+        with path.open('rb') as file:
+            if file.readline() != f'{",".join(COLUMNS)}\n'.encode():
+                msg = (
+                    f'{printable(path)} belongs to the images or their masks: choose another file '
+                    'for the list'
+                )
+                raise ArgumentError(msg)
 
 
 def draw_mask_sheet(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -87,6 +87,14 @@ class NetworkInput:
     def __len__(self) -> int:
         """Number of photos; RembgConcatDataset's removed twins are not counted anew."""
         return len(self.dataset) // (2 if isinstance(self.dataset, RembgConcatDataset) else 1)
+
+    def photos(self) -> Iterator[str]:
+        """Yield the paths of all photos, as far as their datasets tell them."""
+        for base in base_datasets(self.dataset):
+            if hasattr(base, 'get_data_info'):
+                for index in range(len(base)):
+                    if path := base.get_data_info(index).get('img_path'):
+                        yield str(path)
 
     def views(self, indices: Sequence[int], seed: int) -> list[View]:
         """Some samples as the network gets them, in batches of the config's size.

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from bgremoval_mm.removal.files import write_atomically
+from bgremoval_mm.reports.targets import MARK
 
 try:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -59,7 +61,9 @@ def render(figure: Figure) -> Image.Image:
 
 def save_png(sheet: Image.Image, path: Path) -> None:
     """Write a sheet as PNG, without a half-written file when interrupted."""
-    _write(path, sheet, 'PNG', optimize=True)
+    mark = PngInfo()
+    mark.add_text('Software', MARK.decode())
+    _write(path, sheet, 'PNG', optimize=True, pnginfo=mark)
 
 
 def save_jpeg(sheet: Image.Image, path: Path, width: int = 1100) -> None:
@@ -67,7 +71,7 @@ def save_jpeg(sheet: Image.Image, path: Path, width: int = 1100) -> None:
     small = sheet.resize(
         (width, round(sheet.height * width / sheet.width)), Image.Resampling.LANCZOS
     )
-    _write(path, small, 'JPEG', quality=85, optimize=True, progressive=True)
+    _write(path, small, 'JPEG', quality=85, optimize=True, progressive=True, comment=MARK)
 
 
 def _write(path: Path, image: Image.Image, kind: str, **options: Any) -> None:

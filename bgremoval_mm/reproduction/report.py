@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -12,7 +13,9 @@ from urllib.parse import quote
 import jinja2
 import pandas as pd
 
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.files import write_atomically
+from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reproduction.claims import CLAIMS, Claim, Verdict
 from bgremoval_mm.reproduction.figures import alt_text, bar_chart, class_chart, curve_chart
 from bgremoval_mm.reproduction.results import METRICS_OF, Cell, Group, group_results, read_results
@@ -31,6 +34,18 @@ DATASETS = {
     'fashionpedia47': 'Fashionpedia, background as a class',
     'clothing10': 'Clothing10',
     'ccp': 'Clothing Co-Parsing',
+}
+# How the files of every version begin.
+_HEADS = {
+    '.html': re.compile(
+        r'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        r'<meta name="viewport"[^\n]*\n<title>Original against background removed</title>\n'
+        r'<link rel="icon" href="data:,">\n<style>\n'
+    ),
+    '.md': re.compile(
+        r'# Original against background removed\n\n\d+ runs, [^\n]* UTC\. '
+        r'Differences are removed minus original\.\n'
+    ),
 }
 _LONG = 60  # characters of an option that are shown
 _PROSE = ('the paper says', 'verdict', 'found', 'criterion')
@@ -181,8 +196,10 @@ def write_report(report: Report, folder: Path) -> list[Path]:
 
     Returns:
         The files.
+
+    Raises:
+        ArgumentError: If a file of that name is there and no report of ours.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     texts = {
         folder / f'{section.name}{suffix}.csv': table.to_csv(index=False)
         for section in report.sections
@@ -203,9 +220,34 @@ def write_report(report: Report, folder: Path) -> list[Path]:
         environment.loader = jinja2.DictLoader({template: source})
         page = environment.get_template(template).render(report=report, claims_table=claims_table)
         texts[folder / name] = page
+    _check_ours(folder, texts)
+    folder.mkdir(parents=True, exist_ok=True)
     for path, text in texts.items():
         write_atomically(path, text.encode())
     return list(texts)
+
+
+def _check_ours(folder: Path, texts: Mapping[Path, str]) -> None:
+    """Refuse to replace what no report of ours has written."""
+    has_page = _begins_like(folder / 'index.html', _HEADS['.html'])
+    for path, text in texts.items():
+        if not path.exists():
+            continue
+        head = re.compile(re.escape(text.partition('\n')[0])) if path.suffix == '.csv' else None
+        # The columns of a table may be those of another version; the page beside it is ours then.
+        if not (_begins_like(path, head or _HEADS[path.suffix]) or (head and has_page)):
+            msg = (
+                f'{printable(path)} is there, but is no part of a report of ours. Move it away, or '
+                'choose another --out'
+            )
+            raise ArgumentError(msg)
+
+
+def _begins_like(path: Path, head: re.Pattern[str]) -> bool:
+    try:
+        return head.match(path.read_text(encoding='utf-8')) is not None
+    except (OSError, ValueError):
+        return False
 
 
 def claims_table(section: Section) -> pd.DataFrame:

@@ -120,6 +120,18 @@ def test_foreign_work_dir_is_left_alone(tools: Path, out: Path) -> None:
     assert mine.exists()
 
 
+@pytest.mark.parametrize('content', ['{"epoch": 3}', '[]', 'no JSON'])
+def test_foreign_state_is_left_alone(tools: Path, out: Path, content: str) -> None:
+    """A demo_state.json of somebody else does not make a work_dir the demo's."""
+    mine = out / 'work_dirs' / 'arm' / 'mine.pth'
+    mine.parent.mkdir(parents=True)
+    mine.touch()
+    mine.with_name(STATE).write_text(content)
+    with pytest.raises(FileExistsError, match=f'its {STATE} is not one that the demo wrote'):
+        Trainer(tools, out, 'key', 0, 2).run(CONFIG, print)
+    assert mine.exists()
+
+
 def test_predictions_are_named_by_file_and_class(tmp_path: Path) -> None:
     """Labels 0 and 6 are the first and the last class; paths are relative."""
     path = tmp_path / 'predictions.pkl'

@@ -230,3 +230,57 @@ def test_foreign_folder_is_left_alone(tmp_path: Path, wheel: Path, tiny_backgrou
     with pytest.raises(FileExistsError, match=r'holds no dataset\.json'):
         compose.make_dataset(root, wheel, RECIPE)
     assert read_all(root) == {'mine.txt': b'keep me'}
+
+
+FOREIGN = [
+    '{"key": "mine"}',
+    '{"key": "%s", "recipe": {}, "images": []}' % ('0' * 64),
+    '["key"]',
+    'no JSON',
+]
+
+
+@pytest.mark.parametrize('content', FOREIGN)
+def test_foreign_index_is_left_alone(
+    tmp_path: Path, wheel: Path, tiny_backgrounds: None, content: str
+) -> None:
+    """A dataset.json of somebody else does not make a folder the demo's."""
+    root = tmp_path / 'products'
+    root.mkdir()
+    (root / 'photo.jpg').write_bytes(b'mine')
+    (root / compose.INDEX).write_text(content)
+    with pytest.raises(FileExistsError, match=r'its dataset\.json is not one that the demo wrote'):
+        compose.make_dataset(root, wheel, RECIPE)
+    assert read_all(root) == {'photo.jpg': b'mine', compose.INDEX: content.encode()}
+
+
+@pytest.mark.parametrize('name', ['notes.txt', 'images/train/dress/mine.jpg', 'alpha/.hidden'])
+def test_files_of_others_are_kept(
+    tmp_path: Path, wheel: Path, tiny_backgrounds: None, name: str
+) -> None:
+    """What somebody put into the demo's folder is not deleted when the recipe changes."""
+    root = tmp_path / 'products'
+    compose.make_dataset(root, wheel, RECIPE)
+    mine = root / name
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_bytes(b'mine')
+    before = read_all(root)
+    other = compose.Recipe(seed=4, train=2, val=1, test=2, size=48)
+    with pytest.raises(FileExistsError, match=f'holds a file that the demo did not make: {name}'):
+        compose.make_dataset(root, wheel, other)
+    assert read_all(root) == before
+
+
+def test_unfinished_folder(tmp_path: Path, wheel: Path, tiny_backgrounds: None) -> None:
+    """What a killed demo left is replaced; another folder of that name is not."""
+    left = tmp_path / '.products.partial/images/train/tee/000_tee_on_brick.jpg'
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b'half')
+    compose.make_dataset(tmp_path / 'products', wheel, RECIPE)
+    assert not (tmp_path / '.products.partial').exists()
+    foreign = tmp_path / '.b.partial/thesis.txt'
+    foreign.parent.mkdir()
+    foreign.write_text('mine')
+    with pytest.raises(FileExistsError, match=r'did not make: thesis\.txt'):
+        compose.make_dataset(tmp_path / 'b', wheel, RECIPE)
+    assert foreign.read_text() == 'mine'

@@ -174,3 +174,18 @@ def test_unknown_source(run, capsys) -> None:
     """What is neither a data set nor a config is refused with what is allowed."""
     assert run('imagenet') == 1
     assert 'imagenet is no config, and none of ccp, fashionpedia' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('name', ['annotation_loss.json', 'worst.png'])
+def test_foreign_results_are_left_alone(
+    masks: Path, prepared_ccp: Path, run, capsys, name: str
+) -> None:
+    """What somebody else wrote into OUT stays; a second run replaces the first one's files."""
+    arguments = ('ccp', '--data-root', prepared_ccp, '--model', 'u2netp', '--out')
+    Path('mine').mkdir()
+    Path('mine', name).write_text('{"mine": 1}')
+    assert run(*arguments, 'mine') == 1
+    assert f'{name} is there, but was not written by this tool' in capsys.readouterr().err
+    assert [path.name for path in Path('mine').iterdir()] == [name]
+    assert Path('mine', name).read_text() == '{"mine": 1}'
+    assert run(*arguments, 'out') == run(*arguments, 'out') == 0

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from bgremoval_mm.experiments import CLASSIFICATION
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.reproduction.claims import CLAIMS, Verdict
 from bgremoval_mm.reproduction.evidence import write_evidence
 from bgremoval_mm.reproduction.figures import read_curves
@@ -350,6 +351,30 @@ def test_report_files(report_folder: Path, tmp_path: Path) -> None:
     assert len(re.findall(r'<img [^>]*alt="[^"]{20,}', page)) == page.count('<img ')
     with pytest.raises(FileNotFoundError, match=r'there is no result\.json below'):
         build_report(report_folder)
+
+
+@pytest.mark.parametrize('name', ['index.html', 'report.md', 'fig_5_clothing10.csv'])
+def test_foreign_files_are_left_alone(make_pairs: Callable, tmp_path: Path, name: str) -> None:
+    """A report is not written over another page, text or table, and nothing else is written."""
+    make_pairs('vgg11', UP)
+    folder = tmp_path / 'site'
+    folder.mkdir()
+    (folder / name).write_text('# Original against background removed\n\nmy own notes\n')
+    with pytest.raises(ArgumentError, match=f'{name} is there, but is no part of a report of ours'):
+        write_report(build_report(tmp_path / 'root'), folder)
+    assert [path.name for path in folder.iterdir()] == [name]
+    assert 'my own notes' in (folder / name).read_text()
+
+
+def test_report_again(report_folder: Path, tmp_path: Path) -> None:
+    """A report of ours is replaced, a table with columns of another version too."""
+    table = report_folder / 'fig_5_clothing10_1.csv'
+    expected = table.read_text()
+    table.write_text('other,columns\n1,2\n')
+    (report_folder / 'notes.txt').write_text('mine')
+    write_report(build_report(tmp_path / 'root'), report_folder)
+    assert table.read_text() == expected
+    assert (report_folder / 'notes.txt').read_text() == 'mine'
 
 
 def test_page_in_a_browser(report_folder: Path, tmp_path: Path) -> None:

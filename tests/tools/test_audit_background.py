@@ -217,3 +217,16 @@ def test_senseless_numbers(audit: Callable[..., int], capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit):
         audit('thing.py', 'model.pth', '--draws', '0')
     assert '--draws must be 1 or more, but got 0' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('name', ['audit.json', 'audit.png'])
+def test_foreign_results_are_left_alone(
+    audit: Callable[..., int], capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """What somebody else wrote into OUT is neither read as an audit nor replaced."""
+    Path('mine').mkdir()
+    Path('mine', name).write_text('{"mine": 1}')
+    assert audit('wall.py', 'model.pth', '--out', 'mine') == 1
+    assert f'{name} is there, but was not written by this tool' in capsys.readouterr().err
+    assert [path.name for path in Path('mine').iterdir()] == [name]
+    assert Path('mine', name).read_text() == '{"mine": 1}'

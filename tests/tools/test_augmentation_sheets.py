@@ -130,6 +130,32 @@ def test_sheet_errors(
     assert '--out must end in .png or .jpg, but got a.gif' in capsys.readouterr().err
 
 
+def test_photos_are_not_replaced(
+    image_tree: Path, tiny_model: Callable, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither sheet goes over a photo or a mask, or among the photos."""
+    tiny_model('u2netp')
+    masks = tmp_path / 'masks'
+    remove_tree(image_tree, masks, 'u2netp', device='cpu', progress=False)
+    mask = next(masks.rglob('*.png'))
+    photo = tmp_path / 'alone.png'
+    Image.new('RGB', (9, 9), 'red').save(photo)
+    inner = next(path for path in image_tree.rglob('*') if path.suffix in ('.jpg', '.png'))
+    before = {path: path.read_bytes() for path in (mask, photo, inner)}
+    tree, common = str(image_tree), ('--model', 'u2netp')
+    for words, out, message in (
+        (('augmentation_sheet', str(photo)), photo, 'would replace the photo'),
+        (('augmentation_sheet', tree), inner, 'would lie in the photo folder'),
+        (('augmentation_sheet', tree), image_tree / 'new.png', 'would lie in the photo folder'),
+        (('sample_sheet', tree, str(masks)), inner, 'would lie in the photo folder'),
+        (('sample_sheet', tree, str(masks)), mask, 'is a mask of a mask store'),
+    ):
+        assert run(*words, '--out', str(out), *common) == 1
+        assert message in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in before} == before
+    assert not (image_tree / 'new.png').exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('arm', ['original', 'rembg'])
 @pytest.mark.parametrize(

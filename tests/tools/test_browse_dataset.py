@@ -193,3 +193,21 @@ def test_real_config_and_photos(
     with Image.open(out) as image:
         assert image.width > 1000
     assert len(list(tmp_path.glob('u2netp/train/*/*.png'))) == 2
+
+
+def test_photos_are_not_replaced(
+    browse: Tool, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sheet goes neither over a photo nor among photos, nor by default over another picture."""
+    photo = Path('photos/train/red/3.png')
+    before = photo.read_bytes()
+    for out in (photo, photo.with_name('sheet.png')):
+        assert browse('toy.py', '--number', '1', '--out', str(out)) == 1
+        assert 'would lie in the photo folder' in capsys.readouterr().err
+    assert photo.read_bytes() == before
+    assert not photo.with_name('sheet.png').exists()
+    Path('dataset.png').write_bytes(before)
+    assert browse('toy.py', '--number', '1') == 1
+    assert 'dataset.png is no sheet of ours' in capsys.readouterr().err
+    assert browse('toy.py', '--number', '1', '--out', 'dataset.png') == 0
+    assert browse('toy.py', '--number', '1') == 0

@@ -133,3 +133,16 @@ def test_checkpoint_of_another_model(
     assert 'toy.pth does not fit the config' in error
     assert 'head.fc.weight' in error
     assert 'head.extra' in error
+
+
+def test_photos_are_not_replaced(
+    compare: Callable[..., int], project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sheet goes neither over a photo nor among photos."""
+    photo = Path('photos/test/red/red3.png')
+    before = photo.read_bytes()
+    for out in (photo, photo.with_name('sheet.png')):
+        assert compare(*ARMS, '--number', '1', '--out', str(out)) == 1
+        assert 'would lie in the photo folder' in capsys.readouterr().err
+    assert photo.read_bytes() == before
+    assert not photo.with_name('sheet.png').exists()

@@ -147,3 +147,39 @@ def test_sheet_is_refused_before_the_long_run(
         remove([*command, '--sheet', '--output=rgb'])
     assert '--sheet shows a mask store' in capsys.readouterr().err
     assert not (tmp_path / 'masks').exists()
+
+
+def test_list_replaces_no_photo_and_no_manifest(
+    sheet: Tool, masks: Path, image_tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table goes over an earlier one in the store, but over nothing that belongs there."""
+    arguments = [str(masks), str(image_tree), '--model', 'u2netp', '--out', str(masks / 's.png')]
+    photo = next(path for path in image_tree.rglob('*') if path.suffix in ('.jpg', '.png'))
+    manifest = masks / 'u2netp/manifest.jsonl'
+    for path in (photo, manifest):
+        before = path.read_bytes()
+        assert sheet([*arguments, '--list', str(path)]) == 1
+        assert 'belongs to the images or their masks' in capsys.readouterr().err
+        assert path.read_bytes() == before
+    table = masks / 'u2netp/list.csv'
+    for _ in range(2):
+        assert sheet([*arguments, '--list', str(table)]) == 0
+    assert len(list(csv.DictReader(table.open()))) == 8
+
+
+def test_default_name_replaces_no_foreign_picture(
+    sheet: Tool,
+    masks: Path,
+    image_tree: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """masks.png that somebody else drew is replaced only if it is named."""
+    monkeypatch.chdir(tmp_path)
+    Image.new('RGB', (9, 9), 'red').save('masks.png')
+    arguments = [str(masks), str(image_tree), '--model', 'u2netp']
+    assert sheet(arguments) == 1
+    assert 'masks.png is no sheet of ours' in capsys.readouterr().err
+    assert sheet([*arguments, '--out', 'masks.png']) == 0
+    assert sheet(arguments) == 0

@@ -15,6 +15,7 @@ from PIL import Image
 
 from bgremoval_mm.datasets.ontology import CCP_CLASSES
 from bgremoval_mm.preparation import ccp, fashionpedia
+from bgremoval_mm.preparation.prepared import MARK
 
 scipy_io = pytest.importorskip('scipy.io')
 coco = pytest.importorskip('pycocotools.mask')
@@ -234,6 +235,76 @@ def test_fashionpedia_again(run, fashionpedia_root: Path) -> None:
     _, said, _ = run('fashionpedia', fashionpedia_root, '--label-maps', '--redraw')
     assert 'train: 4 label maps drawn, 0 were there' in said
     assert content_of(out) == first
+
+
+@pytest.mark.parametrize('name', ['train.txt', 'val.txt', 'train/train0.png', 'val/val0.png'])
+def test_foreign_label_maps_of_fashionpedia(run, fashionpedia_root, tmp_path, name: str) -> None:
+    """A list or coloured map that somebody else made stays, and nothing is written beside it."""
+    out = tmp_path / 'mine'
+    file = out / 'label_maps' / name
+    file.parent.mkdir(parents=True)
+    if name.endswith('.png'):
+        Image.new('RGB', (40, 30), 'red').save(file)
+    else:
+        file.write_text('my own list\n')
+    before = content_of(out)
+    status, said, _ = run('fashionpedia', fashionpedia_root, '--label-maps', '--out', out)
+    assert status == 1
+    assert f'{file} is there, but was not made by this tool. Move it away' in said
+    assert content_of(out) == before
+
+
+@pytest.mark.parametrize(
+    'name', ['label_maps/val.txt', 'label_maps/0003.png', 'annotations/instances_val.json']
+)
+def test_foreign_files_of_ccp(run, ccp_root: Path, tmp_path: Path, name: str) -> None:
+    """A list, coloured map or annotation file of somebody else stays, alone."""
+    out = tmp_path / 'mine'
+    file = out / name
+    file.parent.mkdir(parents=True)
+    if name.endswith('.png'):
+        Image.new('RGB', (40, 30), 'red').save(file)
+    else:
+        file.write_text('{"info":{}}\n')
+    before = content_of(out)
+    status, said, _ = run('ccp', '--dst', ccp_root, '--out', out)
+    assert status == 1
+    assert f'{file} is there, but was not made by this tool. Move it away' in said
+    assert content_of(out) == before
+
+
+def test_folders_of_version_0_1(run, ccp_root: Path, fashionpedia_root: Path) -> None:
+    """Without a mark they are known by their lists, or hold grey maps only; both are mended."""
+    for arguments, top in (
+        (('ccp', '--dst', ccp_root), ccp_root.parent / 'ccp-prepared/label_maps'),
+        (
+            ('fashionpedia', fashionpedia_root, '--label-maps', '--redraw'),
+            fashionpedia_root.parent / 'fashionpedia-prepared/label_maps',
+        ),
+    ):
+        assert run(*arguments)[0] == 0
+        first = content_of(top)
+        damaged = next(top.rglob('*.png'))
+        for leave_lists in (True, False):
+            (top / MARK).unlink()
+            damaged.write_bytes(b'half')
+            if not leave_lists:
+                for subset in ('train', 'val'):
+                    (top / f'{subset}.txt').unlink()
+            assert run(*arguments)[0] == 0
+            assert content_of(top) == first
+
+
+def test_findings_do_not_replace_the_dataset(tool, fashionpedia_root: Path, capsys) -> None:
+    """--json goes over earlier findings, even in the dataset's folder, but not over its files."""
+    file = fashionpedia_root / fashionpedia.annotation_file('val')
+    before = file.read_bytes()
+    arguments = ['fashionpedia', str(fashionpedia_root), '--workers', '1', '--json']
+    assert tool.main([*arguments, str(file)]) == 1
+    assert 'is a file of the dataset: choose another --json' in capsys.readouterr().err
+    assert file.read_bytes() == before
+    for _ in range(2):
+        assert tool.main([*arguments, str(fashionpedia_root / 'found.json')]) == 0
 
 
 def test_fashionpedia_with_faults(run, fashionpedia_root: Path, tmp_path: Path) -> None:
