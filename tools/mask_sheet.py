@@ -54,7 +54,7 @@ def draw(args: argparse.Namespace) -> int:
     from bgremoval_mm.reports.mask_sheet import write_mask_sheet
 
     ranking = read_ranking(args.masks, args.model)
-    store = MaskStore(args.masks, args.model)
+    store = MaskStore(args.masks, args.model, ranking.precision)
     write_mask_sheet(args.out, ranking, store, args.images, args.number)
     if args.list is not None:
         args.list.parent.mkdir(parents=True, exist_ok=True)
