@@ -112,6 +112,10 @@ def _message(error: object) -> str:
 
 def _raiser(error: Exception) -> str:
     """The top package of the code that raised it."""
+    if _OF_WORKER.match(str(error)):
+        *_, file = re.findall(r'^  File "(.*)", line \d+', str(error), re.MULTILINE)
+        parts = Path(file).parts
+        return next((each for each in ('bgremoval_mm', *OPENMMLAB) if each in parts[:-1]), '')
     trace: TracebackType | None = error.__traceback__
     name = ''
     while trace is not None:

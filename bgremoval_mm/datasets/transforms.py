@@ -136,7 +136,7 @@ class RemoveBackground(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Remove the background of ``results['img']``."""
-        image = results.get('img')
+        image: Any = results.get('img')
         _check_image(image)
         # numpy's generator is the one that mmengine seeds in each worker.
         if self.prob < 1 and np.random.random_sample() >= self.prob:  # noqa: NPY002

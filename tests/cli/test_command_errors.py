@@ -50,6 +50,24 @@ def test_error_of_a_loaders_worker_is_one_line(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == line
 
 
+class Unreadable(Failing):
+    """A dataset whose photo mmcv cannot read, which it says by an assertion."""
+
+    def __getitem__(self, index: int) -> None:
+        from mmcv.transforms import Resize
+
+        Resize()
+
+
+def test_checks_of_a_loaders_worker(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a library of OpenMMLab refuses in a worker is told as in the command's process."""
+    work = lambda: len(list(DataLoader(Unreadable(), num_workers=1)))  # noqa: E731
+    assert guarded(work, checked_by=errors.OPENMMLAB) == 1
+    assert capsys.readouterr().err.startswith('error: ')
+    with pytest.raises(AssertionError):
+        guarded(work)
+
+
 @pytest.mark.parametrize(
     ('error', 'line'),
     [
