@@ -19,6 +19,8 @@ from mmengine.config import DictAction
 
 import bgremoval_mm  # noqa: F401  # registers the package's classes
 from bgremoval_mm.audit.summary import Audit, Outcome, as_text
+from bgremoval_mm.cli import console
+from bgremoval_mm.cli.errors import OK, OPENMMLAB, add_debug_argument, guarded
 from bgremoval_mm.datasets.change_background import Condition
 from bgremoval_mm.removal import CATALOGUE
 from bgremoval_mm.removal.options import PRECISIONS
@@ -85,6 +87,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='KEY=VALUE',
         help='change settings of the config, such as test_dataloader.batch_size=64',
     )
+    add_debug_argument(parser)
     args = parser.parse_args(argv)
     for name, least in (('draws', 1), ('seed', 0), ('number', 2)):
         value = getattr(args, name)
@@ -98,23 +101,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 if the audit is complete, 1 if not, 130 if interrupted."""
     args = parse_args(argv)
+    console.prepare(own_process=argv is None)
     # mmengine's, once for every config that is read.
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
-    try:
-        audit = run_audit(args)
-    except KeyboardInterrupt:
-        print('\nInterrupted. Run the same command again to go on.', file=sys.stderr)
-        return 130
-    # OpenMMLab's data sets check what they are given with `assert`.
-    except (OSError, ValueError, RuntimeError, ImportError, AssertionError) as err:
-        reason = str(err) or type(err).__name__
-        # Of several lines where a worker process of the loader failed.
-        print('error:', '\n'.join(map(printable, reason.split('\n'))), file=sys.stderr)
-        return 1
+    return guarded(lambda: report(args), args.debug, OPENMMLAB)
+
+
+def report(args: argparse.Namespace) -> int:
+    """Audit, and print the table."""
+    audit = run_audit(args)
     print(as_text(audit))
     out = printable(args.out)
     print(f'Look at {out}/audit.png; all figures are in {out}/audit.json')
-    return 0
+    return OK
 
 
 def run_audit(args: argparse.Namespace) -> Audit:

@@ -55,7 +55,7 @@ def draw(args: argparse.Namespace) -> int:
     from bgremoval_mm.reports.targets import check_sheet
 
     ranking = read_ranking(args.masks, args.model)
-    store = MaskStore(args.masks, args.model)
+    store = MaskStore(args.masks, args.model, ranking.precision)
     check_sheet(args.out, named=args.named)
     if args.list is not None:
         check_table(args.list, store, args.images)

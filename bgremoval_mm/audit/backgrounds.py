@@ -12,10 +12,10 @@ from typing import Any
 
 from bgremoval_mm.audit.masks import AuditMasks
 from bgremoval_mm.datasets import ChangeBackground, RemoveBackground
-from bgremoval_mm.datasets.annotated import nested
 from bgremoval_mm.datasets.mask_source import MaskSource
+from bgremoval_mm.datasets.pipeline import find_removals, is_image_loader
 from bgremoval_mm.datasets.removed_images import LoadImageFromRemoved
-from bgremoval_mm.datasets.wrappers import is_image_loader, leaves
+from bgremoval_mm.datasets.unwrap import RemovalSettings, base_datasets
 from bgremoval_mm.removal import Manifest
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.paths import path_below
@@ -131,10 +131,10 @@ def put_in(
             transform.
     """
     parts: list[_Part] = []
-    for leaf in leaves(dataset):
+    for base in base_datasets(dataset):
         # A dataset that stands in several wrappers comes several times.
-        if not any(leaf.pipeline.transforms is part.transforms for part in parts):
-            parts.append(_describe(leaf))
+        if not any(base.pipeline.transforms is part.transforms for part in parts):
+            parts.append(_describe(base))
     given = {name: value for name, value in removal.items() if value is not None}
     for part in parts:
         part.settings = {**_borrowed(part, parts), **part.settings, **given}
@@ -148,14 +148,10 @@ def put_in(
     return changes, ' + '.join(sorted({part.arm for part in parts}))
 
 
-def _describe(leaf: Any) -> _Part:
+def _describe(base: Any) -> _Part:
     """Find out how a dataset's backgrounds are removed."""
-    transforms = leaf.pipeline.transforms
-    removing = [
-        each
-        for each in nested(transforms)
-        if isinstance(each, RemoveBackground | LoadImageFromRemoved)
-    ]
+    transforms = base.pipeline.transforms
+    removing = list(find_removals(transforms))
     for each in removing:
         if not any(each is transform for transform in transforms):
             msg = (
@@ -168,17 +164,20 @@ def _describe(leaf: Any) -> _Part:
         msg = f'the test pipeline must remove the background once, but does {len(removing)} times'
         raise ArgumentError(msg)
     trained = removing[0] if removing else None
-    leaf.full_init()
-    paths = [str(leaf.get_data_info(index)['img_path']) for index in range(len(leaf))]
-    data_root = getattr(leaf, 'data_root', None) or None
-    return _Part(transforms, paths, data_root, trained, _settings_of(trained))
+    base.full_init()
+    paths = [str(base.get_data_info(index)['img_path']) for index in range(len(base))]
+    data_root = getattr(base, 'data_root', None) or None
+    return _Part(transforms, paths, data_root, trained, _settings_of(base, trained))
 
 
-def _settings_of(trained: RemoveBackground | LoadImageFromRemoved | None) -> dict[str, Any]:
+def _settings_of(
+    base: Any, trained: RemoveBackground | LoadImageFromRemoved | None
+) -> dict[str, Any]:
     """Return what RemoveBackground takes to do the same."""
     if isinstance(trained, RemoveBackground):
-        settings = {name: getattr(trained, name) for name in _KEPT}
-        return {**settings, 'precision': trained.masks.precision}
+        (settings,) = RemovalSettings.of(base)
+        kept = {name: settings.arguments[name] for name in _KEPT}
+        return {**kept, 'precision': trained.masks.precision}
     if isinstance(trained, LoadImageFromRemoved):
         images = trained.images
         record = next(Manifest(Path(images.image_dir)).records())

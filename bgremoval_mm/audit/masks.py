@@ -8,9 +8,10 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from bgremoval_mm.datasets.mask_source import MaskSource, OtherPrecisionError, other_precision
+from bgremoval_mm.datasets.mask_source import MaskSource, OtherPrecisionError
 from bgremoval_mm.removal import StoredMask
 from bgremoval_mm.removal.paths import path_below
+from bgremoval_mm.removal.store import other_precision
 from bgremoval_mm.removal.text import printable
 
 __all__ = ['AuditMasks']

@@ -12,6 +12,7 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
+from bgremoval_mm.datasets.unwrap import children_of, type_name
 from bgremoval_mm.removal.errors import ArgumentError
 
 __all__ = ['add_evidence', 'choose_photos', 'for_testing']
@@ -30,7 +31,7 @@ def for_testing(config: Config) -> Config:
     config.test_cfg = config.test_cfg or {}
     # Others may matter to a test, such as EMAHook's averaged weights.
     hooks = config.get('custom_hooks') or []
-    config.custom_hooks = [hook for hook in hooks if _name(hook) not in _TRAINING_HOOKS]
+    config.custom_hooks = [hook for hook in hooks if type_name(hook) not in _TRAINING_HOOKS]
     config.resume = False
     config.default_hooks = {
         name: hook
@@ -41,24 +42,19 @@ def for_testing(config: Config) -> Config:
     return config
 
 
-def _name(settings: Any) -> str:
-    """Name of the class that a config is of."""
-    return str(settings['type']).rpartition('.')[2]
-
-
 def add_evidence(config: Config, file: Path) -> None:
     """Let the test say which images, or pixels, of each class are right."""
     evaluators = config.test_evaluator
     evaluators = [evaluators] if isinstance(evaluators, dict) else list(evaluators)
     # The saved config of a reproduced run names its own evidence, which stays as it is.
-    evaluators = [each for each in evaluators if not _name(each).endswith('Evidence')]
-    kinds = {_name(each) for each in evaluators}
+    evaluators = [each for each in evaluators if not type_name(each).endswith('Evidence')]
+    kinds = {type_name(each) for each in evaluators}
     if 'Accuracy' in kinds:
         evaluators.append({'type': 'ClassEvidence', 'file': str(file), 'root': '.'})
     elif 'IoUMetric' in kinds:
         evaluators.append({'type': 'RegionEvidence', 'file': str(file), 'root': '.'})
     for each in evaluators:
-        if _name(each) == 'CocoMetric':
+        if type_name(each) == 'CocoMetric':
             each['classwise'] = True
             each['outfile_prefix'] = None
     config.test_evaluator = evaluators
@@ -83,7 +79,7 @@ def choose_photos(config: Config, number: int, scratch: Path) -> None:
     _keep(config.test_dataloader.dataset, dataset, chosen)
     for evaluator in config.test_evaluator:
         file = evaluator.get('ann_file')
-        if _name(evaluator) == 'CocoMetric' and file is not None:
+        if type_name(evaluator) == 'CocoMetric' and file is not None:
             ids = {dataset.get_data_info(index)['img_id'] for index in chosen}
             evaluator['ann_file'] = _coco_part(Path(file), ids, scratch)
 
@@ -96,28 +92,24 @@ def _keep(config: Any, dataset: Any, chosen: Sequence[int]) -> None:
         dataset: The dataset.
         chosen: Indices of the samples, ascending.
     """
-    if 'datasets' in config:
-        parts = []
-        start = 0
-        for part, built in zip(config.datasets, dataset.datasets, strict=True):
-            of_part = [i - start for i in chosen if start <= i < start + len(built)]
-            start += len(built)
-            if of_part:
-                _keep(part, built, of_part)
-                parts.append(part)
-        if start == len(dataset):
-            config.datasets = parts
-            return
-    elif 'dataset' in config:
-        if len(dataset) == len(dataset.dataset):
-            _keep(config.dataset, dataset.dataset, chosen)
-            return
-    else:
+    parts, built = children_of(config), children_of(dataset)
+    if not parts:
         known = config.get('indices')
         config.indices = [known[i] for i in chosen] if isinstance(known, list | tuple) else chosen
         return
-    msg = f'the number of photos cannot be bounded for a {_name(config)}'
-    raise ArgumentError(msg)
+    if len(parts) != len(built) or sum(map(len, built.values())) != len(dataset):
+        msg = f'the number of photos cannot be bounded for a {type_name(config)}'
+        raise ArgumentError(msg)
+    start = 0
+    kept = []
+    for part, each in zip(parts.values(), built.values(), strict=True):
+        of_part = [i - start for i in chosen if start <= i < start + len(each)]
+        start += len(each)
+        if of_part:
+            _keep(part, each, of_part)
+            kept.append(part)
+    if 'datasets' in config:
+        config.datasets = kept
 
 
 def _coco_part(file: Path, ids: set[int], scratch: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import select
 import signal
 import sys
@@ -33,6 +34,8 @@ OK, FAILED = 0, 1
 # Who checks what it was given by these, instead of an error of its own.
 OPENMMLAB = ('mmcv', 'mmdet', 'mmengine', 'mmpretrain', 'mmseg')
 _CHECKS = (ValueError, RuntimeError, AssertionError)
+# What torch makes of an error in a worker process of a DataLoader.
+_OF_WORKER = re.compile(r'Caught \w+ in [^\n]*\.\nOriginal Traceback ')
 
 
 def guarded(work: Callable[[], int], debug: bool = False, checked_by: Collection[str] = ()) -> int:
@@ -93,11 +96,26 @@ def is_expected(error: Exception, checked_by: Collection[str] = ()) -> bool:
 
 def print_error(error: object) -> None:
     """Print an error, or a sentence, as one line."""
-    print(f'error: {printable(error) or type(error).__name__}', file=sys.stderr)
+    print(f'error: {printable(_message(error)) or type(error).__name__}', file=sys.stderr)
+
+
+def _message(error: object) -> str:
+    """Return the message of an error; of one in a worker process, without its traceback."""
+    text = str(error)
+    if not _OF_WORKER.match(text):
+        return text
+    lines = text.rstrip().split('\n')
+    # The frames are indented; behind them comes what `str` would give, and the notes.
+    end = max(number for number, line in enumerate(lines) if line.startswith('  '))
+    return '; '.join(re.sub(r'^[\w.]+: ', '', line) for line in lines[end + 1 :])
 
 
 def _raiser(error: Exception) -> str:
     """The top package of the code that raised it."""
+    if _OF_WORKER.match(str(error)):
+        *_, file = re.findall(r'^  File "(.*)", line \d+', str(error), re.MULTILINE)
+        parts = Path(file).parts
+        return next((each for each in ('bgremoval_mm', *OPENMMLAB) if each in parts[:-1]), '')
     trace: TracebackType | None = error.__traceback__
     name = ''
     while trace is not None:

@@ -143,7 +143,8 @@ def _draw_sheet(args: argparse.Namespace) -> None:
     from bgremoval_mm.reports.mask_sheet import write_mask_sheet
 
     ranking = read_ranking(args.dst, args.model)
-    write_mask_sheet(args.sheet, ranking, MaskStore(args.dst, args.model), _image_root(args.src))
+    store = MaskStore(args.dst, args.model, ranking.precision)
+    write_mask_sheet(args.sheet, ranking, store, _image_root(args.src))
 
 
 def _image_root(src: str) -> Path:

@@ -19,6 +19,7 @@ from bgremoval_mm.removal import (
 )
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.paths import path_below
+from bgremoval_mm.removal.store import mask_problem, other_precision
 from bgremoval_mm.removal.text import printable
 
 __all__ = ['ON_MISSING', 'MaskMissingError', 'MaskSource', 'OtherPrecisionError', 'mask_problem']
@@ -32,39 +33,6 @@ class MaskMissingError(BgremovalError, FileNotFoundError):
 
 class OtherPrecisionError(ArgumentError, FileNotFoundError):
     """A store has a mask of another precision than was asked for."""
-
-
-def other_precision(store: MaskStore, stored: StoredMask | None) -> str | None:
-    """Return the precision of a stored mask if it is not the store's, else None."""
-    if stored is None:
-        return None
-    found = str(stored.params.get('precision', 'fp32'))
-    return None if found == store.params['precision'] else found
-
-
-def mask_problem(store: MaskStore, stored: StoredMask | None, path: str | Path) -> str | None:
-    """Return why a stored mask cannot serve for an image, None if it can.
-
-    Args:
-        store: The store, with the model and the precision that are asked for.
-        stored: What it has for the image.
-        path: The image.
-    """
-    if stored is None:
-        return 'there is no mask'
-    if store.is_current(stored, Path(path)):
-        return None
-    if stored.model_hash != store.spec.hash:
-        return f'the mask was made by other weights than those of {store.spec.name}'
-    precision = other_precision(store, stored)
-    if precision is not None:
-        return (
-            f'the mask was made in another precision ({precision}, but '
-            f'{store.params["precision"]} is asked for)'
-        )
-    if stored.params != store.params:
-        return f'the mask was made with other settings ({stored.params}, not {store.params})'
-    return 'the mask was made from other content than the file has now'
 
 
 class MaskSource:

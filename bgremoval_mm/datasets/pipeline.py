@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from mmcv.transforms import KeyMapper
 from mmengine.dataset import Compose
 from mmengine.logging import print_log
 
@@ -138,8 +139,8 @@ def put_removal_in(
         given: See RembgPipeline.
 
     Raises:
-        ArgumentError: If there is no image loader among the transforms, or a removal among them
-            differs from the arguments that were given.
+        ArgumentError: If there is no image loader among the transforms, one stands behind the
+            removal, or a removal among them differs from the arguments that were given.
     """
     if not transforms:
         return []
@@ -147,13 +148,15 @@ def put_removal_in(
     if present:
         for each in present:
             _check_agreement(each, given)
+        _check_order(transforms)
         return list(transforms)
     loaders = [i for i, each in enumerate(transforms) if is_image_loader(each)]
     if not loaders:
         names = [type(each).__name__ for each in transforms]
         msg = (
             'the pipeline must hold an image loader (a transform whose name begins with '
-            f'LoadImage), behind which the background is removed, but got {names}'
+            'LoadImage, not inside another one), behind which the background is removed, but got '
+            f'{names}'
         )
         raise ArgumentError(msg)
     result = list(transforms)
@@ -162,7 +165,30 @@ def put_removal_in(
         result[last] = LoadImageFromRemoved(result[last], removal)
     else:
         result.insert(last + 1, removal)
+    _check_order(result)
     return result
+
+
+def _check_order(transforms: Sequence[Callable]) -> None:
+    """Refuse an image loader behind the removal: it would bring the background back."""
+    removing = [i for i, each in enumerate(transforms) if any(find_removals([each]))]
+    behind = [each for each in transforms[removing[-1] + 1 :] if _loads(each)]
+    if behind:
+        msg = (
+            'no image loader must stand behind the removal of the background, because it loads '
+            f'the background again, but got {type(behind[0]).__name__} there: put it before'
+        )
+        raise ArgumentError(msg)
+
+
+def _loads(transform: Any) -> bool:
+    """Tell whether a transform, or one inside RandomApply and its like, loads the image."""
+    if is_image_loader(transform):
+        return True
+    if isinstance(transform, KeyMapper):
+        return False  # what it loads may be another image, for another key
+    inner = getattr(transform, 'transforms', ())
+    return any(map(_loads, inner if isinstance(inner, list | tuple) else [inner]))
 
 
 def find_removals(transforms: Any) -> Iterator[RemoveBackground | LoadImageFromRemoved]:

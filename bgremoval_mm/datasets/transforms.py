@@ -136,7 +136,7 @@ class RemoveBackground(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Remove the background of ``results['img']``."""
-        image = results['img']
+        image: Any = results.get('img')
         _check_image(image)
         # numpy's generator is the one that mmengine seeds in each worker.
         if self.prob < 1 and np.random.random_sample() >= self.prob:  # noqa: NPY002
@@ -233,6 +233,8 @@ def _check_image(image: Any) -> None:
         if isinstance(image, np.ndarray)
         else type(image).__name__
     )
+    if image is None:
+        got = 'none: it must stand behind the image loader'
     msg = (
         "RemoveBackground needs results['img'] to be a uint8 or float32 array of shape (H, W, 3), "
         f'BGR, but got {got}'

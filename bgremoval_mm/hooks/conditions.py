@@ -87,14 +87,15 @@ def removals(dataset: Any) -> tuple[dict[str, Any], ...] | None:
     """
     if find_spec('mmcv') is None:  # then there is no transform of ours
         return ()
+    from bgremoval_mm.datasets.pipeline import find_removals
     from bgremoval_mm.datasets.unwrap import base_datasets
 
     found: list[dict[str, Any]] = []
     try:
         steps = [
             step
-            for leaf in base_datasets(dataset)
-            for step in getattr(getattr(leaf, 'pipeline', None), 'transforms', ())
+            for base in base_datasets(dataset)
+            for step in find_removals(getattr(base.pipeline, 'transforms', ()))
         ]
     except BgremovalError:
         return None
@@ -223,7 +224,8 @@ def _of_config(cfg: Any, loader: str = 'test_dataloader') -> Conditions:
 def _kept(pipeline: Any) -> Iterator[Any]:
     """The steps that both arms have."""
     for step in pipeline:
-        name = str(step.get('type', '') if isinstance(step, Mapping) else step).rsplit('.', 1)[-1]
+        kind = step.get('type', '') if isinstance(step, Mapping) else step
+        name = str(getattr(kind, '__name__', kind)).rsplit('.', 1)[-1]
         if not name.startswith(('LoadImage', 'RemoveBackground')):
             yield {**step, 'type': name} if isinstance(step, Mapping) else step
 

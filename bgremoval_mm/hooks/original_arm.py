@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bgremoval_mm.hooks.baseline import Baseline, BaselineTest, load_baseline
-from bgremoval_mm.hooks.conditions import Conditions
+from bgremoval_mm.hooks.conditions import Conditions, unlike
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.text import printable
 
@@ -126,7 +126,7 @@ class OriginalArm:
         if why:
             return (
                 f'DiffMetricsHook: the test is not compared: {why}.\n'
-                f'{self._how_to_test(baseline, bool(mine.tta))}'
+                f'{self._how_to_test(baseline, mine)}'
             )
         if part == 'train' and not (baseline.best or baseline.last):
             source = printable(_short(baseline.source))
@@ -163,8 +163,9 @@ class OriginalArm:
         option = '' if target.resolve() == default else f' --work-dir {_quoted(target)}'
         return f'Make it with: python tools/train.py {self._config_argument()}{option}'
 
-    def _how_to_test(self, baseline: Baseline, tta: bool) -> str:
+    def _how_to_test(self, baseline: Baseline, mine: Conditions) -> str:
         run = Path(baseline.source)
+        tta = bool(mine.tta)
         option = ' --tta' if tta else ''
         if self.config is None or not run.is_dir():
             of = ' of a test with TTA that says so ("tta": true)' if tta else ''
@@ -173,13 +174,23 @@ class OriginalArm:
         last = Path(pointer.read_text(encoding='utf-8')).name if pointer.is_file() else 'LAST.pth'
         return (
             f'Test it with: python tools/test.py {self._config_argument()} {_quoted(run / last)} '
-            f'--work-dir {_quoted(run)}{option}'
+            f'--work-dir {_quoted(run)}{option}{_same_photos(baseline, mine)}'
         )
 
     def _config_argument(self) -> str:
         if self.config is None or not self.config.is_file():
             return '<config of the original arm>'
         return _quoted(self.config)
+
+
+def _same_photos(baseline: Baseline, mine: Conditions) -> str:
+    """What a command without options of this run's would do otherwise."""
+    differing = {name for test in baseline.tests[:1] for name in unlike(test.conditions, mine)}
+    if differing <= {'tta'}:
+        return ''
+    return (
+        ', with the test set and pipeline of this run: by the same --cfg-options, or in the config'
+    )
 
 
 def _quoted(path: str | Path) -> str:

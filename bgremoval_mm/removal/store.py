@@ -22,6 +22,8 @@ from bgremoval_mm.removal.images import SourceImage, SourceStamp
 from bgremoval_mm.removal.manifest import Record
 from bgremoval_mm.removal.output import OutputFolder, join
 
+__all__ = ['MaskStore', 'StoredMask', 'StoredMaskError', 'mask_problem', 'other_precision']
+
 _TEXT_KEY = 'bgremoval_mm'
 # No file can have that name: it is too long, or leads through a file.
 _NO_SUCH_NAME = frozenset((errno.ENAMETOOLONG, errno.ENOTDIR))
@@ -146,6 +148,38 @@ class MaskStore(OutputFolder):
         text = json.dumps({key: fields[key] for key in kept})
         _, encoded = cv2.imencode('.png', mask, _PNG_OPTIONS)
         return _with_text(encoded.tobytes(), _TEXT_KEY, text)
+
+
+def other_precision(store: MaskStore, stored: StoredMask | None) -> str | None:
+    """Return the precision of a stored mask if it is not the store's, else None."""
+    if stored is None:
+        return None
+    found = str(stored.params.get('precision', 'fp32'))
+    return None if found == store.params['precision'] else found
+
+
+def mask_problem(store: MaskStore, stored: StoredMask | None, path: str | Path) -> str | None:
+    """Return why a stored mask cannot serve for an image, None if it can.
+
+    Args:
+        store: The store, with the model and the precision that are asked for.
+        stored: What it has for the image.
+        path: The image.
+    """
+    if stored is None:
+        return 'there is no mask'
+    if store.is_current(stored, Path(path)):
+        return None
+    if stored.model_hash != store.spec.hash:
+        return f'the mask was made by other weights than those of {store.spec.name}'
+    precision = other_precision(store, stored)
+    if precision is not None:
+        return (
+            f'the mask was made in another precision ({precision}, not {store.params["precision"]})'
+        )
+    if stored.params != store.params:
+        return f'the mask was made with other settings ({stored.params}, not {store.params})'
+    return 'the mask was made from other content than the file has now'
 
 
 def _with_text(png: bytes, key: str, text: str) -> bytes:

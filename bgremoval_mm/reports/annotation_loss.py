@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from bgremoval_mm.datasets.label_maps import decode_mask
-from bgremoval_mm.datasets.mask_source import mask_problem
 from bgremoval_mm.datasets.ontology import IGNORED
 from bgremoval_mm.removal import MaskStore
 from bgremoval_mm.removal.masks import binarise
+from bgremoval_mm.removal.store import mask_problem
 
 __all__ = [
     'AnnotatedImage',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,12 @@ class Ranking:
     def flagged(self) -> int:
         """Number of masks with a flag (see MaskQuality)."""
         return sum(bool(_quality(record).flags) for record in self.masks)
+
+    @property
+    def precision(self) -> str:
+        """The precision that most of the masks were computed in."""
+        found = Counter(str(record.params.get('precision', 'fp32')) for record in self.masks)
+        return max(found, key=found.__getitem__, default='fp32')
 
     def confidence(self, percent: float) -> float:
         """The confidence below which ``percent`` of the masks lie; NaN without masks."""

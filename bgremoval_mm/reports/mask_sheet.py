@@ -12,7 +12,7 @@ from bgremoval_mm.removal.addresses import lies_in
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.manifest import Record
 from bgremoval_mm.removal.masks import resize
-from bgremoval_mm.removal.store import StoredMaskError
+from bgremoval_mm.removal.store import StoredMaskError, mask_problem
 from bgremoval_mm.removal.text import printable
 from bgremoval_mm.reports.contact_sheet import Tile, draw_tiles
 from bgremoval_mm.reports.mask_ranking import COLUMNS, Ranking
@@ -33,7 +33,7 @@ def write_mask_sheet(
     Args:
         path: The file.
         ranking: The masks of the store.
-        store: Where the masks are.
+        store: Where the masks are. Those of another precision are shown as out of date.
         images: The folder of images that the store mirrors.
         number: How many masks are shown.
 
@@ -160,10 +160,11 @@ def make_tile(record: Record, store: MaskStore, images: Path) -> Tile:
             mask = stored.mask
     if stored is not None and not isinstance(original, str):
         mask = resize(stored.mask, (original.shape[1], original.shape[0]))
-        if store.is_current(stored, path):
+        problem = mask_problem(store, stored, path)
+        if problem is None:
             removed = compose(original, mask)
         else:
-            removed, warning = 'out of date', 'made from other content, or by other weights'
+            removed, warning = 'out of date', problem
     quality = record.quality
     caption = [record.path]
     if quality is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from torch.utils.data import DataLoader, Dataset
 
 from bgremoval_mm.cli import errors
 from bgremoval_mm.cli.errors import guarded
@@ -27,6 +28,44 @@ def fail_with(error: BaseException) -> Callable[[], int]:
         raise error
 
     return work
+
+
+class Failing(Dataset):
+    """A dataset of one sample, which cannot be had."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> None:
+        error = FileNotFoundError('there is no a\x1b[2J.jpg')
+        error.add_note('while Load was at work')
+        raise error
+
+
+def test_error_of_a_loaders_worker_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message that torch makes of it holds a traceback, which `--debug` shows."""
+    loader = DataLoader(Failing(), num_workers=1)
+    assert guarded(lambda: len(list(loader))) == 1
+    line = 'error: there is no a\\x1b[2J.jpg; while Load was at work\n'
+    assert capsys.readouterr().err == line
+
+
+class Unreadable(Failing):
+    """A dataset whose photo mmcv cannot read, which it says by an assertion."""
+
+    def __getitem__(self, index: int) -> None:
+        from mmcv.transforms import Resize
+
+        Resize()
+
+
+def test_checks_of_a_loaders_worker(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a library of OpenMMLab refuses in a worker is told as in the command's process."""
+    work = lambda: len(list(DataLoader(Unreadable(), num_workers=1)))  # noqa: E731
+    assert guarded(work, checked_by=errors.OPENMMLAB) == 1
+    assert capsys.readouterr().err.startswith('error: ')
+    with pytest.raises(AssertionError):
+        guarded(work)
 
 
 @pytest.mark.parametrize(

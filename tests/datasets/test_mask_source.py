@@ -65,7 +65,7 @@ def test_another_precision(filled, image_tree, stored: str, asked: str, on_missi
     command = f'{image_tree} {options["mask_dir"]} --model u2netp'
     command += '' if asked == 'fp32' else f' --precision {asked}'
     expected = (
-        rf'another precision \({stored}, but {asked} is asked for\) .*dress/1\.jpg.*'
+        rf'another precision \({stored}, not {asked}\) .*dress/1\.jpg.*'
         rf"write precision='{stored}' in the config; .*remove_background.py {command}$"
     )
     for kind in (ArgumentError, ValueError, FileNotFoundError):
@@ -93,7 +93,7 @@ def test_every_reason_is_told(filled, image_tree: Path) -> None:
     assert 'was made with other settings' in str(mask_problem(store, odd, path))
     fp32 = MaskStore(options['mask_dir'], 'u2netp')
     assert mask_problem(fp32, stored, path) == (
-        'the mask was made in another precision (bf16, but fp32 is asked for)'
+        'the mask was made in another precision (bf16, not fp32)'
     )
     Image.new('RGB', (8, 8)).save(path)
     assert mask_problem(store, stored, path) == (

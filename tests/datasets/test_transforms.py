@@ -244,6 +244,12 @@ def test_wrong_images_are_described(image) -> None:
         RemoveBackground('u2netp')({'img': image})
 
 
+def test_before_the_image_loader() -> None:
+    """A transform at the wrong place is told where it belongs."""
+    with pytest.raises(TypeError, match='but got none: it must stand behind the image loader'):
+        RemoveBackground('u2netp')({'img_path': 'a.jpg'})
+
+
 def test_path_outside_img_root(model, photo: Path, tmp_path: Path) -> None:
     """An image that the store cannot mirror is named, with the root that was given."""
     (tmp_path / 'elsewhere').mkdir()

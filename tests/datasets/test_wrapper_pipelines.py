@@ -56,6 +56,12 @@ class Recording(Compose):
         return data
 
 
+def in_random_apply(transform: dict, times: int = 1) -> dict:
+    """A transform that does something to some images only."""
+    outer = {'type': 'RandomApply', 'transforms': [transform], 'prob': 0.5}
+    return outer if times == 1 else in_random_apply(outer, times - 1)
+
+
 @pytest.fixture
 def leaf(model, image_tree: Path) -> dict:
     """Config of a dataset of six photos, three of them in training."""
@@ -144,11 +150,6 @@ def test_pipeline_of_a_wrapper_of_ours_inside(leaf) -> None:
     assert removed.pipeline.transforms[1].fill == 9
 
 
-def in_random_apply(removal: dict) -> dict:
-    """A transform that removes the background of some images only."""
-    return {'type': 'RandomApply', 'transforms': [removal], 'prob': 0.5}
-
-
 @pytest.mark.parametrize('nested', [False, True])
 @pytest.mark.parametrize(
     ('there', 'given', 'differing'),
@@ -185,6 +186,27 @@ def test_removal_in_the_pipeline(leaf, there, given, differing: str | None, nest
         plain = DATASETS.build({**leaf, 'pipeline': pipeline})
         with pytest.raises(ArgumentError, match=differing):
             RembgDataset(plain, **given)
+
+
+@pytest.mark.parametrize('removal', [[], [{'type': 'RemoveBackground', 'model': 'u2netp'}]])
+@pytest.mark.parametrize('loader', [LOADER, in_random_apply(LOADER), in_random_apply(LOADER, 2)])
+def test_image_is_not_loaded_again(leaf, removal: list, loader: dict) -> None:
+    """A loader behind the removal would bring the background back, inside RandomApply as well."""
+    pipeline = [LOADER, *removal, loader]
+    if loader is LOADER and not removal:
+        names = names_of(RembgDataset(leaf, pipeline=pipeline, model='u2netp').pipeline)
+        assert names == ['LoadImageFromFile', 'LoadImageFromFile', 'RemoveBackground']
+        return
+    with pytest.raises(ArgumentError, match=f'behind the removal.*got {loader["type"]} there'):
+        RembgDataset(leaf, pipeline=pipeline, model='u2netp')
+
+
+def test_another_image_may_be_loaded(leaf) -> None:
+    """A loader for another key leaves the image as it is."""
+    other = {'type': 'KeyMapper', 'mapping': {'img_path': 'img_path'}, 'remapping': {'img': 'two'},
+             'transforms': [LOADER]}  # fmt: skip
+    removed = RembgDataset(leaf, pipeline=[LOADER, other], model='u2netp', device='cpu')
+    assert (removed[0]['two'] != removed[0]['img']).any()
 
 
 def test_new_pipeline_with_another_removal(leaf) -> None:

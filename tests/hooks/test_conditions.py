@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from mmcv.transforms import Resize
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset, ConcatDataset
 from mmengine.evaluator import BaseMetric
@@ -196,7 +197,7 @@ def test_each_test_finds_its_like(test: Test) -> None:
     assert 'diff/accuracy/top1: 6.0' in log
     assert report()['test']['accuracy/top1']['original'] == 44.0
     about = report()['runs']['test']
-    # The toy dataset has no pipeline, so that nobody knows what it does to backgrounds.
+    # Of a dataset without a pipeline it is not known what it removes.
     assert (about['tta'], about['images'], about['removal']) == (True, 4, None)
     assert Path(about['baseline_test']).parent.name == '20260101_000000'
 
@@ -224,6 +225,7 @@ def test_other_number_of_images(test: Test) -> None:
     test('toy', hook={}, **{'test_dataloader.dataset.number': 6})
     log = test('toy-rembg', hook={'baseline': 'work_dirs/toy'})
     assert 'it was tested on 6 images, this run on 4' in log
+    assert 'work-dir work_dirs/toy, with the test set and pipeline of this run: by the same' in log
     assert report() == {}
 
 
@@ -324,6 +326,18 @@ def test_removal_is_recorded(tiny_model: Callable[[str], None]) -> None:
     expected = {'model': 'u2netp', 'precision': 'fp32', 'fill': 200, 'threshold': 0.5}
     assert {key: removal[key] for key in expected} == expected
     assert removals(BaseDataset(lazy_init=True)) == ()
+    sometimes = {'type': 'RandomApply', 'transforms': [step], 'prob': 0.5}
+    assert removals(BaseDataset(pipeline=[sometimes], lazy_init=True)) == (removal,)
+
+
+def test_steps_given_as_classes() -> None:
+    """A config in Python's own style has the same steps as one of names."""
+    arms = [
+        {'test_dataloader': {'dataset': {'pipeline': [
+            {'type': removal}, {'type': resize, 'scale': 8}]}}}
+        for removal, resize in ((RemoveBackground, Resize), ('RemoveBackground', 'Resize'))
+    ]  # fmt: skip
+    assert _of_config(arms[0]).pipeline == _of_config(arms[1]).pipeline != ()
 
 
 @pytest.mark.parametrize('loader', ['test_dataloader', 'val_dataloader'])

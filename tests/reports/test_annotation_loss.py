@@ -157,7 +157,7 @@ def test_masks_of_another_precision(prepared_ccp: Path, tmp_path, run, capsys) -
     arguments = ('ccp', '--data-root', prepared_ccp, '--model', 'u2netp', '--mask-dir',
                  tmp_path / 'bf16', '--number', 0)  # fmt: skip
     assert run(*arguments) == 1
-    assert 'another precision (bf16, but fp32 is asked for)' in capsys.readouterr().out
+    assert 'another precision (bf16, not fp32)' in capsys.readouterr().out
     assert run(*arguments, '--precision', 'bf16') == 0
     Path('mine.py').write_text(
         f"""default_scope = 'mmdet'

@@ -79,6 +79,11 @@ def test_what_is_gone_or_changed_is_said(store: MaskStore, image_tree: Path) -> 
     assert list(tile.pictures[1:]) == ['mask is damaged', 'cannot be shown']
     assert tile.warning == 'delete the mask and make it anew'
 
+    bf16 = MaskStore(store.folder.parent, 'u2netp', 'bf16')
+    tile = tile_of(bf16, image_tree, 'dress/1.jpg')
+    assert tile.pictures[2] == 'out of date'
+    assert tile.warning == 'the mask was made in another precision (fp32, not bf16)'
+
     (image_tree / 'dress/1.jpg').unlink()
     tile = tile_of(store, image_tree, 'dress/1.jpg')
     assert (tile.pictures[0], tile.pictures[2]) == ('image is gone', 'cannot be shown')
@@ -93,7 +98,7 @@ def test_what_is_gone_or_changed_is_said(store: MaskStore, image_tree: Path) -> 
     Image.new('RGB', (9, 9), 'red').save(image_tree / NAME)
     tile = tile_of(store, image_tree)
     assert tile.pictures[2] == 'out of date'
-    assert tile.warning == 'made from other content, or by other weights'
+    assert tile.warning == 'the mask was made from other content than the file has now'
 
     # All of them together make a sheet.
     ranking = rank(store.manifest.read().values())

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bgremoval_mm.removal import remove_tree
+from bgremoval_mm.removal import MaskStore, read_image, remove_tree
 
 Tool = Callable[[list[str]], int]
 
@@ -183,3 +183,35 @@ def test_default_name_replaces_no_foreign_picture(
     assert 'masks.png is no sheet of ours' in capsys.readouterr().err
     assert sheet([*arguments, '--out', 'masks.png']) == 0
     assert sheet(arguments) == 0
+
+
+@pytest.mark.parametrize('by_option', [True, False])
+def test_masks_of_another_precision_are_shown(
+    sheet: Tool,
+    remove: Tool,
+    tiny_model: Any,
+    image_tree: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    by_option: bool,
+) -> None:
+    """A store in bf16 is no out-of-date store in fp32: its masks are laid on the photos."""
+    tiny_model('u2netp')
+    warnings = []
+
+    def draw(tiles: list[Any], *_: Any) -> Image.Image:
+        warnings.extend(tile.warning for tile in tiles)
+        return Image.new('RGB', (8, 8))
+
+    monkeypatch.setattr('bgremoval_mm.reports.mask_sheet.draw_tiles', draw)
+    out, store = str(tmp_path / 'sheet.png'), str(tmp_path / 'masks')
+    made = MaskStore(store, 'u2netp', 'bf16')
+    for path in image_tree.rglob('*.*'):
+        name = path.relative_to(image_tree).as_posix()
+        made.put(name, read_image(path), np.full((8, 8), 255, np.uint8), constant=True)
+    options = ['--model', 'u2netp', '--precision', 'bf16', '--device', 'cpu']
+    if by_option:
+        assert remove([str(image_tree), store, *options, '--sheet', out]) == 0
+    else:
+        assert sheet([store, str(image_tree), '--model', 'u2netp', '--out', out]) == 0
+    assert warnings == ['mask is constant, full'] * 6
