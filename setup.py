@@ -127,7 +127,7 @@ setup(
     ],
     packages=find_packages(include=[f'{PACKAGE}*']),
     package_data={PACKAGE: ['py.typed', 'reproduction/*.j2', 'reports/review.html']},
-    entry_points={'console_scripts': ['bgremoval = bgremoval_mm.cli.main:main']},
+    entry_points={'console_scripts': ['bgremoval = bgremoval_mm.cli.main:run_program']},
     python_requires='>=3.11',
     install_requires=['numpy', 'opencv-python', 'pillow', 'platformdirs', 'pooch', 'tqdm'],
     extras_require={

@@ -7,15 +7,19 @@ Python in its own way.
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import runpy
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import bgremoval_mm
 from bgremoval_mm.cli import signals
 
-__all__ = ['main', 'make_parser']
+__all__ = ['main', 'make_parser', 'run_program']
 
 _Run = Callable[[argparse.ArgumentParser, argparse.Namespace], int]
 
@@ -190,5 +194,21 @@ def _doctor(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     return code
 
 
+def run_program() -> NoReturn:
+    """Run as a program, and leave without taking the runtimes apart.
+
+    That takes longer than many a command, and a thread that is stuck in one of them would hold the
+    process. Ray is let go properly: it has processes of its own.
+    """
+    code = main()
+    if 'ray' in sys.modules:
+        sys.exit(code)
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, or none at all
+            stream.flush()
+    os._exit(code)
+
+
 if __name__ == '__main__':
-    sys.exit(main())
+    run_program()
