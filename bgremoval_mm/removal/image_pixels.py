@@ -135,7 +135,8 @@ def _jpeg_2000(image: Image.Image, bits: int, content: bytes) -> Image.Image:
         msg = f'JPEG 2000 of {bits} bits a channel in a layout that is not read: {_ADVICE}'
         raise ImageError(msg)
     order = [2, 1, 0, 3][: levels.shape[2]]
-    return Image.fromarray((levels[..., order] >> (bits - 8)).astype(np.uint8))
+    shifted = levels[..., order].astype(np.uint16) >> (bits - 8)
+    return Image.fromarray(shifted.astype(np.uint8))
 
 
 def _transparency_kept(image: Image.Image, layout: Layout, content: bytes) -> Image.Image:

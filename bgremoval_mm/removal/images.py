@@ -255,8 +255,8 @@ def _load(image: Image.Image, kind: Kind, content: bytes, max_pixels: int) -> _D
     if kind is TIFF:
         tiff_layouts.check_directory(image)
         if tiff_layouts.is_misread(image):
-            *read, said = tiff_layouts.read_unusual(content, max_pixels)
-            return _Decoded(*read, [*notes, *said])
+            stored, turned, profile, said = tiff_layouts.read_unusual(content, max_pixels)
+            return _Decoded(stored, turned, profile, [*notes, *said])
         orientation = orientation_of(image)
         # Pillow turns TIFFs itself as it loads them, by XMP too: say that they are upright.
         exif = image.getexif()

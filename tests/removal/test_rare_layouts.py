@@ -108,7 +108,8 @@ RGBA = np.dstack([RGB, np.full((2, 2), 128, np.uint8)])
 )
 def test_tiff_that_nothing_reads_rightly_is_refused(content: bytes) -> None:
     """Neither wrong colours nor a library's own words come out, but what the layout is."""
-    with pytest.raises(ImageError, match=r'TIFF of a layout that is not read.*\([34] x (8|16) bits'):
+    expected = r'TIFF of a layout that is not read.*\([34] x (8|16) bits'
+    with pytest.raises(ImageError, match=expected):
         decode_image(content)
 
 
