@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 import traceback
 from types import TracebackType
@@ -21,13 +22,26 @@ def prepare(own_process: bool = True) -> None:
 
     Args:
         own_process: Whether Python runs for this program alone; then a traceback that ends it is
-            escaped too.
+            escaped too, and streams that the caller has closed are opened on nothing.
     """
+    if own_process:
+        _open_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors='backslashreplace')
     if own_process:
         sys.excepthook = _show
+
+
+def _open_closed() -> None:
+    """Keep the numbers of closed standard streams from the files that are opened next.
+
+    Standard output then refuses what is written, since a result would be lost; messages go nowhere.
+    """
+    for name, flags in (('stdin', os.O_RDONLY), ('stdout', os.O_RDONLY), ('stderr', os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            mode = 'r' if name == 'stdin' else 'w'
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode))
 
 
 def log_to_stderr() -> None:

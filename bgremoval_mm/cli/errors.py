@@ -12,7 +12,8 @@ import re
 import select
 import signal
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -28,6 +29,7 @@ __all__ = [
     'guarded',
     'is_expected',
     'print_error',
+    'writing_to',
 ]
 
 OK, FAILED = 0, 1
@@ -68,9 +70,27 @@ def guarded(work: Callable[[], int], debug: bool = False, checked_by: Collection
             return signals.exit_code(signal.SIGPIPE)
         if debug or not is_expected(err, checked_by):
             raise
-        print_error(err)
+        refused = _refusal_of_stdout()
+        is_of_it = type(err) is OSError and err.filename is None
+        print_error(refused if refused and is_of_it else err)
         return FAILED
     return code
+
+
+@contextmanager
+def writing_to(target: str) -> Iterator[None]:
+    """Name what cannot be written to.
+
+    Raises:
+        BgremovalError: In the place of an OSError, unless a reader has gone.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as err:
+        msg = f'cannot write to {target}: {err.strerror or err}'
+        raise BgremovalError(msg) from err
 
 
 def is_expected(error: Exception, checked_by: Collection[str] = ()) -> bool:
@@ -139,10 +159,24 @@ def _stdout_is_gone() -> bool:
     poll.register(number, 0)
     if not any(events & select.POLLERR for _, events in poll.poll(0)):
         return False
+    _drop_output(number)
+    return True
+
+
+def _refusal_of_stdout() -> str:
+    """Why standard output takes nothing, as on a full disk; empty if it does."""
+    try:
+        sys.stdout.flush()
+    except OSError as err:
+        _drop_output(sys.stdout.fileno())
+        return f'cannot write to standard output: {err.strerror or err}'
+    return ''
+
+
+def _drop_output(number: int) -> None:
     # The interpreter writes what is left when it ends, and would complain.
     with Path(os.devnull).open('wb') as nowhere:
         os.dup2(nowhere.fileno(), number)
-    return True
 
 
 def add_debug_argument(parser: argparse.ArgumentParser) -> None:

@@ -9,10 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bgremoval_mm.cli.errors import OK
+from bgremoval_mm.cli.errors import OK, writing_to
 from bgremoval_mm.cli.rules import find_source
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
+from bgremoval_mm.removal.text import printable
 
 if TYPE_CHECKING:
     from bgremoval_mm.removal.images import SourceImage
@@ -55,12 +56,15 @@ def run_one(args: argparse.Namespace) -> int:
     source = _read(args)
     mask, _ = remover.low_resolution([source.rgb])[0]
     content = target.render(source, mask)
-    if args.dst == '-':
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    else:
-        Path(args.dst).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(Path(args.dst), content)
+    with writing_to('standard output' if args.dst == '-' else args.dst):
+        if args.dst == '-':
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        else:
+            Path(args.dst).parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(Path(args.dst), content)
+    if source.note:
+        print(f'note: {printable(source.note)}', file=sys.stderr)
     return OK
 
 

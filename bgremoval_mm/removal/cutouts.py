@@ -144,7 +144,7 @@ def encode_image(
         file_format: Of ``FILE_FORMATS``.
         icc_profile: Colour profile to embed.
         colour: Colour description as PNG's chunks. WebP and JPEG get an ICC profile made of it,
-            unless they have one or none can be made (see ``CutoutFolder.write``).
+            unless they have one that outranks it or none can be made (see ``CutoutFolder.write``).
 
     Raises:
         OSError: If the format cannot hold such an image: WebP's sides end at 16,383 pixels.
@@ -161,7 +161,9 @@ def encode_image(
             described.add(chunk, body)
         options = {**options, 'pnginfo': described}
     else:
-        icc_profile = icc_profile or profile_of_chunks(colour)
+        made = profile_of_chunks(colour)
+        outranked = b'cICP' in dict(colour) and (made or is_srgb(colour))
+        icc_profile = made if outranked else icc_profile or made
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, name, icc_profile=icc_profile, **options)
     return buffer.getvalue()

@@ -14,7 +14,7 @@ __all__ = ['Chunks', 'colour_chunks', 'in_rgb', 'is_srgb', 'profile_of_chunks']
 # Colour description as PNG's chunks cICP, cHRM, gAMA and sRGB: name and body of each.
 Chunks = tuple[tuple[bytes, bytes], ...]
 
-_DESCRIPTIONS = frozenset((b'cICP', b'cHRM', b'gAMA', b'sRGB'))
+_DESCRIPTIONS = {b'cICP': 4, b'cHRM': 32, b'gAMA': 4, b'sRGB': 1}  # and their lengths
 _SRGB_CODE = (1, 13)  # primaries and transfer of sRGB in ITU-T H.273
 
 # x and y of white, red, green and blue: cHRM's order.
@@ -50,7 +50,11 @@ def colour_chunks(content: bytes) -> Chunks:
         content: The whole file.
     """
     if content.startswith(b'\x89PNG'):
-        return tuple(chunk for chunk in _png_chunks(content) if chunk[0] in _DESCRIPTIONS)
+        return tuple(
+            (name, body)
+            for name, body in _png_chunks(content)
+            if _DESCRIPTIONS.get(name) == len(body)
+        )
     if content[4:8] == b'ftyp':
         at = content.find(b'colrnclx')
         code = content[at + 8 : at + 14] if at >= 0 else b''

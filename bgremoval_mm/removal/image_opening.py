@@ -112,6 +112,10 @@ def _open(plugin: Any, content: bytes, kind: Kind) -> Image.Image:
         image: Image.Image = plugin(io.BytesIO(content))
     except ImageError:
         raise
+    except Image.DecompressionBombError as err:
+        limit = _LIMIT.get()
+        msg = f'more pixels than the limit{f" of {limit:,}" if limit else ""} (max_pixels): {err}'
+        raise ImageError(msg) from err
     except (SyntaxError, IndexError, TypeError, struct.error) as err:
         msg = (
             f'not an image: the file begins with {content[:16]!r}, as {kind.name} files do, but '

@@ -11,7 +11,7 @@ from bgremoval_mm.removal.image_opening import ImageError
 
 __all__ = ['Layout', 'layout_of', 'to_8_bits']
 
-_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
 _WHITE_IS_ZERO = 0
 # Grey PNGs of few bits: Pillow scales the pixels to 8 bits, but not the transparent level.
 _PNG_SCALES = {'L;2': 85, 'L;4': 17}
@@ -91,6 +91,8 @@ def to_8_bits(image: Image.Image, layout: Layout, content: bytes) -> tuple[Image
     else:
         if layout.bits > 8:
             notes.append(f'{layout.bits} bits a channel were reduced to 8')
+            if image.format == 'JPEG2000':
+                return _jpeg_2000(image, layout.bits, content), notes
         return _transparency_kept(image, layout, content), notes
     if image.mode != 'F':
         notes.append(f'{layout.bits} bits were reduced to 8')
@@ -122,6 +124,19 @@ def _16_bits(image: Image.Image, layout: Layout) -> np.ndarray:
             raise ImageError(msg)
     levels = levels.astype(np.uint16)
     return 65535 - levels if layout.white_is_zero else levels
+
+
+def _jpeg_2000(image: Image.Image, bits: int, content: bytes) -> Image.Image:
+    """Read the colours again: Pillow rounds the brightest levels up to 256, which is black."""
+    import cv2
+
+    levels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if levels is None or levels.shape != (*image.size[::-1], len(image.getbands())):
+        msg = f'JPEG 2000 of {bits} bits a channel in a layout that is not read: {_ADVICE}'
+        raise ImageError(msg)
+    order = [2, 1, 0, 3][: levels.shape[2]]
+    shifted = levels[..., order].astype(np.uint16) >> (bits - 8)
+    return Image.fromarray(shifted.astype(np.uint8))
 
 
 def _transparency_kept(image: Image.Image, layout: Layout, content: bytes) -> Image.Image:

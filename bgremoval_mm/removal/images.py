@@ -254,6 +254,9 @@ def _load(image: Image.Image, kind: Kind, content: bytes, max_pixels: int) -> _D
     layout = layout_of(image, content)
     if kind is TIFF:
         tiff_layouts.check_directory(image)
+        if tiff_layouts.is_misread(image):
+            stored, turned, profile, said = tiff_layouts.read_unusual(content, max_pixels)
+            return _Decoded(stored, turned, profile, [*notes, *said])
         orientation = orientation_of(image)
         # Pillow turns TIFFs itself as it loads them, by XMP too: say that they are upright.
         exif = image.getexif()

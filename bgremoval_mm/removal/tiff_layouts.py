@@ -12,12 +12,15 @@ from bgremoval_mm.removal.image_formats import RAW
 from bgremoval_mm.removal.image_opening import ImageError, check_pixels, unread
 from bgremoval_mm.removal.orientation import turn
 
-__all__ = ['check_directory', 'pages', 'read_unusual']
+__all__ = ['check_directory', 'is_misread', 'pages', 'read_unusual']
 
 _NEW_SUBFILE_TYPE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
-_ORIENTATION, _SAMPLES, _SUB_DIRECTORIES, _EXTRA_SAMPLES = 274, 277, 330, 338
+_ORIENTATION, _SAMPLES, _PLANES, _SUB_DIRECTORIES, _EXTRA_SAMPLES = 274, 277, 284, 330, 338
 _SAMPLE_FORMAT, _ICC_PROFILE, _DNG_VERSION = 339, 34675, 50706
 _COLOUR_FILTER_ARRAY = 32803
+_GREY_AND_RGB = (0, 1, 2)  # what OpenCV reads at any depth; it takes CIELAB for RGB
+_YCBCR_AND_CIELAB = (6, 8)
+_SIGNED, _SEPARATE, _PREMULTIPLIED = 2, 2, 1
 _SAMPLE_NAMES = {1: 'integer', 2: 'signed integer', 3: 'floating-point'}
 _BACK = {6: 8, 8: 6}  # the other orientations undo themselves
 _MAX_PAGES = 64  # A longer document is not searched for its largest page.
@@ -40,16 +43,36 @@ def pages(image: Image.Image, number: int) -> str:
 
 
 def check_directory(image: Image.Image) -> None:
-    """Refuse a camera's RAW file, of which only the preview would be read.
+    """Refuse what Pillow opens but does not read: camera RAW files, and signed bytes.
+
+    Of a RAW file only the preview would be read, and signed bytes would be taken for unsigned ones.
 
     Args:
         image: An opened TIFF.
 
     Raises:
-        ImageError: If it is one.
+        ImageError: If it is one of these.
     """
     tags: Any = getattr(image, 'tag_v2', {})
     _check_tags(tags)
+    if _SIGNED in tags.get(_SAMPLE_FORMAT, ()) and max(tags.get(_BITS, (1,))) == 8:
+        msg = '8-bit integers (signed) have no agreed range: convert the file to 8 or 16 bits'
+        raise ImageError(msg)
+
+
+def is_misread(image: Image.Image) -> bool:
+    """Return whether Pillow would read an opened TIFF wrongly, as it stores each channel by itself.
+
+    Pillow takes uncompressed channels for 8 bits, whatever they have, and knows neither CIELAB,
+    YCbCr nor premultiplied colours there.
+    """
+    tags: Any = getattr(image, 'tag_v2', {})
+    if tags.get(_PLANES) != _SEPARATE:
+        return False
+    uncompressed = any(tile[0] == 'raw' for tile in getattr(image, 'tile', ()))
+    deep = max(tags.get(_BITS, (1,))) > 8
+    unknown = tags.get(_PHOTOMETRIC) in _YCBCR_AND_CIELAB
+    return (uncompressed and deep) or unknown or _PREMULTIPLIED in tags.get(_EXTRA_SAMPLES, ())
 
 
 def _check_tags(tags: Any) -> None:
@@ -61,7 +84,7 @@ def _check_tags(tags: Any) -> None:
 def read_unusual(
     content: bytes, max_pixels: int
 ) -> tuple[Image.Image, int, bytes | None, list[str]]:
-    """Read a TIFF that Pillow cannot open, as OpenCV reads it.
+    """Read a TIFF that Pillow cannot open, or misreads, as OpenCV reads it.
 
     Args:
         content: The whole file.
@@ -77,8 +100,11 @@ def read_unusual(
 
     try:
         file = io.BytesIO(content)
-        header = file.read(16 if content[2:3] == b'+' or content[3:4] == b'+' else 8)
-        tags: Any = ImageFileDirectory_v2(header)
+        is_big = b'+' in content[2:4]
+        header = file.read(16 if is_big else 8)
+        # Pillow knows big TIFFs of little-endian order only, by their mark.
+        mark = b'II+\x00' if is_big else header[:4]
+        tags: Any = ImageFileDirectory_v2(mark + header[4:], prefix=header[:2])
         file.seek(tags.next)
         tags.load(file)
         size = int(tags[_WIDTH]), int(tags[_HEIGHT])
@@ -91,7 +117,13 @@ def read_unusual(
     _check_tags(tags)
     check_pixels(size, max_pixels)
     layout = f'{samples} x {bits[0]} bits, {_SAMPLE_NAMES.get(kinds[0], "unknown")}'
-    known = max(bits) <= 16 and set(kinds) == {1} and not any(tags.get(_EXTRA_SAMPLES, ()))
+    known = (
+        max(bits) <= 16
+        and set(kinds) == {1}
+        and tags.get(_PHOTOMETRIC) in _GREY_AND_RGB
+        and samples <= 4
+        and not any(tags.get(_EXTRA_SAMPLES, ()))
+    )
     seen = _by_opencv(content) if known else None
     if seen is None:
         msg = (

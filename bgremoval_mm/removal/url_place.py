@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.files import is_leftover, temporary_name
 from bgremoval_mm.removal.images import SourceImage, SourceStamp, check_bytes, decode_image
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
@@ -39,6 +40,7 @@ class UrlPlace(Place):
         only: Name of a file in it, which is then all that the place holds.
 
     Raises:
+        ArgumentError: If there is no such kind of address.
         ImportError: If the package that serves such addresses is not installed.
     """
 
@@ -53,7 +55,11 @@ class UrlPlace(Place):
         except ImportError as err:
             msg = f'{self.address} needs fsspec: `pip install "bgremoval_mm[ray]"`'
             raise ImportError(msg) from err
-        filesystem, path = url_to_fs(self.address)
+        try:
+            filesystem, path = url_to_fs(self.address)
+        except ValueError as err:
+            msg = f'{self.address} is no address that fsspec opens: {err}'
+            raise ArgumentError(msg) from err
         return filesystem, path.rstrip('/')
 
     @cached_property
