@@ -92,7 +92,7 @@ def faster_precision_hint(model: str, precision: str, backend: str, device: str)
         return None
     if not computes_in_bf16() or find_spec('openvino') is None:
         return None
-    factor = 'about 4 times' if has_amx() else 'about twice'
+    factor = '4 to 5 times' if has_amx() else 'about twice'
     return (
         f'This CPU computes in bf16: --precision auto is {factor} as fast with u2net; its masks '
         'differ by 0.3 of 255 levels on average (docs/performance.md).'
