@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -18,6 +19,16 @@ from PIL import Image
 from bgremoval_mm.removal import CATALOGUE, ModelSpec, find_weights, release_sessions
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope='session', autouse=True)
+def interrupts_reach_children() -> None:
+    """Have child processes obey Ctrl-C, also where the tests run in a shell's background.
+
+    There, and under nohup, SIGINT is ignored, and whoever is started inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope='session')
