@@ -139,7 +139,9 @@ def test_pillows_own_limit_is_told_as_ours() -> None:
     Image.new('RGB', (4, 4)).save(buffer, 'WEBP', lossless=True)
     content = bytearray(buffer.getvalue())
     content[21:25] = b'\xff\xff\xff\x0f'  # width and height less one, 14 bits each: 16,384
-    with pytest.raises(ImageError, match=r'more pixels than the limit of 1,000 \(max_pixels\)'):
+    # Pillow's words come first or ours, as a larger limit was asked for in this process or not.
+    expected = r'(more pixels|pixels are more) than the limit of 1,000 \(max_pixels\)'
+    with pytest.raises(ImageError, match=expected):
         decode_image(bytes(content), max_pixels=1000)
 
 
