@@ -160,6 +160,10 @@ def remove_tree(
     if not isinstance(num_threads, int) or num_threads < 0:
         msg = f'`num_threads` must be a number of CPU threads, 0 for all, but got {num_threads!r}'
         raise ArgumentError(msg)
+    for name, limit in (('max_pixels', max_pixels), ('max_bytes', max_bytes)):
+        if not isinstance(limit, int) or limit < 1:
+            msg = f'`{name}` must be a positive int, but got {limit!r}'
+            raise ArgumentError(msg)
     part = Shard.parse(shard)
     make_remover = partial(
         BackgroundRemover,

@@ -27,7 +27,7 @@ class Shard:
         """
         if text is None:
             return cls()
-        found = re.fullmatch(r'(\d+)/(\d+)', text)
+        found = re.fullmatch(r'(\d+)/(\d+)', text) if isinstance(text, str) else None
         if found is None or not 1 <= int(found[1]) <= int(found[2]):
             msg = f"`shard` must be 'i/n' with i from 1 to n, e.g. '3/8', but got {text!r}"
             raise ArgumentError(msg)

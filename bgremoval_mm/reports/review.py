@@ -85,8 +85,11 @@ def check_folder(folder: Path, images: Path, results: str | Path | None = None) 
 
     Raises:
         ArgumentError: It lies in the image folder, holds the results, or has files that no review
-            wrote.
+            wrote; or there is no image folder.
     """
+    if not images.exists():
+        msg = f'the review shows the images beside their masks, but there is no {printable(images)}'
+        raise ArgumentError(msg)
     if folder.resolve().is_relative_to(images.resolve()):
         msg = (
             f'the review would lie in {printable(folder)}, inside the image folder '

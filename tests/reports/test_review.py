@@ -112,8 +112,10 @@ def test_results_of_any_kind(tiny_model, image_tree: Path, tmp_path: Path, outpu
 
 
 def test_folders_that_will_not_do(photos_and_masks, tmp_path: Path, capsys) -> None:
-    """Inside the images, on other files, results that are not there."""
+    """Inside the images, on other files; images and results that are not there."""
     images, store = photos_and_masks
+    with pytest.raises(ValueError, match=r'but there is no .*/gone'):
+        check_folder(tmp_path / 'review', tmp_path / 'gone')
     with pytest.raises(ValueError, match='inside the image folder'):
         check_folder(images / 'review', images)
     (tmp_path / 'full').mkdir()
