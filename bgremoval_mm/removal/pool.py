@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from concurrent.futures import wait as wait_for
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from bgremoval_mm.removal.errors import BgremovalError
@@ -60,9 +60,11 @@ class DaemonPool(Executor):
             wait: Wait for them, 30 seconds at most.
             cancel_futures: Drop what was submitted and not begun.
         """
-        while cancel_futures and not self._tasks.empty():
-            if (task := self._tasks.get()) is not None:
-                task[0].cancel()
+        if cancel_futures:
+            with contextlib.suppress(Empty):  # a thread may take the last one at this moment
+                while True:
+                    if (task := self._tasks.get_nowait()) is not None:
+                        task[0].cancel()
         for _ in self._threads:
             self._tasks.put(None)
         deadline = time.monotonic() + (_LEAVE if wait else 0)

@@ -8,6 +8,7 @@ import sys
 import threading
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
+from queue import Empty
 
 import pytest
 
@@ -47,6 +48,36 @@ def test_what_was_not_begun_is_cancelled() -> None:
     if waiting.cancelled():
         with pytest.raises(CancelledError):
             waiting.result(0)
+
+
+def test_leaving_does_not_wait_for_a_task_that_a_thread_has_just_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The queue may run empty while it is being cleared: that is no reason to wait for more."""
+    threads = DaemonPool(1)
+    threads.submit(int).result(10)
+    taken = threading.Event()
+
+    class Raced:
+        """A queue that looks full, and whose tasks a thread takes first."""
+
+        def empty(self) -> bool:
+            return taken.is_set()
+
+        def get(self) -> None:
+            pytest.fail('waits for a task that may never come')
+
+        def get_nowait(self) -> None:
+            taken.set()
+            raise Empty
+
+        def put(self, task: object) -> None:
+            queue.put(task)
+
+    queue = threads._tasks
+    monkeypatch.setattr(threads, '_tasks', Raced())
+    threads.shutdown(wait=False, cancel_futures=True)
+    assert taken.is_set()
 
 
 def test_stuck_thread_does_not_keep_the_process(repository: Path) -> None:
