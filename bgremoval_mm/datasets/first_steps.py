@@ -10,7 +10,8 @@ import numpy as np
 from mmengine.dataset import Compose
 
 from bgremoval_mm.datasets.transforms import RemoveBackground
-from bgremoval_mm.datasets.wrappers import is_image_loader, leaves
+from bgremoval_mm.datasets.unwrap import base_datasets
+from bgremoval_mm.datasets.wrappers import is_image_loader
 
 __all__ = ['load_photo']
 
@@ -36,7 +37,7 @@ def load_photo(dataset: Any, index: int) -> np.ndarray:
 def _first_steps_only(dataset: Any) -> Iterator[None]:
     """Cut pipelines off behind the loader and the removal for a while."""
     whole = []
-    for leaf in leaves(dataset):
+    for leaf in base_datasets(dataset):
         transforms = leaf.pipeline.transforms
         steps = [
             place

@@ -157,9 +157,6 @@ def remove_tree(
     if engine not in ENGINES:
         msg = f'`engine` must be one of {", ".join(ENGINES)}, but got {engine!r}'
         raise ArgumentError(msg)
-    if not isinstance(num_threads, int) or num_threads < 0:
-        msg = f'`num_threads` must be a number of CPU threads, 0 for all, but got {num_threads!r}'
-        raise ArgumentError(msg)
     for name, limit in (('max_pixels', max_pixels), ('max_bytes', max_bytes)):
         if not isinstance(limit, int) or limit < 1:
             msg = f'`{name}` must be a positive int, but got {limit!r}'

@@ -68,7 +68,8 @@ class BackgroundRemover:
             msg = f'`batch_size` must be a positive int, but got {batch_size!r}'
             raise ArgumentError(msg)
         if not isinstance(num_threads, int) or num_threads < 0:
-            msg = f'`num_threads` must be an int from 0, but got {num_threads!r}'
+            allowed = 'a number of CPU threads, 0 for all'
+            msg = f'`num_threads` must be {allowed}, but got {num_threads!r}'
             raise ArgumentError(msg)
         self.spec = get_model(model)
         self.batch_size = batch_size
