@@ -38,12 +38,11 @@ BETTER = {
     r'whole or not at all': 'atomically',
     r'(?<!there) (is|are) no (class|directory|file|folder|image|mask|number|path|photo)s?': 'not a',
     r'passed over': 'skipped, ignored',
-    r'hand(s|ed)? on': 'passed on',
+    r'handed on': 'passed on',
     r'got round': 'worked around',
     r'be had': 'be obtained',
     r'of yours': 'your own',
     r'lean(s|ing)? on': 'depends on',
-    r'(is|are) beside': 'compared with; next to',
 }
 PATTERNS = {
     re.compile(rf'\b(?:{words})\b'.replace(' ', r'\s+'), re.I): better
@@ -54,8 +53,8 @@ PATTERNS = {
 def prose(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the text of a file, in pieces, with the line where each begins.
 
-    Of Markdown, that is all but code; of Python, the strings and comments; of others, everything.
-    Names in single or double backticks are facts, and left out.
+    Of Markdown, that is all but code; of Python, the comments and the strings of several words; of
+    others, everything. Names in single or double backticks are facts, and left out.
     """
     text = path.read_text(encoding='utf-8')
     if path.suffix == '.py':
@@ -74,8 +73,8 @@ def prose(path: Path) -> Iterator[tuple[int, str]]:
 def strings_and_comments(source: str) -> Iterator[tuple[int, str]]:
     """Yield the string literals of Python code, and its comments."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.lineno, node.value
+        if isinstance(node, ast.Constant) and ' ' in str(node.value):  # else it is a name
+            yield node.lineno, str(node.value)
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string
