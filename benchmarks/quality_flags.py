@@ -2,8 +2,7 @@
 """How many bad masks the flags catch, at which rate of false alarms, on Clothing Co-Parsing.
 
 A mask is bad if its IoU with the annotated pixels is below 0.8. The thresholds in
-bgremoval_mm.removal.masks were chosen on the photos of odd places in the list; the others were not
-looked at for the choice.
+bgremoval_mm.removal.masks were chosen on every other photo of the list; the rest was not looked at.
 
     python tools/prepare_dataset.py ccp
     python tools/remove_background.py data/ccp data/masks/ccp
@@ -22,21 +21,20 @@ from PIL import Image
 from scipy.stats import rankdata
 
 from bgremoval_mm.removal import MaskStore, masks
+from bgremoval_mm.removal.masks.iou import iou
 
 BAD = 0.8
 FLAGS = ('empty', 'full', 'uncertain', 'fragmented', 'cut off', 'disputed')
 
 
-def iou(mask: np.ndarray, labels: Path) -> float:
-    """IoU of the mask above one half with the annotated pixels."""
+def iou_with(labels: Path, mask: np.ndarray) -> float:
+    """Return the IoU of the mask above one half with the annotated pixels."""
     with Image.open(labels) as image:
-        annotated = np.asarray(image) != 255
-    foreground = mask > 127
-    return float((foreground & annotated).sum() / max(1, (foreground | annotated).sum()))
+        return iou(mask > 127, np.asarray(image) != 255, empty=0.0)
 
 
 def auc(values: np.ndarray, bad: np.ndarray) -> float:
-    """Probability that a bad mask has a higher value than a good one (Mann and Whitney)."""
+    """Return how probably a bad mask has a higher value than a good one (Mann and Whitney)."""
     ranks = rankdata(values)
     count, others = int(bad.sum()), int((~bad).sum())
     return float((ranks[bad].sum() - count * (count + 1) / 2) / (count * others))
@@ -59,7 +57,7 @@ def main() -> None:
         if record.status == 'ok' and stored is not None and labels.is_file():
             other = others and others.get(name)
             figures.append(masks.quality(stored.mask, second=other.mask if other else None))
-            ious.append(iou(stored.full_size(), labels))
+            ious.append(iou_with(labels, stored.full_size()))
     bad = np.array(ious) < BAD
     print(f'{bad.size} masks of {args.model}, mean IoU {np.mean(ious):.4f}, {bad.sum()} bad')
     signs = {'confidence': -1, 'largest': -1, 'border': 1}

@@ -6,7 +6,6 @@ that lies beside them or, as well as that can be, by how they look.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from PIL import Image
 
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.addresses import is_same, is_url, lies_in
+from bgremoval_mm.utils.json_io import read_json_object
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['MARK', 'check_no_mask', 'check_report', 'check_sheet', 'photo_folders']
@@ -116,10 +116,9 @@ def _foreign(path: Path) -> ArgumentError:
 def _read_object(path: Path) -> dict[str, Any]:
     """Return a JSON object, empty where a file holds something else."""
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        return read_json_object(path)
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _is_marked(path: Path) -> bool:

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from bgremoval_mm.removal.masks.iou import iou
+
 RESIZE_METHODS = ('lanczos', 'linear')
 
 # A mask with less (more) foreground than this share of the image is flagged.
@@ -241,16 +243,14 @@ def quality(
 
 
 def disagreement(mask: np.ndarray, second: np.ndarray) -> float:
-    """1 - IoU of the pixels above one half in two masks; 0 where neither has any.
+    """Return 1 - IoU of the pixels above one half in two masks; 0 where neither has any.
 
     Args:
         mask: uint8 array of shape (h, w).
         second: uint8 array; resized if its shape is another one.
     """
     second = resize(second, (mask.shape[1], mask.shape[0]))
-    one, other = mask > 127, second > 127
-    union = int((one | other).sum())
-    return 1 - int((one & other).sum()) / union if union else 0.0
+    return 1 - iou(mask > 127, second > 127)
 
 
 def _parts(mask: np.ndarray) -> tuple[int, float]:

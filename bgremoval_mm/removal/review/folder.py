@@ -18,6 +18,7 @@ from typing import Any
 
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.atomic import sweep_leftovers, write_atomically
+from bgremoval_mm.utils.json_io import read_json_object
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['MARK', 'PAGE', 'ReviewFolder']
@@ -119,9 +120,9 @@ def _pictures_of_ours(folder: Path) -> list[str]:
 
 def _read_mark(mark: Path) -> list[str]:
     try:
-        content = json.loads(mark.read_text(encoding='utf-8'))
+        content = read_json_object(mark)
         version, pictures = content['version'], content['pictures']
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, KeyError):
         version, pictures = None, None
     if version != _VERSION or not _are_pictures(pictures):
         what = f'has a {MARK} that is damaged, or of another version of this package'

@@ -27,7 +27,7 @@ def test_stretch_is_rembgs_formula() -> None:
 
 @pytest.mark.parametrize('value', [0.0, 0.5, 1.0, np.nan, np.inf])
 def test_stretch_of_a_constant_map_is_empty_and_flagged(value: float) -> None:
-    """No evidence, no foreground: never NaN, never a division by zero."""
+    """No contrast, no foreground: never NaN, never a division by zero."""
     with np.errstate(all='raise'):
         mask, constant = masks.stretch(np.full((3, 4), value, np.float32))
     assert constant
