@@ -78,15 +78,18 @@ class SourceStamp:
 
     def is_of(
         self,
-        size: int,
+        size: int | None,
         mtime_ns: int,
         read: Callable[[], builtins.bytes],
         always_hash: bool = False,
     ) -> bool:
-        """As `matches`, for a file of that size and time, which `read` reads if need be."""
-        if size != self.bytes:
+        """Return the same for a file of that size and time, which `read` reads if need be.
+
+        A size of None and a time of 0 are not known: the content decides then.
+        """
+        if size is not None and size != self.bytes:
             return False
-        if mtime_ns == self.mtime_ns and not always_hash:
+        if not always_hash and size is not None and mtime_ns == self.mtime_ns != 0:
             return True
         return hashlib.sha256(read()).hexdigest() == self.sha256
 

@@ -107,9 +107,10 @@ class MaskStore(OutputFolder):
         Raises:
             StoredMaskError: If the file cannot be read, is damaged, or no MaskStore wrote it.
         """
-        path = f'{self.storage.address}/{self.name(image)}'
+        name = self.name(image)
+        path = self.storage.address_of(name)
         try:
-            content = self.storage.read(self.name(image))
+            content = self.storage.read(name)
         except FileNotFoundError:
             return None
         except OSError as err:

@@ -24,7 +24,7 @@ from bgremoval_mm.removal import CutoutFolder, ImageError, Manifest, MaskStore, 
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.images.thumbnails import thumbnail
 from bgremoval_mm.removal.io.addresses import is_url
-from bgremoval_mm.removal.io.manifest import Record, RemoteManifest
+from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.masks.functional import resize
 from bgremoval_mm.removal.outputs.base import OutputFolder
 from bgremoval_mm.removal.outputs.settings import describe, suffix_of
@@ -52,7 +52,7 @@ def open_results(root: str | Path, model: str = 'u2net', output: str | None = No
     Raises:
         FileNotFoundError: There is no manifest.
     """
-    files_made, store = Manifest(Path(root)), MaskStore(root, model)
+    files_made, store = Manifest(root), MaskStore(root, model)
     if output == 'store':
         first = None
     else:
@@ -71,7 +71,7 @@ def open_results(root: str | Path, model: str = 'u2net', output: str | None = No
     return store
 
 
-def _newest(manifest: Manifest | RemoteManifest) -> float:
+def _newest(manifest: Manifest) -> float:
     return max((record.time for record in manifest.records()), default=0.0)
 
 
@@ -234,7 +234,7 @@ def _result(record: Record, results: OutputFolder, photo: np.ndarray) -> np.ndar
         return compose(photo, resize(stored.mask, size), _GREEN)
     # A folder may hold results of several runs, so the record's own settings count.
     name = results.name(record.path).removesuffix(results.suffix) + suffix_of(record)
-    with Image.open(Path(results.storage.address) / name) as picture:
+    with Image.open(io.BytesIO(results.storage.read(name))) as picture:
         if record.params.get('output') == 'rgb':
             return np.asarray(picture.convert('RGB').resize(size))
         channel = picture.getchannel('A') if picture.mode == 'RGBA' else picture.convert('L')

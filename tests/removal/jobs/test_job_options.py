@@ -306,7 +306,7 @@ def test_targets_own_errors(
         patch.setattr('bgremoval_mm.removal.io.storage.write_atomically', refuse(number))
         with pytest.raises(TargetError, match=reason):
             run(image_tree, tmp_path / 'out', output='rgb')
-    monkeypatch.setattr('bgremoval_mm.removal.io.manifest.os.open', refuse(number))
+    monkeypatch.setattr('os.open', refuse(number))
     with pytest.raises(TargetError, match=reason):
         run(image_tree, tmp_path / 'out', output='rgb')
 
