@@ -1,4 +1,4 @@
-"""Reading files whole: regular ones only, and no more of them than a limit in bytes."""
+"""Reading whole files: regular ones only, within a limit in bytes."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.images.reading import SourceImage, check_bytes, decode_image
+from bgremoval_mm.removal.images.reading import check_bytes, decode_image
+from bgremoval_mm.removal.images.source import SourceImage
 from bgremoval_mm.removal.io.scan import Scan, has_image_suffix, is_litter
 from bgremoval_mm.removal.io.storage import Storage
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.removal.errors import BgremovalError
-from bgremoval_mm.removal.images.reading import SourceStamp
+from bgremoval_mm.removal.images.source import SourceStamp
 from bgremoval_mm.removal.io.storage import Storage, open_storage
 from bgremoval_mm.removal.masks.functional import MaskQuality
 from bgremoval_mm.utils.text import printable
@@ -45,7 +45,7 @@ def writing() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What became of one image.
+    """The outcome of one image.
 
     Attributes:
         path: Path below the source folder, with ``/``.

@@ -1,4 +1,4 @@
-"""Finding the images of a folder: the one listing that jobs, watches and datasets share."""
+"""The list of images in a folder, which jobs, watches and datasets share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.images.reading import SUFFIXES, looks_like_image
+from bgremoval_mm.removal.images.formats import IMAGE_SUFFIXES
+from bgremoval_mm.removal.images.reading import looks_like_image
 
 __all__ = ['Entry', 'Scan', 'is_litter', 'list_images', 'scan_tree', 'walk']
 
@@ -45,7 +46,7 @@ class Entry(NamedTuple):
     Attributes:
         path: Path below the root, with ``/``.
         state: Something that is different after a change of the file.
-        ignored: Whether it is passed over unseen: hidden, or no file and not named as an image.
+        ignored: Whether it is passed over unseen: hidden, or neither a file nor named as an image.
         unreadable: Why it cannot be opened, or nothing.
     """
 
@@ -57,7 +58,7 @@ class Entry(NamedTuple):
 
 @dataclass
 class Scan:
-    """What a folder holds. Paths are relative to it, with ``/``, in sorted order.
+    """The content of a folder. Paths are relative to it, with ``/``, in sorted order.
 
     Attributes:
         images: Files that are, or by their name should be, images.
@@ -77,7 +78,7 @@ def is_litter(name: str) -> bool:
 
 def has_image_suffix(path: str) -> bool:
     """Return whether a file is named as an image is."""
-    return PurePosixPath(path).suffix.lower() in SUFFIXES
+    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
 
 
 def scan_tree(root: Path) -> Scan:
@@ -259,7 +260,7 @@ def _why_not(entry: os.DirEntry[str], err: OSError) -> str | None:
 
 
 def _state(path: str) -> tuple[int | str, ...]:
-    """Return what tells a change of something that cannot be read."""
+    """Return figures that change with something that cannot be read."""
     try:
         status = os.lstat(path)
     except OSError as err:

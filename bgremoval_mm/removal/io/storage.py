@@ -9,7 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
-from bgremoval_mm.removal.images.reading import SourceImage, SourceStamp, read_image
+from bgremoval_mm.removal.images.reading import read_image
+from bgremoval_mm.removal.images.source import SourceImage, SourceStamp
 from bgremoval_mm.removal.io.addresses import local_path
 from bgremoval_mm.removal.io.scan import Scan, scan_tree
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS

@@ -1,7 +1,7 @@
-"""Which files a picture or a report may replace: what we wrote ourselves, and never a photo.
+"""Checks of the files that pictures and reports replace: only our own, and never a photo.
 
 Pictures carry a mark (see `pictures`). Those of version 0.1 do not; they are known by the report
-that lies beside them or, as well as that can be, by how they look.
+that lies beside them or, as far as possible, by their looks.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def check_sheet(
     check_no_mask(path)
     if not named and path.exists() and not (_is_marked(path) or _is_unmarked_sheet(path)):
         msg = (
-            f'{shown} is no sheet of ours. Name it with --out to replace it, or choose another name'
+            f'{shown} is not a sheet of ours. Name it with --out to replace it, or choose another '
+            'name'
         )
         raise ArgumentError(msg)
 

@@ -1,4 +1,4 @@
-"""A folder of results that mirrors a folder of images: what MaskStore and CutoutFolder share."""
+"""OutputFolder, the base of MaskStore and CutoutFolder: it mirrors a folder of images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.images.reading import SourceImage
+from bgremoval_mm.removal.images.source import SourceImage
 from bgremoval_mm.removal.io.addresses import is_url
 from bgremoval_mm.removal.io.manifest import Manifest, Record, writing
 from bgremoval_mm.removal.io.storage import open_storage
@@ -22,7 +22,7 @@ __all__ = ['OutputFolder', 'join']
 
 
 class OutputFolder(ABC):
-    """Results named after their images by appending a suffix, and the manifest of them all.
+    """A folder of results, named after their images by appending a suffix, and their manifest.
 
     ``train/a.jpg`` becomes ``train/a.jpg.png``: the suffix is never replaced, so that
     ``a.jpg`` and ``a.png`` have a result each.
@@ -110,7 +110,7 @@ class OutputFolder(ABC):
             second: Another model's name and its mask of the image, to compare with.
 
         Returns:
-            What is to be recorded of it.
+            Its record.
 
         Raises:
             TargetWriteError: An OSError, if it cannot be written; no half-written file is left.
@@ -134,7 +134,7 @@ class OutputFolder(ABC):
         return record
 
     def failure(self, image: str, reason: str) -> Record:
-        """Return what is to be recorded of an image that has no result."""
+        """Return the record of an image that has no result."""
         return Record(
             path=image,
             status='error',

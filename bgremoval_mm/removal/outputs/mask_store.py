@@ -1,4 +1,4 @@
-"""MaskStore: masks on disk, each with the record of what it was made from."""
+"""MaskStore, a folder of masks, each of which records what it was made from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from PIL import Image
 
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.errors import BgremovalError
-from bgremoval_mm.removal.images.reading import SourceImage, SourceStamp
+from bgremoval_mm.removal.images.source import SourceImage, SourceStamp
 from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.outputs.base import OutputFolder, join
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model

@@ -1,4 +1,4 @@
-"""A page on which a person judges suspicious masks: sorted, filtered, kept or rejected.
+"""The page on which a person judges suspicious masks: sorted, filtered, kept or rejected.
 
 The folder holds ``index.html``, which needs no network, a picture of each mask below
 ``pictures/``, and ``bgremoval-review.json``, which lists them; it can be zipped and sent.
@@ -27,7 +27,7 @@ from bgremoval_mm.removal.io.addresses import is_url
 from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.masks.functional import resize
 from bgremoval_mm.removal.outputs.base import OutputFolder
-from bgremoval_mm.removal.outputs.settings import describe, suffix_of
+from bgremoval_mm.removal.outputs.results import describe_settings, suffix_of
 from bgremoval_mm.removal.review.folder import ReviewFolder
 from bgremoval_mm.removal.review.ranking import rank
 from bgremoval_mm.removal.review.verdicts import exact_form
@@ -60,7 +60,7 @@ def open_results(root: str | Path, model: str = 'u2net', output: str | None = No
     if first is not None and output is None and store.manifest.exists():
         first = first if _newest(files_made) >= _newest(store.manifest) else None
     if first is not None:
-        # What is in the folder may be of several runs: `_result` goes by each image's own record.
+        # The folder may hold results of several runs: `_result` reads each image's own record.
         return CutoutFolder(root, first.params.get('output', 'rgba'), first.model)
     if not store.manifest.exists():
         msg = (
@@ -175,7 +175,7 @@ def write_review(
 
 def _mixture(records: Iterable[Record]) -> list[str]:
     """Name the settings where one folder holds results of several."""
-    kinds = Counter(map(describe, records))
+    kinds = Counter(map(describe_settings, records))
     return [f'{number:,} with {kind}' for kind, number in kinds.items()] if len(kinds) > 1 else []
 
 
@@ -195,7 +195,7 @@ def _card(record: Record, picture: str, trouble: str) -> dict[str, Any]:
 
 
 def _name(path: str) -> dict[str, str]:
-    """A file's name: exact, as shown where that differs, its bytes where a page cannot hold it."""
+    """Return a file's name: exact, as shown if that differs, as bytes if a page cannot hold it."""
     shown = printable(path)
     try:
         path.encode()
@@ -225,7 +225,7 @@ def _draw(
 
 
 def _result(record: Record, results: OutputFolder, photo: np.ndarray) -> np.ndarray:
-    """What the job made of a photo, at the photo's size; on green where it has a mask."""
+    """Return the job's result at the photo's size, on green where it has a mask."""
     size = (photo.shape[1], photo.shape[0])
     if isinstance(results, MaskStore):
         stored = results.get(record.path)

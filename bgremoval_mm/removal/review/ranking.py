@@ -1,4 +1,4 @@
-"""Which masks of a MaskStore are the least trustworthy: the manifest's figures, ranked."""
+"""The masks of a MaskStore, ranked by how little they can be trusted."""
 
 from __future__ import annotations
 
@@ -54,23 +54,23 @@ class Ranking:
         return max(found, key=found.__getitem__, default='fp32')
 
     def confidence(self, percent: float) -> float:
-        """The confidence below which ``percent`` of the masks lie; NaN without masks."""
+        """Return the confidence below which ``percent`` of the masks lie; NaN without masks."""
         values = [_quality(record).confidence for record in self.masks]
         return float(np.percentile(values, percent)) if values else float('nan')
 
     def heading(self) -> str:
-        """One line: how many masks there are, and how they are."""
+        """Return one line: how many masks there are, and how many are flagged or failed."""
         return f'{len(self.masks):,} masks, {self.flagged:,} flagged, {len(self.failed):,} failed'
 
     def confidence_line(self) -> str:
-        """One line: how the confidence is distributed."""
+        """Return one line: how the confidence is distributed."""
         return (
             f'confidence: 5 % of the masks lie below {self.confidence(5):.3f}, '
             f'half of them below {self.confidence(50):.3f}'
         )
 
     def as_text(self, number: int) -> str:
-        """The ``number`` least trustworthy masks, and as many of the failed, as a table.
+        """Return the ``number`` least trustworthy masks, and as many of the failed, as a table.
 
         Returns:
             Lines without a trailing newline; foreground in percent, confidence a fraction.
@@ -93,10 +93,10 @@ class Ranking:
         return '\n'.join(lines)
 
     def as_csv(self) -> str:
-        """All masks in order, then the failed images, as a CSV table with a head.
+        """Return all masks in order, then the failed images, as a CSV table with a head.
 
         Columns: path, confidence, foreground and border (fractions), flags (joined by a space),
-        error (the reason why there is no mask). A path is exact: bytes that are no UTF-8 are
+        error (the reason why there is no mask). A path is exact: bytes that are not UTF-8 are
         surrogates, which ``errors='surrogateescape'`` writes, and reads, as the bytes they are.
         """
         rows: list[list[Any]] = []
@@ -164,5 +164,5 @@ def _distrust(record: Record) -> tuple[int, float]:
 
 
 def _quality(record: Record) -> MaskQuality:
-    """The record's figures; a mask without any is trusted least."""
+    """Return the record's figures; a mask without any is trusted least."""
     return record.quality or MaskQuality(0.0, 0.0, 0.0, ('no figures',))

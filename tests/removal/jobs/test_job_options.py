@@ -23,7 +23,7 @@ from bgremoval_mm.removal import (
 )
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.jobs import tree
-from bgremoval_mm.removal.outputs.results import result_of
+from bgremoval_mm.removal.outputs.results import suffix_of
 from bgremoval_mm.utils.atomic import write_atomically
 
 
@@ -230,7 +230,7 @@ def test_masks_of_several_precisions(
     assert run(image_tree, tmp_path / 'out', output='rgb', mask_dir=masks).done == 6
     lines = [line for line in caplog.messages if 'mask_dir' in line]
     assert lines == [
-        '`mask_dir`: 2 of 6 masks are not those of u2netp in fp32: these are computed anew'
+        '`mask_dir`: 2 of 6 masks are not those of u2netp in fp32: these are computed again'
     ]
 
 
@@ -255,7 +255,9 @@ def test_one_format_is_left_of_two(run, image_tree: Path, tmp_path: Path) -> Non
     assert run(image_tree, out, output='rgb', file_format='jpeg', fill=9).done == 6
     assert results(out) == {f'{name}.jpg' for name in photos} | {'dress/foreign.png'}
     records = Manifest(out).read().values()
-    assert {result_of(record) for record in records} == {f'{name}.jpg' for name in photos}
+    assert {record.path + suffix_of(record) for record in records} == {
+        f'{name}.jpg' for name in photos
+    }
     assert run(image_tree, out, output='rgb', file_format='jpeg', fill=9).skipped == 6
 
 

@@ -93,7 +93,7 @@ def test_resize_is_pils_lanczos(rng) -> None:
 
 def test_attenuate_multiplies_fractions() -> None:
     """255 is one: it leaves the other factor as it is."""
-    out = masks.attenuate(np.uint8([[255, 128, 128]]), np.uint8([[7, 255, 128]]))
+    out = masks.multiply_alpha(np.uint8([[255, 128, 128]]), np.uint8([[7, 255, 128]]))
     assert out.tolist() == [[7, 128, 64]]  # 128 * 128 / 255 = 64.25
 
 

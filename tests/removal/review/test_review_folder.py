@@ -83,7 +83,7 @@ def test_foreign_page_beside_our_mark_is_kept(
     write_review(tmp_path / 'review', store, images, progress=False)
     (site / MARK).write_bytes((tmp_path / 'review' / MARK).read_bytes())
     before = content(site)
-    with pytest.raises(ArgumentError, match=r'its index\.html is no review of masks'):
+    with pytest.raises(ArgumentError, match=r'its index\.html is not a review of masks'):
         write_review(site, store, images, progress=False)
     assert content(site) == before
 
