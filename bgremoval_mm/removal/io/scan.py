@@ -13,6 +13,7 @@ from typing import NamedTuple
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.images.formats import IMAGE_SUFFIXES
 from bgremoval_mm.removal.images.reading import looks_like_image
+from bgremoval_mm.removal.images.regular_files import type_of
 
 __all__ = ['Entry', 'Scan', 'is_litter', 'list_images', 'scan_tree', 'walk']
 
@@ -30,12 +31,6 @@ _LITTER = frozenset(
         'thumbs.db',
     )
 )
-_SPECIAL = {
-    stat.S_IFIFO: 'a FIFO',
-    stat.S_IFSOCK: 'a socket',
-    stat.S_IFCHR: 'a character device',
-    stat.S_IFBLK: 'a block device',
-}
 # Links below links that double the ways at each level would never end.
 _MOST_WAYS = 200
 
@@ -194,9 +189,8 @@ class _Walk:
         elif stat.S_ISDIR(status.st_mode):
             yield from self._enter(folder, entry, name)
         elif has_image_suffix(name):
-            what = _SPECIAL.get(stat.S_IFMT(status.st_mode), 'something else')
-            link = 'a link to ' if entry.is_symlink() else ''
-            yield Entry(name, _state(entry.path), unreadable=f'{link}{what}, not a file')
+            what = ('a link to ' if entry.is_symlink() else '') + type_of(status.st_mode)
+            yield Entry(name, _state(entry.path), unreadable=f'{what}, not a file')
         else:
             yield Entry(name, ignored=True)
 

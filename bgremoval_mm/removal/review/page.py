@@ -23,13 +23,13 @@ from tqdm import tqdm
 from bgremoval_mm.removal import CutoutFolder, ImageError, Manifest, MaskStore, compose
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.images.thumbnails import thumbnail
-from bgremoval_mm.removal.io.addresses import is_url
+from bgremoval_mm.removal.io.addresses import lies_in
 from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.masks.functional import resize
 from bgremoval_mm.removal.outputs.base import OutputFolder
 from bgremoval_mm.removal.outputs.results import describe_settings, suffix_of
 from bgremoval_mm.removal.review.folder import ReviewFolder
-from bgremoval_mm.removal.review.ranking import rank
+from bgremoval_mm.removal.review.ranking import quality_of, rank
 from bgremoval_mm.removal.review.verdicts import exact_form
 from bgremoval_mm.utils.atomic import write_atomically
 from bgremoval_mm.utils.text import printable
@@ -90,19 +90,14 @@ def check_folder(folder: Path, images: Path, results: str | Path | None = None) 
     if not images.exists():
         msg = f'the review shows the images beside their masks, but there is no {printable(images)}'
         raise ArgumentError(msg)
-    if folder.resolve().is_relative_to(images.resolve()):
+    if lies_in(folder, images):
         msg = (
             f'the review would lie in {printable(folder)}, inside the image folder '
             f'{printable(images)}, and its pictures be taken for images by the next run: choose a '
             'folder outside it'
         )
         raise ArgumentError(msg)
-    holds_results = (
-        results is not None
-        and not is_url(results)
-        and Path(results).resolve().is_relative_to(folder.resolve())
-    )
-    if holds_results:
+    if results is not None and lies_in(results, folder):
         msg = (
             f'the review needs a folder of its own, but {printable(folder)} is where the results '
             'are: choose another folder'
@@ -136,11 +131,7 @@ def write_review(
     check_folder(folder, images, results.storage.address)
     target = ReviewFolder(folder)
     ranking = rank(results.manifest.read().values())
-    shown = [
-        record
-        for record in ranking.masks
-        if everything or record.quality is None or record.quality.flags
-    ]
+    shown = [record for record in ranking.masks if everything or quality_of(record).flags]
     names = target.begin(len(shown))
     draw = partial(_draw, results=results, images=images, folder=folder)
     with ThreadPoolExecutor() as pool:
@@ -180,17 +171,17 @@ def _mixture(records: Iterable[Record]) -> list[str]:
 
 
 def _card(record: Record, picture: str, trouble: str) -> dict[str, Any]:
-    quality = record.quality
+    quality = quality_of(record)
     return {
         **_name(record.path),
         'picture': picture,
         'trouble': printable(trouble),
-        'flags': list(quality.flags) if quality else ['no figures'],
-        'confidence': quality.confidence if quality else 0,
-        'foreground': quality.foreground if quality else 0,
-        'border': quality.border if quality else 0,
-        'components': quality.components if quality else 0,
-        'disagreement': quality.disagreement if quality else None,
+        'flags': quality.flags,
+        'confidence': quality.confidence,
+        'foreground': quality.foreground,
+        'border': quality.border,
+        'components': quality.components,
+        'disagreement': quality.disagreement,
     }
 
 

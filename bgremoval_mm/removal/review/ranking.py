@@ -17,7 +17,7 @@ from bgremoval_mm.removal.io.manifest import FILE_NAME, Record
 from bgremoval_mm.removal.masks.functional import MaskQuality
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['COLUMNS', 'Ranking', 'rank', 'read_ranking']
+__all__ = ['COLUMNS', 'Ranking', 'quality_of', 'rank', 'read_ranking']
 
 COLUMNS = ('path', 'confidence', 'foreground', 'border', 'flags', 'error')  # of the table
 
@@ -45,7 +45,7 @@ class Ranking:
     @property
     def flagged(self) -> int:
         """Number of masks with a flag (see MaskQuality)."""
-        return sum(bool(_quality(record).flags) for record in self.masks)
+        return sum(bool(quality_of(record).flags) for record in self.masks)
 
     @property
     def precision(self) -> str:
@@ -55,7 +55,7 @@ class Ranking:
 
     def confidence(self, percent: float) -> float:
         """Return the confidence below which ``percent`` of the masks lie; NaN without masks."""
-        values = [_quality(record).confidence for record in self.masks]
+        values = [quality_of(record).confidence for record in self.masks]
         return float(np.percentile(values, percent)) if values else float('nan')
 
     def heading(self) -> str:
@@ -79,7 +79,7 @@ class Ranking:
         if shown := self.masks[:number]:
             lines += ['', 'confidence  foreground  flags     path']
         for record in shown:
-            quality = _quality(record)
+            quality = quality_of(record)
             lines.append(
                 f'{quality.confidence:10.3f}  {quality.foreground:10.1%}  '
                 f'{",".join(quality.flags) or "-":8}  {printable(record.path)}'
@@ -101,7 +101,7 @@ class Ranking:
         """
         rows: list[list[Any]] = []
         for record in self.masks:
-            each = _quality(record)
+            each = quality_of(record)
             figures = (each.confidence, each.foreground, each.border)
             rows.append([record.path, *figures, ' '.join(each.flags), ''])
         rows += [[each.path, '', '', '', '', printable(each.error)] for each in self.failed]
@@ -158,11 +158,11 @@ def read_ranking(root: str | Path, model: str = 'u2net') -> Ranking:
 
 
 def _distrust(record: Record) -> tuple[int, float]:
-    quality = _quality(record)
+    quality = quality_of(record)
     flag = min((_RANKS.get(each, 3) for each in quality.flags), default=4)
     return flag, quality.confidence
 
 
-def _quality(record: Record) -> MaskQuality:
+def quality_of(record: Record) -> MaskQuality:
     """Return the record's figures; a mask without any is trusted least."""
     return record.quality or MaskQuality(0.0, 0.0, 0.0, ('no figures',))
