@@ -104,7 +104,7 @@ def to_8_bits(image: Image.Image, layout: Layout, content: bytes) -> tuple[Image
 
 def _from_float(levels: np.ndarray, white_is_zero: bool) -> np.ndarray:
     low, high = float(levels.min()), float(levels.max())
-    if not (low >= 0 and high <= 1):  # also where they are no numbers
+    if not (low >= 0 and high <= 1):  # also where they are NaN
         msg = (
             f'floating-point levels from {low:g} to {high:g}: only 0 to 1 has an agreed meaning. '
             f'Scale them to that, or {_ADVICE}'

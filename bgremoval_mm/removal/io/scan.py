@@ -123,7 +123,7 @@ def walk(root: Path) -> Iterator[Entry]:
     Links are followed, so that what two links lead to is met twice. A link to a folder that it lies
     in is unreadable. So is the second link of a path that belongs to a circle of links: of ten
     folders with links to each other, each is met under itself and once by each link to it, and not
-    in every order of the ten. What goes away while it is listed is not there.
+    in every order of the ten. What disappears while it is listed is left out.
     """
     yield from _Walk(os.fspath(root))
 

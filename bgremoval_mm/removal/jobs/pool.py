@@ -103,7 +103,7 @@ def result_within(
     waited = 0.0
     while not future.done():
         turn = min(_NOTICE, limit - waited)
-        with contextlib.suppress(Exception):  # standard error may be no file, or closed
+        with contextlib.suppress(Exception):  # standard error may be closed, or not a file
             faulthandler.dump_traceback_later(limit + _GRACE, exit=True, file=2)
         try:
             wait_for((future,), turn)

@@ -197,7 +197,7 @@ def claim(masks: Path, count: int, **fields: object) -> None:
 
 
 def test_masks_of_another_precision(run, image_tree: Path, masks: Path, tmp_path: Path) -> None:
-    """An error names both and the option that mends it; nothing is computed."""
+    """An error names both and the option that fixes it; nothing is computed."""
     claim(masks, 6, params={'output': 'store', 'precision': 'bf16'})
     reason = r'were made in bf16, but this job computes in fp32\. Add `--precision bf16`'
     with pytest.raises(ArgumentError, match=reason):
@@ -206,7 +206,7 @@ def test_masks_of_another_precision(run, image_tree: Path, masks: Path, tmp_path
 
 
 def test_masks_of_other_weights(run, image_tree: Path, masks: Path, tmp_path: Path) -> None:
-    """The same for a model that was trained anew."""
+    """The same for a model that was trained again."""
     claim(masks, 6, model_hash='md5:0')
     with pytest.raises(ArgumentError, match=r'made by other weights \(md5:0, not sha256'):
         run(image_tree, tmp_path / 'out', output='rgb', mask_dir=masks)
