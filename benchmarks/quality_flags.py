@@ -22,17 +22,16 @@ from PIL import Image
 from scipy.stats import rankdata
 
 from bgremoval_mm.removal import MaskStore, masks
+from bgremoval_mm.removal.masks.iou import iou
 
 BAD = 0.8
 FLAGS = ('empty', 'full', 'uncertain', 'fragmented', 'cut off', 'disputed')
 
 
-def iou(mask: np.ndarray, labels: Path) -> float:
-    """Return the IoU of the mask above one half and the annotated pixels."""
+def iou_with(labels: Path, mask: np.ndarray) -> float:
+    """Return the IoU of the mask above one half with the annotated pixels."""
     with Image.open(labels) as image:
-        annotated = np.asarray(image) != 255
-    foreground = mask > 127
-    return float((foreground & annotated).sum() / max(1, (foreground | annotated).sum()))
+        return iou(mask > 127, np.asarray(image) != 255, empty=0.0)
 
 
 def auc(values: np.ndarray, bad: np.ndarray) -> float:
@@ -59,7 +58,7 @@ def main() -> None:
         if record.status == 'ok' and stored is not None and labels.is_file():
             other = others and others.get(name)
             figures.append(masks.quality(stored.mask, second=other.mask if other else None))
-            ious.append(iou(stored.full_size(), labels))
+            ious.append(iou_with(labels, stored.full_size()))
     bad = np.array(ious) < BAD
     print(f'{bad.size} masks of {args.model}, mean IoU {np.mean(ious):.4f}, {bad.sum()} bad')
     signs = {'confidence': -1, 'largest': -1, 'border': 1}
