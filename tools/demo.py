@@ -115,13 +115,14 @@ class Demo:
             digest.update(path.read_bytes())
         key = digest.hexdigest()
         trainer = Trainer(TOOLS, self.out, key, args.seed, args.epochs, args.overwrite)
-        predicted = []
+        predictions = []
         for step, config, what in ((3, ORIGINAL, 'originals'), (4, REMBG, 'background removed')):
             self.say(step, f'A network from scratch: {what}')
-            predictions = trainer.run(config, partial(self.say, step))
-            predicted.append(read_predictions(predictions, self.images))
+            tested = trainer.run(config, partial(self.say, step))
+            predictions.append(read_predictions(tested, self.images))
+        original, removed = predictions
         return [
-            results.Answer(file, entry['label'], *(each[file] for each in predicted), ious[file])
+            results.Answer(file, entry['label'], original[file], removed[file], ious[file])
             for entry in index['images']
             if entry['split'] == 'test' and (file := entry['file'])
         ]

@@ -8,7 +8,6 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -172,16 +171,20 @@ def make_dataset(root: Path, wheel: Path, recipe: Recipe) -> dict[str, Any]:
         FileExistsError: ``root`` is not a dataset of the demo, or must be made again but holds
             other files too.
     """
-    paths = {b.file: sources.background_path(b) for b in sources.BACKGROUNDS}
+    paths = {b: sources.background_path(b) for b in sources.BACKGROUNDS}
     index: dict[str, Any] = {'key': _key(recipe, paths), 'recipe': asdict(recipe)}
     if (old := read_own(root, INDEX, _is_index)) is not None:
         if old['key'] == index['key'] and _is_intact(root, old):
             return {**old, 'reused': True}
         _remove(root, old)
-    entries = plan(recipe)
+    index['images'] = plan(recipe)
     # Written first: should the demo be killed, this says which files are its own.
-    write_json(root / INDEX, {**index, 'images': entries})
-    index['images'] = _write_images(root, wheel, recipe, paths, entries)
+    write_json(root / INDEX, index)
+    backgrounds = {b.file: sources.load_background(path, b.tint) for b, path in paths.items()}
+    index['images'] = [
+        _write_picture(root, entry, wheel, backgrounds[entry['background']], recipe)
+        for entry in index['images']
+    ]
     (root / LICENCES).write_text(sources.licences(wheel), encoding='utf-8')
     write_json(root / INDEX, index)
     return {**index, 'reused': False}
@@ -192,15 +195,17 @@ def alpha_path(root: Path, file: str) -> Path:
     return root / 'alpha' / f'{file}.png'
 
 
-def _key(recipe: Recipe, backgrounds: Mapping[str, Path]) -> str:
+def _key(recipe: Recipe, backgrounds: Mapping[sources.Background, Path]) -> str:
     """Hash everything that decides the pictures."""
     parts = {
         'version': _VERSION,
         'recipe': asdict(recipe),
         'wheel': sources.WHEEL_SHA256,
         'products': [asdict(product) for product in sources.PRODUCTS],
-        'backgrounds': [asdict(background) for background in sources.BACKGROUNDS],
-        'files': {name: sources.sha256(path) for name, path in backgrounds.items()},
+        'backgrounds': [asdict(background) for background in backgrounds],
+        'files': {
+            background.file: sources.sha256(path) for background, path in backgrounds.items()
+        },
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -245,29 +250,17 @@ def _remove(root: Path, index: Mapping[str, Any]) -> None:
     shutil.rmtree(root)
 
 
-def _write_images(
-    root: Path,
-    wheel: Path,
-    recipe: Recipe,
-    paths: Mapping[str, Path],
-    entries: list[dict[str, Any]],
-) -> list[dict[str, Any]]:
-    """Write all pictures and masks; return the entries with the files' hashes."""
-    tints = {b.file: b.tint for b in sources.BACKGROUNDS}
-    cutout_of = lru_cache(maxsize=8)(lambda file: sources.load_cutout(wheel, file))
-    background_of = lru_cache(maxsize=None)(
-        lambda file: sources.load_background(paths[file], tints[file])
-    )
-    written = []
-    for entry in entries:
-        rng = np.random.default_rng(entry['seed'])
-        background = crop_background(background_of(entry['background']), recipe.size, rng)
-        image, truth = compose(cutout_of(entry['cutout']), background, rng)
-        image_path, truth_path = root / 'images' / entry['file'], alpha_path(root, entry['file'])
-        for path in (image_path, truth_path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(image_path, quality=recipe.quality)
-        truth.save(truth_path)
-        hashes = {'sha256': sources.sha256(image_path), 'alpha_sha256': sources.sha256(truth_path)}
-        written.append({**entry, **hashes})
-    return written
+def _write_picture(
+    root: Path, entry: Mapping[str, Any], wheel: Path, background: Image.Image, recipe: Recipe
+) -> dict[str, Any]:
+    """Write a picture and its mask; return the plan's entry with the hashes of both files."""
+    rng = np.random.default_rng(entry['seed'])
+    background = crop_background(background, recipe.size, rng)
+    image, truth = compose(sources.load_cutout(wheel, entry['cutout']), background, rng)
+    image_path, truth_path = root / 'images' / entry['file'], alpha_path(root, entry['file'])
+    for path in (image_path, truth_path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(image_path, quality=recipe.quality)
+    truth.save(truth_path)
+    hashes = {'sha256': sources.sha256(image_path), 'alpha_sha256': sources.sha256(truth_path)}
+    return {**entry, **hashes}

@@ -53,9 +53,7 @@ def summarize(
         answers: What both networks predicted for the test pictures; at least one.
 
     Returns:
-        ``model``; ``masks``, IoU of all masks as fractions, the backgrounds with the lowest mean
-        first; ``original`` and ``rembg``, see :func:`accuracy`; ``comparison``, see
-        :func:`compare`; and the numbers ``test_products`` and ``test_backgrounds``.
+        The part of report.json on the masks (fractions) and on both networks (percent).
     """
     original, removed = np.array([answer.outcome for answer in answers]).T
     by_background: dict[str, list[float]] = {}
@@ -84,13 +82,10 @@ def summarize(
 
 
 def accuracy(right: np.ndarray) -> dict[str, float]:
-    """Return the share of right answers with Wilson's 95 % interval.
+    """Return the share of right answers with Wilson's 95 % interval, in percent.
 
     Args:
         right: bool of shape (N,).
-
-    Returns:
-        ``right`` and ``total``, counts; ``percent``, ``low`` and ``high``, in percent.
     """
     count, total = int(right.sum()), len(right)
     interval = binomtest(count, total).proportion_ci(confidence_level=0.95, method='wilson')
@@ -112,11 +107,7 @@ def compare(original: np.ndarray, removed: np.ndarray) -> dict[str, float]:
 
     Returns:
         ``diff``, the second accuracy minus the first, and ``error``, its standard error for paired
-        answers, in percentage points; the counts ``both``, ``only_first``, ``only_second`` and
-        ``neither``; ``p_value``, McNemar's exact two-sided test.
-
-    Raises:
-        ValueError: The numbers of answers differ, or there is none.
+        answers, in percentage points; four counts; and the p value of McNemar's exact test.
     """
     test = mcnemar(original, removed)
     difference = removed.astype(float) - original

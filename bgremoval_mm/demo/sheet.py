@@ -86,7 +86,7 @@ def draw_sheet(
     width = blocks[0].width
     top = _strip(width, 0.95, (0.58, heading[0], 17, INK), (0.2, heading[1], 11, FAINT))
     foot = _strip(width, 0.35, (0.35, credit, 9, FAINT))
-    return Image.fromarray(np.vstack([top, *blocks, foot]))
+    return Image.fromarray(np.vstack([*map(np.asarray, (top, *blocks, foot))]))
 
 
 def _tile(answer: Answer, load: Load) -> Tile:

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import zipfile
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -199,8 +200,9 @@ def _pip_download(folder: Path) -> None:
     wheel.replace(folder / WHEEL_NAME)
 
 
+@lru_cache(maxsize=8)
 def load_cutout(wheel: Path, file: str) -> Image.Image:
-    """Read one product picture.
+    """Read one product picture; the most recent ones stay in memory.
 
     Args:
         wheel: The wheel, or any zip archive of the same layout.
