@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bgremoval_mm.datasets.instances import CCP, Fashionpedia
     from bgremoval_mm.datasets.semantic import CCPSemantic, FashionpediaSemantic
     from bgremoval_mm.datasets.transforms.change_background import ChangeBackground
+    from bgremoval_mm.datasets.transforms.load_foreground_mask import LoadForegroundMask
     from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
     from bgremoval_mm.datasets.wrappers import RembgConcatDataset, RembgDataset
 
@@ -28,6 +29,7 @@ __all__ = [
     'FashionStyle14',
     'Fashionpedia',
     'FashionpediaSemantic',
+    'LoadForegroundMask',
     'RembgConcatDataset',
     'RembgDataset',
     'RemoveBackground',
