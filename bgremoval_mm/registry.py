@@ -77,7 +77,7 @@ CLASSES = _classes(
     ('DATASETS', 'FashionStyle14', 'datasets.fashionstyle14'),
     ('DATASETS', 'Fashionpedia', 'datasets.instances', 'mmdet', 'det'),
     ('DATASETS', 'FashionpediaSemantic', 'datasets.semantic', 'mmseg', 'seg'),
-    ('DATASETS', 'RembgConcatDataset', 'datasets.wrappers', 'mmcv'),
+    ('DATASETS', 'RembgConcatDataset', 'datasets.concat', 'mmcv'),
     ('DATASETS', 'RembgDataset', 'datasets.wrappers', 'mmcv'),
     ('HOOKS', 'DiffMetricsHook', 'engine.hooks.diff_metrics'),
     ('HOOKS', 'EpochSeedHook', 'engine.hooks.epoch_seed'),

@@ -12,7 +12,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from bgremoval_mm.analysis.annotation_loss import AnnotatedImage
-from bgremoval_mm.datasets.unwrap import RemovalSettings, base_datasets, type_name
+from bgremoval_mm.datasets.removal_settings import RemovalSettings
+from bgremoval_mm.datasets.unwrap import base_datasets, type_name
 from bgremoval_mm.registry import DATASETS
 from bgremoval_mm.removal import BackgroundRemover, MaskStore
 from bgremoval_mm.removal.errors import ArgumentError

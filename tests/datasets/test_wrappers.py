@@ -18,7 +18,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from bgremoval_mm import RembgConcatDataset, RembgDataset, RemoveBackground
-from bgremoval_mm.datasets.wrappers import RembgPipeline
+from bgremoval_mm.datasets.pipeline import RembgPipeline
 
 
 def pixels(sample: dict) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.paths import path_below
 from bgremoval_mm.removal.masks.functional import RESIZE_METHODS, check_fill
 
-__all__ = ['IMAGENET_MEAN', 'ON_MISSING', 'RemoveBackground', 'name_below']
+__all__ = ['DEFAULTS', 'IMAGENET_MEAN', 'ON_MISSING', 'RemoveBackground', 'name_below']
 
 # R, G, B: the mean that the data preprocessors of mmpretrain, mmdet and mmseg subtract.
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
@@ -187,3 +188,10 @@ class RemoveBackground(BaseTransform):
             f'precision={self.precision!r}, calibration={self.calibration!r}, '
             f'resize={self.resize!r})'
         )
+
+
+DEFAULTS: dict[str, Any] = {
+    name: parameter.default
+    for name, parameter in inspect.signature(RemoveBackground).parameters.items()
+}
+"""Every argument of RemoveBackground, with its default."""

@@ -88,19 +88,21 @@ def removals(dataset: Any) -> tuple[dict[str, Any], ...] | None:
     if find_spec('mmcv') is None:  # then there is no transform of ours
         return ()
     from bgremoval_mm.datasets.pipeline import find_removals
+    from bgremoval_mm.datasets.removal_settings import RemovalSettings
     from bgremoval_mm.datasets.unwrap import base_datasets
 
     found: list[dict[str, Any]] = []
     try:
-        steps = [
-            step
-            for base in base_datasets(dataset)
-            for step in find_removals(getattr(base.pipeline, 'transforms', ()))
-        ]
+        steps = [step for base in base_datasets(dataset) for step in find_removals(base.pipeline)]
     except BgremovalError:
         return None
-    for removal in map(_removal, steps):
-        if removal and removal not in found:
+    for settings in map(RemovalSettings.of_step, steps):
+        arguments = settings.arguments
+        if settings.kind == 'masks':
+            removal = {name: arguments[name] for name in _REMOVAL}
+        else:
+            removal = {'image_dir': arguments['image_dir'], **settings.made_with}
+        if removal not in found:
             found.append(removal)
     return tuple(found)
 
@@ -180,18 +182,6 @@ def _is_tta(model: Any) -> bool | None:
     while model is not None and is_model_wrapper(model):
         model = model.module
     return None if model is None else isinstance(model, BaseTTAModel)
-
-
-def _removal(step: Any) -> dict[str, Any]:
-    """How a transform removes the background; empty if it does not."""
-    from bgremoval_mm.datasets.transforms.load_removed import LoadImageFromRemoved
-    from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
-
-    if isinstance(step, RemoveBackground):
-        return {name: getattr(step, name) for name in _REMOVAL if hasattr(step, name)}
-    if isinstance(step, LoadImageFromRemoved):
-        return {'image_dir': step.images.image_dir, **step.images.settings}
-    return {}
 
 
 def _of_dumped_config(path: Path, loader: str = 'test_dataloader') -> Conditions:
