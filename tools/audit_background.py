@@ -60,7 +60,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'the one that the config names, if any)',
     )
     parser.add_argument(
-        '--img-root', help="SRC of tools/remove_background.py (default: the data set's data_root)"
+        '--img-root', help="SRC of tools/remove_background.py (default: the dataset's data_root)"
     )
     parser.add_argument(
         '--model', choices=list(CATALOGUE), help="that makes the masks (default: the config's)"

@@ -1,12 +1,12 @@
 #!/usr/bin/env python
-"""Get a data set and check it: counts by split and class, missing, unreadable and double images.
+"""Get a dataset and check it: counts by split and class, missing, unreadable and double images.
 
     python tools/prepare_dataset.py clothing10 [--dst data/clothing10] [--src FOLDER|ZIP]
     python tools/prepare_dataset.py fashionstyle14 data/FashionStyle14_v1 [--stratified]
     python tools/prepare_dataset.py ccp [--dst data/ccp] [--src FOLDER|ZIP] [--out FOLDER]
     python tools/prepare_dataset.py fashionpedia data/fashionpedia [--label-maps]
 
-What is there already is only checked, never overwritten. The exit status is 0 if the data set can
+What is there already is only checked, never overwritten. The exit status is 0 if the dataset can
 be used (with warnings, perhaps), 1 if not, 2 for a wrong command line.
 """
 
@@ -58,14 +58,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run; 0 if the data set can be used, 1 if not, 130 if interrupted."""
+    """Run; 0 if the dataset can be used, 1 if not, 130 if interrupted."""
     args = parse_args(argv)
     console.prepare(own_process=argv is None)
     return guarded(lambda: prepare(args), args.debug)
 
 
 def prepare(args: argparse.Namespace) -> int:
-    """Prepare the data set, and tell what was found."""
+    """Prepare the dataset, and tell what was found."""
     if args.json is not None:
         check_findings_file(args.json, args.dst if 'dst' in args else args.root)
     findings = COMMANDS[args.dataset].run(args)

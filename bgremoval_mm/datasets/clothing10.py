@@ -27,7 +27,7 @@ FOLDERS = {'train': 'train', 'val': 'validation', 'test': 'test'}
 
 @DATASETS.register_module(force=True)
 class Clothing10(ClassificationDataset):
-    """The ten most frequent classes of the Clothing data set: 3,781 photographs.
+    """The ten most frequent classes of the Clothing dataset: 3,781 photographs.
 
     Reads ``<data_root>/{train,validation,test}/<class>/<photo>`` (3,068, 341 and 372 photographs);
     ``python tools/prepare_dataset.py clothing10`` gets and checks it. Images are told by content,
@@ -36,7 +36,7 @@ class Clothing10(ClassificationDataset):
     that belongs to no class.
 
     Args:
-        data_root: Folder of the data set.
+        data_root: Folder of the dataset.
         subset: ``'train'``, ``'val'`` (the folder ``validation``) or ``'test'``.
         pipeline: Transforms or their configs. May be left out where a wrapper brings them.
         test_mode: Whether a sample that fails raises an error instead of being replaced by another
@@ -58,12 +58,12 @@ class Clothing10(ClassificationDataset):
 
 
 def how_to_get(root: Path) -> str:
-    """The command that gets the data set."""
+    """The command that gets the dataset."""
     return f'python tools/prepare_dataset.py clothing10 --dst {root}'
 
 
 def check_root(root: Path) -> None:
-    """Raise FileNotFoundError unless a folder has the data set's three folders."""
+    """Raise FileNotFoundError unless a folder has the dataset's three folders."""
     if not all((root / folder).is_dir() for folder in FOLDERS.values()):
         folders = ', '.join(f'{folder}/' for folder in FOLDERS.values())
         msg = (
@@ -77,7 +77,7 @@ def find_images(root: Path, folder: str) -> list[tuple[str, str]]:
     """Find the images of one of the three folders.
 
     Args:
-        root: Folder of the data set.
+        root: Folder of the dataset.
         folder: Name of the folder in it, e.g. ``'validation'``.
 
     Returns:
@@ -85,7 +85,7 @@ def find_images(root: Path, folder: str) -> list[tuple[str, str]]:
 
     Raises:
         FileNotFoundError: If a class has no image.
-        ValueError: If there is a class that the data set has not, or an image outside the classes.
+        ValueError: If there is a class that the dataset has not, or an image outside the classes.
         OSError: If a file or folder cannot be read.
     """
     top = root / folder
@@ -94,7 +94,7 @@ def find_images(root: Path, folder: str) -> list[tuple[str, str]]:
     if unknown:
         msg = (
             f'{top} holds folders that are no class of Clothing10: {first_few(unknown)}. The '
-            f'classes are {", ".join(CLASSES)}; move other folders out of the data set.'
+            f'classes are {", ".join(CLASSES)}; move other folders out of the dataset.'
         )
         raise ValueError(msg)
     scan = scan_tree(top)

@@ -52,7 +52,7 @@ class FashionStyle14(ClassificationDataset):
     """FashionStyle14: about 13,000 photographs of people in 14 fashion styles.
 
     Reads ``<data_root>/dataset/<class>/<file>`` and the lists ``<data_root>/{train,val,test}.csv``:
-    one path a line, no header, the class is the path's second part. The data set must be fetched
+    one path a line, no header, the class is the path's second part. The dataset must be fetched
     by hand; ``python tools/prepare_dataset.py fashionstyle14 data/FashionStyle14_v1`` checks it.
 
     The published lists do not fit the published images. Listed files that are missing and classes
@@ -68,11 +68,11 @@ class FashionStyle14(ClassificationDataset):
     that is no path of an image of the 14 classes.
 
     Args:
-        data_root: Folder of the data set, e.g. ``'data/FashionStyle14_v1'``.
+        data_root: Folder of the dataset, e.g. ``'data/FashionStyle14_v1'``.
         subset: ``'train'``, ``'val'`` or ``'test'``.
-        split: ``'official'``, the lists of the data set, or ``'stratified'``.
+        split: ``'official'``, the lists of the dataset, or ``'stratified'``.
         seed: Which re-split, at least 0.
-        split_dir: Folder for re-splits in place of ``<data_root>/splits``, if the data set must not
+        split_dir: Folder for re-splits in place of ``<data_root>/splits``, if the dataset must not
             be written to.
         strict: Make missing files and classes an error.
         pipeline: Transforms or their configs. May be left out where a wrapper brings them.
@@ -112,7 +112,7 @@ class FashionStyle14(ClassificationDataset):
         """Relative path and class of each image, in the order of the list."""
         root = Path(self.data_root)
         files = split_files(root, self.split, self.seed, self.split_dir)
-        # All three, because data sets that are joined must agree on what the split is.
+        # All three, because datasets that are joined must agree on what the split is.
         subsets = read_subsets(root, files)
         self.report = subsets[self.subset]
         self._metainfo['split'] = split_name(self.split, self.seed, subsets)
@@ -156,7 +156,7 @@ class FashionStyle14(ClassificationDataset):
 
 
 def how_to_get(root: Path) -> str:
-    """A sentence that says where the data set comes from."""
+    """A sentence that says where the dataset comes from."""
     return (
         f'Fetch FashionStyle14_v1 by hand from {PAGE}, unpack it to {root}, and check it with '
         f'`python tools/prepare_dataset.py fashionstyle14 {root}`'
@@ -169,7 +169,7 @@ def split_files(
     """File by subset of a split; a re-split is made if it is not there yet.
 
     Raises:
-        FileNotFoundError: If the folder is not that of the data set.
+        FileNotFoundError: If the folder is not that of the dataset.
     """
     files = {name: root / f'{name}.csv' for name in SUBSETS} if split == 'official' else {}
     if not (root / TOP).is_dir() or not all(file.is_file() for file in files.values()):

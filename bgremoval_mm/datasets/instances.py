@@ -1,6 +1,6 @@
-"""Instance segmentation: Fashionpedia and CCP as data sets of mmdet.
+"""Instance segmentation: Fashionpedia and CCP as datasets of mmdet.
 
-This module imports mmdet. `bgremoval_mm.datasets` imports it when a data set is built.
+This module imports mmdet. `bgremoval_mm.datasets` imports it when a dataset is built.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CROWD_POLICIES = ('ignore', 'instance')
 
 
 class InstanceDataset(CheckedPipeline, CocoDataset):
-    """A COCO data set that knows its classes and files, and looks at them before training.
+    """A COCO dataset that knows its classes and files, and looks at them before training.
 
     A subclass gives ``METAINFO``, ``HOW_TO_GET`` and :meth:`places`.
 
@@ -67,7 +67,7 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
         self.subset = one_of('subset', subset, SUBSETS)
         self.crowd_policy = one_of('crowd_policy', crowd_policy, CROWD_POLICIES)
         same_classes(type(self).__name__, metainfo, self.METAINFO['classes'])
-        root = os.path.expanduser(data_root)  # noqa: PTH111 (mm data sets keep strings)
+        root = os.path.expanduser(data_root)  # noqa: PTH111 (mm datasets keep strings)
         own_file, own_images = self.places(root, subset)
         super().__init__(
             data_root=root,
@@ -154,7 +154,7 @@ class Fashionpedia(InstanceDataset):
     left out.
 
     Args:
-        data_root: Folder of the data set.
+        data_root: Folder of the dataset.
         subset: ``'train'`` or ``'val'``.
         ann_file: Annotation file in place of the subset's, e.g. one with fewer images.
         data_prefix: ``dict(img=...)`` in place of the subset's folder.
@@ -202,7 +202,7 @@ class CCP(InstanceDataset):
     photographs train.
 
     Args:
-        data_root: Folder of the data set, e.g. ``'data/ccp'``.
+        data_root: Folder of the dataset, e.g. ``'data/ccp'``.
         subset: ``'train'`` or ``'val'``.
         ann_file: Annotation file in place of the subset's, e.g. of another ``--out``.
         data_prefix: ``dict(img=...)`` in place of ``photos/``.

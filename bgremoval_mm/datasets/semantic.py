@@ -1,6 +1,6 @@
-"""Semantic segmentation: Fashionpedia and CCP as data sets of mmsegmentation.
+"""Semantic segmentation: Fashionpedia and CCP as datasets of mmsegmentation.
 
-This module imports mmseg. `bgremoval_mm.datasets` imports it when a data set is built.
+This module imports mmseg. `bgremoval_mm.datasets` imports it when a dataset is built.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class LabelMapDataset(CheckedPipeline, BaseSegDataset):
                     'what is ignored'
                 )
                 raise ValueError(msg)
-        root = os.path.expanduser(data_root)  # noqa: PTH111 (mm data sets keep strings)
+        root = os.path.expanduser(data_root)  # noqa: PTH111 (mm datasets keep strings)
         made = Path(prepared).expanduser() if prepared else prepared_folder(root)
         file, maps, images = self.places(subset)
         own = {
@@ -126,7 +126,7 @@ class FashionpediaSemantic(LabelMapDataset):
     the tool's ``--with-background``) it is class 46.
 
     Args:
-        data_root: Folder of the data set.
+        data_root: Folder of the dataset.
         subset: ``'train'`` or ``'val'``; images of the latter are in ``test/``.
         with_background: Make the background a class.
         prepared: Folder of the label maps. Default: ``<data_root>-prepared``.
@@ -180,7 +180,7 @@ class CCPSemantic(LabelMapDataset):
     background is 255 and ignored in loss and metric. 80 % of the photographs train.
 
     Args:
-        data_root: Folder of the data set, e.g. ``'data/ccp'``.
+        data_root: Folder of the dataset, e.g. ``'data/ccp'``.
         subset: ``'train'`` or ``'val'``.
         prepared: Folder of the label maps. Default: ``<data_root>-prepared``.
         pipeline: Transforms or their configs.

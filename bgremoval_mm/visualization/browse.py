@@ -46,7 +46,7 @@ def twin_options(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What ``--cfg-options``, written for one config of a pair, are for each of the two.
 
-    The data set of a ``-rembg`` config is a RembgDataset around that of the original. So what is
+    The dataset of a ``-rembg`` config is a RembgDataset around that of the original. So what is
     said of the photos is said one level deeper there, and what is said of the removal
     (``train_dataloader.dataset.mask_dir=...``) is for that config only.
 
@@ -101,7 +101,7 @@ def choose(length: int, number: int, start: int | None, seed: int) -> list[int]:
     """Which samples to show.
 
     Args:
-        length: Number of samples in the data set.
+        length: Number of samples in the dataset.
         number: How many to show; all if there are fewer.
         start: The first of consecutive ones; None draws them by lot.
         seed: The same seed draws the same samples.

@@ -1,4 +1,4 @@
-"""The pictures that a network gets: a config's data set, batches and data preprocessor, undone."""
+"""The pictures that a network gets: a config's dataset, batches and data preprocessor, undone."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class View:
 class NetworkInput:
     """What the network of a config gets from one of its loaders.
 
-    Needs no model: data set, collate function and data preprocessor are built as the Runner and
+    Needs no model: dataset, collate function and data preprocessor are built as the Runner and
     the model build them. The config's default scope must have been set.
 
     Args:
@@ -106,7 +106,7 @@ class NetworkInput:
                 a generator of its own, such as Albumentations', is not reached.)
 
         Raises:
-            OSError, ValueError, RuntimeError: As data set, pipeline and data preprocessor
+            OSError, ValueError, RuntimeError: As dataset, pipeline and data preprocessor
                 report it, e.g. for a missing mask.
         """
         views = []
@@ -169,7 +169,7 @@ def preprocessor_settings(cfg: Config) -> dict[str, Any]:
 
 
 def is_wrapped(cfg: Config, subset: str) -> bool:
-    """Whether the data set of a loader is a RembgDataset or RembgConcatDataset."""
+    """Whether the dataset of a loader is a RembgDataset or RembgConcatDataset."""
     loader = cfg.get(f'{subset}_dataloader') or {}
     kind = (loader.get('dataset') or {}).get('type', '')
     name = kind if isinstance(kind, str) else kind.__name__

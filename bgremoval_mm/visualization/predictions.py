@@ -62,7 +62,7 @@ class Shown:
 
 
 class Predictor:
-    """A trained model of mmpretrain, mmdet or mmseg and one of its config's data sets.
+    """A trained model of mmpretrain, mmdet or mmseg and one of its config's datasets.
 
     Args:
         cfg: The config.
@@ -141,7 +141,7 @@ def choose_photos(predictor: Predictor, number: int, names: list[str] | None = N
         found = [index for index, path in enumerate(paths) if path.endswith(name)]
         if len(found) != 1:
             msg = (
-                f'{name!r} must be the end of exactly one path of the data set, but fits '
+                f'{name!r} must be the end of exactly one path of the dataset, but fits '
                 f'{len(found)}; there are, for example: {", ".join(paths[:3])}'
             )
             raise ValueError(msg)

@@ -52,7 +52,7 @@ def test_wrong_root(clothing10_root: Path, name: str) -> None:
 
 
 def test_missing_subset(clothing10_root: Path) -> None:
-    """A data set without one of its three folders is not complete, whatever is asked for."""
+    """A dataset without one of its three folders is not complete, whatever is asked for."""
     shutil.rmtree(clothing10_root / 'validation')
     with pytest.raises(FileNotFoundError, match=r'holds LICENSE, README\.md, test/, train/'):
         Clothing10(clothing10_root, 'train')
@@ -99,7 +99,7 @@ def test_folder_that_cannot_be_read(clothing10_root: Path) -> None:
 
 @pytest.mark.real
 def test_real_photos(repository: Path) -> None:
-    """The real data set has 3,068, 341 and 372 photographs."""
+    """The real dataset has 3,068, 341 and 372 photographs."""
     root = repository / 'data' / 'clothing10'
     if not root.is_dir():
         pytest.skip('needs data/clothing10: python tools/prepare_dataset.py clothing10')

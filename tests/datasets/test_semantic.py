@@ -1,4 +1,4 @@
-"""Fashionpedia and CCP as data sets of label maps: scores, checks, wrappers."""
+"""Fashionpedia and CCP as datasets of label maps: scores, checks, wrappers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def drawn_47(fashionpedia_root: Path) -> dict[str, Any]:
 
 @pytest.fixture(params=['drawn_ccp', 'drawn_46', 'drawn_47'])
 def config(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Config of the validation subset of each data set in turn."""
+    """Config of the validation subset of each dataset in turn."""
     return {**request.getfixturevalue(request.param), 'subset': 'val', 'pipeline': PIPELINE}
 
 

@@ -58,7 +58,7 @@ def content_of(folder: Path) -> dict[str, bytes]:
 
 
 def test_ccp(run, ccp_root: Path) -> None:
-    """Label maps are the labels less one, instances cover them, and the data set is untouched."""
+    """Label maps are the labels less one, instances cover them, and the dataset is untouched."""
     before = content_of(ccp_root)
     status, said, found = run('ccp', '--dst', ccp_root)
     assert status == 0

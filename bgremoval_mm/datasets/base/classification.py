@@ -1,4 +1,4 @@
-"""What the classification data sets of this package share."""
+"""What the classification datasets of this package share."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _SHOWN = 5
 class ClassificationDataset(BaseDataset):
     """Photographs below one folder, each with one label.
 
-    Behaves as mmpretrain's data sets do for samplers, metrics and tools, but derives from
+    Behaves as mmpretrain's datasets do for samplers, metrics and tools, but derives from
     mmengine's: importing this package loads no codebase. A subclass gives ``METAINFO['classes']``
     and :meth:`find_images`.
 
     Args:
-        data_root: Folder of the data set.
+        data_root: Folder of the dataset.
         subset: ``'train'``, ``'val'`` or ``'test'``.
         pipeline: Transforms or their configs. May be left out where a wrapper brings them.
         test_mode: Whether a sample that fails raises an error instead of being replaced by another
@@ -60,13 +60,13 @@ class ClassificationDataset(BaseDataset):
         if given != known:
             msg = (
                 f"`metainfo['classes']` of {type(self).__name__} must be left out or be {known}, "
-                f'but got {given}. For other classes use a data set of your own, such as '
+                f'but got {given}. For other classes use a dataset of your own, such as '
                 "mmpretrain's CustomDataset."
             )
             raise ValueError(msg)
         super().__init__(
             metainfo=metainfo,
-            data_root=os.path.expanduser(data_root),  # noqa: PTH111 (mm data sets keep strings)
+            data_root=os.path.expanduser(data_root),  # noqa: PTH111 (mm datasets keep strings)
             indices=indices,
             serialize_data=serialize_data,
             pipeline=pipeline,

@@ -1,4 +1,4 @@
-"""What the instance and the semantic data sets share: subsets, checks of files and pipelines."""
+"""What the instance and the semantic datasets share: subsets, checks of files and pipelines."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mmengine.dataset import Compose
 from bgremoval_mm.datasets.base.classification import first_few
 from bgremoval_mm.datasets.formats.label_maps import check_label_map
 
-#: Data sets with annotated pixels: whatever is not for training serves to measure.
+#: Datasets with annotated pixels: whatever is not for training serves to measure.
 SUBSETS = ('train', 'val')
 
 
 class CheckedPipeline:
-    """A data set whose pipeline is checked, and completed with checks, whenever it is set.
+    """A dataset whose pipeline is checked, and completed with checks, whenever it is set.
 
-    A mixin to stand before a data set of OpenMMLab. RembgDataset and mmdet's hooks set pipelines
+    A mixin to stand before a dataset of OpenMMLab. RembgDataset and mmdet's hooks set pipelines
     too, so checking the constructor's argument would not be enough.
     """
 
@@ -38,7 +38,7 @@ class CheckedPipeline:
 
     @pipeline.setter
     def pipeline(self, pipeline: Compose | Sequence[dict | Callable]) -> None:
-        # A copy: the caller's pipeline may serve another data set too.
+        # A copy: the caller's pipeline may serve another dataset too.
         checked = copy.copy(pipeline) if isinstance(pipeline, Compose) else Compose(pipeline)
         plain = [each for each in checked.transforms if not isinstance(each, _Check)]
         checked.transforms = self.with_checks(plain)
@@ -108,12 +108,12 @@ def nested(transforms: Iterable[Any]) -> Iterator[Any]:
 
 
 def same_classes(name: str, metainfo: Mapping | None, classes: Sequence[str]) -> None:
-    """Raise ValueError if meta information names other classes than the data set has."""
+    """Raise ValueError if meta information names other classes than the dataset has."""
     given = tuple(classes if metainfo is None else metainfo.get('classes', classes))
     if given != tuple(classes):
         msg = (
             f"`metainfo['classes']` of {name} must be left out or be its {len(classes)} classes in "
-            f'their order, but got {given}. For other classes use a data set of your own, such as '
+            f'their order, but got {given}. For other classes use a dataset of your own, such as '
             "mmdet's CocoDataset or mmseg's BaseSegDataset."
         )
         raise ValueError(msg)

@@ -104,12 +104,12 @@ def check_coco(content: Any, classes: Sequence[str], source: Any) -> Tally:
 def _check_kind(content: Any, source: Any) -> None:
     if not isinstance(content, dict):
         kind = type(content).__name__
-        msg = f'{source} must hold a COCO data set, which is a JSON object, but holds a {kind}'
+        msg = f'{source} must hold a COCO dataset, which is a JSON object, but holds a {kind}'
         raise ValueError(msg)  # noqa: TRY004 (the content of a file, not the type of an argument)
     missing = [key for key in _LISTS if not isinstance(content.get(key), list)]
     if missing:
         msg = (
-            f'{source} must hold a COCO data set, with lists named {", ".join(_LISTS)}, but has no '
+            f'{source} must hold a COCO dataset, with lists named {", ".join(_LISTS)}, but has no '
             f'{", ".join(missing)}; it holds {first_few(sorted(map(str, content))) or "nothing"}. '
             'A file of results or of a test set cannot be used for training or validation.'
         )
@@ -132,7 +132,7 @@ def _check_categories(categories: list[Any], classes: Sequence[str], source: Any
         msg = (
             f'{source} must have {len(expected)} categories with ids from 0 in their known order, '
             f'but has {len(found)}, and at place {index} not {at[0]} but {at[1]}. It is of another '
-            'data set or release.'
+            'dataset or release.'
         )
         raise ValueError(msg)
 

@@ -32,7 +32,7 @@ class ImageTree:
     decomposed names (NFD), lists mostly composed ones (NFC).
 
     Attributes:
-        paths: Paths of all files, relative to the data set's folder.
+        paths: Paths of all files, relative to the dataset's folder.
         by_nfc: The same, by their NFC form.
     """
 

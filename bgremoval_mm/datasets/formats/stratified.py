@@ -106,7 +106,7 @@ def ensure_lists(
     at once, and several processes may ask for them at the same time.
 
     Args:
-        root: Folder of the data set.
+        root: Folder of the dataset.
         classes: Its classes.
         seed: Which re-split.
         split_dir: Folder for re-splits in place of ``<root>/splits``.
@@ -135,7 +135,7 @@ def _write_all(folder: Path, subsets: Mapping[str, Sequence[str]]) -> None:
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix='.tmp-'))
     except OSError as err:
         msg = (
-            f'the re-split cannot be written to {folder} ({err.strerror}). If the data set must '
+            f'the re-split cannot be written to {folder} ({err.strerror}). If the dataset must '
             'not be written to, name another folder by `split_dir`, --split-dir of '
             'tools/prepare_dataset.py.'
         )

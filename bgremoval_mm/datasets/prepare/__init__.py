@@ -1,4 +1,4 @@
-"""Getting and checking data sets, for ``tools/prepare_dataset.py``: one module a data set.
+"""Getting and checking datasets, for ``tools/prepare_dataset.py``: one module a dataset.
 
 Each has ``add_arguments(parser)`` and ``run(args) -> Findings`` for its subcommand. Nothing of this
 is loaded by ``import bgremoval_mm``.

@@ -1,6 +1,6 @@
 """Clothing Co-Parsing (CCP): get it, check it, make label maps, instances and a split.
 
-What is made goes to a folder beside the data set, which itself is only read:
+What is made goes to a folder beside the dataset, which itself is only read:
 
     data/ccp-prepared/
       label_maps/<photo>.png              class index = CCP's label - 1; 255 is the background
@@ -59,13 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--out',
         type=Path,
         metavar='FOLDER',
-        help='for label maps and annotations (default: beside the data set, DST-prepared)',
+        help='for label maps and annotations (default: beside the dataset, DST-prepared)',
     )
     add_workers_argument(parser)
 
 
 def run(args: argparse.Namespace) -> Findings:
-    """Get the data set if it is not there yet, check it, and prepare it."""
+    """Get the dataset if it is not there yet, check it, and prepare it."""
     note = obtain(LAYOUT, URL, args)
     findings = check(args.dst)
     findings.notes.insert(0, note)
@@ -149,7 +149,7 @@ def prepare(
     """Write label maps, then annotations and lists, and say what went wrong.
 
     What is there and right already is left alone. Annotations and lists are written only if every
-    photograph could be converted, so that no data set is smaller than it seems.
+    photograph could be converted, so that no dataset is smaller than it seems.
 
     Raises:
         PreparationError: If `out` has files of these names that somebody else wrote.
@@ -199,7 +199,7 @@ class Job:
     """One photograph to convert.
 
     Attributes:
-        root: Folder of the data set.
+        root: Folder of the dataset.
         maps: Folder of the label maps.
         name: Name of the photograph, without suffix.
     """
@@ -236,7 +236,7 @@ def convert(job: Job) -> dict[str, Any]:
 
 
 def coco(photos: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """A COCO data set.
+    """A COCO dataset.
 
     Args:
         photos: What `convert` returns, by name of the photograph.

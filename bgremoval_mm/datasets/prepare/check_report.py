@@ -1,4 +1,4 @@
-"""What was found in a copy of a data set, and how it is shown."""
+"""What was found in a copy of a dataset, and how it is shown."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _SHOWN = 5
 
 
 class PreparationError(BgremovalError, RuntimeError):
-    """A data set cannot be had; the message says why, and what can be done."""
+    """A dataset cannot be had; the message says why, and what can be done."""
 
 
 @dataclass
 class Findings:
-    """What is to be said of a copy of a data set.
+    """What is to be said of a copy of a dataset.
 
     Attributes:
-        name: Name of the data set.
+        name: Name of the dataset.
         root: Its folder.
         tables: Counts of images, by the name of the split.
         known: What the counts of a complete copy are, if that is known.

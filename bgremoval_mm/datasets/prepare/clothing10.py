@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Findings:
-    """Get the data set if it is not there yet, and check it."""
+    """Get the dataset if it is not there yet, and check it."""
     note = obtain(LAYOUT, URL, args)
     findings = check(args.dst)
     findings.notes.insert(0, note)
@@ -118,7 +118,7 @@ def check(root: Path, progress: bool = True) -> Findings:
 
 
 def count(paths: list[str]) -> Counter[str]:
-    """Number of images by class, every class of the data set among them."""
+    """Number of images by class, every class of the dataset among them."""
     counts = Counter(dict.fromkeys(CLASSES, 0))
     counts.update(_label(path) for path in paths if path.count('/') > 1)
     return counts

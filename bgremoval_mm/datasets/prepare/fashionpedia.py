@@ -33,7 +33,7 @@ _SUFFIX = '.jpg'
 
 
 def annotation_file(subset: str) -> str:
-    """Path of an annotation file below the data set's folder."""
+    """Path of an annotation file below the dataset's folder."""
     return f'annotations/instances_attributes_{subset}2020.json'
 
 
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Findings:
-    """Check the data set, and draw label maps if that was asked for."""
+    """Check the dataset, and draw label maps if that was asked for."""
     findings, contents = check(args.root, args.workers)
     if not (args.label_maps or args.with_background):
         return findings
@@ -84,7 +84,7 @@ def check(
     """Look at annotation files, and at each image's size.
 
     Args:
-        root: Folder of the data set.
+        root: Folder of the dataset.
         workers: Number of processes.
         progress: Show progress bars, if there is a terminal.
 

@@ -31,7 +31,7 @@ from bgremoval_mm.datasets.prepare.install import Layout, install, is_there, lin
 from bgremoval_mm.removal.io.scan import Scan, scan_tree
 
 LAYOUT = Layout('FashionStyle14', (TOP, *(f'{subset}.csv' for subset in SUBSETS)))
-#: Number of images that the data set's authors state, and that a user of the archive counted.
+#: Number of images that the dataset's authors state, and that a user of the archive counted.
 EXPECTED = {13_126: 'its paper', 13_234: 'a user of the archive'}
 
 
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Findings:
-    """Put the data set in its place, if that was asked for, and check it."""
+    """Put the dataset in its place, if that was asked for, and check it."""
     notes = []
     if args.src is not None and is_there(args.root):
         notes.append(f'{args.root} was there already; to take {args.src} instead, move it away')
@@ -80,7 +80,7 @@ def check(
     """Read a copy through and compare it with its lists.
 
     Args:
-        root: Folder of the data set.
+        root: Folder of the dataset.
         stratified: Make the re-split, too. What is wrong with the official lists is no error then.
         seed: Which re-split.
         split_dir: Folder for re-splits in place of ``<root>/splits``.
@@ -183,7 +183,7 @@ def _add_split(findings: Findings, name: str, subsets: dict[str, Subset]) -> Non
 
 
 def _count(paths: list[str] | tuple[str, ...]) -> Counter[str]:
-    """Number of images by class, every class of the data set among them."""
+    """Number of images by class, every class of the dataset among them."""
     counts = Counter(dict.fromkeys(CLASSES, 0))
     counts.update(label for path in paths if (label := path.split('/')[1]) in CLASSES)
     return counts

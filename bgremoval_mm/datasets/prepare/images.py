@@ -1,4 +1,4 @@
-"""Reading every photograph of a data set once: is it whole, and which bytes is it?"""
+"""Reading every photograph of a dataset once: is it whole, and which bytes is it?"""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def survey(root: Path, paths: Sequence[str], progress: bool = True) -> Survey:
     """Decode every photograph.
 
     Args:
-        root: Folder of the data set.
+        root: Folder of the dataset.
         paths: Photographs, relative to it.
         progress: Show a progress bar, if there is a terminal.
     """

@@ -1,4 +1,4 @@
-"""Putting a data set in its place, whole or not at all: from a download, a zip file or a folder."""
+"""Putting a dataset in its place, whole or not at all: from a download, a zip file or a folder."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _TIMEOUT_SECONDS = 30
 
 @dataclass(frozen=True)
 class Layout:
-    """What belongs to a data set.
+    """What belongs to a dataset.
 
     Attributes:
-        name: Name of the data set.
+        name: Name of the dataset.
         needed: Files and folders that must be there.
         kept: Beginnings of the names of other files that are kept, in lower case.
     """
@@ -61,7 +61,7 @@ class _Member:
 
 
 def is_there(dst: Path) -> bool:
-    """Whether something is at the place of a data set; an empty folder is nothing.
+    """Whether something is at the place of a dataset; an empty folder is nothing.
 
     Raises:
         PreparationError: If it is a file or a link to nowhere.
@@ -75,7 +75,7 @@ def is_there(dst: Path) -> bool:
 
 
 def add_source_arguments(parser: argparse.ArgumentParser, dst: str) -> None:
-    """Declare where a data set that can be downloaded goes to, and where else it may come from."""
+    """Declare where a dataset that can be downloaded goes to, and where else it may come from."""
     parser.add_argument('--dst', type=Path, default=Path(dst), metavar='FOLDER')
     parser.add_argument(
         '--src',
@@ -87,7 +87,7 @@ def add_source_arguments(parser: argparse.ArgumentParser, dst: str) -> None:
 
 
 def obtain(layout: Layout, url: str, args: argparse.Namespace) -> str:
-    """Get a data set if it is not there yet, as `add_source_arguments` lets a user say.
+    """Get a dataset if it is not there yet, as `add_source_arguments` lets a user say.
 
     Returns:
         A sentence that says where it comes from.
@@ -105,19 +105,19 @@ def obtain(layout: Layout, url: str, args: argparse.Namespace) -> str:
 
 
 def install(layout: Layout, src: Path, dst: Path, progress: bool = True) -> None:
-    """Copy a data set from a folder or a zip file.
+    """Copy a dataset from a folder or a zip file.
 
     The copy is made in a temporary folder beside `dst`, and moved when it is complete. Only what
-    belongs to the data set is taken.
+    belongs to the dataset is taken.
 
     Args:
         layout: What belongs to it.
-        src: A folder or a zip file, that holds the data set or one folder with it.
+        src: A folder or a zip file, that holds the dataset or one folder with it.
         dst: Its place: a folder that is empty or not there.
         progress: Show a progress bar, if there is a terminal.
 
     Raises:
-        PreparationError: If `src` is not the data set, is damaged, or does not fit on the disk.
+        PreparationError: If `src` is not the dataset, is damaged, or does not fit on the disk.
         OSError: As the file system reports it.
     """
     with _members(src) as found:
@@ -137,10 +137,10 @@ def install(layout: Layout, src: Path, dst: Path, progress: bool = True) -> None
 
 
 def link(layout: Layout, src: Path, dst: Path) -> None:
-    """Make a symbolic link to a folder that holds the data set.
+    """Make a symbolic link to a folder that holds the dataset.
 
     Raises:
-        PreparationError: If it is not the data set.
+        PreparationError: If it is not the dataset.
     """
     missing = layout.missing_in({path.name for path in src.iterdir()} if src.is_dir() else set())
     if missing:
@@ -153,10 +153,10 @@ def link(layout: Layout, src: Path, dst: Path) -> None:
 
 
 def download(layout: Layout, url: str, dst: Path, progress: bool = True) -> None:
-    """Fetch the zip file of a data set and install it.
+    """Fetch the zip file of a dataset and install it.
 
     Raises:
-        PreparationError: If it cannot be fetched or is not the data set.
+        PreparationError: If it cannot be fetched or is not the dataset.
     """
     import pooch
 
@@ -241,7 +241,7 @@ def _name_in_zip(info: zipfile.ZipInfo) -> str:
 
 
 def _below_top(layout: Layout, members: Sequence[_Member], src: Path) -> list[_Member]:
-    """Return the files that belong to the data set, with paths from its own folder on."""
+    """Return the files that belong to the dataset, with paths from its own folder on."""
     # A Mac adds a folder of its own to archives, and hidden files to folders.
     members = [member for member in members if member.path.parts[0] != '__MACOSX']
     held = {member.path.parts[0] for member in members}

@@ -49,5 +49,5 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def write_list(path: Path, names: Iterable[str]) -> None:
-    """Write names, one a line. Data sets read the list, so it comes last."""
+    """Write names, one a line. Datasets read the list, so it comes last."""
     write_atomically(path, ''.join(f'{name}\n' for name in names).encode())

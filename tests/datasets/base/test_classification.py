@@ -1,4 +1,4 @@
-"""What Clothing10 and FashionStyle14 share: they behave as mmpretrain's data sets do."""
+"""What Clothing10 and FashionStyle14 share: they behave as mmpretrain's datasets do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PIPELINE = [{'type': 'LoadImageFromFile'}, {'type': 'PackInputs'}]
 
 @pytest.fixture(params=['Clothing10', 'FashionStyle14'])
 def config(request: pytest.FixtureRequest) -> dict:
-    """Config of each of the two data sets, on its tiny copy, without a pipeline."""
+    """Config of each of the two datasets, on its tiny copy, without a pipeline."""
     root = request.getfixturevalue(f'{request.param.lower()}_root')
     return {'type': request.param, 'data_root': str(root)}
 
@@ -98,7 +98,7 @@ def test_other_classes(config: dict) -> None:
 
 
 def test_unknown_argument(config: dict) -> None:
-    """Arguments of mmengine's data sets that have no meaning here are refused."""
+    """Arguments of mmengine's datasets that have no meaning here are refused."""
     with pytest.raises(TypeError, match='ann_file'):
         build(config, ann_file='train.txt')
 
@@ -160,13 +160,13 @@ def test_two_workers(config: dict) -> None:
 
 
 def test_mmengines_wrappers(config: dict) -> None:
-    """RepeatDataset, ClassBalancedDataset and ConcatDataset take the data set as it is."""
+    """RepeatDataset, ClassBalancedDataset and ConcatDataset take the dataset as it is."""
     length = len(build(config))
     repeated = build({'type': 'RepeatDataset', 'times': 2, 'dataset': config})
     assert len(repeated) == 2 * length
     balanced = build({'type': 'ClassBalancedDataset', 'oversample_thr': 1e-3, 'dataset': config})
     assert len(balanced) == length
-    # Parts of one data set are joined by their meta information, which must be equal.
+    # Parts of one dataset are joined by their meta information, which must be equal.
     parts = [{**config, 'subset': subset} for subset in ('train', 'val')]
     joined = build({'type': 'ConcatDataset', 'datasets': parts})
     assert isinstance(joined, ConcatDataset)
@@ -202,7 +202,7 @@ def test_backgrounds_are_removed(
 
 
 def test_instance_in_a_wrapper(model: str, config: dict) -> None:
-    """A data set object is wrapped as its config is."""
+    """A dataset object is wrapped as its config is."""
     pytest.importorskip('mmpretrain')
     plain = build(config, pipeline=PIPELINE)
     removed = RembgDataset(plain, model=model, device='cpu')
@@ -211,7 +211,7 @@ def test_instance_in_a_wrapper(model: str, config: dict) -> None:
 
 
 def test_metainfo_in_a_checkpoint(config: dict, tmp_path: Path) -> None:
-    """What mmengine stores of a data set is loaded by torch's safe loader."""
+    """What mmengine stores of a dataset is loaded by torch's safe loader."""
     metainfo = build(config).metainfo
     torch.save({'meta': {'dataset_meta': metainfo}}, tmp_path / 'epoch_1.pth')
     loaded = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)

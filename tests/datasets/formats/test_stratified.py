@@ -131,7 +131,7 @@ def test_incomplete_lists(fashionstyle14_root: Path) -> None:
 
 
 def test_other_folder(fashionstyle14_root: Path, tmp_path: Path) -> None:
-    """`split_dir` keeps the data set untouched."""
+    """`split_dir` keeps the dataset untouched."""
     before = sorted(fashionstyle14_root.iterdir())
     files = ensure_lists(fashionstyle14_root, CLASSES, 3, tmp_path / 'a' / 'b')
     assert files['test'] == tmp_path / 'a' / 'b' / 'stratified_seed3' / 'test.csv'
@@ -139,7 +139,7 @@ def test_other_folder(fashionstyle14_root: Path, tmp_path: Path) -> None:
 
 
 def test_folder_that_cannot_be_written(fashionstyle14_root: Path) -> None:
-    """A read-only data set is an error that names the way out."""
+    """A read-only dataset is an error that names the way out."""
     # Not by permissions: they do not stop root, as which containers run.
     (fashionstyle14_root / 'splits').write_text('in the way')
     with pytest.raises(OSError, match=r'cannot be written to .* another folder by `split_dir`'):

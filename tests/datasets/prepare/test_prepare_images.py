@@ -1,4 +1,4 @@
-"""Reading all photographs of a data set, and what is said of them."""
+"""Reading all photographs of a dataset, and what is said of them."""
 
 from __future__ import annotations
 

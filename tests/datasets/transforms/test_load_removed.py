@@ -19,7 +19,7 @@ from bgremoval_mm.removal import MaskStore, compose, remove_tree
 
 @pytest.fixture
 def removed_tree(tiny_model, tmp_path: Path):
-    """A function that removes the background of a data set's images, into files."""
+    """A function that removes the background of a dataset's images, into files."""
     tiny_model('u2netp')
 
     def make(root: str, **options: object) -> str:
