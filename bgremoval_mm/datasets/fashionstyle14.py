@@ -7,25 +7,25 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from bgremoval_mm.datasets.base.checks import one_of
 from bgremoval_mm.datasets.base.classification import (
     SUBSETS,
     ClassificationDataset,
-    first_few,
-    one_of,
-    what_is_at,
 )
 from bgremoval_mm.datasets.formats.split_lists import (
     TOP,
     ImageTree,
     Subset,
-    compare,
     digest,
     label_of,
+    match_with_disk,
     read_list,
     shared_paths,
 )
 from bgremoval_mm.datasets.formats.stratified import ensure_lists
 from bgremoval_mm.registry import DATASETS
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.messages import first_few, what_is_at
 
 CLASSES = (
     'conservative',
@@ -108,8 +108,8 @@ class FashionStyle14(ClassificationDataset):
         self.report: Subset | None = None
         super().__init__(data_root, subset, pipeline, test_mode, **options)
 
-    def find_images(self) -> list[tuple[str, str]]:
-        """Relative path and class of each image, in the order of the list."""
+    def find_images(self) -> list[dict[str, str]]:
+        """Find each image and its class, in the order of the list."""
         root = Path(self.data_root)
         files = split_files(root, self.split, self.seed, self.split_dir)
         # All three, because datasets that are joined must agree on what the split is.
@@ -117,7 +117,7 @@ class FashionStyle14(ClassificationDataset):
         self.report = subsets[self.subset]
         self._metainfo['split'] = split_name(self.split, self.seed, subsets)
         self._judge(self.report, shared_paths(subsets))
-        return [(path, label_of(path)) for path in self.report.paths]
+        return [{'img_path': path, 'gt_label': label_of(path)} for path in self.report.paths]
 
     def _judge(self, found: Subset, shared: Sequence[str]) -> None:
         """Log or raise what is wrong with a list."""
@@ -133,7 +133,7 @@ class FashionStyle14(ClassificationDataset):
             self._complain(FileNotFoundError, f'{lost}: {first_few(found.missing)}')
         absent = [name for name in CLASSES if name not in found.counts]
         if absent:
-            self._complain(ValueError, f'{found.file} has no image of {", ".join(absent)}')
+            self._complain(ArgumentError, f'{found.file} has no image of {", ".join(absent)}')
         if found.duplicates:
             self.log(
                 f'{found.duplicates:,} lines of {found.file} repeat earlier ones and were dropped',
@@ -191,11 +191,13 @@ def split_name(split: str, seed: int, subsets: Mapping[str, Subset]) -> str:
 def read_subsets(root: Path, files: Mapping[str, Path]) -> dict[str, Subset]:
     """Read the lists of a split and compare them with what is on disk."""
     tree = ImageTree.of(root, CLASSES)
-    return {name: compare(file, read_list(file, CLASSES), tree) for name, file in files.items()}
+    return {
+        name: match_with_disk(file, read_list(file, CLASSES), tree) for name, file in files.items()
+    }
 
 
 def _checked_seed(seed: int) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         msg = f'`seed` must be an integer of at least 0, but got {seed!r}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     return seed

@@ -67,7 +67,7 @@ def test_class_without_images(clothing10_root: Path, how: str) -> None:
         folder.mkdir()
     if how == 'no image':
         (folder / 'list.txt').write_text('nothing')
-    expected = f'{clothing10_root / "test"} must hold images of every class .* none of skirt. '
+    expected = f'{clothing10_root / "test"} must hold images of every class, .* none of skirt. '
     with pytest.raises(FileNotFoundError, match=expected):
         Clothing10(clothing10_root, 'test')
     assert len(Clothing10(clothing10_root, 'train')) == 30

@@ -22,10 +22,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bgremoval_mm.datasets.base.classification import first_few, what_is_at
 from bgremoval_mm.datasets.formats.categories import CCP_CLASSES, IGNORED, prepared_folder
 from bgremoval_mm.datasets.formats.label_maps import instances_of
-from bgremoval_mm.datasets.formats.stratified import rank
+from bgremoval_mm.datasets.formats.stratified import hash_order
 from bgremoval_mm.datasets.prepare.check_report import Findings, PreparationError, listing
 from bgremoval_mm.datasets.prepare.images import report_photos, survey
 from bgremoval_mm.datasets.prepare.install import Layout, add_source_arguments, obtain
@@ -38,6 +37,7 @@ from bgremoval_mm.datasets.prepare.label_map_files import (
 from bgremoval_mm.datasets.prepare.prepared import check_annotations, claim
 from bgremoval_mm.removal.io.scan import is_litter
 from bgremoval_mm.utils.atomic import sweep_leftovers, write_atomically
+from bgremoval_mm.utils.messages import first_few, what_is_at
 from bgremoval_mm.utils.parallel import add_workers_argument, for_each
 
 URL = 'https://github.com/bearpaw/clothing-co-parsing/archive/HEAD.zip'
@@ -138,7 +138,7 @@ def split(names: Iterable[str], seed: int = SEED) -> dict[str, list[str]]:
     Returns:
         Sorted names by subset, in the order train, val.
     """
-    dealt = sorted(set(names), key=lambda name: rank(name, seed))
+    dealt = sorted(set(names), key=lambda name: hash_order(name, seed))
     vals = round(VAL_SHARE * len(dealt))
     return {'train': sorted(dealt[vals:]), 'val': sorted(dealt[:vals])}
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bgremoval_mm.datasets.base.classification import what_is_at
 from bgremoval_mm.datasets.formats.categories import FASHIONPEDIA_CLASSES, prepared_folder
 from bgremoval_mm.datasets.formats.coco import check_coco, read_coco
 from bgremoval_mm.datasets.formats.label_maps import draw_label_map
@@ -22,6 +21,7 @@ from bgremoval_mm.datasets.prepare.label_map_files import (
 )
 from bgremoval_mm.datasets.prepare.prepared import claim
 from bgremoval_mm.utils.atomic import sweep_leftovers
+from bgremoval_mm.utils.messages import what_is_at
 from bgremoval_mm.utils.parallel import add_workers_argument, for_each
 
 PAGE = 'https://github.com/cvdfoundation/fashionpedia'

@@ -6,7 +6,7 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from bgremoval_mm.datasets.base.classification import SUBSETS, what_is_at
+from bgremoval_mm.datasets.base.classification import SUBSETS
 from bgremoval_mm.datasets.fashionstyle14 import (
     CLASSES,
     PAGE,
@@ -19,7 +19,7 @@ from bgremoval_mm.datasets.formats.split_lists import (
     TOP,
     ImageTree,
     Subset,
-    compare,
+    match_with_disk,
     nfc,
     parse_list,
     shared_paths,
@@ -29,6 +29,7 @@ from bgremoval_mm.datasets.prepare.check_report import Findings, PreparationErro
 from bgremoval_mm.datasets.prepare.images import report_photos, survey
 from bgremoval_mm.datasets.prepare.install import Layout, install, is_there, link
 from bgremoval_mm.removal.io.scan import Scan, scan_tree
+from bgremoval_mm.utils.messages import what_is_at
 
 LAYOUT = Layout('FashionStyle14', (TOP, *(f'{subset}.csv' for subset in SUBSETS)))
 #: Number of images that the dataset's authors state, and that a user of the archive counted.
@@ -140,7 +141,7 @@ def _check_lists(findings: Findings, root: Path, stratified: bool) -> dict[str, 
             blame.append(f'{file} is missing; --stratified makes lists of the images on disk')
             continue
         paths, problems = parse_list(file, CLASSES)
-        subsets[name] = found = compare(file, paths, tree)
+        subsets[name] = found = match_with_disk(file, paths, tree)
         if problems:
             blame.append(f'wrong lines in {file}: {len(problems):,}{listing(problems)}')
         if not found.paths:

@@ -19,9 +19,9 @@ from typing import IO
 
 from tqdm import tqdm
 
-from bgremoval_mm.datasets.base.classification import first_few, what_is_at
 from bgremoval_mm.datasets.prepare.check_report import PreparationError
 from bgremoval_mm.removal.io.scan import is_litter
+from bgremoval_mm.utils.messages import first_few, what_is_at
 
 _TIMEOUT_SECONDS = 30
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from torch.utils.data import DataLoader
 
 import bgremoval_mm
 from bgremoval_mm import Clothing10, FashionStyle14, RembgDataset
-from bgremoval_mm.datasets.base.classification import first_few, what_is_at
+from bgremoval_mm.datasets.base.classification import ClassificationDataset
+from bgremoval_mm.utils.messages import first_few, what_is_at
 
 PIPELINE = [{'type': 'LoadImageFromFile'}, {'type': 'PackInputs'}]
 
@@ -253,3 +255,40 @@ def test_first_few() -> None:
     assert first_few(['a', 'b']) == 'a, b'
     assert first_few(list('abcdefg')) == 'a, b, c, d, e and 2 more'
     assert first_few(['no\udce9l.jpg']) == 'no\\udce9l.jpg'
+
+
+class Products(ClassificationDataset):
+    """Photos of products, with the product's id, as a user writes such a class."""
+
+    METAINFO: ClassVar[dict] = {'classes': ('hat', 'shoes')}
+
+    def find_images(self) -> list[dict]:
+        """One dict per image."""
+        return [
+            {'img_path': 'a/1.jpg', 'gt_label': 'shoes', 'product_id': 7, 'item_id': 'x'},
+            {'img_path': 'b/2.jpg', 'gt_label': 'hat', 'product_id': 8, 'item_id': 'y'},
+        ]
+
+
+class Pairs(Products):
+    """The same without ids, in the form of earlier releases."""
+
+    def find_images(self) -> list[tuple[str, str]]:
+        """One pair per image."""
+        return [('a/1.jpg', 'shoes'), ('b/2.jpg', 'hat')]
+
+
+def test_samples_have_what_the_dataset_knows() -> None:
+    """Ids reach the sample; of a pair there are path and label; what was given is not changed."""
+    dataset = Products('root')
+    first = dataset.get_data_info(0)
+    assert first == {
+        'img_path': 'root/a/1.jpg',
+        'gt_label': 1,
+        'product_id': 7,
+        'item_id': 'x',
+        'sample_idx': 0,
+    }
+    pairs = Pairs('root')
+    assert pairs.get_data_info(0) == {'img_path': 'root/a/1.jpg', 'gt_label': 1, 'sample_idx': 0}
+    assert pairs.get_gt_labels().tolist() == dataset.get_gt_labels().tolist() == [1, 0]
