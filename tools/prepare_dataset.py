@@ -22,13 +22,13 @@ from rich.console import Console
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.errors import FAILED, OK, add_debug_argument, guarded
 from bgremoval_mm.datasets.prepare import ccp, clothing10, fashionpedia, fashionstyle14
-from bgremoval_mm.datasets.prepare.check_report import Findings, counts_table
+from bgremoval_mm.datasets.prepare.check_report import CheckReport, counts_table
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.addresses import lies_in
 from bgremoval_mm.utils.json_io import write_json
 from bgremoval_mm.utils.text import printable
 
-# A module with `add_arguments(parser)` and `run(args) -> Findings` for each subcommand.
+# A module with `add_arguments(parser)` and `run(args) -> CheckReport` for each subcommand.
 COMMANDS = {
     'ccp': ccp,
     'clothing10': clothing10,
@@ -67,15 +67,15 @@ def main(argv: list[str] | None = None) -> int:
 def prepare(args: argparse.Namespace) -> int:
     """Prepare the dataset, and tell what was found."""
     if args.json is not None:
-        check_findings_file(args.json, args.dst if 'dst' in args else args.root)
-    findings = COMMANDS[args.dataset].run(args)
-    show(findings)
+        check_json_target(args.json, args.dst if 'dst' in args else args.root)
+    report = COMMANDS[args.dataset].run(args)
+    show(report)
     if args.json is not None:
-        write_json(args.json, findings.as_dict())
-    return OK if findings.usable else FAILED
+        write_json(args.json, report.as_dict())
+    return OK if report.usable else FAILED
 
 
-def check_findings_file(path: Path, root: Path) -> None:
+def check_json_target(path: Path, root: Path) -> None:
     """Refuse a file of the dataset for what was found in it."""
     if path.exists() and lies_in(path, root):
         try:
@@ -87,15 +87,15 @@ def check_findings_file(path: Path, root: Path) -> None:
             raise ArgumentError(msg)
 
 
-def show(findings: Findings) -> None:
+def show(report: CheckReport) -> None:
     """Print tables, errors, warnings and notes."""
     console = Console(soft_wrap=True, highlight=False)
-    for title, counts in findings.tables.items():
-        console.print(counts_table(title, counts, findings.known))
-    for line in findings.lines():
+    for title, counts in report.tables.items():
+        console.print(counts_table(title, counts, report.known))
+    for line in report.lines():
         console.print(line, markup=False)
-    verdict = 'can be used' if findings.usable else 'can not be used as it is'
-    console.print(f'{findings.root} {verdict}.', markup=False)
+    verdict = 'can be used' if report.usable else 'can not be used as it is'
+    console.print(f'{report.root} {verdict}.', markup=False)
 
 
 if __name__ == '__main__':

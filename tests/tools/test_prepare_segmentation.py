@@ -296,7 +296,7 @@ def test_folders_of_version_0_1(run, ccp_root: Path, fashionpedia_root: Path) ->
 
 
 def test_findings_do_not_replace_the_dataset(tool, fashionpedia_root: Path, capsys) -> None:
-    """--json goes over earlier findings, even in the dataset's folder, but not over its files."""
+    """--json goes over earlier report, even in the dataset's folder, but not over its files."""
     file = fashionpedia_root / fashionpedia.annotation_file('val')
     before = file.read_bytes()
     arguments = ['fashionpedia', str(fashionpedia_root), '--workers', '1', '--json']

@@ -41,7 +41,7 @@ class Layout:
     kept: tuple[str, ...] = ('license', 'licence', 'readme')
 
     def wants(self, path: PurePosixPath) -> bool:
-        """Return whether a file belongs to it."""
+        """Tell whether a file belongs to it."""
         if any(map(is_litter, path.parts)):
             return False
         if path.parts[0] in self.needed:
@@ -49,7 +49,7 @@ class Layout:
         return len(path.parts) == 1 and path.name.lower().startswith(self.kept)
 
     def missing_in(self, names: set[str]) -> list[str]:
-        """What is not among the names."""
+        """Return what is needed and not among the names."""
         return [name for name in self.needed if name not in names]
 
 
@@ -61,7 +61,7 @@ class _Member:
 
 
 def is_there(dst: Path) -> bool:
-    """Whether something is at the place of a dataset; an empty folder is nothing.
+    """Tell whether there is something in the folder of a dataset.
 
     Raises:
         PreparationError: If it is a file or a link to nowhere.
@@ -113,7 +113,7 @@ def install(layout: Layout, src: Path, dst: Path, progress: bool = True) -> None
     Args:
         layout: What belongs to it.
         src: A folder or a zip file, that holds the dataset or one folder with it.
-        dst: Its place: a folder that is empty or not there.
+        dst: The folder to put it in, which is empty or not there.
         progress: Show a progress bar, if there is a terminal.
 
     Raises:
@@ -166,7 +166,7 @@ def download(layout: Layout, url: str, dst: Path, progress: bool = True) -> None
     )
     with _beside(dst) as temporary:
         try:
-            # No hash: the archive is packed anew for each download. Its content is checked later.
+            # No hash: the archive is packed again for each download. Its content is checked later.
             file = pooch.retrieve(url, None, 'archive.zip', temporary, downloader=downloader)
         except Exception as err:
             # pooch raises whatever requests and the file system raise.
@@ -180,7 +180,7 @@ def download(layout: Layout, url: str, dst: Path, progress: bool = True) -> None
 
 @contextmanager
 def _beside(dst: Path) -> Iterator[Path]:
-    """A temporary folder on the disk of `dst`, so that a move from there is atomic."""
+    """Make a temporary folder on the disk of `dst`, so that a move from there is atomic."""
     dst.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=dst.parent, prefix=f'.tmp-{dst.name}-') as folder:
         yield Path(folder)
@@ -188,14 +188,14 @@ def _beside(dst: Path) -> Iterator[Path]:
 
 @contextmanager
 def _members(src: Path) -> Iterator[list[_Member]]:
-    """The files of a folder or a zip file."""
+    """List the files of a folder or a zip file."""
     if src.is_dir():
         yield list(_in_folder(src))
     elif src.is_file() and zipfile.is_zipfile(src):
         with zipfile.ZipFile(src) as archive:
             yield list(_in_zip(archive, src))
     else:
-        state = 'is no zip file, or a damaged one' if src.exists() else 'does not exist'
+        state = 'is not a zip file, or a damaged one' if src.exists() else 'does not exist'
         msg = f'--src must be a folder or a zip file, but {src} {state}'
         raise PreparationError(msg)
 
@@ -228,7 +228,7 @@ def _in_zip(archive: zipfile.ZipFile, src: Path) -> Iterator[_Member]:
 
 
 def _name_in_zip(info: zipfile.ZipInfo) -> str:
-    """The name of a file; where the archive does not say that it is UTF-8, a guess."""
+    """Return the name of a file: a guess where the archive does not say that it is UTF-8."""
     if info.flag_bits & 0x800:
         return info.filename
     raw = info.filename.encode('cp437')  # which zipfile took it for

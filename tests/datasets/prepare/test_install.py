@@ -132,7 +132,8 @@ def test_something_else(source: Path, tmp_path: Path) -> None:
     with pytest.raises(PreparationError, match=expected):
         install(LAYOUT, source, tmp_path / 'two', progress=False)
     (tmp_path / 'text.zip').write_text('no zip')
-    for name, state in (('text.zip', 'is no zip file, or a damaged one'), ('x', 'does not exist')):
+    damaged = 'is not a zip file, or a damaged one'
+    for name, state in (('text.zip', damaged), ('x', 'does not exist')):
         with pytest.raises(PreparationError, match=f'{tmp_path / name} {state}'):
             install(LAYOUT, tmp_path / name, tmp_path / 'two', progress=False)
     assert not (tmp_path / 'two').exists()
