@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from mmcv.transforms import BaseTransform, Compose
 
 from bgremoval_mm.datasets.transforms.mask_source import FG_MASK, MaskSource, check_image
+from bgremoval_mm.datasets.transforms.randomness import random_numbers_kept, random_states
 from bgremoval_mm.registry import TRANSFORMS
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.masks.functional import RESIZE_METHODS
@@ -99,7 +97,7 @@ class LoadForegroundMask(BaseTransform):
         check_image(image, type(self).__name__)
         path = results.get('img_path')
         mask = self.masks.mask(image, None if path is None else str(path), self.resize)
-        with _random_numbers_kept(self.transforms):
+        with random_numbers_kept(self.transforms):
             moved = self.transforms(results)
             if moved is None:
                 return None
@@ -115,7 +113,7 @@ class LoadForegroundMask(BaseTransform):
             mask: Of the image as it was loaded.
             size: Height and width of the image now.
         """
-        before = _random_states()
+        before = random_states()
         sample = self.transforms({'img': mask, 'img_shape': mask.shape, 'ori_shape': mask.shape})
         if sample is None or sample['img'].shape != size:
             got = 'nothing' if sample is None else f'shape {sample["img"].shape}'
@@ -124,7 +122,7 @@ class LoadForegroundMask(BaseTransform):
                 f'{size}, and of the mask {got}'
             )
             raise ArgumentError(msg)
-        if _random_states() != before:
+        if random_states() != before:
             msg = (
                 "`transforms` must draw their random numbers in methods under mmcv's "
                 f'@cache_randomness, so that the mask gets those of the image, but got '
@@ -139,35 +137,3 @@ class LoadForegroundMask(BaseTransform):
             f'{type(self).__name__}({self.masks!r}, resize={self.resize!r}, '
             f'transforms={self.transforms!r})'
         )
-
-
-@contextmanager
-def _random_numbers_kept(transforms: Iterable[Any]) -> Iterator[None]:
-    """Let methods under ``@cache_randomness`` return what they returned first, for a while.
-
-    mmcv's ``cache_random_params`` does that, too, but refuses mmpretrain's RandomResizedCrop: it
-    shares the list of such methods with a subclass, and each of its calls is counted twice.
-    """
-    cached = [each for each in _each(transforms) if hasattr(each, '_methods_with_randomness')]
-    for each in cached:
-        each._cache_enabled = True
-    try:
-        yield
-    finally:
-        for each in cached:
-            each._cache_enabled = False
-            vars(each).pop('_cache', None)
-
-
-def _each(transforms: Iterable[Any]) -> Iterator[Any]:
-    """Yield transforms and those inside them, as inside RandomApply."""
-    for each in transforms:
-        yield each
-        if isinstance(each, Iterable):
-            yield from _each(each)
-
-
-def _random_states() -> tuple[object, ...]:
-    """Return what changes when Python, numpy or torch draws a random number."""
-    _, keys, place, *_ = np.random.get_state()  # noqa: NPY002
-    return random.getstate(), bytes(keys), place, bytes(torch.get_rng_state().numpy())
