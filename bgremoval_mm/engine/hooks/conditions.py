@@ -1,4 +1,4 @@
-"""What a test was made with: only tests of one kind are compared.
+"""The conditions of a test: only tests under the same ones are compared.
 
 Where this package took part in a test (``tools/test.py``, or a DiffMetricsHook under any tool) it
 leaves ``bgremoval-test.json`` beside the results. Of other tests the config that mmengine dumps
@@ -53,7 +53,7 @@ class Conditions:
         images: Number of images.
         datasets: What the config says of each dataset, but for its pipeline, as JSON.
         pipeline: The steps behind the loader and RemoveBackground, as JSON.
-        removal: How the background was removed, one entry a way; empty for the originals.
+        removal: How the background was removed, one entry per way; empty for the originals.
     """
 
     tta: bool | None = None
@@ -132,7 +132,7 @@ def unlike(theirs: Conditions, mine: Conditions) -> dict[str, str]:
     """Compare the conditions of two tests.
 
     Args:
-        theirs: Of the original arm.
+        theirs: Of the baseline.
         mine: Of this run.
 
     Returns:
@@ -157,7 +157,7 @@ def unlike_validations(original: Path, cfg: Config) -> list[str]:
     """Compare the validations of two trainings by their configs.
 
     Args:
-        original: The work_dir of the original arm.
+        original: The work_dir of the baseline.
         cfg: The config of this run.
 
     Returns:
@@ -171,7 +171,7 @@ def unlike_validations(original: Path, cfg: Config) -> list[str]:
 
 
 def _first_difference(one: tuple[str, ...], other: tuple[str, ...]) -> str:
-    """The first element that the other has not at its place."""
+    """Return the first element that the other does not have at its index."""
     for index, each in enumerate(one):
         if index >= len(other) or each != other[index]:
             return each
@@ -194,7 +194,7 @@ def _of_dumped_config(path: Path, loader: str = 'test_dataloader') -> Conditions
 
 
 def _of_config(cfg: Any, loader: str = 'test_dataloader') -> Conditions:
-    """What a config tells of its test or validation; stock tools put the TTA model into it."""
+    """Read the conditions off a config; stock tools put the TTA model into it."""
     model, section = cfg.get('model'), cfg.get(loader)
     tta = None
     if loader == 'test_dataloader' and isinstance(model, Mapping):
@@ -212,7 +212,7 @@ def _of_config(cfg: Any, loader: str = 'test_dataloader') -> Conditions:
 
 
 def _kept(pipeline: Any) -> Iterator[Any]:
-    """The steps that both arms have."""
+    """Yield the steps that both configs of a pair have."""
     for step in pipeline:
         kind = step.get('type', '') if isinstance(step, Mapping) else step
         name = str(getattr(kind, '__name__', kind)).rsplit('.', 1)[-1]
@@ -221,7 +221,7 @@ def _kept(pipeline: Any) -> Iterator[Any]:
 
 
 def _walk(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """A dataset's config and those that it wraps, outermost first."""
+    """Yield a dataset's config and those that it wraps, outermost first."""
     yield dataset
     for inner in (dataset.get('dataset'), *(dataset.get('datasets') or ())):
         if isinstance(inner, Mapping):

@@ -135,7 +135,7 @@ def test_other_normalisation(tmp_path: Path, on_disk: str, listed: str) -> None:
     ]
 
 
-def test_compare(tmp_path: Path) -> None:
+def test_match_with_disk(tmp_path: Path) -> None:
     """Found and missing files, each once and in order; repetitions of both are counted."""
     (tmp_path / 'dataset' / 'gal').mkdir(parents=True)
     for name in ('b', 'a'):
