@@ -17,6 +17,7 @@ from mmengine.runner.checkpoint import load_checkpoint
 from bgremoval_mm.datasets.first_steps import load_photo
 from bgremoval_mm.datasets.formats.categories import IGNORED
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.sampling import evenly_spaced
 from bgremoval_mm.visualization.network_input import (
     build_part,
     collate_function,
@@ -133,8 +134,7 @@ def choose_photos(predictor: Predictor, number: int, names: list[str] | None = N
         ValueError: If a name fits none or several.
     """
     if not names:
-        count = min(number, len(predictor))
-        return [int(i) for i in np.linspace(0, len(predictor) - 1, count).round()]
+        return evenly_spaced(range(len(predictor)), number)
     paths = [predictor.path(index) for index in range(len(predictor))]
     indices = []
     for name in names:

@@ -10,6 +10,7 @@ from PIL import Image
 from bgremoval_mm.analysis.background_audit.evaluate import Auditor
 from bgremoval_mm.analysis.background_audit.summary import Audit
 from bgremoval_mm.datasets.transforms.change_background import Condition
+from bgremoval_mm.utils.sampling import evenly_spaced
 from bgremoval_mm.visualization.canvas import FAINT, INK, new_figure, render
 from bgremoval_mm.visualization.contact_sheet import Tile, draw_tiles, shrink
 
@@ -26,9 +27,8 @@ def example_photos(
     Returns:
         Path, and for each condition a uint8 array of shape (H, W, 3), RGB.
     """
-    chosen = np.linspace(0, len(auditor) - 1, min(number, len(auditor))).round()
     examples = []
-    for index in (int(each) for each in chosen):
+    for index in evenly_spaced(range(len(auditor)), number):
         pictures = [auditor.photo(index, condition) for condition in conditions]
         examples.append((auditor.paths[index], pictures))
     return examples

@@ -15,6 +15,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
 from bgremoval_mm.datasets.base.checks import check_classes, one_of
+from bgremoval_mm.removal.errors import ArgumentError
 
 __all__ = ['SUBSETS', 'ClassificationDataset', 'ImageInfo']
 
@@ -42,9 +43,11 @@ class ClassificationDataset(BaseDataset):
         serialize_data: Keep the list of samples as bytes, which workers share.
         lazy_init: Scan the folder on first use.
         max_refetch: How often a failed sample is replaced by another one in training.
+        every: Use every so many images only, from the first one: 3 for a third of them.
 
     Raises:
-        ValueError: If `subset` is unknown or `metainfo` names other classes.
+        ValueError: If `subset` is unknown, `metainfo` names other classes, or `every` is less than
+            1 or not a whole number.
     """
 
     def __init__(
@@ -58,10 +61,15 @@ class ClassificationDataset(BaseDataset):
         serialize_data: bool = True,
         lazy_init: bool = False,
         max_refetch: int = 1000,
+        every: int = 1,
     ) -> None:
         self.subset = one_of('subset', subset, SUBSETS)
         name = type(self).__name__
         check_classes(name, metainfo, self.METAINFO['classes'], "mmpretrain's CustomDataset")
+        if not isinstance(every, int) or every < 1:
+            msg = f'`every` must be a whole number from 1, but got {every!r}'
+            raise ArgumentError(msg)
+        self.every = every
         super().__init__(
             metainfo=metainfo,
             data_root=os.path.expanduser(data_root),  # noqa: PTH111 (mm datasets keep strings)
@@ -93,7 +101,7 @@ class ClassificationDataset(BaseDataset):
         labels = self.class_to_idx
         images = [
             dict(each) if isinstance(each, Mapping) else {'img_path': each[0], 'gt_label': each[1]}
-            for each in self.find_images()
+            for each in self.find_images()[:: self.every]
         ]
         counts = Counter(each['gt_label'] for each in images)
         per_class = ', '.join(f'{name} {counts[name]}' for name in self.CLASSES)
