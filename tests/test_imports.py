@@ -415,7 +415,7 @@ TORCH_IS_ALLOWED = {
 
 @pytest.mark.parametrize('module', modules_below('removal'))
 def test_boundary_of_the_engine(module: str) -> None:
-    """The engine imports nothing of OpenMMLab, nothing of the plugin, and torch in three modules."""
+    """The engine imports nothing of OpenMMLab or of the plugin, and torch in three modules."""
     names = {name for name, _ in imports_of(ROOT / module)}
     assert not {name for name in names if name.partition('.')[0] in OPENMMLAB}
     below = ('bgremoval_mm.removal.', 'bgremoval_mm.utils.')
