@@ -41,10 +41,11 @@ def test_first_run_is_alone() -> None:
 
     def use() -> None:
         together.wait(10)
-        assert (
-            sessions.run_session('runtime', 'key', lambda: made.append(1) or 'session', run)
-            == 'session'
-        )
+        assert sessions.run_session('runtime', 'key', make, run) == 'session'
+
+    def make() -> str:
+        made.append(1)
+        return 'session'
 
     made: list[int] = []
     for expected in (1, None):
@@ -111,31 +112,35 @@ def test_session_of_a_key_is_made_once() -> None:
     assert (made, found) == ([1], [1] * 4)
 
 
-@pytest.mark.parametrize(('runtimes', 'most_at_once'), [('xxx', 1), ('xyz', 3)])
-def test_first_steps_of_a_runtime_are_one_threads(runtimes: str, most_at_once: int) -> None:
+def test_first_steps_of_a_runtime_are_one_threads() -> None:
     """Until a runtime has run one session, it runs no other; after that, all at once."""
     inside: list[str] = []
     most: list[int] = []
-    lock = threading.Lock()
 
-    def run(key: str) -> None:
-        with lock:
-            inside.append(key)
-            most.append(len(inside))
-        time.sleep(0.1)
-        with lock:
-            inside.remove(key)
+    def run_alone(key: str) -> None:
+        inside.append(key)
+        most.append(len(inside))
+        time.sleep(0.02)
+        most.append(len(inside))
+        inside.remove(key)
 
-    def use(runtime: str, key: str) -> None:
-        sessions.run_session(runtime, key, lambda: key, run)
+    def use(key: str, run: Callable[[str], object]) -> None:
+        sessions.run_session('steps', key, lambda: key, run)
 
-    run_in_threads(*(partial(use, each, f'first {key}') for key, each in enumerate(runtimes)))
-    # With the very first run over, the two that waited for it may go together.
-    assert most[0] == 1
-    assert max(most) == max(most_at_once, len(runtimes) - 1)
-    most.clear()
-    run_in_threads(*(partial(use, each, f'second {key}') for key, each in enumerate(runtimes)))
-    assert max(most) == 3
+    run_in_threads(*(partial(use, key, run_alone) for key in 'abc'))
+    assert max(most) == 1
+    all_inside = threading.Barrier(3)
+    run_in_threads(*(partial(use, key, lambda _: all_inside.wait(10)) for key in 'cde'))
+
+
+def test_runtimes_do_not_wait_for_each_other() -> None:
+    """Their first runs may be at the same moment."""
+    all_inside = threading.Barrier(3)
+
+    def use(runtime: str) -> None:
+        sessions.run_session(runtime, runtime, lambda: runtime, lambda _: all_inside.wait(10))
+
+    run_in_threads(*(partial(use, runtime) for runtime in 'xyz'))
 
 
 def test_first_run_that_fails_is_tried_again() -> None:
