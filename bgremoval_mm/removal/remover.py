@@ -33,17 +33,8 @@ class BackgroundRemover:
 
     Args:
         model: Name of a model of ``CATALOGUE``, or a ModelSpec.
-        backend: ``'onnxruntime'``, ``'openvino'``, ``'torch'`` or ``'auto'`` (see
-            ``EngineOptions``).
-        device: ``'cpu'``, ``'cuda'``, ``'cuda:N'``, or ``'auto'`` for a GPU where there is
-            one, which logs what it chose. A GPU that was named but is not there is an error.
-        precision: ``'fp32'``, whose masks are rembg's; ``'bf16'``, ``'fp16'``, ``'int8'`` where the
-            backend and the device have it; or ``'auto'``.
-        batch_size: Largest number of images in one run of the network.
-        num_threads: CPU threads; 0 takes all cores that the process may use: as many as
-            ``OMP_NUM_THREADS`` says, or its affinity and its control group's quota allow.
-        accept_licence: Accept weights that are not for commercial use.
-        calibration: Folder of photos that int8 is calibrated with, once.
+        backend, device, precision, batch_size: How the network is run, see EngineOptions.
+        num_threads, accept_licence, calibration: See there, too.
 
     Raises:
         ArgumentError: If an argument is not one of the above. It is a ValueError.

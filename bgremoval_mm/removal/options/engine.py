@@ -34,13 +34,18 @@ class EngineOptions:
             on a CPU OpenVINO, else ONNX Runtime; on a GPU ONNX Runtime in fp32, PyTorch in bf16 and
             fp16. Which one, and why, is logged.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:N'``, or ``'auto'`` for a GPU where there is one,
-            which the runtime finds out when the network is loaded.
-        precision: Of ``PRECISIONS``. ``'auto'``: bf16 where the CPU computes in it and OpenVINO is
-            installed (mean difference of masks 0.25 of 255 levels), else fp32.
-        batch_size: Largest number of images in one run of the network.
-        num_threads: CPU threads; 0 takes all cores that the process may use.
+            which the runtime finds out and logs when the network is loaded. A GPU that was named
+            but is not there is an error.
+        precision: Of ``PRECISIONS``: ``'fp32'``, whose masks are rembg's; ``'bf16'``, ``'fp16'``,
+            ``'int8'`` where the backend and the device have it. ``'auto'``: bf16 where the CPU
+            computes in it and OpenVINO is installed (mean difference of masks 0.25 of 255 levels),
+            else fp32.
+        batch_size: Largest number of images in one run of the network. On a CPU more than 1 gains
+            nothing.
+        num_threads: CPU threads in all; 0 takes all cores that the process may use: as many as
+            ``OMP_NUM_THREADS`` says, or its affinity and its control group's quota allow.
         accept_licence: Accept weights that are not for commercial use.
-        calibration: Folder of photos for ``precision='int8'``.
+        calibration: Folder of photos that int8 is calibrated with, once.
 
     Raises:
         ArgumentError: If an option is not one of the above, or two of them do not go together.

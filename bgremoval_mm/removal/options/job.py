@@ -29,7 +29,9 @@ class JobOptions:
         checksum: Compare sources by content alone, not by size and time of modification.
         max_pixels: Larger images are refused before they are decoded.
         max_bytes: Larger files are refused before they are read.
-        shard: ``'i/n'``, the part of the images to do (see Shard), or None for all.
+        shard: ``'i/n'``: do the i-th of n parts of the images, i from 1 to n. Parts are cut by
+            a hash of the name, so that each stays the same when images are added, and have a
+            manifest each (see Manifest): for as many jobs on as many machines.
         engine: ``'local'``, or ``'ray'``: on a Ray cluster, or on all cores of this machine.
         workers: Number of Ray actors; 0 takes one a GPU, or one every four CPU cores.
         accept: Tells from its path whether an image is to be done, or None for all.

@@ -23,9 +23,11 @@ class OutputOptions:
         fill: Colour behind the foreground for ``'rgb'``: one level or (R, G, B), 0 to 255.
         file_format: Of full-size results: ``'png'`` or ``'webp'``, both lossless, or ``'jpeg'`` for
             ``'rgb'``. A store's masks are PNG files.
-        mask_dir: Root of a MaskStore whose masks are taken; the network is run for those only that
-            it lacks. A path, an address, or None.
-        second_model: Another model that each mask is compared with, or None.
+        mask_dir: Root of a MaskStore of these images, a path or an address: its masks are taken,
+            and the network is run for those only that it lacks. Gives full-size results in any
+            colour within minutes.
+        second_model: Another model to compare each mask with, which fills in
+            ``MaskQuality.disagreement``; the result stays the first one's.
 
     Raises:
         ArgumentError: If an option is not one of the above, or two of them do not go together.
