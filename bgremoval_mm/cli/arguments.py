@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from bgremoval_mm.cli.errors import add_debug_argument
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.options import (
     BACKENDS,
     ENGINES,
@@ -24,7 +25,9 @@ from bgremoval_mm.removal.options import (
     EngineOptions,
     JobOptions,
     OutputOptions,
+    Shard,
 )
+from bgremoval_mm.removal.options.values import DEVICE
 from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
 from bgremoval_mm.utils.text import printable
 
@@ -275,17 +278,18 @@ def _fill(text: str) -> int | tuple[int, ...]:
 
 
 def _device(text: str) -> str:
-    if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', text):
+    if not DEVICE.fullmatch(text):
         msg = f'must be auto, cpu, cuda or cuda:N, but got {text!r}'
         raise argparse.ArgumentTypeError(msg)
     return text
 
 
 def _shard(text: str) -> str:
-    found = re.fullmatch(r'(\d+)/(\d+)', text)
-    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+    try:
+        Shard.parse(text)
+    except ArgumentError:
         msg = f'must be I/N with I from 1 to N, such as 3/8, but got {text!r}'
-        raise argparse.ArgumentTypeError(msg)
+        raise argparse.ArgumentTypeError(msg) from None
     return text
 
 

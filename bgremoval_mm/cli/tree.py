@@ -34,7 +34,7 @@ def run_tree(args: argparse.Namespace) -> int:
         0 if every image has its result, 1 if not.
 
     Raises:
-        BgremovalError, OSError: If the job cannot be done, or there is no image at all.
+        BgremovalError, OSError: If the job cannot be done, or there is no image.
     """
     find_source(args.src)
     from bgremoval_mm.removal.jobs import run
@@ -96,7 +96,7 @@ def _listing(what: str, texts: dict[str, str]) -> list[str]:
 
 
 def _count_others(number: int) -> str:
-    return '1 file that is no image' if number == 1 else f'{number} files that are not images'
+    return f'{number} non-image file' + ('' if number == 1 else 's')
 
 
 def _nothing_found(src: str, others: list[str]) -> str:

@@ -371,7 +371,7 @@ def test_closing_lines_of_notes_and_others() -> None:
     summary.noted = {f'{index}.gif': 'animation\x1b' for index in range(22)}  # type: ignore[attr-defined]
     lines = tree.describe(summary).splitlines()
     assert lines[0].startswith('22 done (2.00 images/s), 0 done before, 0 failed; results and ')
-    assert lines[1] == 'skipped 1 file that is no image'
+    assert lines[1] == 'skipped 1 non-image file'
     assert lines[2] == r'  note: 0.gif: animation\x1b'
     assert lines[21:23] == [
         r'  note: 19.gif: animation\x1b',
@@ -407,7 +407,7 @@ def test_folder_without_images(here: Path, capsys) -> None:
     assert main(['masks', 'wrong', 'out']) == 1
     said = capsys.readouterr().err
     assert said.splitlines()[-1] == (
-        r'error: there is no image in wrong, only 4 files that are not images: '
+        r'error: there is no image in wrong, only 4 non-image files: '
         r'a\n.txt, b.pdf, c.md ...'
     )
     assert main(['masks', 'wrong', 'out', '--shard', '1/2']) == 0

@@ -297,7 +297,7 @@ def test_quantised_model_is_kept(
     picture: Callable[..., np.ndarray],
     tmp_path: Path,
 ) -> None:
-    """Made once for the same weights and photos, anew for others; nothing half-written stays."""
+    """Made once for the same weights and photos, again for others; nothing half-written stays."""
     spec = tiny_model('u2netp')
     home = find_weights('u2netp').parent
     remover = BackgroundRemover('u2netp', 'openvino', 'cpu', 'int8', calibration=str(image_tree))

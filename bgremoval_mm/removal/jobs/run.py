@@ -39,7 +39,7 @@ class TreeSummary:
         skipped: Number of images that were done before and have not changed.
         failed: Reason by path, for each image that has no result.
         flagged: Flags by path, for each image of this run whose mask is suspicious.
-        ignored: Files that are no images.
+        ignored: Files that are not images.
         seconds: Wall-clock time.
         noted: Note by path, for each image of this run that was read with one, e.g. an animation.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,6 +9,7 @@ from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.options.choice import choose_backend, choose_precision
 from bgremoval_mm.removal.options.values import (
     BACKENDS,
+    DEVICE,
     PRECISIONS,
     PRECISIONS_OF,
     TORCH_MODELS,
@@ -65,7 +65,7 @@ class EngineOptions:
         check_number('num_threads', self.num_threads, 0, 'a number of CPU threads, 0 for all')
         check_choice('backend', self.backend, BACKENDS)
         check_choice('precision', self.precision, PRECISIONS)
-        if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', str(self.device)):
+        if not DEVICE.fullmatch(str(self.device)):
             msg = f"`device` must be 'auto', 'cpu', 'cuda' or 'cuda:N', but got {self.device!r}"
             raise ArgumentError(msg)
         self.resolved  # noqa: B018 (finds out whether the options go together)

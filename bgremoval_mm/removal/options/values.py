@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Literal, get_args
 
@@ -9,6 +10,7 @@ from bgremoval_mm.removal.errors import ArgumentError
 
 __all__ = [
     'BACKENDS',
+    'DEVICE',
     'ENGINES',
     'FILE_FORMATS',
     'MAX_BYTES',
@@ -26,6 +28,7 @@ Output = Literal['store', 'mask', 'rgb', 'rgba']
 OUTPUTS: tuple[str, ...] = get_args(Output)
 ENGINES = ('local', 'ray')
 BACKENDS = ('auto', 'onnxruntime', 'tensorrt', 'openvino', 'torch', 'torch-compiled')
+DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?')
 PRECISIONS = ('fp32', 'bf16', 'fp16', 'int8', 'auto')
 # The precisions of each backend.
 PRECISIONS_OF = {

@@ -253,7 +253,7 @@ def claim(masks: Path, count: int, **fields: object) -> None:
 
 
 def test_masks_of_another_precision(run, image_tree: Path, masks: Path, tmp_path: Path) -> None:
-    """An error names both and the option that mends it; nothing is computed."""
+    """An error names both and the option that fixes it; nothing is computed."""
     claim(masks, 6, params={'output': 'store', 'precision': 'bf16'})
     reason = r'were made in bf16, but this job computes in fp32\. Add `--precision bf16`'
     with pytest.raises(ArgumentError, match=reason):
@@ -262,7 +262,7 @@ def test_masks_of_another_precision(run, image_tree: Path, masks: Path, tmp_path
 
 
 def test_masks_of_other_weights(run, image_tree: Path, masks: Path, tmp_path: Path) -> None:
-    """The same for a model that was trained anew."""
+    """The same for a model that was trained again."""
     claim(masks, 6, model_hash='md5:0')
     with pytest.raises(ArgumentError, match=r'made by other weights \(md5:0, not sha256'):
         run(image_tree, tmp_path / 'out', output='rgb', mask_dir=masks)
@@ -286,7 +286,7 @@ def test_masks_of_several_precisions(
     assert run(image_tree, tmp_path / 'out', output='rgb', mask_dir=masks).done == 6
     lines = [line for line in caplog.messages if 'mask_dir' in line]
     assert lines == [
-        '`mask_dir`: 2 of 6 masks are not those of u2netp in fp32: these are computed anew'
+        '`mask_dir`: 2 of 6 masks are not those of u2netp in fp32: these are computed again'
     ]
 
 
