@@ -37,11 +37,14 @@ MOVED = {
 """The old full name of a module to its present one."""
 
 RENAMED = {
+    f'{_PACKAGE}.datasets.background': {
+        'cover': f'{_PACKAGE}.removal.masks.backgrounds.resize_and_center_crop',
+    },
     f'{_PACKAGE}.removal.places': {
         'LocalPlace': f'{_PACKAGE}.removal.io.storage.LocalStorage',
         'UrlPlace': f'{_PACKAGE}.removal.io.fsspec_storage.FsspecStorage',
         'open_place': f'{_PACKAGE}.removal.io.storage.open_storage',
-    }
+    },
 }
 """Names of a moved module that are not those of its present one, and what they are now."""
 

@@ -1,4 +1,4 @@
-"""Masks that were made before, as the input of a job."""
+"""Stored masks as the input of a job, in place of a network."""
 
 from __future__ import annotations
 

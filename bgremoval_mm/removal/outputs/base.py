@@ -1,4 +1,4 @@
-"""A folder of results that mirrors a folder of images: what MaskStore and CutoutFolder share."""
+"""OutputFolder, the base of MaskStore and CutoutFolder: it mirrors a folder of images."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import numpy as np
 
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.images.reading import SourceImage
+from bgremoval_mm.removal.images.source import SourceImage
 from bgremoval_mm.removal.io.addresses import is_url
-from bgremoval_mm.removal.io.fsspec_storage import FsspecStorage
-from bgremoval_mm.removal.io.manifest import Manifest, Record, RemoteManifest, writing
+from bgremoval_mm.removal.io.manifest import Manifest, Record, writing
 from bgremoval_mm.removal.io.storage import open_storage
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec
 
@@ -23,7 +22,7 @@ __all__ = ['OutputFolder', 'join']
 
 
 class OutputFolder(ABC):
-    """Results named after their images by appending a suffix, and the manifest of them all.
+    """A folder of results, named after their images by appending a suffix, and their manifest.
 
     ``train/a.jpg`` becomes ``train/a.jpg.png``: the suffix is never replaced, so that
     ``a.jpg`` and ``a.png`` have a result each.
@@ -36,26 +35,23 @@ class OutputFolder(ABC):
         suffix: What is appended, with its dot.
     """
 
-    manifest: Manifest | RemoteManifest
-
     def __init__(
         self, folder: str | Path, spec: ModelSpec, params: dict[str, Any], suffix: str = '.png'
     ) -> None:
         self.storage = open_storage(folder)
-        # Of no use where that is an address.
-        is_local = not isinstance(self.storage, FsspecStorage)
-        self.folder = Path(self.storage.address if is_local else folder)
         self.spec = spec
         self.params = params
         self.suffix = suffix
         self.use_manifest()
 
+    @property
+    def folder(self) -> Path:
+        """The folder, where it is one of this machine."""
+        return Path(self.storage.address)
+
     def use_manifest(self, part: str = '') -> None:
         """Record what is done in that part of the manifest (see Manifest)."""
-        if isinstance(self.storage, FsspecStorage):
-            self.manifest = RemoteManifest(self.storage, part)
-        else:
-            self.manifest = Manifest(Path(self.storage.address), part)
+        self.manifest = Manifest(self.storage, part)
 
     def name(self, image: str) -> str:
         """Return the name of an image's result, below the folder.
@@ -81,7 +77,7 @@ class OutputFolder(ABC):
         Raises:
             ArgumentError: If the path is absolute or leads out of the folder.
         """
-        return Path(self.storage.address) / self.name(image)
+        return self.folder / self.name(image)
 
     def sweep(self, images: Iterable[str]) -> None:
         """Delete what killed processes left half-written beside the results of these images.
@@ -114,7 +110,7 @@ class OutputFolder(ABC):
             second: Another model's name and its mask of the image, to compare with.
 
         Returns:
-            What is to be recorded of it.
+            Its record.
 
         Raises:
             TargetWriteError: An OSError, if it cannot be written; no half-written file is left.
@@ -138,7 +134,7 @@ class OutputFolder(ABC):
         return record
 
     def failure(self, image: str, reason: str) -> Record:
-        """Return what is to be recorded of an image that has no result."""
+        """Return the record of an image that has no result."""
         return Record(
             path=image,
             status='error',

@@ -28,7 +28,7 @@ from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.jobs import run as jobs_run
 from bgremoval_mm.removal.jobs import tree
 from bgremoval_mm.removal.options import EngineOptions, JobOptions, OutputOptions, choice
-from bgremoval_mm.removal.outputs.results import result_of
+from bgremoval_mm.removal.outputs.results import suffix_of
 from bgremoval_mm.utils.atomic import write_atomically
 
 
@@ -311,7 +311,9 @@ def test_one_format_is_left_of_two(run, image_tree: Path, tmp_path: Path) -> Non
     assert run(image_tree, out, output='rgb', file_format='jpeg', fill=9).done == 6
     assert results(out) == {f'{name}.jpg' for name in photos} | {'dress/foreign.png'}
     records = Manifest(out).read().values()
-    assert {result_of(record) for record in records} == {f'{name}.jpg' for name in photos}
+    assert {record.path + suffix_of(record) for record in records} == {
+        f'{name}.jpg' for name in photos
+    }
     assert run(image_tree, out, output='rgb', file_format='jpeg', fill=9).skipped == 6
 
 
@@ -362,7 +364,7 @@ def test_targets_own_errors(
         patch.setattr('bgremoval_mm.removal.io.storage.write_atomically', refuse(number))
         with pytest.raises(TargetError, match=reason):
             run(image_tree, tmp_path / 'out', output='rgb')
-    monkeypatch.setattr('bgremoval_mm.removal.io.manifest.os.open', refuse(number))
+    monkeypatch.setattr('os.open', refuse(number))
     with pytest.raises(TargetError, match=reason):
         run(image_tree, tmp_path / 'out', output='rgb')
 
