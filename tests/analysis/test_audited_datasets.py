@@ -203,7 +203,7 @@ def test_a_store_of_another_precision(audited, precision: str) -> None:
 def removed_tree(tiny_model, root: str, out: str) -> None:
     """Make a tree of removed images on yellow by a network that sees the bright half."""
     tiny_model('u2netp')
-    remove_tree(root, out, 'u2netp', 'rgb', fill=(255, 255, 0), device='cpu', progress=False)
+    remove_tree(root, out, 'u2netp', output='rgb', fill=(255, 255, 0), device='cpu', progress=False)
 
 
 def test_images_that_were_removed_beforehand(audited, tiny_model) -> None:
