@@ -77,7 +77,7 @@ CLASSES = _classes(
     ('DATASETS', 'FashionStyle14', 'datasets.fashionstyle14'),
     ('DATASETS', 'Fashionpedia', 'datasets.instances', 'mmdet', 'det'),
     ('DATASETS', 'FashionpediaSemantic', 'datasets.semantic', 'mmseg', 'seg'),
-    ('DATASETS', 'RembgConcatDataset', 'datasets.wrappers', 'mmcv'),
+    ('DATASETS', 'RembgConcatDataset', 'datasets.concat', 'mmcv'),
     ('DATASETS', 'RembgDataset', 'datasets.wrappers', 'mmcv'),
     ('HOOKS', 'DiffMetricsHook', 'engine.hooks.diff_metrics'),
     ('HOOKS', 'EpochSeedHook', 'engine.hooks.epoch_seed'),
@@ -85,6 +85,7 @@ CLASSES = _classes(
     ('METRICS', 'ClasswiseAccuracy', 'evaluation.metrics.classwise_accuracy'),
     ('METRICS', 'RegionEvidence', 'evaluation.metrics.per_image'),
     ('TRANSFORMS', 'ChangeBackground', 'datasets.transforms.change_background', 'mmcv'),
+    ('TRANSFORMS', 'LoadForegroundMask', 'datasets.transforms.load_foreground_mask', 'mmcv'),
     ('TRANSFORMS', 'RemoveBackground', 'datasets.transforms.remove_background', 'mmcv'),
 )
 """Every class that configs may name in ``type``, by its name."""

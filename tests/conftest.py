@@ -254,9 +254,9 @@ def prepared_ccp(ccp_root: Path) -> Path:
     """The small CCP, prepared: label maps and annotations are beside it."""
     from bgremoval_mm.datasets.formats.categories import prepared_folder
     from bgremoval_mm.datasets.prepare import ccp
-    from bgremoval_mm.datasets.prepare.check_report import Findings
+    from bgremoval_mm.datasets.prepare.check_report import CheckReport
 
-    ccp.prepare(ccp_root, prepared_folder(ccp_root), Findings('CCP', ''), 1, progress=False)
+    ccp.prepare(ccp_root, prepared_folder(ccp_root), CheckReport('CCP', ''), 1, progress=False)
     return ccp_root
 
 

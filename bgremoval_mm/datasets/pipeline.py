@@ -23,6 +23,7 @@ __all__ = [
     'RembgPipeline',
     'find_removals',
     'is_image_loader',
+    'is_removal',
     'loads_images',
     'put_removal_in',
     'transforms_of',
@@ -197,7 +198,7 @@ def find_removals(transforms: Any) -> Iterator[RemoveBackground | LoadImageFromR
 
 
 def _find(node: Any, seen: set[int]) -> Iterator[RemoveBackground | LoadImageFromRemoved]:
-    if isinstance(node, RemoveBackground | LoadImageFromRemoved):
+    if is_removal(node):
         yield node
     elif isinstance(node, list | tuple):
         for each in node:
@@ -209,6 +210,11 @@ def _find(node: Any, seen: set[int]) -> Iterator[RemoveBackground | LoadImageFro
     elif _is_transform(node) and id(node) not in seen:
         seen.add(id(node))
         yield from _find(list(vars(node).values()), seen)
+
+
+def is_removal(transform: Any) -> bool:
+    """Tell whether a transform itself removes the background, not one inside it."""
+    return isinstance(transform, RemoveBackground | LoadImageFromRemoved)
 
 
 def _is_transform(node: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Where the original arm of a ``-rembg`` run lies, and what to do if it is not there."""
+"""Locate the baseline run of a ``-rembg`` run, and say how to make it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ALIKE_IF_FOUND = (*_ALWAYS_ALIKE, 'datasets', 'pipeline')
 
 
 class OriginalArm:
-    """The original arm of one run.
+    """The baseline of one run.
 
     Args:
         baseline: 'auto', a path or numbers, as ``DiffMetricsHook`` takes it.
@@ -47,7 +47,7 @@ class OriginalArm:
 
     @property
     def exists(self) -> bool:
-        """Whether there is an arm to compare with at all: not for a run that is not ``-rembg``."""
+        """Whether there is a baseline to compare with: not for a run that is not ``-rembg``."""
         return self.baseline != 'auto' or bool(self.places)
 
     def load(self) -> Baseline | None:
@@ -71,7 +71,7 @@ class OriginalArm:
         """Return the test of the baseline to compare a test with, or why there is none.
 
         Args:
-            baseline: The original arm.
+            baseline: The run to compare with.
             mine: What the test of this run is made with.
         """
         where = printable(_short(baseline.source))
@@ -140,7 +140,7 @@ class OriginalArm:
         looked = f'no baseline at {printable(self.baseline)}'
         if self.baseline == 'auto':
             places = ', '.join(printable(_short(path)) for path in self.places)
-            looked = f'no run of the original arm (looked for {places})'
+            looked = f'no run of the original config (looked for {places})'
         return f'DiffMetricsHook found {looked}; no difference is logged while it is missing.'
 
     def _how_to_train(self) -> str:
@@ -168,12 +168,12 @@ class OriginalArm:
 
     def _config_argument(self) -> str:
         if self.config is None or not self.config.is_file():
-            return '<config of the original arm>'
+            return '<config of the original images>'
         return _quoted(self.config)
 
 
 def _same_photos(baseline: Baseline, mine: Conditions) -> str:
-    """What a command without options of this run's would do otherwise."""
+    """Say which options a command needs to test as this run does."""
     differing = {name for test in baseline.tests[:1] for name in unlike(test.conditions, mine)}
     if differing <= {'tta'}:
         return ''
@@ -183,11 +183,11 @@ def _same_photos(baseline: Baseline, mine: Conditions) -> str:
 
 
 def _quoted(path: str | Path) -> str:
-    """A short path as a shell takes it."""
+    """Return a short path as a shell takes it."""
     return printable(shlex.quote(_short(path)))
 
 
 def _short(path: str | Path) -> str:
-    """A path relative to the current folder where it lies inside it."""
+    """Return a path relative to the current folder where it lies inside it."""
     path = Path(path).absolute()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -117,7 +117,9 @@ def test_litter_at_addresses(stores, photo: bytes) -> None:
     assert FsspecStorage('memory://in').scan().images == ['a.jpg']
 
 
-def test_unknown_time_proves_nothing(stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_time_proves_nothing(
+    stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a time on either side the content decides, though the size is the same."""
     stores['memory'].pipe_file('/in/a.jpg', b'one')
     storage = FsspecStorage('memory://in')
