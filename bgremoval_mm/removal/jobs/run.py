@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from bgremoval_mm.removal.io.addresses import local_path
 from bgremoval_mm.removal.io.manifest import Record, TargetWriteError, latest
-from bgremoval_mm.removal.io.storage import LocalStorage
 from bgremoval_mm.removal.jobs.apart import TargetError
 from bgremoval_mm.removal.jobs.given_masks import open_masks
 from bgremoval_mm.removal.jobs.pipeline import Job
@@ -96,7 +96,7 @@ def run_job(
         store = open_masks(output.mask_dir, remover.spec, remover.precision)
     work = Job(source, target, remover, second, store, job.max_pixels, job.max_bytes)
 
-    where = target.folder if isinstance(target.storage, LocalStorage) else target.storage.address
+    where = local_path(target.storage.address) or target.storage.address
     summary = TreeSummary(where, ignored=scan.ignored)
     target.sweep(images)
     known, formats = _known(work, job)
