@@ -53,15 +53,19 @@ def in_wheel(wheel: Path) -> set[str]:
     return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
 
 
-@pytest.fixture
-def source(repository: Path, tmp_path: Path) -> Path:
-    """A copy of the sources, so that no build writes into the repository."""
-    copy = tmp_path / 'source'
+def copy_sources(repository: Path, copy: Path) -> Path:
+    """Copy the sources, so that no build writes into the repository."""
     for part in SHIPPED:
         shutil.copytree(repository / part, copy / part, ignore=ignore_caches)
     for name in FILES:
         shutil.copy2(repository / name, copy / name)
     return copy
+
+
+@pytest.fixture
+def source(repository: Path, tmp_path: Path) -> Path:
+    """Return a copy of the sources of this test's own."""
+    return copy_sources(repository, tmp_path / 'source')
 
 
 def test_wheel_carries_mim(source: Path, tmp_path: Path) -> None:
@@ -141,47 +145,47 @@ def test_help_of_train_does_not_name_gpus(repository: Path) -> None:
     assert '--launcher' in done.stdout
 
 
-@pytest.fixture
-def requirements(source: Path, tmp_path: Path) -> dict[str, dict[str, Requirement]]:
+@pytest.fixture(scope='module')
+def requirements(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, Requirement]]:
     """Requirements by extra ('' for those without one) and name, from the built metadata."""
-    backend(source, f'prepare_metadata_for_build_wheel({str(tmp_path)!r})')
-    (metadata,) = tmp_path.glob('*.dist-info/METADATA')
+    folder = tmp_path_factory.mktemp('metadata')
+    source = copy_sources(repository, folder / 'source')
+    backend(source, f'prepare_metadata_for_build_wheel({str(folder)!r})')
+    (metadata,) = folder.glob('*.dist-info/METADATA')
     headers = Parser().parsestr(metadata.read_text())
-    found: dict[str, dict[str, Requirement]] = {}
-    for extra in ('', *headers.get_all('Provides-Extra', [])):
-        for line in headers.get_all('Requires-Dist', []):
-            requirement = Requirement(line)
+    lines = [Requirement(line) for line in headers.get_all('Requires-Dist', [])]
+
+    def required(extra: str) -> dict[str, Requirement]:
+        found = {}
+        for requirement in lines:
             marker = requirement.marker
             if marker is None if extra == '' else marker and marker.evaluate({'extra': extra}):
-                found.setdefault(extra, {})[canonicalize_name(requirement.name)] = requirement
-    return found
+                if requirement.name == 'bgremoval_mm':  # an extra made of others
+                    for part in requirement.extras:
+                        found |= required(part)
+                else:
+                    found[canonicalize_name(requirement.name)] = requirement
+        return found
+
+    return {extra: required(extra) for extra in ('', *headers.get_all('Provides-Extra', []))}
 
 
 def test_extras(requirements: dict[str, dict[str, Requirement]]) -> None:
     """One ONNX Runtime an extra, none in `all`, and no OpenMMLab package without an extra."""
-    expected = {
-        'cls',
-        'det',
-        'seg',
-        'cpu',
-        'gpu',
-        'rembg',
-        'openvino',
-        'ray',
-        'formats',
-        'demo',
-        'reports',
-        'all',
-        'tests',
-        'docs',
-    }
-    assert set(requirements) == expected | {''}
+    expected = (
+        *('openmmlab', 'cls', 'det', 'seg', 'cpu', 'gpu', 'rembg', 'openvino', 'ray', 'formats'),
+        *('demo', 'reports', 'all', 'lint', 'tests', 'docs'),
+    )
+    assert set(requirements) == {'', *expected}
     runtimes = {extra: FLAVOURS & set(names) for extra, names in requirements.items()}
     assert runtimes.pop('cpu') == {'onnxruntime'}
     assert runtimes.pop('gpu') == {'onnxruntime-gpu'}
     assert not any(runtimes.values())
     assert not {name for name in requirements[''] if name.startswith(('mm', 'torch', 'onnx'))}
-    for extra in ('cls', 'det', 'seg'):
+    for extra, codebase in (('cls', 'mmpretrain'), ('det', 'mmdet'), ('seg', 'mmsegmentation')):
+        assert {'torch', 'mmcv', codebase} <= set(requirements[extra])
         assert set(requirements[extra]) <= set(requirements['all'])
 
 
