@@ -9,9 +9,11 @@ import sys
 import tarfile
 import zipfile
 from email.parser import Parser
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -172,6 +174,17 @@ def requirements(
     return {extra: required(extra) for extra in ('', *headers.get_all('Provides-Extra', []))}
 
 
+@pytest.fixture(scope='module')
+def pins(repository: Path) -> dict[str, str]:
+    """Versions of constraints.txt by name; there are no local tags, no ranges, no doubles."""
+    lines = (repository / 'constraints.txt').read_text().splitlines()
+    lines = [line for line in lines if line and not line.startswith('#')]
+    assert all(re.fullmatch(r'[\w.-]+==[\w.]+', line) for line in lines)
+    versions = dict(line.split('==') for line in lines)
+    assert len(versions) == len(lines)
+    return {canonicalize_name(name): pin for name, pin in versions.items()}
+
+
 def test_extras(requirements: dict[str, dict[str, Requirement]]) -> None:
     """One ONNX Runtime an extra, none in `all`, and no OpenMMLab package without an extra."""
     expected = (
@@ -189,25 +202,24 @@ def test_extras(requirements: dict[str, dict[str, Requirement]]) -> None:
         assert set(requirements[extra]) <= set(requirements['all'])
 
 
-def test_constraints(repository: Path, requirements: dict[str, dict[str, Requirement]]) -> None:
+def test_constraints(pins: dict[str, str], requirements: dict[str, dict[str, Requirement]]) -> None:
     """Every direct dependency is pinned to one version that its own bounds allow."""
-    lines = (repository / 'constraints.txt').read_text().splitlines()
-    pins = [line for line in lines if line and not line.startswith('#')]
-    assert all(re.fullmatch(r'[\w.-]+==[\w.]+', pin) for pin in pins), 'no local tags, no ranges'
-    versions = {canonicalize_name(name): version for name, version in (p.split('==') for p in pins)}
-    assert len(versions) == len(pins)
-    assert not [name for name in versions if 'headless' in name or name.startswith('nvidia')]
+    assert not [name for name in pins if 'headless' in name or name.startswith('nvidia')]
     for names in requirements.values():
         for name, requirement in names.items():
-            assert requirement.specifier.contains(versions[name]), name
+            assert requirement.specifier.contains(pins[name]), name
 
 
-def test_constraints_are_what_runs_here(repository: Path) -> None:
+def test_constraints_are_what_runs_here(pins: dict[str, str]) -> None:
     """The environment of this test run has the pinned versions of what matters most."""
-    from importlib.metadata import version
-
-    lines = (repository / 'constraints.txt').read_text().splitlines()
-    pins = dict(line.split('==') for line in lines if '==' in line and line[0] != '#')
     names = ('torch', 'mmengine', 'mmcv', 'numpy', 'setuptools', 'onnxruntime', 'opencv-python')
     installed = {name: version(name).partition('+')[0] for name in names}
     assert installed == {name: pins[name] for name in names}
+
+
+def test_hooks_have_the_pinned_versions(repository: Path, pins: dict[str, str]) -> None:
+    """pre-commit's public hooks of ruff and codespell are those that `make lint` runs."""
+    config = yaml.safe_load((repository / '.pre-commit-config.yaml').read_text())
+    hooks = {repo['repo'].rpartition('/')[2]: repo.get('rev') for repo in config['repos']}
+    assert hooks['ruff-pre-commit'] == f'v{pins["ruff"]}'
+    assert hooks['codespell'] == f'v{pins["codespell"]}'
