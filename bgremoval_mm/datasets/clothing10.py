@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from bgremoval_mm.datasets.base.classification import ClassificationDataset, first_few, what_is_at
 from bgremoval_mm.registry import DATASETS
@@ -48,7 +48,7 @@ class Clothing10(ClassificationDataset):
         >>> dict(type='Clothing10', data_root='data/clothing10', subset='train', pipeline=[...])
     """
 
-    METAINFO: ClassVar[dict] = {'classes': CLASSES}
+    METAINFO: ClassVar[dict[str, Any]] = {'classes': CLASSES}
 
     def find_images(self) -> list[tuple[str, str]]:
         """Relative path and class of each image, in the order of classes, then names."""

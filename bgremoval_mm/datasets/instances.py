@@ -59,9 +59,9 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
         ann_file: str = '',
         data_prefix: Mapping[str, str] | None = None,
         crowd_policy: str = 'ignore',
-        pipeline: Sequence[dict | Callable] = (),
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
         test_mode: bool | None = None,
-        metainfo: Mapping | None = None,
+        metainfo: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         self.subset = one_of('subset', subset, SUBSETS)
@@ -84,7 +84,7 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
         """Annotation file, and folder of images, of a subset; relative to the root or absolute."""
         raise NotImplementedError
 
-    def with_checks(self, transforms: list[Callable]) -> list[Callable]:
+    def with_checks(self, transforms: list[Callable[..., Any]]) -> list[Callable[..., Any]]:
         """See to it that masks are bitmaps, and that images have the size of their annotations."""
         for each in nested(transforms):
             if getattr(each, 'with_mask', False) and not getattr(each, 'poly2mask', True):
@@ -115,13 +115,13 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
         coco.img_ann_map, coco.cat_img_map = coco.imgToAnns, coco.catToImgs
         return coco
 
-    def load_data_list(self) -> list[dict]:
+    def load_data_list(self) -> list[dict[str, Any]]:
         """Annotations of all images, as mmdet's CocoDataset gives them."""
         remote = self.backend_args is not None
         if not remote and not Path(self.ann_file).is_file():
             msg = f'{self.ann_file} is missing. {self.HOW_TO_GET}'
             raise FileNotFoundError(msg)
-        samples = super().load_data_list()
+        samples = list(super().load_data_list())
         if not remote:
             check_files(
                 (sample['img_path'] for sample in samples),
@@ -130,7 +130,7 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
             )
         return samples
 
-    def parse_data_info(self, raw_data_info: dict) -> dict:
+    def parse_data_info(self, raw_data_info: dict[str, Any]) -> dict[str, Any]:
         """Annotation of one image, crowds according to the policy."""
         annotations = []
         for each in raw_data_info['raw_ann_info']:
@@ -140,7 +140,8 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
             if self.crowd_policy == 'instance':
                 each = {**each, 'iscrowd': 0}
             annotations.append(each)
-        return super().parse_data_info({**raw_data_info, 'raw_ann_info': annotations})
+        sample = {**raw_data_info, 'raw_ann_info': annotations}
+        return dict(super().parse_data_info(sample))
 
 
 # `force` replaces the stand-in of bgremoval_mm.datasets.
@@ -174,7 +175,7 @@ class Fashionpedia(InstanceDataset):
         >>> dict(type='Fashionpedia', data_root='data/fashionpedia', subset='val', pipeline=[...])
     """
 
-    METAINFO: ClassVar[dict] = {
+    METAINFO: ClassVar[dict[str, Any]] = {
         'classes': FASHIONPEDIA_CLASSES,
         'palette': palette(len(FASHIONPEDIA_CLASSES)),
     }
@@ -217,7 +218,10 @@ class CCP(InstanceDataset):
         FileNotFoundError: If files are missing.
     """
 
-    METAINFO: ClassVar[dict] = {'classes': CCP_CLASSES, 'palette': palette(len(CCP_CLASSES))}
+    METAINFO: ClassVar[dict[str, Any]] = {
+        'classes': CCP_CLASSES,
+        'palette': palette(len(CCP_CLASSES)),
+    }
     HOW_TO_GET = 'To get and prepare it: `python tools/prepare_dataset.py ccp`'
 
     @staticmethod

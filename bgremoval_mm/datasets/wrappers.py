@@ -43,7 +43,7 @@ _REMOVAL_ARGUMENTS = frozenset(inspect.signature(RemoveBackground).parameters)
 
 
 @DATASETS.register_module(force=True)
-class RembgDataset(Dataset):
+class RembgDataset(Dataset[Any]):
     """Any dataset of mmpretrain, mmdet, mmsegmentation or mmengine, background removed.
 
     Puts a RemoveBackground behind the image loader of the wrapped dataset's pipeline;
@@ -90,7 +90,7 @@ class RembgDataset(Dataset):
 
     def __init__(
         self,
-        dataset: dict | Dataset,
+        dataset: dict[str, Any] | Dataset[Any],
         mask_dir: str | None = None,
         pipeline: Pipeline | None = None,
         img_root: str | None = None,
@@ -171,7 +171,8 @@ class RembgDataset(Dataset):
         """Names of the classes, as mmpretrain's datasets give them."""
         metainfo = self.metainfo
         # mmdet's ConcatDataset of datasets that differ has a list of them.
-        return (metainfo[0] if isinstance(metainfo, list) else metainfo).get('classes')
+        first: dict[str, tuple[str, ...]] = metainfo[0] if isinstance(metainfo, list) else metainfo
+        return first.get('classes')
 
     def full_init(self) -> None:
         """Load the annotations, if that was put off."""
@@ -265,7 +266,7 @@ class RembgConcatDataset(ConcatDataset):
 
     def __init__(
         self,
-        dataset: dict | Dataset,
+        dataset: dict[str, Any] | Dataset[Any],
         mask_dir: str | None = None,
         pipeline: Pipeline | None = None,
         img_root: str | None = None,
@@ -294,7 +295,8 @@ class RembgConcatDataset(ConcatDataset):
     @property
     def removed(self) -> RembgDataset:
         """Their removed twins."""
-        return self.datasets[1]
+        removed: RembgDataset = self.datasets[1]
+        return removed
 
     @property
     def pipeline(self) -> Any:
@@ -330,7 +332,8 @@ class RembgConcatDataset(ConcatDataset):
     def get_cat_ids(self, idx: int) -> list[int]:
         """Categories of a sample."""
         half, inner = self._get_ori_dataset_idx(idx)
-        return self.datasets[half].get_cat_ids(inner)
+        categories: list[int] = self.datasets[half].get_cat_ids(inner)
+        return categories
 
     def get_gt_labels(self) -> np.ndarray:
         """Labels of all samples, as mmpretrain's datasets give them."""
@@ -356,7 +359,7 @@ class RembgConcatDataset(ConcatDataset):
 
     def __len__(self) -> int:
         self.full_init()
-        return self.cumulative_sizes[-1]
+        return int(self.cumulative_sizes[-1])
 
     def __getattr__(self, name: str) -> Any:
         if 'datasets' in vars(self):

@@ -183,7 +183,8 @@ def _undisturbed(removal: RemoveBackground, results: dict[str, Any]) -> dict[str
     """
     # A seed that follows from the sample's, without drawing a number.
     with seeded(int(np.random.get_state()[1][0])):  # type: ignore[index]  # noqa: NPY002
-        return removal(results)
+        sample: dict[str, Any] | None = removal(results)
+    return sample
 
 
 def build_part(name: str, build: Callable[[], Any]) -> Any:
@@ -198,10 +199,9 @@ def build_part(name: str, build: Callable[[], Any]) -> Any:
 
 def collate_function(settings: Any) -> Callable[[list[Any]], Any]:
     """The collate function of a loader, as the Runner finds it."""
-    if settings is None:
-        return pseudo_collate
-    if callable(settings):
-        return settings
+    if settings is None or callable(settings):
+        function: Callable[[list[Any]], Any] = settings or pseudo_collate
+        return function
     options = dict(settings)
     kind = options.pop('type')
     return partial(FUNCTIONS.get(kind) if isinstance(kind, str) else kind, **options)

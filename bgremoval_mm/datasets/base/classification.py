@@ -46,9 +46,9 @@ class ClassificationDataset(BaseDataset):
         self,
         data_root: str | Path,
         subset: str = 'train',
-        pipeline: Sequence[dict | Callable] = (),
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
         test_mode: bool | None = None,
-        metainfo: Mapping | None = None,
+        metainfo: Mapping[str, Any] | None = None,
         indices: int | Sequence[int] | None = None,
         serialize_data: bool = True,
         lazy_init: bool = False,
@@ -103,7 +103,7 @@ class ClassificationDataset(BaseDataset):
     @property
     def CLASSES(self) -> tuple[str, ...]:  # noqa: N802
         """Names of the classes, in the order of their indices."""
-        return self._metainfo['classes']
+        return tuple(self._metainfo['classes'])
 
     @property
     def class_to_idx(self) -> dict[str, int]:
@@ -124,7 +124,7 @@ class ClassificationDataset(BaseDataset):
         return f'{type(self).__name__}({self.data_root!r}, {self.subset!r}: {state})'
 
 
-def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
+def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
     """The value of an argument, if it is an allowed one.
 
     Raises:

@@ -27,7 +27,7 @@ class CheckedPipeline:
 
     _pipeline: Compose
 
-    def with_checks(self, transforms: list[Callable]) -> list[Callable]:
+    def with_checks(self, transforms: list[Callable[..., Any]]) -> list[Callable[..., Any]]:
         """The transforms of a pipeline, with checks put in between."""
         raise NotImplementedError
 
@@ -37,7 +37,7 @@ class CheckedPipeline:
         return self._pipeline
 
     @pipeline.setter
-    def pipeline(self, pipeline: Compose | Sequence[dict | Callable]) -> None:
+    def pipeline(self, pipeline: Compose | Sequence[dict[str, Any] | Callable[..., Any]]) -> None:
         # A copy: the caller's pipeline may serve another data set too.
         checked = copy.copy(pipeline) if isinstance(pipeline, Compose) else Compose(pipeline)
         plain = [each for each in checked.transforms if not isinstance(each, _Check)]
@@ -86,8 +86,10 @@ class CheckLabelMap(_Check):
 
 
 def insert_after(
-    transforms: list[Callable], wanted: Callable[[Callable], bool], new: Callable
-) -> list[Callable]:
+    transforms: list[Callable[..., Any]],
+    wanted: Callable[[Callable[..., Any]], bool],
+    new: Callable[..., Any],
+) -> list[Callable[..., Any]]:
     """A list of transforms with a new one behind the last that is wanted, if there is one."""
     places = [place for place, each in enumerate(transforms) if wanted(each)]
     if not places:
@@ -107,7 +109,7 @@ def nested(transforms: Iterable[Any]) -> Iterator[Any]:
         yield from nested(inner if isinstance(inner, list | tuple) else [inner])
 
 
-def same_classes(name: str, metainfo: Mapping | None, classes: Sequence[str]) -> None:
+def same_classes(name: str, metainfo: Mapping[str, Any] | None, classes: Sequence[str]) -> None:
     """Raise ValueError if meta information names other classes than the data set has."""
     given = tuple(classes if metainfo is None else metainfo.get('classes', classes))
     if given != tuple(classes):

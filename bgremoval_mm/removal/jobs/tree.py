@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -300,7 +301,7 @@ def _select(
     ]
 
 
-def _shared(record: Record, job: Job) -> dict:
+def _shared(record: Record, job: Job) -> dict[str, Any]:
     """A record's parameters; those of the job are one object."""
     return job.target.params if record.params == job.target.params else record.params
 

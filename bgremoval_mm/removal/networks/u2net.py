@@ -8,6 +8,7 @@ files that rembg uses are this network with its batch normalisation folded into 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,7 +73,8 @@ class RSU(nn.Module):
             if hidden.shape[-2:] != skip.shape[-2:]:
                 hidden = _enlarge(hidden, skip)
             hidden = getattr(self, f'rebnconv{level}d')(torch.cat((hidden, skip), 1))
-        return hidden + start
+        outer: Tensor = hidden + start
+        return outer
 
 
 class U2Net(nn.Module):
@@ -222,7 +224,7 @@ def _convolutions(network: U2Net) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d | 
     handles = []
     for module, *pair in pairs:
 
-        def note(*_: object, found: tuple = tuple(pair)) -> None:
+        def note(*_: object, found: tuple[Any, ...] = tuple(pair)) -> None:
             order.append(found)
 
         handles.append(module.register_forward_pre_hook(note))
