@@ -16,7 +16,7 @@ from bgremoval_mm.registry import TRANSFORMS
 from bgremoval_mm.removal import ImageError, read_image
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.images.reading import check_header
-from bgremoval_mm.removal.io.local_storage import is_url
+from bgremoval_mm.removal.io.addresses import is_url
 from bgremoval_mm.removal.io.paths import path_below
 from bgremoval_mm.removal.io.scan import scan_tree
 from bgremoval_mm.removal.masks.backgrounds import blend, blur_background, cover, fill_foreground

@@ -1,4 +1,4 @@
-"""A place at an address that fsspec opens."""
+"""A storage at an address that fsspec opens."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.images.reading import SourceImage, SourceStamp, check_bytes, decode_image
 from bgremoval_mm.removal.io.scan import Scan, has_image_suffix, is_litter
-from bgremoval_mm.removal.io.storage import Place
+from bgremoval_mm.removal.io.storage import Storage
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
 from bgremoval_mm.utils.atomic import is_leftover, temporary_name
 
-__all__ = ['UrlPlace']
+__all__ = ['FsspecStorage']
 
 # Object stores put a file whole or not at all; elsewhere it is written beside and renamed.
 _ATOMIC = frozenset(('s3', 's3a', 'gs', 'gcs', 'abfs', 'abfss', 'az', 'adl', 'memory', 'oss'))
@@ -28,7 +28,7 @@ _PARTIAL = re.compile(r'\.tmp-.*\.part|.*\.\d+\.part')
 _ABANDONED_SECONDS = 24 * 3600
 
 
-class UrlPlace(Place):
+class FsspecStorage(Storage):
     """A folder that fsspec opens: ``s3://bucket/photos``, ``gs://...``, ``memory://...``.
 
     Sizes and times come from one listing, so that a catalogue costs no request a file; what
@@ -37,7 +37,7 @@ class UrlPlace(Place):
 
     Args:
         url: Address of the folder. Access is configured as fsspec's file systems have it.
-        only: Name of a file in it, which is then all that the place holds.
+        only: Name of a file in it, which is then all that the storage holds.
 
     Raises:
         ArgumentError: If there is no such kind of address.
@@ -75,7 +75,7 @@ class UrlPlace(Place):
     def __getstate__(self) -> dict[str, Any]:
         return {'address': self.address, 'only': self.only}
 
-    def as_file(self) -> UrlPlace | None:
+    def as_file(self) -> FsspecStorage | None:
         """Return the folder with this file alone, if the address is one of a file."""
         if set(self._listing) != {''} or self._listing[''].get('type', 'file') != 'file':
             return None
@@ -85,7 +85,7 @@ class UrlPlace(Place):
         else:
             before = ''
         folder, _, name = head.rpartition('/')
-        return UrlPlace(f'{before}{folder}{chained}{rest}', name)
+        return FsspecStorage(f'{before}{folder}{chained}{rest}', name)
 
     def scan(self) -> Scan:
         """Find the images, by their suffix."""
@@ -107,7 +107,7 @@ class UrlPlace(Place):
         return list(self._listing)
 
     def exists(self, name: str) -> bool:
-        """Return whether there was such a file when the place was first listed."""
+        """Return whether there was such a file when the storage was first listed."""
         return name in self._listing
 
     def read(self, name: str) -> bytes:
@@ -132,7 +132,7 @@ class UrlPlace(Place):
         return decode_image(self.read(name), _mtime_ns(info), max_pixels, name)
 
     def has(self, name: str, stamp: SourceStamp, always_hash: bool = False) -> bool:
-        """Return whether a file had the content of that stamp when the place was first listed."""
+        """Return whether a file had the content of that stamp when the storage was first listed."""
         info = self._listing.get(name)
         if info is None:
             msg = f'{self.address}/{name}'

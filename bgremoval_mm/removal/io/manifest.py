@@ -17,7 +17,7 @@ from typing import Any
 
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images.reading import SourceStamp
-from bgremoval_mm.removal.io.local_storage import UrlPlace
+from bgremoval_mm.removal.io.fsspec_storage import FsspecStorage
 from bgremoval_mm.removal.masks.functional import MaskQuality
 from bgremoval_mm.utils.text import printable
 
@@ -179,19 +179,19 @@ class Manifest:
 
 
 class RemoteManifest:
-    """The same in a place that only takes whole files: a numbered file every 1,000 records.
+    """The same in a storage that only takes whole files: a numbered file every 1,000 records.
 
     Also after a minute, so that a job that is killed loses the records of its last minute at
     most; their images are then done again.
 
     Args:
-        place: The place that the manifest describes.
+        storage: The storage that the manifest describes.
         part: See Manifest.
     """
 
-    def __init__(self, place: UrlPlace, part: str = '') -> None:
-        self._place = place
-        self.address = f'{place.address}/{_file_name(part)}'
+    def __init__(self, storage: FsspecStorage, part: str = '') -> None:
+        self._storage = storage
+        self.address = f'{storage.address}/{_file_name(part)}'
         self._prefix = '-'.join(filter(None, (part, f'{time.time_ns():x}')))
         self._held: list[Record] = []
         self._number = 0
@@ -218,15 +218,15 @@ class RemoteManifest:
             lines = ''.join(record.to_json() + '\n' for record in self._held)
             name = _file_name(f'{self._prefix}-{self._number:06}')
             with writing():
-                self._place.write(name, lines.encode())
+                self._storage.write(name, lines.encode())
             self._number += 1
             self._held.clear()
 
     def records(self) -> Iterator[Record]:
         """Yield every record that is written, superseded ones among them, one at a time."""
         for name in self._files():
-            lines = self._place.read(name).split(b'\n')
-            yield from _parse(lines, f'{self._place.address}/{name}')
+            lines = self._storage.read(name).split(b'\n')
+            yield from _parse(lines, f'{self._storage.address}/{name}')
 
     def read(self) -> dict[str, Record]:
         """Return the last record of each path."""
@@ -234,7 +234,7 @@ class RemoteManifest:
 
     def _files(self) -> Iterator[str]:
         pattern = _file_name('*', separator='')
-        return (name for name in self._place.names() if fnmatch(name, pattern))
+        return (name for name in self._storage.names() if fnmatch(name, pattern))
 
 
 def _file_name(part: str, separator: str = '-') -> str:

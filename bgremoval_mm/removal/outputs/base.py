@@ -13,8 +13,10 @@ import numpy as np
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.images.reading import SourceImage
-from bgremoval_mm.removal.io.local_storage import UrlPlace, is_url, open_place
+from bgremoval_mm.removal.io.addresses import is_url
+from bgremoval_mm.removal.io.fsspec_storage import FsspecStorage
 from bgremoval_mm.removal.io.manifest import Manifest, Record, RemoteManifest, writing
+from bgremoval_mm.removal.io.storage import open_storage
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec
 
 __all__ = ['OutputFolder', 'join']
@@ -39,9 +41,10 @@ class OutputFolder(ABC):
     def __init__(
         self, folder: str | Path, spec: ModelSpec, params: dict[str, Any], suffix: str = '.png'
     ) -> None:
-        self.place = open_place(folder)
+        self.storage = open_storage(folder)
         # Of no use where that is an address.
-        self.folder = Path(folder if isinstance(self.place, UrlPlace) else self.place.address)
+        is_local = not isinstance(self.storage, FsspecStorage)
+        self.folder = Path(self.storage.address if is_local else folder)
         self.spec = spec
         self.params = params
         self.suffix = suffix
@@ -49,10 +52,10 @@ class OutputFolder(ABC):
 
     def use_manifest(self, part: str = '') -> None:
         """Record what is done in that part of the manifest (see Manifest)."""
-        if isinstance(self.place, UrlPlace):
-            self.manifest = RemoteManifest(self.place, part)
+        if isinstance(self.storage, FsspecStorage):
+            self.manifest = RemoteManifest(self.storage, part)
         else:
-            self.manifest = Manifest(Path(self.place.address), part)
+            self.manifest = Manifest(Path(self.storage.address), part)
 
     def name(self, image: str) -> str:
         """Return the name of an image's result, below the folder.
@@ -78,14 +81,14 @@ class OutputFolder(ABC):
         Raises:
             ArgumentError: If the path is absolute or leads out of the folder.
         """
-        return Path(self.place.address) / self.name(image)
+        return Path(self.storage.address) / self.name(image)
 
     def sweep(self, images: Iterable[str]) -> None:
         """Delete what killed processes left half-written beside the results of these images.
 
         Writing sweeps each folder too, but only those in which there is still something to do.
         """
-        self.place.sweep({'.', *(str(PurePosixPath(image).parent) for image in images)})
+        self.storage.sweep({'.', *(str(PurePosixPath(image).parent) for image in images)})
 
     def put(self, image: str, source: SourceImage, mask: np.ndarray, constant: bool) -> Record:
         """Write the result of an image and record it in the manifest; see `write`."""
@@ -131,7 +134,7 @@ class OutputFolder(ABC):
             second_model=second[0] if second else '',
         )
         with writing():
-            self.place.write(self.name(image), self.encode(source, mask, record))
+            self.storage.write(self.name(image), self.encode(source, mask, record))
         return record
 
     def failure(self, image: str, reason: str) -> Record:

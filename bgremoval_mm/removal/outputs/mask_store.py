@@ -107,9 +107,9 @@ class MaskStore(OutputFolder):
         Raises:
             StoredMaskError: If the file cannot be read, is damaged, or no MaskStore wrote it.
         """
-        path = f'{self.place.address}/{self.name(image)}'
+        path = f'{self.storage.address}/{self.name(image)}'
         try:
-            content = self.place.read(self.name(image))
+            content = self.storage.read(self.name(image))
         except FileNotFoundError:
             return None
         except OSError as err:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from bgremoval_mm.removal.io.manifest import Record, writing
-from bgremoval_mm.removal.io.storage import Place
+from bgremoval_mm.removal.io.storage import Storage
 from bgremoval_mm.removal.options import FILE_FORMATS
 
 __all__ = ['delete_superseded', 'format_of', 'result_of']
@@ -25,12 +25,12 @@ def result_of(record: Record) -> str:
 
 
 def delete_superseded(
-    place: Place, images: Iterable[str], formats: Mapping[str, Iterable[str]]
+    storage: Storage, images: Iterable[str], formats: Mapping[str, Iterable[str]]
 ) -> None:
     """Delete the results in earlier formats of images that now have another one.
 
     Args:
-        place: The folder of the results.
+        storage: The folder of the results.
         images: Paths of images whose new result is written and recorded.
         formats: By path, the other formats in which the manifest says that they were written.
 
@@ -41,4 +41,4 @@ def delete_superseded(
         for each in formats.get(image, ()):
             if each in FILE_FORMATS:
                 with writing():
-                    place.delete(image + FILE_FORMATS[each])
+                    storage.delete(image + FILE_FORMATS[each])

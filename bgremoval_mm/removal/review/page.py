@@ -23,7 +23,7 @@ from tqdm import tqdm
 from bgremoval_mm.removal import CutoutFolder, ImageError, Manifest, MaskStore, compose
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.images.thumbnails import thumbnail
-from bgremoval_mm.removal.io.local_storage import is_url
+from bgremoval_mm.removal.io.addresses import is_url
 from bgremoval_mm.removal.io.manifest import Record, RemoteManifest
 from bgremoval_mm.removal.masks.functional import resize
 from bgremoval_mm.removal.outputs.base import OutputFolder
@@ -133,7 +133,7 @@ def write_review(
     Raises:
         ArgumentError: If the folder will not do (see `check_folder`).
     """
-    check_folder(folder, images, results.place.address)
+    check_folder(folder, images, results.storage.address)
     target = ReviewFolder(folder)
     ranking = rank(results.manifest.read().values())
     shown = [
@@ -158,7 +158,7 @@ def write_review(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     data = {
-        'title': printable(f'{results.spec.name}, {results.place.address}'),
+        'title': printable(f'{results.spec.name}, {results.storage.address}'),
         'heading': '; '.join([ranking.heading(), *_mixture(ranking.masks)]),
         'cards': cards,
         'failed': [
@@ -234,7 +234,7 @@ def _result(record: Record, results: OutputFolder, photo: np.ndarray) -> np.ndar
         return compose(photo, resize(stored.mask, size), _GREEN)
     # A folder may hold results of several runs, so the record's own settings count.
     name = results.name(record.path).removesuffix(results.suffix) + suffix_of(record)
-    with Image.open(Path(results.place.address) / name) as picture:
+    with Image.open(Path(results.storage.address) / name) as picture:
         if record.params.get('output') == 'rgb':
             return np.asarray(picture.convert('RGB').resize(size))
         channel = picture.getchannel('A') if picture.mode == 'RGBA' else picture.convert('L')

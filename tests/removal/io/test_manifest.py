@@ -14,7 +14,7 @@ import pytest
 
 from bgremoval_mm.removal import Manifest, Record
 from bgremoval_mm.removal.io import manifest
-from bgremoval_mm.removal.io.local_storage import UrlPlace
+from bgremoval_mm.removal.io.fsspec_storage import FsspecStorage
 from bgremoval_mm.removal.io.manifest import RemoteManifest, TargetWriteError
 from bgremoval_mm.utils.atomic import write_atomically
 
@@ -52,16 +52,16 @@ def test_names_of_any_kind_survive_at_addresses() -> None:
     """The same where the manifest is read whole, also one that an earlier version wrote."""
     fsspec = pytest.importorskip('fsspec')
     fsspec.filesystem('memory').store.clear()
-    written = RemoteManifest(UrlPlace('memory://out'))
+    written = RemoteManifest(FsspecStorage('memory://out'))
     for name in NAMES:
         written.append(record(name))
     written.flush()
-    assert list(RemoteManifest(UrlPlace('memory://out')).read()) == NAMES
+    assert list(RemoteManifest(FsspecStorage('memory://out')).read()) == NAMES
     old = json.dumps({'path': NAMES[0], 'status': 'ok', 'model': 'm', 'model_hash': 'x'})
     raw = json.dumps(json.loads(old), ensure_ascii=False).encode()
     assert b'\xe2\x80\xa8' in raw
     fsspec.filesystem('memory').pipe_file('/old/manifest-1-000000.jsonl', raw + b'\n' + raw)
-    assert list(RemoteManifest(UrlPlace('memory://old')).read()) == [NAMES[0]]
+    assert list(RemoteManifest(FsspecStorage('memory://old')).read()) == [NAMES[0]]
     fsspec.filesystem('memory').store.clear()
 
 

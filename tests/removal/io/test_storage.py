@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from bgremoval_mm.removal import Manifest, MaskStore, TargetError, remove_tree
-from bgremoval_mm.removal.io.local_storage import LocalPlace, UrlPlace, open_place
+from bgremoval_mm.removal.io.fsspec_storage import FsspecStorage
 from bgremoval_mm.removal.io.manifest import Record
+from bgremoval_mm.removal.io.storage import LocalStorage, open_storage
 
 fsspec = pytest.importorskip('fsspec')
 
@@ -96,18 +97,18 @@ def test_not_atomic_file_system(run, image_tree: Path, tmp_path: Path) -> None:
 
 
 def test_addresses(memory, tmp_path: Path, run) -> None:
-    """file:// is a folder; places can be pickled; what is missing or inside is refused."""
-    assert isinstance(open_place(f'file://{tmp_path}'), LocalPlace)
-    place = open_place('memory://photos/')
-    assert place.address == 'memory://photos'
-    assert place.exists('notes.txt')
-    assert pickle.loads(pickle.dumps(place)).scan() == place.scan()
+    """file:// is a folder; a storage can be pickled; what is missing or inside is refused."""
+    assert isinstance(open_storage(f'file://{tmp_path}'), LocalStorage)
+    storage = open_storage('memory://photos/')
+    assert storage.address == 'memory://photos'
+    assert storage.exists('notes.txt')
+    assert pickle.loads(pickle.dumps(storage)).scan() == storage.scan()
     with pytest.raises(FileNotFoundError, match='no file below memory://nothing'):
         run('memory://nothing', tmp_path / 'out')
     with pytest.raises(TargetError, match='inside the image folder memory://photos'):
         run('memory://photos', 'memory://photos/out')
     with pytest.raises(ValueError, match='Protocol not known: nonsense'):
-        UrlPlace('nonsense://a').scan()
+        FsspecStorage('nonsense://a').scan()
 
 
 def test_shards_are_parts_of_the_whole(run, tmp_path: Path, picture) -> None:
@@ -149,18 +150,18 @@ def test_later_record_holds(tmp_path: Path) -> None:
 
 def test_mtime_of_places(memory) -> None:
     """A file that was written again counts as changed only if its content is another one."""
-    place = open_place('memory://photos')
-    name = next(name for name in place.scan().images if name.startswith('dress/'))
-    stamp = place.read_image(name).stamp
-    assert place.has(name, stamp)
+    storage = open_storage('memory://photos')
+    name = next(name for name in storage.scan().images if name.startswith('dress/'))
+    stamp = storage.read_image(name).stamp
+    assert storage.has(name, stamp)
     memory.pipe_file(f'/photos/{name}', memory.cat_file(f'/photos/{name}'))
-    assert open_place('memory://photos').has(name, stamp)
+    assert open_storage('memory://photos').has(name, stamp)
     content = bytearray(memory.cat_file(f'/photos/{name}'))
     content[-3] ^= 1
     memory.pipe_file(f'/photos/{name}', bytes(content))
-    assert not open_place('memory://photos').has(name, stamp)
+    assert not open_storage('memory://photos').has(name, stamp)
     with pytest.raises(OSError, match='gone'):
-        place.has('gone.jpg', stamp)
+        storage.has('gone.jpg', stamp)
 
 
 def test_local_names_need_not_be_text(run, tmp_path: Path, picture) -> None:

@@ -303,7 +303,7 @@ def test_targets_own_errors(
     """A result or a record that cannot be written ends the run in words on DST."""
     reason = f'cannot write to .*out.*{os.strerror(number)}'
     with monkeypatch.context() as patch:
-        patch.setattr('bgremoval_mm.removal.io.local_storage.write_atomically', refuse(number))
+        patch.setattr('bgremoval_mm.removal.io.storage.write_atomically', refuse(number))
         with pytest.raises(TargetError, match=reason):
             run(image_tree, tmp_path / 'out', output='rgb')
     monkeypatch.setattr('bgremoval_mm.removal.io.manifest.os.open', refuse(number))
