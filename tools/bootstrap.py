@@ -7,9 +7,7 @@ are the order, an mmcv for the torch that is installed, and repair after an inte
 from __future__ import annotations
 
 import argparse
-import contextlib
 import fcntl
-import hashlib
 import importlib.metadata
 import os
 import shutil
@@ -24,16 +22,15 @@ VENV = ROOT / '.venv'
 BIN = VENV / 'bin'
 SITE = VENV / 'lib' / 'python{}.{}'.format(*sys.version_info) / 'site-packages'
 LOG = VENV / 'setup.log'
-STAMP = VENV / 'setup.stamp'  # what the last complete run was made from
 TEMPORARY = VENV / 'tmp'  # pip unpacks gigabytes; what a killed run left is deleted here
-CONSTRAINTS = ROOT / 'constraints.txt'
 NEEDED_PYTHON = (3, 11)  # constraints.txt was tested with it, and mmcv is built for it
 NEEDED_GIGABYTES = 8
 RUNTIMES = {'cpu': 'onnxruntime', 'gpu': 'onnxruntime-gpu'}  # they write the same files: never both
 MMCV_CHECK = """
-import torch
+import mmcv, torch
 from mmcv.ops import nms
 nms(torch.tensor([[0.0, 0.0, 9.0, 9.0]]), torch.tensor([1.0]), 0.5)
+assert f'mmcv=={mmcv.__version__}' in open('constraints.txt').read().split()
 """
 
 
@@ -47,12 +44,7 @@ def run(*command: str | Path, quiet: bool = False) -> bool:
     output = subprocess.DEVNULL if quiet else None
     # A session of its own, so that stopping it also stops the compilers that it started.
     with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
+        command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
     ) as process:
         try:
             return process.wait() == 0
@@ -63,30 +55,19 @@ def run(*command: str | Path, quiet: bool = False) -> bool:
 
 def ask(*command: str | Path) -> str:
     """Return what a command prints; nothing if it fails or takes minutes."""
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=300
-        ).stdout
-    return ''
+    try:
+        return subprocess.check_output(command, stderr=subprocess.DEVNULL, text=True, timeout=300)
+    except (OSError, subprocess.SubprocessError):
+        return ''
 
 
-def pip(command: str, *arguments: str | Path, quiet: bool = False) -> bool:
-    """Run a pip command in the environment; return whether it succeeded."""
-    return run(BIN / 'python', '-m', 'pip', command, *arguments, quiet=quiet)
-
-
-def install(*arguments: str | Path, quiet: bool = False) -> bool:
-    """Install the tested versions; return whether that succeeded, unless it is not `quiet`."""
-    options = ('--no-build-isolation', '--constraint', CONSTRAINTS)
-    done = pip('install', *options, *arguments, quiet=quiet)
+def install(*arguments: str, quiet: bool = False) -> bool:
+    """Install the tested versions of what is missing; if `quiet`, return whether that succeeded."""
+    options = ('--no-build-isolation', '--constraint', 'constraints.txt')
+    done = run(BIN / 'python', '-m', 'pip', 'install', *options, *arguments, quiet=quiet)
     if not done and not quiet:
         fail(f'pip says why, above and in {LOG}. Afterwards, `make setup` goes on from here.')
     return done
-
-
-def installed(name: str) -> bool:
-    """Return whether the environment holds a distribution."""
-    return any(importlib.metadata.distributions(name=name, path=[str(SITE)]))
 
 
 def make_venv() -> None:
@@ -117,7 +98,6 @@ def repair() -> None:
     for folder in SITE.glob('*.dist-info'):
         if not (folder / 'INSTALLER').exists():  # pip writes it after all other files
             print(f'      {folder.stem} is incomplete and will be installed again')
-            STAMP.unlink(missing_ok=True)
             shutil.rmtree(folder)
 
 
@@ -146,29 +126,20 @@ def install_mmcv() -> None:
         fail(f'mmcv was built but its operators do not load. Log: {LOG}')
 
 
-def install_package(runtime: str) -> None:
+def install_package(wanted: str) -> None:
     """Install this package, editable, with all extras and exactly one ONNX Runtime."""
-    if not installed(RUNTIMES[runtime]) or all(map(installed, RUNTIMES.values())):
-        pip('uninstall', '--yes', *RUNTIMES.values())
-    install('--editable', f'{ROOT}[all,tests,{runtime}]')
+    names = {dist.name for dist in importlib.metadata.distributions(path=[str(SITE)])}
+    there = [runtime for runtime, name in RUNTIMES.items() if name in names]
+    if wanted == 'auto':
+        on_gpu = not there and 'GPU 0' in ask('nvidia-smi', '-L')
+        wanted = 'gpu' if on_gpu else [*there, 'cpu'][0]
+    if there not in ([], [wanted]):
+        run(BIN / 'python', '-m', 'pip', 'uninstall', '--yes', *RUNTIMES.values())
+    print(f'      with ONNX Runtime for {wanted}')
+    install('--editable', f'.[all,tests,{wanted}]')
 
 
-def choose_runtime(wanted: str) -> str:
-    """Return the ONNX Runtime asked for, else the installed one, else the one for the hardware."""
-    if wanted != 'auto':
-        return wanted
-    there = [runtime for runtime, name in RUNTIMES.items() if installed(name)]
-    return there[0] if there else 'gpu' if 'GPU 0' in ask('nvidia-smi', '-L') else 'cpu'
-
-
-def fingerprint(runtime: str) -> str:
-    """Return a hash of everything that decides what the environment holds."""
-    files = (CONSTRAINTS, ROOT / 'setup.py', ROOT / 'pyproject.toml', Path(__file__))
-    parts = [sys.version.encode(), runtime.encode(), *(file.read_bytes() for file in files)]
-    return hashlib.sha256(b'\0'.join(parts)).hexdigest()
-
-
-def set_up(wanted: str) -> None:
+def set_up(runtime: str) -> None:
     """Do all steps in order, each only as far as it is needed."""
     if sys.version_info[:2] != NEEDED_PYTHON:
         version = f'{sys.version.split()[0]} ({sys.executable})'
@@ -176,22 +147,15 @@ def set_up(wanted: str) -> None:
     print('[1/6] virtual environment', VENV)
     make_venv()
     repair()
-    runtime = choose_runtime(wanted)
-    made_from = fingerprint(runtime)
-    if STAMP.exists() and STAMP.read_text(encoding='utf-8') == made_from:
-        print('[2-5/6] everything is installed already')
-    else:
-        STAMP.unlink(missing_ok=True)
-        LOG.unlink(missing_ok=True)
-        print('[2/6] pip and build tools')
-        install('pip', 'setuptools', 'wheel', 'ninja', 'packaging')
-        print('[3/6] torch, torchvision and mmengine (about 3 GB to download)')
-        install('torch', 'torchvision', 'mmengine')
-        print('[4/6] mmcv with its operators')
-        install_mmcv()
-        print(f'[5/6] this package, ONNX Runtime for {runtime}, tests')
-        install_package(runtime)
-        STAMP.write_text(made_from, encoding='utf-8')
+    LOG.unlink(missing_ok=True)
+    print('[2/6] pip and build tools')
+    install('pip', 'setuptools', 'wheel', 'ninja', 'packaging')
+    print('[3/6] torch, torchvision and mmengine (about 3 GB to download)')
+    install('torch', 'torchvision', 'mmengine')
+    print('[4/6] mmcv with its operators')
+    install_mmcv()
+    print('[5/6] this package with all extras, ONNX Runtime, tests')
+    install_package(runtime)
     print('[6/6] model files u2netp and u2net (180 MB)')
     if not run(BIN / 'bgremoval', 'models', 'u2netp', 'u2net'):
         fail('the model files could not be fetched. Try `.venv/bin/bgremoval models u2netp u2net`.')
@@ -203,7 +167,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description='Make .venv with everything that is needed.')
     help_text = 'ONNX Runtime to install; auto: gpu where nvidia-smi finds one'
     parser.add_argument('--ort', choices=('auto', *RUNTIMES), default='auto', help=help_text)
-    wanted = parser.parse_args().ort
+    runtime = parser.parse_args().ort
+    os.chdir(ROOT)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for name in ('PYTHONHOME', 'PYTHONPATH', 'PIP_TARGET', 'PIP_PREFIX', 'PIP_USER', 'PIP_ROOT'):
@@ -218,7 +183,7 @@ def main() -> int:
     try:
         with Path(__file__).open('rb') as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # a second set-up of the same tree waits for its turn
-            set_up(wanted)
+            set_up(runtime)
     except KeyboardInterrupt:
         print('\nInterrupted. `make setup` goes on from here.', file=sys.stderr)
         return 130
