@@ -126,7 +126,7 @@ setup(
         'Topic :: Scientific/Engineering :: Image Recognition',
     ],
     packages=find_packages(include=[f'{PACKAGE}*']),
-    package_data={PACKAGE: ['py.typed', 'reproduction/*.j2', 'reports/review.html']},
+    package_data={PACKAGE: ['py.typed', 'experiments/report/*.j2', 'removal/review/review.html']},
     entry_points={'console_scripts': ['bgremoval = bgremoval_mm.cli.main:run_program']},
     python_requires='>=3.11',
     install_requires=['numpy', 'opencv-python', 'pillow', 'platformdirs', 'pooch', 'tqdm'],

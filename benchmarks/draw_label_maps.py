@@ -22,9 +22,9 @@ import cv2
 import numpy as np
 from rich.console import Console
 
-from bgremoval_mm.datasets.label_maps import decode_mask
-from bgremoval_mm.preparation.fashionpedia import draw_all
-from bgremoval_mm.preparation.findings import Findings
+from bgremoval_mm.datasets.formats.label_maps import decode_mask
+from bgremoval_mm.datasets.prepare.check_report import Findings
+from bgremoval_mm.datasets.prepare.fashionpedia import draw_all
 
 
 def as_polygons(annotation: dict[str, Any]) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bgremoval_mm.compat import keep_compatible
+from bgremoval_mm.moved import keep_old_paths
 from bgremoval_mm.registry import CLASSES, lazy_register, load_class
-from bgremoval_mm.removal.exports import lazy_exports
+from bgremoval_mm.utils.lazy_exports import lazy_exports
 from bgremoval_mm.version import __version__
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
         RembgDataset,
         RemoveBackground,
     )
-    from bgremoval_mm.hooks import DiffMetricsHook, EpochSeedHook
-    from bgremoval_mm.metrics import ClasswiseAccuracy
+    from bgremoval_mm.engine.hooks import DiffMetricsHook, EpochSeedHook
+    from bgremoval_mm.evaluation.metrics import ClasswiseAccuracy
 
 __all__ = [
     'CCP',
@@ -57,3 +58,4 @@ if not TYPE_CHECKING:
 
 lazy_register(CLASSES.values())
 keep_compatible()
+keep_old_paths()

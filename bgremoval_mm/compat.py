@@ -23,7 +23,7 @@ from importlib.util import find_spec
 from types import FunctionType
 from typing import Any
 
-from bgremoval_mm.import_hooks import when_imported
+from bgremoval_mm.utils.import_hooks import when_imported
 
 __all__ = ['allow_mmengine_checkpoints', 'keep_compatible', 'mmpretrain_can_use_transformers']
 

@@ -20,7 +20,7 @@ from mmengine.logging import print_log
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from bgremoval_mm.removal.errors import BgremovalError
-from bgremoval_mm.removal.text import printable
+from bgremoval_mm.utils.text import printable
 
 __all__ = ['FOLDER_VARIABLE', 'HOSTS', 'PretrainedWeightsError', 'load_from_pretrained']
 

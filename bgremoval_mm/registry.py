@@ -17,8 +17,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bgremoval_mm.import_hooks import when_imported
 from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.utils.import_hooks import when_imported
 
 if TYPE_CHECKING:
     from mmengine.registry import DATASETS, HOOKS, METRICS, TRANSFORMS
@@ -79,13 +79,13 @@ CLASSES = _classes(
     ('DATASETS', 'FashionpediaSemantic', 'datasets.semantic', 'mmseg', 'seg'),
     ('DATASETS', 'RembgConcatDataset', 'datasets.wrappers', 'mmcv'),
     ('DATASETS', 'RembgDataset', 'datasets.wrappers', 'mmcv'),
-    ('HOOKS', 'DiffMetricsHook', 'hooks.diff_metrics'),
-    ('HOOKS', 'EpochSeedHook', 'hooks.epoch_seed'),
-    ('METRICS', 'ClassEvidence', 'reproduction.evidence'),
-    ('METRICS', 'ClasswiseAccuracy', 'metrics.classwise_accuracy'),
-    ('METRICS', 'RegionEvidence', 'reproduction.evidence'),
-    ('TRANSFORMS', 'ChangeBackground', 'datasets.change_background', 'mmcv'),
-    ('TRANSFORMS', 'RemoveBackground', 'datasets.transforms', 'mmcv'),
+    ('HOOKS', 'DiffMetricsHook', 'engine.hooks.diff_metrics'),
+    ('HOOKS', 'EpochSeedHook', 'engine.hooks.epoch_seed'),
+    ('METRICS', 'ClassEvidence', 'evaluation.metrics.per_image'),
+    ('METRICS', 'ClasswiseAccuracy', 'evaluation.metrics.classwise_accuracy'),
+    ('METRICS', 'RegionEvidence', 'evaluation.metrics.per_image'),
+    ('TRANSFORMS', 'ChangeBackground', 'datasets.transforms.change_background', 'mmcv'),
+    ('TRANSFORMS', 'RemoveBackground', 'datasets.transforms.remove_background', 'mmcv'),
 )
 """Every class that configs may name in ``type``, by its name."""
 

@@ -230,7 +230,7 @@ def upstream_config() -> Callable[..., Any]:
 def ccp_root(tmp_path: Path, picture) -> Path:
     """Clothing Co-Parsing in small: ten photographs, nine with label maps of labels 1, 5 and 58."""
     scipy_io = pytest.importorskip('scipy.io')
-    from bgremoval_mm.datasets.ontology import CCP_CLASSES
+    from bgremoval_mm.datasets.formats.categories import CCP_CLASSES
 
     root = tmp_path / 'data' / 'ccp'
     (root / 'photos').mkdir(parents=True)
@@ -252,9 +252,9 @@ def ccp_root(tmp_path: Path, picture) -> Path:
 @pytest.fixture
 def prepared_ccp(ccp_root: Path) -> Path:
     """The small CCP, prepared: label maps and annotations are beside it."""
-    from bgremoval_mm.datasets.ontology import prepared_folder
-    from bgremoval_mm.preparation import ccp
-    from bgremoval_mm.preparation.findings import Findings
+    from bgremoval_mm.datasets.formats.categories import prepared_folder
+    from bgremoval_mm.datasets.prepare import ccp
+    from bgremoval_mm.datasets.prepare.check_report import Findings
 
     ccp.prepare(ccp_root, prepared_folder(ccp_root), Findings('CCP', ''), 1, progress=False)
     return ccp_root
@@ -268,7 +268,7 @@ def fashionpedia_root(tmp_path: Path, picture) -> Path:
     RLE).
     """
     coco = pytest.importorskip('pycocotools.mask')
-    from bgremoval_mm.datasets.ontology import FASHIONPEDIA_CLASSES
+    from bgremoval_mm.datasets.formats.categories import FASHIONPEDIA_CLASSES
 
     root = tmp_path / 'data' / 'fashionpedia'
     for subset, folder, annotated, total in (('train', 'train', 4, 4), ('val', 'test', 3, 5)):

@@ -18,7 +18,7 @@ import pytest
 from mmengine.config import Config
 
 from bgremoval_mm import RemoveBackground
-from bgremoval_mm.experiments import (
+from bgremoval_mm.experiments.papers.liang2023.experiments import (
     CLASSIFICATION,
     EXPERIMENTS,
     INSTANCE_SEGMENTATION,

@@ -15,6 +15,7 @@ import pytest
 from mmengine.registry import DATASETS, HOOKS, METRICS, TRANSFORMS, DefaultScope
 
 import bgremoval_mm
+from bgremoval_mm.moved import MOVED
 from bgremoval_mm.registry import (
     CLASSES,
     MissingCodebaseError,
@@ -70,7 +71,9 @@ def test_nothing_heavy_is_imported(module: str) -> None:
     assert python(f'import {module}; {LOADED.format(heavy=set(HEAVY))}') == ''
 
 
-@pytest.mark.parametrize('package', ['datasets', 'hooks', 'metrics', 'reports'])
+@pytest.mark.parametrize(
+    'package', ['datasets', 'engine', 'engine.hooks', 'evaluation.metrics', 'experiments']
+)
 def test_nothing_heavy_is_imported_by_subpackages(package: str) -> None:
     """Nor do the packages of the plugin before one of their names is used."""
     assert python(f'import bgremoval_mm.{package}; {LOADED.format(heavy=set(HEAVY))}') == ''
@@ -86,7 +89,7 @@ def test_engine_loads_no_framework() -> None:
 REMOVAL = """
 import numpy as np
 from bgremoval_mm.removal import BackgroundRemover
-from bgremoval_mm.removal.catalogue import ModelSpec, WheelSource
+from bgremoval_mm.removal.zoo.catalogue import ModelSpec, WheelSource
 import bgremoval_mm.removal, bgremoval_mm
 mask, = BackgroundRemover({spec!r}, 'onnxruntime', 'cpu')([np.zeros((8, 16, 3), np.uint8)])
 print(mask.shape)
@@ -145,7 +148,7 @@ def test_error_in_a_module_is_not_called_missing(tmp_path: Path) -> None:
     """A module of the package that cannot be imported says why, also when asked for by name."""
     code = BLOCK.format(blocked={'cv2'}) + (
         'import bgremoval_mm.removal\n'
-        'try: bgremoval_mm.removal.masks\n'
+        'try: bgremoval_mm.removal.masks.functional\n'
         'except ImportError as err: print(err)\n'
     )
     assert python(code) == 'cv2 is blocked'
@@ -155,12 +158,12 @@ def test_modules_are_there_with_the_package() -> None:
     """``import bgremoval_mm`` is enough for ``bgremoval_mm.removal.masks``, as it always was."""
     code = (
         'import bgremoval_mm\n'
-        'print(bgremoval_mm.removal.masks.__name__, bgremoval_mm.datasets.label_maps.__name__)\n'
+        'print(bgremoval_mm.removal.masks.__name__, bgremoval_mm.datasets.formats.__name__)\n'
     )
-    assert python(code) == 'bgremoval_mm.removal.masks bgremoval_mm.datasets.label_maps'
+    assert python(code) == 'bgremoval_mm.removal.masks bgremoval_mm.datasets.formats'
 
 
-LAZY_PACKAGES = ['', 'datasets', 'hooks', 'metrics', 'removal', 'reports']
+LAZY_PACKAGES = ['', 'datasets', 'engine.hooks', 'evaluation.metrics', 'removal']
 
 
 @pytest.mark.parametrize('name', LAZY_PACKAGES)
@@ -214,7 +217,7 @@ ORDERS = {
     'mmengine first': 'import mmengine; import bgremoval_mm',
     'a codebase first': 'import mmpretrain.datasets; import bgremoval_mm',
     'the class first': 'from bgremoval_mm import RemoveBackground, RembgDataset',
-    'its module first': 'from bgremoval_mm.datasets.transforms import RemoveBackground',
+    'its module first': 'from bgremoval_mm.datasets.transforms.remove_background import *',
     'its module after mmengine': 'import mmengine; import bgremoval_mm.datasets.wrappers',
     'by a config': 'from mmengine.config import Config; Config.fromfile("config.py")',
     'ours twice': (
@@ -242,7 +245,10 @@ def test_registered_whoever_comes_first(tmp_path: Path, order: str) -> None:
 def test_built_under_every_scope(tmp_path: Path) -> None:
     """The short name builds the class under each codebase's scope, by ``custom_imports`` alone."""
     (tmp_path / 'config.py').write_text(CONFIG)
-    assert python(BUILT, tmp_path).split() == ['bgremoval_mm.datasets.transforms'] * 5
+    assert (
+        python(BUILT, tmp_path).split()
+        == ['bgremoval_mm.datasets.transforms.remove_background'] * 5
+    )
 
 
 def test_registered_in_spawned_workers(tmp_path: Path) -> None:
@@ -338,7 +344,7 @@ def test_placeholder_is_pickled_by_what_it_stands_for(placeholder: _Placeholder)
     """A config that holds one reaches a worker process."""
     assert type(pickle.loads(pickle.dumps(placeholder))()) is bgremoval_mm.ClasswiseAccuracy
     assert repr(placeholder) == (
-        '<bgremoval_mm.metrics.classwise_accuracy.ClasswiseAccuracy, not imported yet>'
+        '<bgremoval_mm.evaluation.metrics.classwise_accuracy.ClasswiseAccuracy, not imported yet>'
     )
 
 
@@ -354,7 +360,7 @@ def test_registering_again_changes_nothing(placeholder: _Placeholder) -> None:
 def test_a_name_that_is_taken() -> None:
     """Registering a class under a name of another one is refused."""
     with pytest.raises(KeyError, match='CheckpointHook is already registered in hook'):
-        lazy_register([RegisteredClass('HOOKS', 'CheckpointHook', 'bgremoval_mm.hooks')])
+        lazy_register([RegisteredClass('HOOKS', 'CheckpointHook', 'bgremoval_mm.engine.hooks')])
 
 
 def test_registries_are_mmengines() -> None:
@@ -401,7 +407,7 @@ def modules_below(folder: str) -> list[str]:
 
 
 TORCH_IS_ALLOWED = {
-    'bgremoval_mm/removal/u2net.py',
+    'bgremoval_mm/removal/networks/u2net.py',
     'bgremoval_mm/removal/backends/torch_native.py',
 }
 
@@ -411,8 +417,9 @@ def test_boundary_of_the_engine(module: str) -> None:
     """The engine imports nothing of OpenMMLab, nothing of the plugin, and torch in two modules."""
     names = {name for name, _ in imports_of(ROOT / module)}
     assert not {name for name in names if name.partition('.')[0] in OPENMMLAB}
+    below = ('bgremoval_mm.removal.', 'bgremoval_mm.utils.')
     ours = {name for name in names if name.partition('.')[0] == 'bgremoval_mm'}
-    assert not {name for name in ours if not f'{name}.'.startswith('bgremoval_mm.removal.')}
+    assert not {name for name in ours if not f'{name}.'.startswith(below)}
     if module not in TORCH_IS_ALLOWED:
         assert not {name for name in names if name.partition('.')[0] in ('torch', 'torchvision')}
 
@@ -431,3 +438,72 @@ def test_commands_are_light(module: str) -> None:
 def test_command_line_loads_nothing_heavy() -> None:
     """Nor does the whole of it, with all that its modules import in turn."""
     assert python(f'import bgremoval_mm.cli.main; {LOADED.format(heavy=set(HEAVY))}') == ''
+
+
+# Each may import what stands before it, and nothing of its own line or below.
+LAYERS = [
+    ['utils'],
+    ['removal'],
+    ['compat', 'moved', 'pretrained', 'registry', 'version'],
+    ['datasets', 'evaluation'],
+    ['engine'],
+    ['visualization'],
+    ['analysis'],
+    ['cli', 'demo', 'experiments'],
+]
+# The floors inside the engine.
+REMOVAL_LAYERS = [
+    ['cpu', 'errors', 'options'],
+    ['images', 'zoo'],
+    ['masks', 'networks'],
+    ['io'],
+    ['backends', 'outputs'],
+    ['remover'],
+    ['jobs', 'review'],
+]
+PAPERS = 'bgremoval_mm.experiments.papers.'
+
+
+def arrows(folder: Path, layers: list[list[str]]) -> Iterator[tuple[str, str]]:
+    """Imports between the parts of a package that do not point to a layer above."""
+    package = '.'.join(folder.relative_to(ROOT).parts)
+    floors = {name: floor for floor, names in enumerate(layers) for name in names}
+    for path in sorted(folder.rglob('*.py')):
+        own = path.relative_to(folder).parts[0].removesuffix('.py')
+        if own == '__init__':  # the package's own front door
+            continue
+        for name, _ in imports_of(path):
+            if not name.startswith(f'{package}.'):
+                continue
+            other = name.removeprefix(f'{package}.').partition('.')[0]
+            if other in floors and other != own and floors[other] >= floors[own]:
+                yield str(path.relative_to(ROOT)), name
+
+
+def test_imports_point_one_way() -> None:
+    """No part of the package imports one beside or above it, also not later, in a function."""
+    names = {path.stem for path in PACKAGE.iterdir() if path.stem[0] not in '_.'}
+    assert names - {'py'} == {name for layer in LAYERS for name in layer}
+    assert list(arrows(PACKAGE, LAYERS)) == []
+
+
+def test_imports_of_the_engine_point_one_way() -> None:
+    """The same between the parts of the engine."""
+    assert list(arrows(PACKAGE / 'removal', REMOVAL_LAYERS)) == []
+
+
+@pytest.mark.parametrize('old', MOVED)
+def test_old_paths_lead_to_the_new_modules(old: str) -> None:
+    """What was documented once can still be imported, with a warning that names the new path."""
+    code = (
+        'import importlib, warnings\n'
+        'import bgremoval_mm\n'
+        'with warnings.catch_warnings(record=True) as caught:\n'
+        '    warnings.simplefilter("always")\n'
+        f'    old = importlib.import_module({old!r})\n'
+        f'new = importlib.import_module({MOVED[old]!r})\n'
+        'public = [name for name in dir(new) if name[0] != "_"]\n'
+        'assert public and all(getattr(old, name) is getattr(new, name) for name in public)\n'
+        'print(*[each.message for each in caught], sep="\\n")\n'
+    )
+    assert python(code).splitlines()[-1] == f'{old} has moved: import {MOVED[old]} instead'

@@ -20,7 +20,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from bgremoval_mm.experiments import CLASSIFICATION
+from bgremoval_mm.experiments.papers.liang2023.experiments import CLASSIFICATION
 from bgremoval_mm.pretrained import (
     FOLDER_VARIABLE,
     HOSTS,

@@ -12,16 +12,16 @@ import argparse
 import sys
 from pathlib import Path
 
+from bgremoval_mm.analysis import annotation_loss as loss
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.errors import FAILED, OK, OPENMMLAB, add_debug_argument, guarded
-from bgremoval_mm.preparation.parallel import add_workers_argument, for_each
 from bgremoval_mm.removal import CATALOGUE, BackgroundRemover
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.io.targets import check_report, check_sheet, photo_folders
 from bgremoval_mm.removal.options import PRECISIONS
-from bgremoval_mm.removal.text import printable
-from bgremoval_mm.reports import annotation_loss as loss
-from bgremoval_mm.reports.json_file import write_json
-from bgremoval_mm.reports.targets import check_report, check_sheet, photo_folders
+from bgremoval_mm.utils.json_io import write_json
+from bgremoval_mm.utils.parallel import add_workers_argument, for_each
+from bgremoval_mm.utils.text import printable
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -64,7 +64,7 @@ def measure(args: argparse.Namespace) -> int:
     name = Path(args.source).stem
     out = args.out or Path('work_dirs/annotation_loss') / name
     subsets = (args.subset,) if args.subset else ('train', 'val')
-    from bgremoval_mm.reports import annotated_datasets as datasets
+    from bgremoval_mm.analysis import annotated_datasets as datasets
 
     if args.source in datasets.KNOWN:
         model = args.model or 'u2net'
@@ -110,8 +110,8 @@ def measure(args: argparse.Namespace) -> int:
         )
         print(f'\nAll figures  {printable(figures)}')
         if args.number:
-            from bgremoval_mm.reports.annotation_loss_sheet import draw_loss_sheet
-            from bgremoval_mm.reports.pictures import save_png
+            from bgremoval_mm.analysis.annotation_loss_sheet import draw_loss_sheet
+            from bgremoval_mm.visualization.canvas import save_png
 
             worst = [(data.images[key], results[key]) for key in ranked[: args.number]]
             title = f'{name}, masks of {store.spec.name}'

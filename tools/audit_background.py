@@ -18,16 +18,16 @@ from typing import Any, get_args
 from mmengine.config import DictAction
 
 import bgremoval_mm  # noqa: F401  # registers the package's classes
-from bgremoval_mm.audit.summary import Audit, Outcome, as_text
+from bgremoval_mm.analysis.background_audit.summary import Audit, Outcome, as_text
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.errors import OK, OPENMMLAB, add_debug_argument, guarded
-from bgremoval_mm.datasets.change_background import Condition
+from bgremoval_mm.datasets.transforms.change_background import Condition
+from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.removal import CATALOGUE
+from bgremoval_mm.removal.io.targets import check_report
 from bgremoval_mm.removal.options import PRECISIONS
-from bgremoval_mm.removal.text import printable
-from bgremoval_mm.reports.json_file import write_json
-from bgremoval_mm.reports.targets import check_report
-from bgremoval_mm.run_config import read_config
+from bgremoval_mm.utils.json_io import write_json
+from bgremoval_mm.utils.text import printable
 
 CONDITIONS = get_args(Condition)
 
@@ -118,9 +118,9 @@ def report(args: argparse.Namespace) -> int:
 
 def run_audit(args: argparse.Namespace) -> Audit:
     """Evaluate what an earlier audit of the same settings has not, and write the results."""
-    from bgremoval_mm.audit.evaluate import Auditor
-    from bgremoval_mm.audit.picture import draw_audit, example_photos
-    from bgremoval_mm.reports.pictures import save_png
+    from bgremoval_mm.analysis.background_audit.evaluate import Auditor
+    from bgremoval_mm.analysis.background_audit.picture import draw_audit, example_photos
+    from bgremoval_mm.visualization.canvas import save_png
 
     config = read_config(args.config, args.cfg_options)
     if not args.checkpoint.is_file():
@@ -168,7 +168,7 @@ def run_audit(args: argparse.Namespace) -> Audit:
 
 def load_earlier(file: Path, settings: dict[str, Any]) -> Audit | None:
     """An earlier audit of the same settings, complete or not."""
-    from bgremoval_mm.reproduction.state import read_json
+    from bgremoval_mm.experiments.runner.state import read_json
 
     content = read_json(file)
     if content is None or content.get('settings') != settings:

@@ -17,8 +17,8 @@ import numpy as np
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.errors import OK, OPENMMLAB, add_debug_argument, guarded
 from bgremoval_mm.removal import CATALOGUE, BackgroundRemover, read_image
-from bgremoval_mm.removal.scan import scan_tree
-from bgremoval_mm.removal.text import printable
+from bgremoval_mm.removal.io.scan import scan_tree
+from bgremoval_mm.utils.text import printable
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
@@ -64,13 +64,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def draw(args: argparse.Namespace) -> int:
     """Draw the sheet, and print what the augmentations leave of the background."""
-    from bgremoval_mm.reports.augmentation_sheet import (
+    from bgremoval_mm.experiments.papers.liang2023.experiments import shown_augmentations
+    from bgremoval_mm.removal.io.targets import check_sheet
+    from bgremoval_mm.visualization.augmentation_sheet import (
         background_levels,
         draw_augmentations,
         read_augmentations,
     )
-    from bgremoval_mm.reports.pictures import save_jpeg, save_png
-    from bgremoval_mm.reports.targets import check_sheet
+    from bgremoval_mm.visualization.canvas import save_jpeg, save_png
 
     files = find_photos(args.photos)
     alone = [path for path in args.photos if not path.is_dir()]
@@ -82,7 +83,7 @@ def draw(args: argparse.Namespace) -> int:
     for file in chosen:
         photo = read_image(file).rgb
         loaded[file] = (photo, remover([photo])[0])
-    augmentations = read_augmentations(CONFIGS)
+    augmentations = read_augmentations(shown_augmentations(CONFIGS))
     shown = evenly(chosen, args.number)
     sheet = draw_augmentations(
         [loaded[file] for file in shown], [file.name for file in shown], augmentations

@@ -20,12 +20,12 @@ from mmengine.registry import init_default_scope
 import bgremoval_mm  # noqa: F401  # registers the package's classes
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.errors import OK, OPENMMLAB, add_debug_argument, guarded
-from bgremoval_mm.hooks.original_arm import original_name
+from bgremoval_mm.engine.pairs import original_name
+from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.text import printable
-from bgremoval_mm.reports.browse import choose, find_twin, twin_options
-from bgremoval_mm.reports.network_input import NetworkInput, View, is_wrapped
-from bgremoval_mm.run_config import read_config
+from bgremoval_mm.utils.text import printable
+from bgremoval_mm.visualization.browse import choose, find_twin, twin_options
+from bgremoval_mm.visualization.network_input import NetworkInput, View, is_wrapped
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -72,9 +72,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def browse(args: argparse.Namespace) -> int:
     """Draw the sheet."""
-    from bgremoval_mm.reports.contact_sheet import Tile, draw_tiles
-    from bgremoval_mm.reports.pictures import save_png
-    from bgremoval_mm.reports.targets import check_sheet, photo_folders
+    from bgremoval_mm.removal.io.targets import check_sheet, photo_folders
+    from bgremoval_mm.visualization.canvas import save_png
+    from bgremoval_mm.visualization.contact_sheet import Tile, draw_tiles
 
     arms = load_arms(args)
     counts = {len(arm) for arm in arms.values()}

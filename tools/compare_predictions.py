@@ -19,9 +19,9 @@ from tqdm import tqdm
 import bgremoval_mm  # noqa: F401  # registers the package's classes
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.errors import OK, OPENMMLAB, add_debug_argument, guarded
+from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.text import printable
-from bgremoval_mm.run_config import read_config
+from bgremoval_mm.utils.text import printable
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -75,10 +75,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def compare(args: argparse.Namespace) -> int:
     """Draw the sheet."""
-    from bgremoval_mm.reports.pictures import save_jpeg, save_png
-    from bgremoval_mm.reports.prediction_sheet import draw_prediction_sheet
-    from bgremoval_mm.reports.predictions import Predictor, choose_photos
-    from bgremoval_mm.reports.targets import check_sheet, photo_folders
+    from bgremoval_mm.removal.io.targets import check_sheet, photo_folders
+    from bgremoval_mm.visualization.canvas import save_jpeg, save_png
+    from bgremoval_mm.visualization.prediction_sheet import draw_prediction_sheet
+    from bgremoval_mm.visualization.predictions import Predictor, choose_photos
 
     configs = [read_config(args.original), read_config(args.rembg)]
     check_codebases(args, configs)

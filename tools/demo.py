@@ -30,8 +30,8 @@ from bgremoval_mm.demo import compose, sheet, sources, stats
 from bgremoval_mm.demo.arms import StepError, Trainer, read_predictions
 from bgremoval_mm.demo.report import Report
 from bgremoval_mm.removal import MaskStore, masks
-from bgremoval_mm.reports import pictures
-from bgremoval_mm.reports.json_file import write_json
+from bgremoval_mm.utils.json_io import write_json
+from bgremoval_mm.visualization import canvas
 
 MODEL = 'u2netp'
 TOOLS = Path(__file__).resolve().parent
@@ -148,8 +148,8 @@ class Demo:
         )
         credit = f'{sources.PRODUCT_CREDIT}, changed. Backgrounds: scikit-image, see docs/demo.md.'
         draw = partial(sheet.draw_sheet, answers, self.panel, heading, credit, seed=self.args.seed)
-        pictures.save_png(draw(rows=4), self.out / 'sheet.png')
-        pictures.save_jpeg(draw(rows=2), self.out / 'sheet_small.jpg')
+        canvas.save_png(draw(rows=4), self.out / 'sheet.png')
+        canvas.save_jpeg(draw(rows=2), self.out / 'sheet_small.jpg')
         run = {'seed': self.args.seed, 'epochs': self.args.epochs, 'recipe': index['recipe']}
         each = [asdict(answer) for answer in answers]
         write_json(self.out / 'report.json', {**run, **found.as_dict(), 'answers': each})

@@ -10,7 +10,7 @@ from bgremoval_mm.cli import console
 from bgremoval_mm.cli.arguments import add_licence_argument
 from bgremoval_mm.cli.errors import add_debug_argument, guarded
 from bgremoval_mm.cli.models import fetch
-from bgremoval_mm.removal.catalogue import CATALOGUE
+from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -13,9 +13,9 @@ from pathlib import Path
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.errors import OK, add_debug_argument, guarded
 from bgremoval_mm.removal import CATALOGUE, MaskStore
-from bgremoval_mm.removal.files import write_atomically
-from bgremoval_mm.removal.text import printable
-from bgremoval_mm.reports.mask_ranking import read_ranking
+from bgremoval_mm.removal.review.ranking import read_ranking
+from bgremoval_mm.utils.atomic import write_atomically
+from bgremoval_mm.utils.text import printable
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -51,8 +51,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def draw(args: argparse.Namespace) -> int:
     """Draw the sheet, and print the list."""
-    from bgremoval_mm.reports.mask_sheet import check_table, write_mask_sheet
-    from bgremoval_mm.reports.targets import check_sheet
+    from bgremoval_mm.removal.io.targets import check_sheet
+    from bgremoval_mm.visualization.mask_sheet import check_table, write_mask_sheet
 
     ranking = read_ranking(args.masks, args.model)
     store = MaskStore(args.masks, args.model, ranking.precision)

@@ -21,12 +21,12 @@ from rich.console import Console
 
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.errors import FAILED, OK, add_debug_argument, guarded
-from bgremoval_mm.preparation import ccp, clothing10, fashionpedia, fashionstyle14
-from bgremoval_mm.preparation.findings import Findings, counts_table
-from bgremoval_mm.removal.addresses import lies_in
+from bgremoval_mm.datasets.prepare import ccp, clothing10, fashionpedia, fashionstyle14
+from bgremoval_mm.datasets.prepare.check_report import Findings, counts_table
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.text import printable
-from bgremoval_mm.reports.json_file import write_json
+from bgremoval_mm.removal.io.addresses import lies_in
+from bgremoval_mm.utils.json_io import write_json
+from bgremoval_mm.utils.text import printable
 
 # A module with `add_arguments(parser)` and `run(args) -> Findings` for each subcommand.
 COMMANDS = {

@@ -24,10 +24,10 @@ from rich.text import Text
 
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.errors import FAILED, OPENMMLAB, add_debug_argument, guarded, print_error
-from bgremoval_mm.experiments import ARMS
-from bgremoval_mm.removal.text import printable
-from bgremoval_mm.reproduction.runs import PLACES, Run, RunError, select_runs
-from bgremoval_mm.reproduction.state import State, read_json, state_of
+from bgremoval_mm.experiments.papers.liang2023.experiments import ARMS
+from bgremoval_mm.experiments.runner.runs import PLACES, Run, RunError, select_runs
+from bgremoval_mm.experiments.runner.state import State, read_json, state_of
+from bgremoval_mm.utils.text import printable
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 _LETTERS = {
@@ -84,14 +84,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     run.add_argument('--slurm', metavar='PARTITION', help='hand the runs to Slurm instead')
     run.add_argument('--sbatch-args', default='', help='further options of sbatch, in one string')
 
-    report = commands.add_parser('report', help='build the report of what is finished')
-    report.add_argument(
+    page = commands.add_parser('report', help='build the report of what is finished')
+    page.add_argument(
         '--root',
         type=Path,
         default=Path('work_dirs/reproduce'),
         help='folder with results at any depth (default: work_dirs/reproduce)',
     )
-    report.add_argument('--out', type=Path, help='folder of the report (default: ROOT/report)')
+    page.add_argument('--out', type=Path, help='folder of the report (default: ROOT/report)')
 
     for command in commands.choices.values():
         add_debug_argument(command)
@@ -162,7 +162,7 @@ class MissingData:
 
     def __call__(self, run: Run) -> str:
         """What is not there, with the command that mends it; '' if nothing."""
-        from bgremoval_mm.reproduction.settings import missing_data
+        from bgremoval_mm.experiments.runner.options import missing_data
 
         key = (run.experiment.place, run.dataset, run.arm)
         if key not in self.found:
@@ -172,11 +172,12 @@ class MissingData:
 
 def write_report(args: argparse.Namespace) -> int:
     """Build the report."""
-    from bgremoval_mm.reproduction import report
+    from bgremoval_mm.experiments.report.page import build_report
+    from bgremoval_mm.experiments.report.page import write_report as write_pages
 
     folder = args.out or args.root / 'report'
-    content = report.build_report(args.root)
-    report.write_report(content, folder)
+    content = build_report(args.root)
+    write_pages(content, folder)
     page = printable(folder / 'index.html')
     print(f'{content.runs} runs in {len(content.sections)} sections; open {page}')
     return 0
@@ -186,8 +187,8 @@ def show_plan(
     args: argparse.Namespace, states: dict[Run, State], missing: Callable[[Run], str]
 ) -> int:
     """Print the runs, result by result."""
-    from bgremoval_mm.reproduction.estimate import Estimates
-    from bgremoval_mm.reproduction.worker import provenance
+    from bgremoval_mm.experiments.runner.estimate import Estimates
+    from bgremoval_mm.experiments.runner.worker import provenance
 
     device = provenance(CONFIGS.parent)['device']
     estimates = Estimates(args.root, CONFIGS, args.cfg_options, device)
@@ -274,9 +275,9 @@ def do_runs(
     args: argparse.Namespace, states: dict[Run, State], missing: Callable[[Run], str]
 ) -> int:
     """Do what is not done, and say what became of it."""
-    from bgremoval_mm.reproduction import schedule
+    from bgremoval_mm.experiments.runner import scheduler
 
-    todo, others = schedule.to_do(list(states), states.__getitem__, args.retry_failed)
+    todo, others = scheduler.to_do(list(states), states.__getitem__, args.retry_failed)
     for state, runs in others.items():
         print(f'{len(runs)} {state}')
     for reason in dict.fromkeys(missing(run) for run in others.get('missing data', [])):
@@ -290,13 +291,13 @@ def do_runs(
         )
         return FAILED
     if args.slurm is not None:
-        jobs = schedule.submit(
+        jobs = scheduler.submit(
             todo, args.root, CONFIGS, args.cfg_options, args.slurm, args.sbatch_args
         )
         print(f'{len(jobs)} jobs handed to Slurm, {len(todo) - len(jobs)} were there already')
         return 0
-    slots = schedule.device_slots(args.jobs)
-    outcome = schedule.execute(todo, args.root, CONFIGS, args.cfg_options, slots)
+    slots = scheduler.device_slots(args.jobs)
+    outcome = scheduler.execute(todo, args.root, CONFIGS, args.cfg_options, slots)
     failed = dict(outcome.failed)
     if not args.retry_failed:
         for run in others.get('failed', []):

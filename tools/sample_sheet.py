@@ -13,7 +13,7 @@ from PIL import Image
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.errors import OK, add_debug_argument, guarded
 from bgremoval_mm.removal import CATALOGUE, MaskStore, compose, read_image
-from bgremoval_mm.removal.text import printable
+from bgremoval_mm.utils.text import printable
 
 _SIDE = 420
 
@@ -53,9 +53,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def draw(args: argparse.Namespace) -> int:
     """Draw the sheet."""
-    from bgremoval_mm.reports.contact_sheet import Tile, draw_tiles
-    from bgremoval_mm.reports.pictures import save_jpeg, save_png
-    from bgremoval_mm.reports.targets import check_sheet
+    from bgremoval_mm.removal.io.targets import check_sheet
+    from bgremoval_mm.visualization.canvas import save_jpeg, save_png
+    from bgremoval_mm.visualization.contact_sheet import Tile, draw_tiles
 
     store = MaskStore(args.masks, args.model)
     check_sheet(args.out, trees=[args.src], named=args.named)

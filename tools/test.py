@@ -16,11 +16,11 @@ from torch.distributed.elastic.multiprocessing.errors import record
 # that do not name it in `custom_imports`.
 import bgremoval_mm  # noqa: F401
 from bgremoval_mm.cli.errors import OPENMMLAB, add_debug_argument, is_expected
-from bgremoval_mm.distributed import process_group
-from bgremoval_mm.hooks.conditions import conditions_of, write_conditions
-from bgremoval_mm.removal.text import printable
-from bgremoval_mm.reports.json_file import write_json
-from bgremoval_mm.run_config import add_common_arguments, test_config
+from bgremoval_mm.engine.hooks.conditions import conditions_of, write_conditions
+from bgremoval_mm.engine.process_group import process_group
+from bgremoval_mm.engine.run_config import add_common_arguments, test_config
+from bgremoval_mm.utils.json_io import write_json
+from bgremoval_mm.utils.text import printable
 
 
 def parse_args() -> argparse.Namespace:

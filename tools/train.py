@@ -14,9 +14,9 @@ from torch.distributed.elastic.multiprocessing.errors import record
 # that do not name it in `custom_imports`.
 import bgremoval_mm  # noqa: F401
 from bgremoval_mm.cli.errors import OPENMMLAB, add_debug_argument, is_expected
-from bgremoval_mm.distributed import process_group
-from bgremoval_mm.removal.text import printable
-from bgremoval_mm.run_config import add_common_arguments, train_config
+from bgremoval_mm.engine.process_group import process_group
+from bgremoval_mm.engine.run_config import add_common_arguments, train_config
+from bgremoval_mm.utils.text import printable
 
 
 def parse_args() -> argparse.Namespace:

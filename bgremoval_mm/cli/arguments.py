@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bgremoval_mm.cli.errors import add_debug_argument
-from bgremoval_mm.removal.catalogue import CATALOGUE
 from bgremoval_mm.removal.options import BACKENDS, ENGINES, FILE_FORMATS, OUTPUTS, PRECISIONS
-from bgremoval_mm.removal.text import printable
+from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
+from bgremoval_mm.utils.text import printable
 
 __all__ = [
     'SUFFIXES',

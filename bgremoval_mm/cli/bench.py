@@ -32,7 +32,7 @@ from bgremoval_mm.removal import (
 )
 from bgremoval_mm.removal.backends import open_vino
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
-from bgremoval_mm.removal.scan import scan_tree
+from bgremoval_mm.removal.io.scan import scan_tree
 
 __all__ = ['add_bench_arguments', 'run_bench']
 

@@ -9,7 +9,7 @@ import sys
 import traceback
 from types import TracebackType
 
-from bgremoval_mm.removal.text import printable
+from bgremoval_mm.utils.text import printable
 
 __all__ = ['escape_lines', 'log_to_stderr', 'prepare']
 

@@ -19,7 +19,7 @@ from types import TracebackType
 
 from bgremoval_mm.cli import signals
 from bgremoval_mm.removal.errors import BgremovalError
-from bgremoval_mm.removal.text import printable
+from bgremoval_mm.utils.text import printable
 
 __all__ = [
     'FAILED',

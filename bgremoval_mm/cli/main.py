@@ -27,7 +27,7 @@ _Run = Callable[[argparse.ArgumentParser, argparse.Namespace], int]
 def make_parser() -> argparse.ArgumentParser:
     """The command line with all its commands."""
     from bgremoval_mm.cli import arguments
-    from bgremoval_mm.removal.catalogue import CATALOGUE
+    from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
     from bgremoval_mm.version import __version__
 
     parser = arguments.Parser(
@@ -117,7 +117,7 @@ def _watch(args: argparse.Namespace) -> int:
     from bgremoval_mm.cli.tree import describe
     from bgremoval_mm.cli.watch import Watcher
     from bgremoval_mm.removal import remove_tree
-    from bgremoval_mm.removal.text import printable
+    from bgremoval_mm.utils.text import printable
 
     options = {**options_of(args), 'progress': False}
     code = OK
@@ -150,7 +150,7 @@ def _masks(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
 
 def _models(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     from bgremoval_mm.cli import models
-    from bgremoval_mm.removal.catalogue import CATALOGUE
+    from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
 
     for name in args.models:
         if name not in CATALOGUE:
@@ -164,8 +164,8 @@ def _models(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
 
 
 def _review(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
-    from bgremoval_mm.removal.text import printable
-    from bgremoval_mm.reports.review import open_results, write_review
+    from bgremoval_mm.removal.review.page import open_results, write_review
+    from bgremoval_mm.utils.text import printable
 
     with signals.raised():
         results = open_results(args.results, args.model)

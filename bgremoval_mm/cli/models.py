@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 from bgremoval_mm.cli import signals
 from bgremoval_mm.cli.errors import FAILED, OK
-from bgremoval_mm.removal.catalogue import CATALOGUE
-from bgremoval_mm.removal.text import printable
+from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
+from bgremoval_mm.utils.text import printable
 
 __all__ = ['fetch', 'listing']
 
 
 def listing() -> str:
     """A table of all models: name, input side in pixels, licence, where the file is."""
-    from bgremoval_mm.removal.weights import find_weights
+    from bgremoval_mm.removal.zoo.weights import find_weights
 
     rows = [('model', 'input', 'licence', 'file')]
     for spec in CATALOGUE.values():
@@ -30,7 +30,7 @@ def listing() -> str:
 
 def fetch(models: Sequence[str], accept_licence: bool = False) -> int:
     """Fetch and verify models; 1 if anything failed."""
-    from bgremoval_mm.removal.weights import WeightsError, fetch_weights
+    from bgremoval_mm.removal.zoo.weights import WeightsError, fetch_weights
 
     code = OK
     for model in models:

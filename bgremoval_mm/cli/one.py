@@ -13,10 +13,10 @@ from bgremoval_mm.cli.errors import OK, writing_to
 from bgremoval_mm.cli.rules import find_source
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
-from bgremoval_mm.removal.text import printable
+from bgremoval_mm.utils.text import printable
 
 if TYPE_CHECKING:
-    from bgremoval_mm.removal.images import SourceImage
+    from bgremoval_mm.removal.images.reading import SourceImage
 
 __all__ = ['run_one']
 
@@ -31,9 +31,9 @@ def run_one(args: argparse.Namespace) -> int:
         find_source(args.src)
     # What was chosen among the backends is of interest for catalogues, and noise in pipes.
     logging.getLogger('bgremoval_mm').setLevel(logging.WARNING)
-    from bgremoval_mm.removal.cutouts import CutoutFolder
-    from bgremoval_mm.removal.files import write_atomically
+    from bgremoval_mm.removal.outputs.cutouts import CutoutFolder
     from bgremoval_mm.removal.remover import BackgroundRemover
+    from bgremoval_mm.utils.atomic import write_atomically
 
     precision = args.precision or 'fp32'
     target = CutoutFolder(
@@ -85,7 +85,7 @@ def _read(args: argparse.Namespace) -> SourceImage:
     Raises:
         BgremovalError: If it cannot be read; the message begins with its name.
     """
-    from bgremoval_mm.removal.images import check_bytes, decode_image, read_image
+    from bgremoval_mm.removal.images.reading import check_bytes, decode_image, read_image
 
     max_pixels, max_bytes = args.max_pixels or MAX_PIXELS, args.max_bytes or MAX_BYTES
     try:

@@ -15,7 +15,7 @@ from bgremoval_mm.cli.arguments import options_of
 from bgremoval_mm.cli.errors import FAILED, OK, is_expected
 from bgremoval_mm.cli.rules import find_source
 from bgremoval_mm.removal.errors import BgremovalError
-from bgremoval_mm.removal.text import printable
+from bgremoval_mm.utils.text import printable
 
 if TYPE_CHECKING:
     from bgremoval_mm.removal import TreeSummary
@@ -41,7 +41,7 @@ def run_tree(args: argparse.Namespace) -> int:
     if args.sheet is not None:
         _check_sheet(args)
     if args.review is not None:
-        from bgremoval_mm.reports.review import check_folder
+        from bgremoval_mm.removal.review.page import check_folder
 
         check_folder(args.review, _image_root(args.src), args.dst)
     _print_hint(args)
@@ -120,7 +120,7 @@ def _write_reports(args: argparse.Namespace) -> None:
         _draw_sheet(args)
         print(f'Look at {printable(args.sheet)}')
     if args.review is not None:
-        from bgremoval_mm.reports.review import open_results, write_review
+        from bgremoval_mm.removal.review.page import open_results, write_review
 
         results = open_results(args.dst, args.model, args.output)
         page = write_review(args.review, results, _image_root(args.src))
@@ -130,8 +130,8 @@ def _write_reports(args: argparse.Namespace) -> None:
 def _check_sheet(args: argparse.Namespace) -> None:
     """Find out whether the sheet can be drawn before the long run, not after it."""
     from bgremoval_mm.removal import MaskStore
-    from bgremoval_mm.reports.mask_ranking import rank
-    from bgremoval_mm.reports.mask_sheet import check_target
+    from bgremoval_mm.removal.review.ranking import rank
+    from bgremoval_mm.visualization.mask_sheet import check_target
 
     check_target(args.sheet, MaskStore(args.dst, args.model), _image_root(args.src), rank([]))
 
@@ -139,8 +139,8 @@ def _check_sheet(args: argparse.Namespace) -> None:
 def _draw_sheet(args: argparse.Namespace) -> None:
     """Draw the least trustworthy masks of the store, of this run and of earlier ones."""
     from bgremoval_mm.removal import MaskStore
-    from bgremoval_mm.reports.mask_ranking import read_ranking
-    from bgremoval_mm.reports.mask_sheet import write_mask_sheet
+    from bgremoval_mm.removal.review.ranking import read_ranking
+    from bgremoval_mm.visualization.mask_sheet import write_mask_sheet
 
     ranking = read_ranking(args.dst, args.model)
     store = MaskStore(args.dst, args.model, ranking.precision)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bgremoval_mm.removal import TreeSummary
-from bgremoval_mm.removal.scan import walk
+from bgremoval_mm.removal.io.scan import walk
 
 __all__ = ['Watcher']
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bgremoval_mm.registry import load_class
-from bgremoval_mm.removal.exports import lazy_exports
+from bgremoval_mm.utils.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from bgremoval_mm.datasets.change_background import ChangeBackground
     from bgremoval_mm.datasets.clothing10 import Clothing10
     from bgremoval_mm.datasets.fashionstyle14 import FashionStyle14
     from bgremoval_mm.datasets.instances import CCP, Fashionpedia
     from bgremoval_mm.datasets.semantic import CCPSemantic, FashionpediaSemantic
-    from bgremoval_mm.datasets.transforms import RemoveBackground
+    from bgremoval_mm.datasets.transforms.change_background import ChangeBackground
+    from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
     from bgremoval_mm.datasets.wrappers import RembgConcatDataset, RembgDataset
 
 __all__ = [

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from bgremoval_mm.datasets.classification import ClassificationDataset, first_few, what_is_at
+from bgremoval_mm.datasets.base.classification import ClassificationDataset, first_few, what_is_at
 from bgremoval_mm.registry import DATASETS
-from bgremoval_mm.removal.scan import scan_tree
+from bgremoval_mm.removal.io.scan import scan_tree
 
 CLASSES = (
     'dress',

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bgremoval_mm.datasets.classification import (
+from bgremoval_mm.datasets.base.classification import (
     SUBSETS,
     ClassificationDataset,
     first_few,
     one_of,
     what_is_at,
 )
-from bgremoval_mm.datasets.split_lists import (
+from bgremoval_mm.datasets.formats.split_lists import (
     TOP,
     ImageTree,
     Subset,
@@ -24,7 +24,7 @@ from bgremoval_mm.datasets.split_lists import (
     read_list,
     shared_paths,
 )
-from bgremoval_mm.datasets.stratified import ensure_lists
+from bgremoval_mm.datasets.formats.stratified import ensure_lists
 from bgremoval_mm.registry import DATASETS
 
 CLASSES = (

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import Compose
 
-from bgremoval_mm.datasets.transforms import RemoveBackground
+from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
 from bgremoval_mm.datasets.unwrap import base_datasets
 from bgremoval_mm.datasets.wrappers import is_image_loader
 

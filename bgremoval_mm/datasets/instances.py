@@ -17,7 +17,8 @@ from mmdet.datasets import CocoDataset
 from mmdet.datasets.api_wrappers import COCO
 from mmengine.logging import print_log
 
-from bgremoval_mm.datasets.annotated import (
+from bgremoval_mm.datasets.base.classification import one_of
+from bgremoval_mm.datasets.base.segmentation import (
     SUBSETS,
     CheckedPipeline,
     CheckImageSize,
@@ -26,14 +27,13 @@ from bgremoval_mm.datasets.annotated import (
     nested,
     same_classes,
 )
-from bgremoval_mm.datasets.classification import one_of
-from bgremoval_mm.datasets.coco_file import check_coco, read_coco
-from bgremoval_mm.datasets.ontology import (
+from bgremoval_mm.datasets.formats.categories import (
     CCP_CLASSES,
     FASHIONPEDIA_CLASSES,
     palette,
     prepared_folder,
 )
+from bgremoval_mm.datasets.formats.coco import check_coco, read_coco
 from bgremoval_mm.registry import DATASETS
 
 CROWD_POLICIES = ('ignore', 'instance')

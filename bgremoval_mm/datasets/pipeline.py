@@ -13,11 +13,11 @@ from mmcv.transforms import KeyMapper
 from mmengine.dataset import Compose
 from mmengine.logging import print_log
 
-from bgremoval_mm.datasets.removed_images import LoadImageFromRemoved, RemovedImages
-from bgremoval_mm.datasets.transforms import RemoveBackground
+from bgremoval_mm.datasets.transforms.load_removed import LoadImageFromRemoved, RemovedImages
+from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.masks import check_fill
-from bgremoval_mm.removal.text import printable
+from bgremoval_mm.removal.masks.functional import check_fill
+from bgremoval_mm.utils.text import printable
 
 __all__ = [
     'RembgPipeline',

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from mmseg.datasets import BaseSegDataset
 
-from bgremoval_mm.datasets.annotated import (
+from bgremoval_mm.datasets.base.classification import one_of
+from bgremoval_mm.datasets.base.segmentation import (
     SUBSETS,
     CheckedPipeline,
     CheckLabelMap,
@@ -20,8 +21,7 @@ from bgremoval_mm.datasets.annotated import (
     insert_after,
     same_classes,
 )
-from bgremoval_mm.datasets.classification import one_of
-from bgremoval_mm.datasets.ontology import (
+from bgremoval_mm.datasets.formats.categories import (
     CCP_CLASSES,
     FASHIONPEDIA_CLASSES,
     IGNORED,

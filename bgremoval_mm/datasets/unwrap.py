@@ -16,7 +16,7 @@ from typing import Any, Literal
 from torch.utils.data import Dataset
 
 from bgremoval_mm.datasets.pipeline import find_removals, loads_images, transforms_of
-from bgremoval_mm.datasets.transforms import RemoveBackground
+from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
 from bgremoval_mm.removal.errors import ArgumentError
 
 __all__ = [

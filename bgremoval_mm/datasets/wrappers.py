@@ -25,9 +25,9 @@ from bgremoval_mm.datasets.pipeline import (
     is_image_loader,
     with_removal,
 )
-from bgremoval_mm.datasets.removed_images import LoadImageFromRemoved, RemovedImages
 from bgremoval_mm.datasets.subsets import copy_subsets_afresh
-from bgremoval_mm.datasets.transforms import RemoveBackground
+from bgremoval_mm.datasets.transforms.load_removed import LoadImageFromRemoved, RemovedImages
+from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
 from bgremoval_mm.datasets.unwrap import ArgumentTypeError, base_datasets
 from bgremoval_mm.registry import DATASETS
 from bgremoval_mm.removal.errors import ArgumentError

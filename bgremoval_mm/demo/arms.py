@@ -15,8 +15,8 @@ from typing import Any
 
 from bgremoval_mm.demo.sources import CLASSES
 from bgremoval_mm.removal.errors import BgremovalError
-from bgremoval_mm.removal.text import printable
-from bgremoval_mm.reports.json_file import write_json
+from bgremoval_mm.utils.json_io import write_json
+from bgremoval_mm.utils.text import printable
 
 STATE = 'demo_state.json'
 _VALIDATION = re.compile(r'Epoch\(val\) \[(\d+)\].*?accuracy/top1: ([\d.]+)')

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from bgremoval_mm.demo import sources
-from bgremoval_mm.removal.text import printable
+from bgremoval_mm.utils.text import printable
 
 INDEX = 'dataset.json'
 LICENCES = 'LICENCES.md'

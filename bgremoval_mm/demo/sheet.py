@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from bgremoval_mm.reports.pictures import FAINT, INK, RIGHT, WRONG, new_figure, render
+from bgremoval_mm.visualization.canvas import FAINT, INK, RIGHT, WRONG, new_figure, render
 
 if TYPE_CHECKING:
     from matplotlib.figure import SubFigure

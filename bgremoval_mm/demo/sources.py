@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from bgremoval_mm.removal.errors import BgremovalError
-from bgremoval_mm.removal.wheels import WheelError, download_wheel
+from bgremoval_mm.removal.zoo.wheels import WheelError, download_wheel
 
 SPLITS = ('train', 'val', 'test')
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from bgremoval_mm.removal.exports import lazy_exports
+from bgremoval_mm.utils.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from bgremoval_mm.removal.backends import DeviceError, release_sessions
-    from bgremoval_mm.removal.catalogue import CATALOGUE, ModelSpec, get_model
-    from bgremoval_mm.removal.cutouts import CutoutFolder
-    from bgremoval_mm.removal.folder import TargetError, TreeSummary, remove_tree
-    from bgremoval_mm.removal.images import ImageError, SourceImage, read_image
-    from bgremoval_mm.removal.manifest import Manifest, Record
-    from bgremoval_mm.removal.masks import (
+    from bgremoval_mm.removal.images.reading import ImageError, SourceImage, read_image
+    from bgremoval_mm.removal.io.manifest import Manifest, Record
+    from bgremoval_mm.removal.jobs.tree import TargetError, TreeSummary, remove_tree
+    from bgremoval_mm.removal.masks.functional import (
         MaskQuality,
         binarise,
         bounding_box,
@@ -28,9 +26,11 @@ if TYPE_CHECKING:
         resize,
         stretch,
     )
+    from bgremoval_mm.removal.outputs.cutouts import CutoutFolder
+    from bgremoval_mm.removal.outputs.mask_store import MaskStore, StoredMask, StoredMaskError
     from bgremoval_mm.removal.remover import BackgroundRemover
-    from bgremoval_mm.removal.store import MaskStore, StoredMask, StoredMaskError
-    from bgremoval_mm.removal.weights import (
+    from bgremoval_mm.removal.zoo.catalogue import CATALOGUE, ModelSpec, get_model
+    from bgremoval_mm.removal.zoo.weights import (
         WeightsError,
         fetch_weights,
         find_weights,
@@ -73,11 +73,11 @@ __all__ = [
 # The imports above are for people and type checkers; these are done.
 _MODULES = {
     'backends': ('DeviceError', 'release_sessions'),
-    'catalogue': ('CATALOGUE', 'ModelSpec', 'get_model'),
-    'cutouts': ('CutoutFolder',),
-    'folder': ('TargetError', 'TreeSummary', 'remove_tree'),
-    'images': ('ImageError', 'SourceImage', 'read_image'),
-    'manifest': ('Manifest', 'Record'),
+    'zoo.catalogue': ('CATALOGUE', 'ModelSpec', 'get_model'),
+    'outputs.cutouts': ('CutoutFolder',),
+    'jobs.tree': ('TargetError', 'TreeSummary', 'remove_tree'),
+    'images.reading': ('ImageError', 'SourceImage', 'read_image'),
+    'io.manifest': ('Manifest', 'Record'),
     'masks': (
         'MaskQuality',
         'binarise',
@@ -89,8 +89,8 @@ _MODULES = {
         'stretch',
     ),
     'remover': ('BackgroundRemover',),
-    'store': ('MaskStore', 'StoredMask', 'StoredMaskError'),
-    'weights': ('WeightsError', 'fetch_weights', 'find_weights', 'verify_weights'),
+    'outputs.mask_store': ('MaskStore', 'StoredMask', 'StoredMaskError'),
+    'zoo.weights': ('WeightsError', 'fetch_weights', 'find_weights', 'verify_weights'),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

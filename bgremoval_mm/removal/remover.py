@@ -10,9 +10,9 @@ import numpy as np
 
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.backends import make_backend
-from bgremoval_mm.removal.catalogue import ModelSpec, get_model
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.preprocessing import preprocess
+from bgremoval_mm.removal.networks.preprocessing import preprocess
+from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model
 
 logger = logging.getLogger(__name__)
 

@@ -190,7 +190,7 @@ def test_engine_alone(repository: Path, image_tree: Path, tmp_path: Path) -> Non
         'import sys\n'
         'for name in ("mmengine", "mmcv", "torch", "matplotlib"): sys.modules[name] = None\n'
         'from bgremoval_mm.cli.main import main\n'
-        'import bgremoval_mm.reports.review\n'
+        'import bgremoval_mm.removal.review.page\n'
         'sys.exit(main(["models"]))\n'
     )
     environment = {**os.environ, 'PYTHONPATH': str(repository)}

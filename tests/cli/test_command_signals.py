@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bgremoval_mm.removal.manifest import Manifest
+from bgremoval_mm.removal.io.manifest import Manifest
 
 # The signal is sent once the command has taken over; what Python does before is not ours. The root
 # package is not loaded, because what it loads is no part of the command.

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import bgremoval_mm
-from bgremoval_mm.datasets.ontology import CCP_CLASSES, FASHIONPEDIA_CLASSES
+from bgremoval_mm.datasets.formats.categories import CCP_CLASSES, FASHIONPEDIA_CLASSES
 from bgremoval_mm.registry import DATASETS
 
 pytest.importorskip('mmdet')

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 import bgremoval_mm
-from bgremoval_mm.datasets.ontology import CCP_CLASSES, prepared_folder
-from bgremoval_mm.preparation import ccp, fashionpedia
-from bgremoval_mm.preparation.findings import Findings
+from bgremoval_mm.datasets.formats.categories import CCP_CLASSES, prepared_folder
+from bgremoval_mm.datasets.prepare import ccp, fashionpedia
+from bgremoval_mm.datasets.prepare.check_report import Findings
 from bgremoval_mm.registry import DATASETS
 
 pytest.importorskip('mmseg')

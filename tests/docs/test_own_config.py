@@ -10,8 +10,8 @@ from typing import get_args
 import pytest
 from mmengine.config import Config
 
-from bgremoval_mm.datasets.change_background import Condition
-from bgremoval_mm.datasets.transforms import RemoveBackground
+from bgremoval_mm.datasets.transforms.change_background import Condition
+from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
 from bgremoval_mm.removal import BackgroundRemover, remove_tree
 
 PAGE = 'own_config.md'

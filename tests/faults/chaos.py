@@ -21,7 +21,7 @@ from pathlib import Path
 import onnxruntime  # noqa: F401
 
 from bgremoval_mm.removal import remove_tree
-from bgremoval_mm.removal.catalogue import ModelSpec
+from bgremoval_mm.removal.zoo.catalogue import ModelSpec
 
 
 def start(spec: ModelSpec, src: Path, dst: Path) -> int:

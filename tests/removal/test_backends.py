@@ -41,8 +41,8 @@ from bgremoval_mm.removal.backends.buckets import bucket_of, pad
 from bgremoval_mm.removal.backends.onnx_graph import make_batchable, to_half
 from bgremoval_mm.removal.backends.onnx_runtime import choose_providers
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.preprocessing import preprocess
-from bgremoval_mm.removal.u2net import load_onnx, u2net, u2netp
+from bgremoval_mm.removal.networks.preprocessing import preprocess
+from bgremoval_mm.removal.networks.u2net import load_onnx, u2net, u2netp
 
 needs_openvino = pytest.mark.skipif(
     find_spec('openvino') is None, reason='needs OpenVINO: pip install "bgremoval_mm[openvino]"'

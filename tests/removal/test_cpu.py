@@ -10,7 +10,7 @@ import pytest
 from bgremoval_mm.removal import cpu
 from bgremoval_mm.removal.backends.base import threads_per_stream
 from bgremoval_mm.removal.backends.onnx_runtime import OnnxRuntimeBackend
-from bgremoval_mm.removal.catalogue import CATALOGUE
+from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from PIL import Image
 
-from bgremoval_mm.experiments import AUGMENTATIONS
+from bgremoval_mm.experiments.papers.liang2023.experiments import AUGMENTATIONS, shown_augmentations
 from bgremoval_mm.removal import remove_tree
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,9 +46,9 @@ def mask() -> np.ndarray:
 
 def test_each_augmentation_changes_a_picture(photo: np.ndarray) -> None:
     """All eight, always applied, whatever the seed; the same seed gives the same picture."""
-    from bgremoval_mm.reports.augmentation_sheet import augment, read_augmentations
+    from bgremoval_mm.visualization.augmentation_sheet import augment, read_augmentations
 
-    augmentations = read_augmentations(ROOT / 'configs')
+    augmentations = read_augmentations(shown_augmentations(ROOT / 'configs'))
     assert len(augmentations) == 8
     for title, transform in augmentations.items():
         for seed in range(3):
@@ -61,9 +61,9 @@ def test_each_augmentation_changes_a_picture(photo: np.ndarray) -> None:
 def test_both_arms_get_the_same_numbers(photo: np.ndarray, mask: np.ndarray) -> None:
     """Cutout's square is at the same place in the photo and in its removed twin."""
     from bgremoval_mm.removal import compose
-    from bgremoval_mm.reports.augmentation_sheet import augment, read_augmentations
+    from bgremoval_mm.visualization.augmentation_sheet import augment, read_augmentations
 
-    cutout = read_augmentations(ROOT / 'configs')['Cutout']
+    cutout = read_augmentations(shown_augmentations(ROOT / 'configs'))['Cutout']
     bright = np.maximum(photo, 1)
     first, second = augment(bright, cutout, 5), augment(compose(bright, mask), cutout, 5)
     hole = (first == 0).all(axis=2)
@@ -73,7 +73,7 @@ def test_both_arms_get_the_same_numbers(photo: np.ndarray, mask: np.ndarray) -> 
 
 def test_background_levels(photo: np.ndarray, mask: np.ndarray) -> None:
     """A transform that adds 7 to everything lifts the background to 7, one that does not to 0."""
-    from bgremoval_mm.reports.augmentation_sheet import background_levels
+    from bgremoval_mm.visualization.augmentation_sheet import background_levels
 
     levels = background_levels(
         [(photo, mask)],

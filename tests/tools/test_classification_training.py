@@ -16,9 +16,9 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner import Runner
 
 from bgremoval_mm.datasets.clothing10 import CLASSES
-from bgremoval_mm.experiments import CLASSIFICATION, Classification
+from bgremoval_mm.engine.work_dir import read_run
+from bgremoval_mm.experiments.papers.liang2023.experiments import CLASSIFICATION, Classification
 from bgremoval_mm.removal import remove_tree
-from bgremoval_mm.reports.runs import read_run
 
 ROOT = Path(__file__).resolve().parents[2]
 

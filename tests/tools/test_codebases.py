@@ -14,7 +14,7 @@ import pytest
 from mmengine.registry import DefaultScope
 from PIL import Image
 
-from bgremoval_mm.reports.runs import read_run
+from bgremoval_mm.engine.work_dir import read_run
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from bgremoval_mm.reports.runs import read_run
+from bgremoval_mm.engine.work_dir import read_run
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow

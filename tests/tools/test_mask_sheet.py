@@ -203,7 +203,7 @@ def test_masks_of_another_precision_are_shown(
         warnings.extend(tile.warning for tile in tiles)
         return Image.new('RGB', (8, 8))
 
-    monkeypatch.setattr('bgremoval_mm.reports.mask_sheet.draw_tiles', draw)
+    monkeypatch.setattr('bgremoval_mm.visualization.mask_sheet.draw_tiles', draw)
     out, store = str(tmp_path / 'sheet.png'), str(tmp_path / 'masks')
     made = MaskStore(store, 'u2netp', 'bf16')
     for path in image_tree.rglob('*.*'):

@@ -12,9 +12,13 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
-from bgremoval_mm.experiments import INSTANCE_SEGMENTATION, SEMANTIC_SEGMENTATION, Experiment
-from bgremoval_mm.preparation import ccp
-from bgremoval_mm.preparation.findings import Findings
+from bgremoval_mm.datasets.prepare import ccp
+from bgremoval_mm.datasets.prepare.check_report import Findings
+from bgremoval_mm.experiments.papers.liang2023.experiments import (
+    INSTANCE_SEGMENTATION,
+    SEMANTIC_SEGMENTATION,
+    Experiment,
+)
 from bgremoval_mm.removal import find_weights
 
 ROOT = Path(__file__).resolve().parents[2]

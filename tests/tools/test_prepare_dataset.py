@@ -16,8 +16,8 @@ import pytest
 
 from bgremoval_mm import Clothing10, FashionStyle14
 from bgremoval_mm.datasets.clothing10 import CLASSES
-from bgremoval_mm.preparation import clothing10
-from bgremoval_mm.preparation.photos import fingerprint, survey
+from bgremoval_mm.datasets.prepare import clothing10
+from bgremoval_mm.datasets.prepare.images import fingerprint, survey
 
 
 @pytest.fixture(scope='module')

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bgremoval_mm.datasets.ontology import CCP_CLASSES
-from bgremoval_mm.preparation import ccp, fashionpedia
-from bgremoval_mm.preparation.prepared import MARK
+from bgremoval_mm.datasets.formats.categories import CCP_CLASSES
+from bgremoval_mm.datasets.prepare import ccp, fashionpedia
+from bgremoval_mm.datasets.prepare.prepared import MARK
 
 scipy_io = pytest.importorskip('scipy.io')
 coco = pytest.importorskip('pycocotools.mask')

@@ -17,10 +17,10 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 
+from bgremoval_mm.experiments.runner.runs import Run, select_runs
+from bgremoval_mm.experiments.runner.state import is_locked
+from bgremoval_mm.experiments.runner.worker import work
 from bgremoval_mm.removal import remove_tree
-from bgremoval_mm.reproduction.runs import Run, select_runs
-from bgremoval_mm.reproduction.state import is_locked
-from bgremoval_mm.reproduction.worker import work
 
 ROOT = Path(__file__).resolve().parents[2]
 SELECTION = ['--results', 'Fig. 5', '--datasets', 'clothing10', '--models', 'resnet50']

@@ -13,15 +13,15 @@ from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
-from bgremoval_mm.datasets.ontology import prepared_folder
-from bgremoval_mm.experiments import (
+from bgremoval_mm.datasets.formats.categories import prepared_folder
+from bgremoval_mm.engine.work_dir import read_run
+from bgremoval_mm.experiments.papers.liang2023.experiments import (
     INSTANCE_SEGMENTATION,
     SEMANTIC_SEGMENTATION,
     Experiment,
     InstanceSegmentation,
 )
 from bgremoval_mm.removal import remove_tree
-from bgremoval_mm.reports.runs import read_run
 
 ROOT = Path(__file__).resolve().parents[2]
 SWIN_T = next(each for each in INSTANCE_SEGMENTATION if each.model == 'swin-t-p4-w7')

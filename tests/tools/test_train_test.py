@@ -19,9 +19,9 @@ import torch
 from mmengine.config import Config, ConfigDict
 from PIL import Image
 
-from bgremoval_mm.reports.runs import read_run
-from bgremoval_mm.run_config import test_config as make_test_config
-from bgremoval_mm.run_config import train_config as make_train_config
+from bgremoval_mm.engine.run_config import test_config as make_test_config
+from bgremoval_mm.engine.run_config import train_config as make_train_config
+from bgremoval_mm.engine.work_dir import read_run
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -16,9 +16,9 @@ from bgremoval_mm.removal.backends.onnx_runtime import OnnxRuntimeBackend, Tenso
 from bgremoval_mm.removal.backends.open_vino import OpenVinoBackend
 from bgremoval_mm.removal.backends.sessions import release_sessions
 from bgremoval_mm.removal.backends.torch_native import CompiledTorchBackend, TorchBackend
-from bgremoval_mm.removal.catalogue import ModelSpec
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.options import BACKENDS, PRECISIONS
+from bgremoval_mm.removal.zoo.catalogue import ModelSpec
 
 __all__ = [
     'BACKENDS',

@@ -9,10 +9,15 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from bgremoval_mm.removal.catalogue import ModelSpec
 from bgremoval_mm.removal.cpu import available_cores
 from bgremoval_mm.removal.errors import BgremovalError
-from bgremoval_mm.removal.weights import check_licence, fetch_weights, find_weights, read_verified
+from bgremoval_mm.removal.zoo.catalogue import ModelSpec
+from bgremoval_mm.removal.zoo.weights import (
+    check_licence,
+    fetch_weights,
+    find_weights,
+    read_verified,
+)
 
 __all__ = [
     'Backend',

@@ -8,9 +8,9 @@ from importlib.util import find_spec
 
 from bgremoval_mm.removal.backends.base import is_installed
 from bgremoval_mm.removal.backends.torch_native import MODELS as TORCH_MODELS
-from bgremoval_mm.removal.catalogue import ModelSpec
 from bgremoval_mm.removal.cpu import computes_in_bf16, has_amx
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.zoo.catalogue import ModelSpec
 
 __all__ = ['choose_backend', 'choose_precision', 'faster_precision_hint', 'log_once']
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from bgremoval_mm.removal import masks
-from bgremoval_mm.removal.catalogue import ModelSpec
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
-from bgremoval_mm.removal.images import ImageError, read_image
-from bgremoval_mm.removal.preprocessing import preprocess
-from bgremoval_mm.removal.scan import list_images
-from bgremoval_mm.removal.text import printable
-from bgremoval_mm.removal.weights import cache_dir
+from bgremoval_mm.removal.images.reading import ImageError, read_image
+from bgremoval_mm.removal.io.scan import list_images
+from bgremoval_mm.removal.networks.preprocessing import preprocess
+from bgremoval_mm.removal.zoo.catalogue import ModelSpec
+from bgremoval_mm.removal.zoo.weights import cache_dir
+from bgremoval_mm.utils.text import printable
 
 __all__ = ['INSTALL', 'QuantisationError', 'calibration_photos', 'quantised_model']
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bgremoval_mm.removal.catalogue import ModelSpec
-from bgremoval_mm.removal.weights import WeightsError
+from bgremoval_mm.removal.zoo.catalogue import ModelSpec
+from bgremoval_mm.removal.zoo.weights import WeightsError
 
 __all__ = ['check_input', 'make_batchable', 'to_half']
 

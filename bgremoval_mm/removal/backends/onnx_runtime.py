@@ -18,7 +18,7 @@ from bgremoval_mm.removal.backends.base import (
 from bgremoval_mm.removal.backends.buckets import bucket_of, pad
 from bgremoval_mm.removal.backends.onnx_graph import check_input, make_batchable, to_half
 from bgremoval_mm.removal.backends.sessions import run_session
-from bgremoval_mm.removal.weights import cache_dir
+from bgremoval_mm.removal.zoo.weights import cache_dir
 
 logger = logging.getLogger(__name__)
 

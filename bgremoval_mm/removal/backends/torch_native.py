@@ -63,7 +63,7 @@ def _load(backend: TorchBackend) -> tuple[Any, Any]:
     except ImportError as err:
         msg = "backend='torch' needs PyTorch: https://pytorch.org/get-started/locally/"
         raise ImportError(msg) from err
-    from bgremoval_mm.removal import u2net
+    from bgremoval_mm.removal.networks import u2net
 
     if backend.num_threads:
         torch.set_num_threads(backend.num_threads)

@@ -1,0 +1,177 @@
+"""The annotated images of a data set of mmdet or mmseg, whichever config or name it comes from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from bgremoval_mm.analysis.annotation_loss import AnnotatedImage
+from bgremoval_mm.datasets.unwrap import RemovalSettings, base_datasets, type_name
+from bgremoval_mm.registry import DATASETS
+from bgremoval_mm.removal import BackgroundRemover, MaskStore
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.io.paths import path_below
+from bgremoval_mm.utils.text import printable
+
+__all__ = ['KNOWN', 'AnnotatedImages', 'of_config', 'of_name']
+
+KNOWN = {'ccp': 'CCP', 'fashionpedia': 'Fashionpedia'}
+"""Data sets that need no config."""
+
+_ALL_FOREGROUND = ('CCP', 'CCPSemantic')
+
+
+@dataclass(frozen=True)
+class AnnotatedImages:
+    """Annotated images of one or more subsets.
+
+    Attributes:
+        classes: Names of the categories.
+        images: The images by their path below the folder that the masks were made from.
+        all_foreground: Whether all of the foreground is annotated, people and what they wear, so
+            that the union of the annotations is a true foreground mask.
+        root: The folder that the masks were made from.
+    """
+
+    classes: tuple[str, ...]
+    images: dict[str, AnnotatedImage]
+    all_foreground: bool
+    root: Path
+
+
+def of_name(
+    name: str,
+    data_root: str | None,
+    mask_dir: str | None,
+    model: str,
+    subsets: tuple[str, ...],
+    precision: str = 'fp32',
+) -> AnnotatedImages:
+    """The images of a data set of ours.
+
+    Args:
+        name: A key of `KNOWN`.
+        data_root: Folder of the data set; None: ``data/<name>``.
+        mask_dir: Root of the masks; None: ``data/masks/<name>``.
+        model: Model of the masks.
+        subsets: ``'train'``, ``'val'`` or both.
+        precision: Of the masks.
+    """
+    root = data_root or f'data/{name}'
+    datasets = [{'type': KNOWN[name], 'data_root': root, 'subset': each} for each in subsets]
+    store = MaskStore(mask_dir or f'data/masks/{name}', model, precision)
+    return _collect(datasets, store, root, 'mmdet')
+
+
+def of_config(
+    path: str,
+    mask_dir: str | None,
+    model: str | None,
+    subsets: tuple[str, ...],
+    precision: str | None = None,
+) -> AnnotatedImages:
+    """The images of a config's data sets, ours or any of mmdet and mmseg.
+
+    Args:
+        path: The config; of the removed arm, its masks are taken.
+        mask_dir: Root of the masks; None: that of the config's RembgDataset.
+        model: Model of the masks; None: that of the config's RembgDataset, or u2net.
+        subsets: Loaders: ``'train'``, ``'val'``.
+        precision: Of the masks; None: that of the config's RembgDataset, or fp32.
+
+    Raises:
+        ValueError: If the config has no such data set, or no masks and none are given.
+    """
+    config = Config.fromfile(path)
+    datasets: list[dict[str, Any]] = []
+    roots: set[str] = set()
+    removals: list[dict[str, Any]] = []
+    for subset in subsets:
+        node = (config.get(f'{subset}_dataloader') or {}).get('dataset')
+        if node is None:
+            continue
+        for base, removal in zip(base_datasets(node), RemovalSettings.of(node), strict=True):
+            if not isinstance(base, dict) or not base.get('data_root'):
+                msg = (
+                    f'the datasets of {subset}_dataloader in {path} must be datasets of mmdet or '
+                    f'mmseg with a `data_root`, but one is a {type_name(base)}'
+                )
+                raise ArgumentError(msg)
+            settings = {k: v for k, v in base.items() if k not in ('pipeline', 'filter_cfg')}
+            if settings not in datasets:
+                datasets.append(settings)
+            own = removal.arguments
+            roots.add(own.get('img_root') or base['data_root'])
+            if removal.kind == 'masks':
+                removals.append(own)
+    if not datasets:
+        msg = f'{path} has no dataset in its loaders ({", ".join(subsets)})'
+        raise ArgumentError(msg)
+    mask_dir = mask_dir or _same(path, 'mask_dir', removals)
+    model = model or _same(path, 'model', removals)
+    if mask_dir is None:
+        msg = f'{path} names no masks, as a config of the removed arm does: give --mask-dir'
+        raise ArgumentError(msg)
+    if len(roots) > 1:
+        msg = f'the datasets of {path} lie in several folders ({", ".join(sorted(roots))})'
+        raise ArgumentError(msg)
+    # A remover knows what 'auto' is here.
+    precision = precision or _same(path, 'precision', removals) or 'fp32'
+    remover = BackgroundRemover(model or 'u2net', precision=precision)
+    store = MaskStore(mask_dir, remover.spec, remover.precision)
+    return _collect(datasets, store, roots.pop(), config.get('default_scope', 'mmdet'))
+
+
+def _same(path: str, name: str, removals: list[dict[str, Any]]) -> Any:
+    """Return an argument that is the same wherever the config removes backgrounds."""
+    values = {each[name] for each in removals}
+    if len(values) > 1:
+        found = ', '.join(sorted(map(repr, values)))
+        msg = f'the datasets of {path} must have one `{name}`, but have {printable(found)}'
+        raise ArgumentError(msg)
+    return values.pop() if values else None
+
+
+def _collect(
+    datasets: list[dict[str, Any]], store: MaskStore, root: str, scope: str
+) -> AnnotatedImages:
+    base = Path(os.path.expanduser(root))  # noqa: PTH111 (as data sets do it)
+    images: dict[str, AnnotatedImage] = {}
+    classes: tuple[str, ...] = ()
+    with DefaultScope.overwrite_default_scope(scope):
+        for config in datasets:
+            # In test mode nothing is filtered.
+            dataset = DATASETS.build({**config, 'pipeline': [], 'test_mode': True})
+            classes = tuple(dataset.metainfo['classes'])
+            for index in range(len(dataset)):
+                image = _annotated(dataset.get_data_info(index), base, store)
+                images.setdefault(image.key, image)
+    return AnnotatedImages(
+        classes, images, all(each['type'] in _ALL_FOREGROUND for each in datasets), base
+    )
+
+
+def _annotated(info: dict[str, Any], base: Path, store: MaskStore) -> AnnotatedImage:
+    path = Path(info['img_path'])
+    key = path_below(path, base)
+    if 'instances' in info:
+        instances = tuple(_instances(info['instances']))
+        return AnnotatedImage(path, key, store, instances, size=(info['height'], info['width']))
+    if info.get('reduce_zero_label') or info.get('label_map'):
+        msg = 'data sets that change the values of label maps as they load them are not supported'
+        raise ValueError(msg)
+    return AnnotatedImage(path, key, store, label_map=Path(info['seg_map_path']))
+
+
+def _instances(instances: list[dict[str, Any]]) -> Iterator[tuple[int, Any]]:
+    for each in instances:
+        if 'mask' not in each:
+            msg = 'the annotations have boxes but no masks, so nothing can be said of pixels'
+            raise ValueError(msg)
+        yield each['bbox_label'], each['mask']

@@ -1,0 +1,167 @@
+"""A trained model on the same test photos, their backgrounds changed."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import weakref
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from bgremoval_mm.analysis.background_audit.backgrounds import put_in
+from bgremoval_mm.analysis.background_audit.prepare_config import (
+    add_evidence,
+    choose_photos,
+    for_testing,
+)
+from bgremoval_mm.datasets.first_steps import load_photo
+from bgremoval_mm.datasets.transforms.change_background import Condition
+from bgremoval_mm.evaluation.metrics.per_image import EVIDENCE
+from bgremoval_mm.removal.errors import ArgumentError
+
+__all__ = ['Auditor', 'class_scores']
+
+
+class Auditor:
+    """Evaluates a trained model under changed backgrounds. The model is loaded once.
+
+    A context manager, which deletes its temporary files at the end.
+
+    Args:
+        config: The user's config, of mmpretrain, mmdet or mmseg; it is not changed.
+        checkpoint: Its checkpoint.
+        work_dir: Folder for the logs.
+        removal: What RemoveBackground takes: mask_dir, model, img_root...; what is not given is
+            as the config has it. A store that is named, here or there, is only read.
+        number: How many test photos, evenly chosen; None: all.
+        own_masks: Root of the store in which masks are kept that no named store has.
+
+    Raises:
+        ValueError: If the config has no test, its pipeline no image loader, or the masks are of
+            another precision.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        checkpoint: str | Path,
+        work_dir: str | Path,
+        removal: dict[str, Any],
+        number: int | None = None,
+        own_masks: str | None = None,
+    ) -> None:
+        for part in ('test_dataloader', 'test_evaluator'):
+            if config.get(part) is None:
+                msg = f'the config has no {part}: there is nothing to evaluate on'
+                raise ArgumentError(msg)
+        scratch = Path(tempfile.mkdtemp(prefix='audit-'))
+        self.close = weakref.finalize(self, shutil.rmtree, scratch, ignore_errors=True)
+        try:
+            config = for_testing(deepcopy(config))
+            config.work_dir = str(work_dir)
+            config.load_from = str(checkpoint)
+            # Worker processes must be forked anew for each condition, or they would keep the first.
+            config.test_dataloader.persistent_workers = False
+            self._evidence = scratch / EVIDENCE
+            add_evidence(config, self._evidence)
+            self.codebase = str(config.get('default_scope', 'mmengine'))
+            if number is not None:
+                choose_photos(config, number, scratch)
+            self.runner = Runner.from_cfg(config)
+            self.dataset = self.runner.test_dataloader.dataset
+            self.classes = tuple(self.dataset.metainfo.get('classes') or ())
+            self.paths = [
+                str(self.dataset.get_data_info(index)['img_path'])
+                for index in range(len(self.dataset))
+            ]
+            self.changes, self.trained_on = put_in(self.dataset, removal, own_masks, self.paths)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Auditor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def evaluate(
+        self, condition: Condition, seed: int = 0
+    ) -> tuple[dict[str, float], dict[str, float | None]]:
+        """Test under a condition.
+
+        Args:
+            condition: See ChangeBackground.
+            seed: Of the other photos' backgrounds.
+
+        Returns:
+            The evaluator's metrics in their own units, and the score of each class: accuracy
+            (mmpretrain) or IoU (mmseg) in percent, AP of the last kind that is evaluated (mmdet) as
+            a fraction; None for a class that is not among the photos.
+        """
+        self._set(condition, seed)
+        self._evidence.unlink(missing_ok=True)
+        print_log(f'backgrounds: {condition}, seed {seed}', 'current', logging.INFO)
+        metrics = {
+            key: float(value)
+            for key, value in self.runner.test().items()
+            if isinstance(value, int | float | np.number)
+        }
+        return split_classes(metrics, self._evidence, self.classes)
+
+    def photo(self, index: int, condition: Condition) -> np.ndarray:
+        """Return a test photo under a condition, uint8 of shape (H, W, 3), RGB, in its own size."""
+        self._set(condition, 0)
+        return load_photo(self.dataset, index)
+
+    def _set(self, condition: Condition, seed: int) -> None:
+        for change in self.changes:
+            change.set(condition, seed)
+
+
+def split_classes(
+    metrics: dict[str, float], evidence: Path, classes: tuple[str, ...]
+) -> tuple[dict[str, float], dict[str, float | None]]:
+    """Take metrics of single classes out of a test's metrics, or compute them from its evidence."""
+    of_classes: dict[str, float | None] = {}
+    rest = {}
+    for key, value in metrics.items():
+        name = key.rpartition('/')[2].removesuffix('_precision')
+        if key.startswith('accuracy/class/'):
+            continue
+        if key.endswith('_precision') and name in classes:
+            of_classes[name] = None if np.isnan(value) else value
+        elif not np.isnan(value):
+            rest[key] = value
+    if evidence.is_file():
+        with np.load(evidence) as arrays:
+            of_classes = class_scores({name: arrays[name] for name in arrays.files})
+    return rest, of_classes
+
+
+def class_scores(evidence: dict[str, np.ndarray]) -> dict[str, float | None]:
+    """Accuracy or IoU of each class in percent, from the evidence of a test."""
+    classes = evidence['classes'].tolist()
+    if 'areas' in evidence:
+        areas = evidence['areas'].sum(axis=0)
+        values = [float(i) / u * 100 if u else None for i, u, _, _ in areas]
+        # A class that is nowhere annotated has no score, wherever the network sees it.
+        return {
+            name: value if annotated else None
+            for name, value, (_, _, _, annotated) in zip(classes, values, areas, strict=True)
+        }
+    labels, right = evidence['labels'], evidence['labels'] == evidence['predictions']
+    return {
+        name: float(right[labels == number].mean() * 100) if (labels == number).any() else None
+        for number, name in enumerate(classes)
+    }

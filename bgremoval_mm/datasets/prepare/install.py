@@ -1,0 +1,273 @@
+"""Putting a data set in its place, whole or not at all: from a download, a zip file or a folder."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from tqdm import tqdm
+
+from bgremoval_mm.datasets.base.classification import first_few, what_is_at
+from bgremoval_mm.datasets.prepare.check_report import PreparationError
+from bgremoval_mm.removal.io.scan import is_litter
+
+_TIMEOUT_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What belongs to a data set.
+
+    Attributes:
+        name: Name of the data set.
+        needed: Files and folders that must be there.
+        kept: Beginnings of the names of other files that are kept, in lower case.
+    """
+
+    name: str
+    needed: tuple[str, ...]
+    kept: tuple[str, ...] = ('license', 'licence', 'readme')
+
+    def wants(self, path: PurePosixPath) -> bool:
+        """Return whether a file belongs to it."""
+        if any(map(is_litter, path.parts)):
+            return False
+        if path.parts[0] in self.needed:
+            return True
+        return len(path.parts) == 1 and path.name.lower().startswith(self.kept)
+
+    def missing_in(self, names: set[str]) -> list[str]:
+        """What is not among the names."""
+        return [name for name in self.needed if name not in names]
+
+
+@dataclass(frozen=True)
+class _Member:
+    path: PurePosixPath
+    size: int
+    read: Callable[[], IO[bytes]]
+
+
+def is_there(dst: Path) -> bool:
+    """Whether something is at the place of a data set; an empty folder is nothing.
+
+    Raises:
+        PreparationError: If it is a file or a link to nowhere.
+    """
+    if dst.is_dir():
+        return any(dst.iterdir())
+    if dst.is_symlink() or dst.exists():
+        msg = f'{dst} must be a folder or not there, but is a file or a link to nowhere; remove it'
+        raise PreparationError(msg)
+    return False
+
+
+def add_source_arguments(parser: argparse.ArgumentParser, dst: str) -> None:
+    """Declare where a data set that can be downloaded goes to, and where else it may come from."""
+    parser.add_argument('--dst', type=Path, default=Path(dst), metavar='FOLDER')
+    parser.add_argument(
+        '--src',
+        type=Path,
+        metavar='FOLDER|ZIP',
+        help='take a local copy: a folder, or a zip file (default: download)',
+    )
+    parser.add_argument('--link', action='store_true', help='link to the --src folder')
+
+
+def obtain(layout: Layout, url: str, args: argparse.Namespace) -> str:
+    """Get a data set if it is not there yet, as `add_source_arguments` lets a user say.
+
+    Returns:
+        A sentence that says where it comes from.
+    """
+    if is_there(args.dst):
+        note = f'{args.dst} was there already, so it was only checked'
+        return note if args.src is None else f'{note}; to take {args.src} instead, move it away'
+    if args.link:
+        link(layout, args.src, args.dst)
+    elif args.src is not None:
+        install(layout, args.src, args.dst)
+    else:
+        download(layout, url, args.dst)
+    return f'{args.src or url} was {"linked" if args.link else "copied"} to {args.dst}'
+
+
+def install(layout: Layout, src: Path, dst: Path, progress: bool = True) -> None:
+    """Copy a data set from a folder or a zip file.
+
+    The copy is made in a temporary folder beside `dst`, and moved when it is complete. Only what
+    belongs to the data set is taken.
+
+    Args:
+        layout: What belongs to it.
+        src: A folder or a zip file, that holds the data set or one folder with it.
+        dst: Its place: a folder that is empty or not there.
+        progress: Show a progress bar, if there is a terminal.
+
+    Raises:
+        PreparationError: If `src` is not the data set, is damaged, or does not fit on the disk.
+        OSError: As the file system reports it.
+    """
+    with _members(src) as found:
+        members = _below_top(layout, found, src)
+        with _beside(dst) as temporary:
+            free = shutil.disk_usage(temporary).free
+            size = sum(member.size for member in members)
+            if size > free:
+                msg = f'{dst} needs {size:,} bytes, but its disk has {free:,} left'
+                raise PreparationError(msg)
+            new = temporary / dst.name
+            for member in tqdm(
+                members, 'Copying', unit=' files', disable=None if progress else True
+            ):
+                _copy(member, new / member.path, src)
+            new.rename(dst)
+
+
+def link(layout: Layout, src: Path, dst: Path) -> None:
+    """Make a symbolic link to a folder that holds the data set.
+
+    Raises:
+        PreparationError: If it is not the data set.
+    """
+    missing = layout.missing_in({path.name for path in src.iterdir()} if src.is_dir() else set())
+    if missing:
+        msg = f'--link needs a folder with {", ".join(layout.needed)}, but {what_is_at(src)}'
+        raise PreparationError(msg)
+    dst.parent.mkdir(parents=True, exist_ok=True)
+    if dst.is_dir():
+        dst.rmdir()  # empty, see is_there
+    dst.symlink_to(src.resolve())
+
+
+def download(layout: Layout, url: str, dst: Path, progress: bool = True) -> None:
+    """Fetch the zip file of a data set and install it.
+
+    Raises:
+        PreparationError: If it cannot be fetched or is not the data set.
+    """
+    import pooch
+
+    pooch.get_logger().setLevel(logging.ERROR)
+    downloader = pooch.HTTPDownloader(
+        progressbar=progress, timeout=_TIMEOUT_SECONDS, chunk_size=1 << 20
+    )
+    with _beside(dst) as temporary:
+        try:
+            # No hash: the archive is packed anew for each download. Its content is checked later.
+            file = pooch.retrieve(url, None, 'archive.zip', temporary, downloader=downloader)
+        except Exception as err:
+            # pooch raises whatever requests and the file system raise.
+            msg = (
+                f'{layout.name} could not be fetched from {url}: {err}\nFetch it by other means '
+                'and name the zip file, or the folder that it unpacks to, by --src.'
+            )
+            raise PreparationError(msg) from err
+        install(layout, Path(file), dst, progress)
+
+
+@contextmanager
+def _beside(dst: Path) -> Iterator[Path]:
+    """A temporary folder on the disk of `dst`, so that a move from there is atomic."""
+    dst.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=dst.parent, prefix=f'.tmp-{dst.name}-') as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _members(src: Path) -> Iterator[list[_Member]]:
+    """The files of a folder or a zip file."""
+    if src.is_dir():
+        yield list(_in_folder(src))
+    elif src.is_file() and zipfile.is_zipfile(src):
+        with zipfile.ZipFile(src) as archive:
+            yield list(_in_zip(archive, src))
+    else:
+        state = 'is no zip file, or a damaged one' if src.exists() else 'does not exist'
+        msg = f'--src must be a folder or a zip file, but {src} {state}'
+        raise PreparationError(msg)
+
+
+def _in_folder(root: Path) -> Iterator[_Member]:
+    for folder, _, names in os.walk(root):
+        for name in names:
+            file = Path(folder, name)
+            path = PurePosixPath(file.relative_to(root).as_posix())
+            if file.is_file():
+                yield _Member(path, file.stat().st_size, partial(_open, file))
+
+
+def _open(file: Path) -> IO[bytes]:
+    return file.open('rb')
+
+
+def _in_zip(archive: zipfile.ZipFile, src: Path) -> Iterator[_Member]:
+    for info in archive.infolist():
+        name = _name_in_zip(info)
+        path = PurePosixPath(name)
+        if path.is_absolute() or '..' in path.parts or '\\' in name:
+            msg = f'{src} holds the unsafe path {name!r}; nothing was unpacked'
+            raise PreparationError(msg)
+        if stat.S_ISLNK(info.external_attr >> 16):
+            msg = f'{src} holds the link {name!r}; nothing was unpacked'
+            raise PreparationError(msg)
+        if not info.is_dir():
+            yield _Member(path, info.file_size, partial(archive.open, info))
+
+
+def _name_in_zip(info: zipfile.ZipInfo) -> str:
+    """The name of a file; where the archive does not say that it is UTF-8, a guess."""
+    if info.flag_bits & 0x800:
+        return info.filename
+    raw = info.filename.encode('cp437')  # which zipfile took it for
+    for encoding in ('utf-8', 'cp932'):  # Macs do not say it; Windows in Japan
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return info.filename
+
+
+def _below_top(layout: Layout, members: Sequence[_Member], src: Path) -> list[_Member]:
+    """Return the files that belong to the data set, with paths from its own folder on."""
+    # A Mac adds a folder of its own to archives, and hidden files to folders.
+    members = [member for member in members if member.path.parts[0] != '__MACOSX']
+    held = {member.path.parts[0] for member in members}
+    tops = {name for name in held if not is_litter(name)}
+    if len(tops) == 1 and layout.missing_in(tops):
+        members = [
+            _Member(PurePosixPath(*member.path.parts[1:]), member.size, member.read)
+            for member in members
+            if len(member.path.parts) > 1 and member.path.parts[0] in tops
+        ]
+    wanted = [member for member in members if layout.wants(member.path)]
+    missing = layout.missing_in({member.path.parts[0] for member in wanted})
+    if missing:
+        msg = (
+            f'{src} is not {layout.name}: it must hold {", ".join(layout.needed)}, or one folder '
+            f'that does, but has no {", ".join(missing)}; it holds {first_few(sorted(held))}'
+        )
+        raise PreparationError(msg)
+    return wanted
+
+
+def _copy(member: _Member, target: Path, src: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with member.read() as source, target.open('xb') as file:
+            shutil.copyfileobj(source, file)
+    except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as err:
+        msg = f'{src} is damaged: {member.path}: {err}'
+        raise PreparationError(msg) from err

@@ -1,0 +1,53 @@
+"""Label maps, and lists of them, on disk."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from bgremoval_mm.utils.atomic import write_atomically
+
+# Image is turned by a quarter: height and width change places.
+_QUARTER_TURNS = (5, 6, 7, 8)
+
+
+def write_label_map(path: Path, labels: np.ndarray) -> None:
+    """Write a grey PNG whose values are class indices, whole or not at all.
+
+    Args:
+        path: The file; its folder must exist.
+        labels: uint8 of shape (H, W).
+    """
+    buffer = io.BytesIO()
+    Image.fromarray(labels).save(buffer, 'PNG')
+    write_atomically(path, buffer.getvalue())
+
+
+def is_label_map(path: Path, height: int, width: int) -> bool:
+    """Whether a file is a grey PNG of that size. Looks at its head only: files are whole."""
+    try:
+        with Image.open(path) as image:
+            return image.mode == 'L' and image.size == (width, height)
+    except OSError:
+        return False
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width in pixels, as a viewer shows a photograph.
+
+    Raises:
+        OSError: If it is no image.
+    """
+    with Image.open(path) as image:
+        width, height = image.size
+        turned = image.getexif().get(ExifTags.Base.Orientation) in _QUARTER_TURNS
+    return (width, height) if turned else (height, width)
+
+
+def write_list(path: Path, names: Iterable[str]) -> None:
+    """Write names, one a line. Data sets read the list, so it comes last."""
+    write_atomically(path, ''.join(f'{name}\n' for name in names).encode())

@@ -1,0 +1,1 @@
+"""Transforms for the pipelines of all codebases."""

@@ -1,0 +1,171 @@
+"""How a transform gets the mask of a photo: out of a store, else from the network."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.logging import print_log
+
+from bgremoval_mm.removal import (
+    BackgroundRemover,
+    ImageError,
+    MaskStore,
+    StoredMask,
+    read_image,
+)
+from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
+from bgremoval_mm.removal.io.paths import path_below
+from bgremoval_mm.removal.outputs.mask_store import mask_problem, other_precision
+from bgremoval_mm.utils.text import printable
+
+__all__ = ['ON_MISSING', 'MaskMissingError', 'MaskSource', 'OtherPrecisionError', 'mask_problem']
+
+ON_MISSING = ('compute', 'error')
+
+
+class MaskMissingError(BgremovalError, FileNotFoundError):
+    """A store has no mask of an image, or one that was made of something else."""
+
+
+class OtherPrecisionError(ArgumentError, FileNotFoundError):
+    """A store has a mask of another precision than was asked for."""
+
+
+class MaskSource:
+    """The masks of one folder of images, by one model in one precision. It can be pickled.
+
+    Args:
+        model: Name of the model.
+        mask_dir: Root of a MaskStore, or None: then the network runs on each image.
+        img_root: Folder that the store mirrors.
+        on_missing: ``'compute'`` or ``'error'``, see RemoveBackground.
+        **engine: What else BackgroundRemover takes: backend, device, precision, accept_licence,
+            calibration. ``precision='auto'`` is decided here, once, for all processes that this
+            source goes to.
+
+    Raises:
+        ArgumentError: If an argument is not one of the above.
+    """
+
+    #: Whether a mask of another precision is made anew. In a store that somebody made, never.
+    replaces_other_precisions = False
+
+    def __init__(
+        self,
+        model: str = 'u2net',
+        mask_dir: str | None = None,
+        img_root: str | None = None,
+        on_missing: str = 'compute',
+        **engine: Any,
+    ) -> None:
+        if on_missing not in ON_MISSING:
+            msg = f'`on_missing` must be one of {", ".join(ON_MISSING)}, but got {on_missing!r}'
+            raise ArgumentError(msg)
+        if mask_dir is not None and img_root is None:
+            msg = (
+                '`img_root` must be given with `mask_dir`: the folder of images that was SRC of '
+                'tools/remove_background.py'
+            )
+            raise ArgumentError(msg)
+        self.model = model
+        self.mask_dir = mask_dir
+        self.img_root = img_root
+        self.on_missing = on_missing
+        self._engine = engine
+        self.precision = self._make_remover().precision  # Checks the arguments; loads nothing.
+        self._engine = {**engine, 'precision': self.precision}
+        self.store = None if mask_dir is None else MaskStore(mask_dir, model, self.precision)
+
+    def find(self, path: str) -> StoredMask | None:
+        """Return the stored mask of an image, which is made and stored if need be.
+
+        Returns:
+            None if there is no store, or if only an image loader can read the image.
+
+        Raises:
+            ArgumentError: If the image does not lie in `img_root`.
+            MaskMissingError: If there is no mask that can serve, with ``on_missing='error'``.
+            OtherPrecisionError: If there is one of another precision, whatever `on_missing` says:
+                to make it anew would destroy it.
+        """
+        if self.store is None:
+            return None
+        stored, problem = self.look_up(path)
+        if problem is None:
+            return stored
+        precision = other_precision(self.store, stored)
+        if precision is not None and not self.replaces_other_precisions:
+            raise OtherPrecisionError(self._explain(path, problem, precision))
+        if self.on_missing == 'error':
+            raise MaskMissingError(self._explain(path, problem))
+        return self._make(self.store, path)
+
+    def look_up(self, path: str) -> tuple[StoredMask | None, str | None]:
+        """Return what the store has for an image, and why it cannot serve, if it cannot."""
+        if self.store is None:
+            return None, 'there is no mask store'
+        stored = self.store.get(path_below(path, self._root))
+        return stored, mask_problem(self.store, stored, path)
+
+    def compute(self, image: np.ndarray) -> np.ndarray:
+        """Return the network's mask of an image, uint8 of shape (H, W).
+
+        Args:
+            image: uint8 or float32 array of shape (H, W, 3), BGR.
+        """
+        rgb = np.ascontiguousarray(image[..., ::-1])
+        if rgb.dtype != np.uint8:
+            rgb = np.rint(rgb).clip(0, 255).astype(np.uint8)
+        return self._make_remover()([rgb])[0]
+
+    def command(self) -> str:
+        """Return the command that makes the masks of all images."""
+        words = [str(self.img_root), str(self.mask_dir), '--model', self.model]
+        if self.precision != 'fp32':
+            words += ['--precision', self.precision]
+        if self._engine.get('calibration') is not None:
+            words += ['--calibration', str(self._engine['calibration'])]
+        return f'python tools/remove_background.py {printable(shlex.join(words))}'
+
+    @property
+    def _root(self) -> str:
+        assert self.img_root is not None  # there is a store
+        return self.img_root
+
+    def _make(self, store: MaskStore, path: str) -> StoredMask | None:
+        """Make and store the mask of a file, or None if only the loader can read it."""
+        try:
+            source = read_image(Path(path))
+        except (ImageError, OSError) as err:
+            msg = f'no mask can be stored for {path} ({err}); computed from the loaded image'
+            print_log(printable(msg), 'current', logging.WARNING)
+            return None
+        name = path_below(path, self._root)
+        store.put(name, source, *self._make_remover().low_resolution([source.rgb])[0])
+        return store.get(name)
+
+    def _make_remover(self) -> BackgroundRemover:
+        from torch.utils.data import get_worker_info
+
+        # Workers share the machine: each takes one thread, and leaves the GPU, which
+        # cannot be used after a fork anyway, to the training.
+        in_worker = get_worker_info() is not None
+        engine = dict(self._engine)
+        if in_worker and engine.get('device', 'auto') == 'auto':
+            engine['device'] = 'cpu'
+        return BackgroundRemover(self.model, num_threads=1 if in_worker else 0, **engine)
+
+    def _explain(self, path: str, problem: str, precision: str | None = None) -> str:
+        assert self.store is not None
+        place = self.store.path(path_below(path, self._root))
+        msg = f'{problem} for {printable(path)} at {printable(place)}. '
+        if precision is None:
+            return f'{msg}Make it: {self.command()}'
+        return (
+            f"{msg}To use the masks that are there, write precision='{precision}' in the config; "
+            f'or replace them by those of {self.precision}: {self.command()}'
+        )

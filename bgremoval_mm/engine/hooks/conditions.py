@@ -1,0 +1,246 @@
+"""What a test was made with: only tests of one kind are compared.
+
+Where this package took part in a test (``tools/test.py``, or a DiffMetricsHook under any tool) it
+leaves ``bgremoval-test.json`` beside the results. Of other tests the config that mmengine dumps
+there (``vis_data/config.py``) tells the same, but for the number of images.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sized
+from dataclasses import asdict, dataclass, fields
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner import Runner
+
+from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.utils.json_io import write_json
+from bgremoval_mm.utils.text import printable
+
+__all__ = [
+    'FILE_NAME',
+    'Conditions',
+    'conditions_of',
+    'read_conditions',
+    'removals',
+    'unlike',
+    'unlike_validations',
+    'write_conditions',
+]
+
+FILE_NAME = 'bgremoval-test.json'
+# What of a dataset's config does not change which images it has.
+_ASIDE = frozenset(
+    (
+        *('type', '_scope_', 'pipeline', 'metainfo', 'lazy_init', 'test_mode'),
+        *('backend_args', 'file_client_args', 'serialize_data', 'max_refetch'),
+    )
+)
+_REMOVAL = ('model', 'precision', 'fill', 'threshold', 'resize', 'prob', 'mask_dir')
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The conditions of a test; None is not known.
+
+    Attributes:
+        tta: Whether it was augmented at test time.
+        images: Number of images.
+        datasets: What the config says of each dataset, but for its pipeline, as JSON.
+        pipeline: The steps behind the loader and RemoveBackground, as JSON.
+        removal: How the background was removed, one entry a way; empty for the originals.
+    """
+
+    tta: bool | None = None
+    images: int | None = None
+    datasets: tuple[str, ...] | None = None
+    pipeline: tuple[str, ...] | None = None
+    removal: tuple[Mapping[str, Any], ...] | None = None
+
+
+def conditions_of(runner: Runner) -> Conditions:
+    """Return the conditions of a Runner's test, of stock tools too."""
+    dataset = getattr(getattr(runner.test_loop, 'dataloader', None), 'dataset', None)
+    from_config = _of_config(runner.cfg)
+    return Conditions(
+        tta=_is_tta(runner.model),
+        images=len(dataset) if isinstance(dataset, Sized) else None,
+        datasets=from_config.datasets,
+        pipeline=from_config.pipeline,
+        removal=removals(dataset),
+    )
+
+
+def removals(dataset: Any) -> tuple[dict[str, Any], ...] | None:
+    """Return in which ways a dataset's images have their background removed, each once.
+
+    Args:
+        dataset: The dataset.
+
+    Returns:
+        Empty for original images; None where it is not known what the dataset wraps.
+    """
+    if find_spec('mmcv') is None:  # then there is no transform of ours
+        return ()
+    from bgremoval_mm.datasets.pipeline import find_removals
+    from bgremoval_mm.datasets.unwrap import base_datasets
+
+    found: list[dict[str, Any]] = []
+    try:
+        steps = [
+            step
+            for base in base_datasets(dataset)
+            for step in find_removals(getattr(base.pipeline, 'transforms', ()))
+        ]
+    except BgremovalError:
+        return None
+    for removal in map(_removal, steps):
+        if removal and removal not in found:
+            found.append(removal)
+    return tuple(found)
+
+
+def write_conditions(runner: Runner, conditions: Conditions) -> None:
+    """Write the conditions of a Runner's test beside its results."""
+    write_json(Path(runner.log_dir) / FILE_NAME, {'version': 1, **asdict(conditions)})
+
+
+def read_conditions(start: Path) -> Conditions:
+    """Read the conditions of a test.
+
+    Args:
+        start: The timestamped folder of the test.
+    """
+    try:
+        content = json.loads((start / FILE_NAME).read_text(encoding='utf-8'))
+        known = {each.name: content.get(each.name) for each in fields(Conditions)}
+    except (OSError, ValueError, AttributeError):
+        return _of_dumped_config(start / 'vis_data' / 'config.py')
+    for name in ('datasets', 'pipeline', 'removal'):
+        known[name] = tuple(known[name]) if isinstance(known[name], list) else None
+    return Conditions(**known)
+
+
+def unlike(theirs: Conditions, mine: Conditions) -> dict[str, str]:
+    """Compare the conditions of two tests.
+
+    Args:
+        theirs: Of the original arm.
+        mine: Of this run.
+
+    Returns:
+        Name of a condition to a sentence on how the two differ; empty if they can be compared. Of
+        TTA, not known counts as no; of the others nothing is said where one is not known.
+    """
+    found = {}
+    if bool(theirs.tta) != bool(mine.tta):
+        words = ('without', 'with') if mine.tta else ('with', 'without')
+        found['tta'] = f'it was tested {words[0]} TTA, this run {words[1]}'
+    if None not in (theirs.images, mine.images) and theirs.images != mine.images:
+        found['images'] = f'it was tested on {theirs.images} images, this run on {mine.images}'
+    for name, what in (('datasets', 'its dataset'), ('pipeline', 'its pipeline')):
+        there, here = getattr(theirs, name), getattr(mine, name)
+        if there is not None and here is not None and there != here and 'tta' not in found:
+            pair = [printable(_first_difference(*each)) for each in ((there, here), (here, there))]
+            found[name] = f'{what} has {pair[0]}, that of this run {pair[1]}'
+    return found
+
+
+def unlike_validations(original: Path, cfg: Config) -> list[str]:
+    """Compare the validations of two trainings by their configs.
+
+    Args:
+        original: The work_dir of the original arm.
+        cfg: The config of this run.
+
+    Returns:
+        A sentence on each difference; none where a config is not known.
+    """
+    dumped = max(original.glob('*/vis_data/config.py'), default=None)
+    if dumped is None:
+        return []
+    theirs = _of_dumped_config(dumped, 'val_dataloader')
+    return list(unlike(theirs, _of_config(cfg, 'val_dataloader')).values())
+
+
+def _first_difference(one: tuple[str, ...], other: tuple[str, ...]) -> str:
+    """The first element that the other has not at its place."""
+    for index, each in enumerate(one):
+        if index >= len(other) or each != other[index]:
+            return each
+    return 'no more'
+
+
+def _is_tta(model: Any) -> bool | None:
+    while model is not None and is_model_wrapper(model):
+        model = model.module
+    return None if model is None else isinstance(model, BaseTTAModel)
+
+
+def _removal(step: Any) -> dict[str, Any]:
+    """How a transform removes the background; empty if it does not."""
+    from bgremoval_mm.datasets.transforms.load_removed import LoadImageFromRemoved
+    from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
+
+    if isinstance(step, RemoveBackground):
+        return {name: getattr(step, name) for name in _REMOVAL if hasattr(step, name)}
+    if isinstance(step, LoadImageFromRemoved):
+        return {'image_dir': step.images.image_dir, **step.images.settings}
+    return {}
+
+
+def _of_dumped_config(path: Path, loader: str = 'test_dataloader') -> Conditions:
+    if not path.is_file():
+        return Conditions()
+    try:
+        return _of_config(Config.fromfile(path, import_custom_modules=False), loader)
+    except Exception:  # noqa: BLE001  # it is Python, which may raise anything
+        return Conditions()
+
+
+def _of_config(cfg: Any, loader: str = 'test_dataloader') -> Conditions:
+    """What a config tells of its test or validation; stock tools put the TTA model into it."""
+    model, section = cfg.get('model'), cfg.get(loader)
+    tta = None
+    if loader == 'test_dataloader' and isinstance(model, Mapping):
+        tta = isinstance(model.get('module'), Mapping)
+    dataset = section.get('dataset') if isinstance(section, Mapping) else None
+    if not isinstance(dataset, Mapping):
+        return Conditions(tta=tta)
+    datasets = tuple(
+        _as_json({key: value for key, value in each.items() if key not in _ASIDE})
+        for each in _innermost(dataset)
+    )
+    pipeline = next((each['pipeline'] for each in _walk(dataset) if each.get('pipeline')), None)
+    steps = None if pipeline is None else tuple(_as_json(step) for step in _kept(pipeline))
+    return Conditions(tta=tta, datasets=datasets, pipeline=steps)
+
+
+def _kept(pipeline: Any) -> Iterator[Any]:
+    """The steps that both arms have."""
+    for step in pipeline:
+        kind = step.get('type', '') if isinstance(step, Mapping) else step
+        name = str(getattr(kind, '__name__', kind)).rsplit('.', 1)[-1]
+        if not name.startswith(('LoadImage', 'RemoveBackground')):
+            yield {**step, 'type': name} if isinstance(step, Mapping) else step
+
+
+def _walk(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A dataset's config and those that it wraps, outermost first."""
+    yield dataset
+    for inner in (dataset.get('dataset'), *(dataset.get('datasets') or ())):
+        if isinstance(inner, Mapping):
+            yield from _walk(inner)
+
+
+def _innermost(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    return (each for each in _walk(dataset) if not (each.get('dataset') or each.get('datasets')))
+
+
+def _as_json(content: Any) -> str:
+    return json.dumps(content, sort_keys=True, default=str)

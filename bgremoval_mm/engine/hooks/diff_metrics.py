@@ -1,0 +1,306 @@
+"""The difference between a run and the same run on the original images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from bgremoval_mm.engine.comparison import (
+    Comparison,
+    best_scores,
+    compare,
+    format_table,
+    last_scores,
+)
+from bgremoval_mm.engine.hooks.arguments import checked_baseline, checked_metrics
+from bgremoval_mm.engine.hooks.baseline import Baseline
+from bgremoval_mm.engine.hooks.baseline_run import OriginalArm
+from bgremoval_mm.engine.hooks.conditions import (
+    Conditions,
+    conditions_of,
+    removals,
+    unlike_validations,
+    write_conditions,
+)
+from bgremoval_mm.engine.hooks.logged import as_logged, is_number, logs_by_epoch, publish, scores
+from bgremoval_mm.engine.work_dir import read_run
+from bgremoval_mm.registry import HOOKS
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.json_io import write_json
+from bgremoval_mm.utils.text import printable
+
+__all__ = ['DiffMetricsHook']
+
+
+# `force` replaces the stand-in of bgremoval_mm.engine.hooks.
+@HOOKS.register_module(force=True)
+class DiffMetricsHook(Hook):
+    """Compare this run with the same run on the original images.
+
+    At every validation for which the baseline has a value of the same epoch (or iteration), the
+    difference, this run minus the baseline, is logged as ``diff/<metric>`` through the message hub,
+    and so reaches the log line, ``scalars.json`` and TensorBoard. At the end of training and of
+    testing a table is logged and ``diff_metrics.json`` written to the work_dir: best with best and
+    last with last validation, each with its epochs, and test with test. Metrics stay in their own
+    unit. Two runs may go on side by side: the baseline is read anew each time.
+
+    Args:
+        baseline: ``'auto'`` takes the folder beside this work_dir that is named like it without
+            ``-rembg``, or like the config without it, else the latter in ``work_dirs``. Or a
+            work_dir, a ``scalars.json``, a JSON file of ``{metric: number}`` (what
+            ``tools/test.py --out`` writes), a ``diff_metrics.json`` (its ``original`` side), or a
+            dict of numbers. Numbers without an epoch are compared with every validation and with
+            the test; ``tta=True`` among them says that they are of a test with TTA. Tests that
+            were not made alike are not compared (docs/diff_metrics.md). Defaults to 'auto'.
+        metrics: The metrics to compare. Defaults to None, all that both runs have.
+        strict: Whether a missing baseline is an error before training or testing starts. Defaults
+            to False, a warning that tells how to make it.
+
+    Raises:
+        TypeError, ValueError: If an argument is not as above; ``ValueError`` at the first
+            validation or test too, if it has none of a metric in ``metrics``.
+        FileNotFoundError: Before training or testing, if ``strict`` and there is no baseline.
+
+    Examples:
+        >>> custom_hooks = [dict(type='DiffMetricsHook')]
+        >>> custom_hooks = [dict(type='DiffMetricsHook', metrics=['accuracy/top1'], strict=True)]
+        >>> custom_hooks = [dict(type='DiffMetricsHook', baseline={'accuracy/top1': 91.2})]
+    """
+
+    # After RuntimeInfoHook has put the metrics into the message hub, before LoggerHook takes them.
+    priority = 'NORMAL'
+
+    def __init__(
+        self,
+        baseline: str | Path | Mapping[str, float] = 'auto',
+        metrics: Sequence[str] | None = None,
+        strict: bool = False,
+    ) -> None:
+        self.baseline = checked_baseline(baseline)
+        self.metrics = checked_metrics(metrics)
+        self.strict = strict
+        self._history: dict[int, dict[str, float]] = {}
+        self._training = False
+        self._told = False
+        self._arm: OriginalArm | None = None
+        self._step_unit = 'epoch'
+        self._empty_validations = 0
+
+    def before_train(self, runner: Runner) -> None:
+        """Check the baseline and, in a resumed run, recall its earlier validations."""
+        self._training = True
+        self._step_unit = 'epoch' if logs_by_epoch(runner) else 'iter'
+        self._history = {}
+        self._empty_validations = 0
+        begin = self._step(runner)
+        if begin > 0:
+            self._history = {
+                step: {name: value for name, value in values.items() if self._wants(name)}
+                for step, values in read_run(runner.work_dir).val.items()
+                if step <= begin
+            }
+        self._check(runner, 'train')
+        if unlike := self._unlike_validations(runner):
+            runner.logger.warning(
+                'DiffMetricsHook: the validations of the two arms are not alike, so the background '
+                'is not all that differs. Of the original arm, %s.',
+                '; '.join(unlike),
+            )
+
+    def before_test(self, runner: Runner) -> None:
+        """Check that the baseline has test results."""
+        self._check(runner, 'test', conditions_of(runner))
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Log the differences at this epoch (or iteration)."""
+        if not self._training:
+            return
+        if not metrics:  # as of mmdet, where no object was found
+            self._empty_validations += 1
+            publish(runner, 'val', {}, {})  # or the last difference would be logged again
+            return
+        values = self._select(runner, 'val', metrics)
+        step = self._step(runner)
+        self._history[step] = values
+        baseline = self._load()
+        publish(runner, 'val', values, baseline.at(step) if baseline else {})
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Log the differences of the test and write them."""
+        mine = conditions_of(runner)
+        if is_main_process():
+            write_conditions(runner, mine)
+        if not metrics:
+            self._no_difference(runner, 'this test gave no metric (was nothing found?)')
+            return
+        values = self._select(runner, 'test', metrics)
+        baseline = self._load()
+        if baseline is None or self._arm is None:
+            publish(runner, 'test', values, {})
+            self._no_difference(runner, 'there is no run of it')
+            return
+        test, why = self._arm.test_like(baseline, mine)
+        publish(runner, 'test', values, test.metrics if test else {})
+        if test is None:
+            self._no_difference(runner, why)
+            return
+        compared = compare(scores(test.metrics), scores(values))
+        about = {
+            'tta': mine.tta,
+            'images': mine.images,
+            'removal': mine.removal,
+            'baseline_test': test.source,
+        }
+        self._report(runner, baseline, 'test', {'test': compared}, about)
+
+    def after_train(self, runner: Runner) -> None:
+        """Compare best with best and last with last, and write it."""
+        self._training = False
+        baseline = self._load()
+        if not self._history:
+            if self._empty_validations:
+                why = 'no validation of this run gave a metric (was nothing found?)'
+                self._no_difference(runner, why)
+            return
+        if baseline is None:
+            self._no_difference(runner, 'there is no run of it')
+            return
+        best = compare(baseline.best, best_scores(self._history))
+        last = compare(baseline.last, last_scores(self._history))
+        lengths = {(each.original.step, each.rembg.step) for each in last.values()}
+        for theirs, mine in sorted(lengths, key=str):
+            if theirs is not None and theirs != mine:
+                unit = self._step_unit
+                runner.logger.warning(
+                    'The two arms have not run equally long: the last validation of %s is of %s '
+                    '%d, that of this run of %s %d. "best" and "last" compare a longer with a '
+                    'shorter training.',
+                    *(printable(baseline.source), unit, theirs, unit, mine),
+                )
+        about = {
+            'removal': removals(runner.train_dataloader.dataset),
+            'unlike': self._unlike_validations(runner),
+        }
+        self._report(runner, baseline, 'train', {'best': best, 'last': last}, about)
+
+    def _unlike_validations(self, runner: Runner) -> list[str]:
+        """How the validations of the original arm differ, as far as its config tells."""
+        baseline = self._load()
+        original = None if baseline is None else Path(baseline.source)
+        return unlike_validations(original, runner.cfg) if original and original.is_dir() else []
+
+    def _no_difference(self, runner: Runner, why: str) -> None:
+        """Say why there is no difference, to those who wait for one."""
+        if self._arm is not None and self._arm.exists and is_main_process():
+            runner.logger.warning('No difference to the original arm: %s.', why)
+
+    def _report(
+        self,
+        runner: Runner,
+        baseline: Baseline,
+        part: str,
+        sections: dict[str, dict[str, Comparison]],
+        conditions: Mapping[str, Any],
+    ) -> None:
+        """Log a table and put the sections into ``diff_metrics.json``, keeping the other part."""
+        source = printable(baseline.source)
+        if not any(sections.values()):
+            runner.logger.warning(
+                'DiffMetricsHook: %s and this %s have no metric in common.', source, part
+            )
+            return
+        table = format_table(sections, self._step_unit)
+        runner.logger.info('Difference to the original arm (%s):\n%s', source, table)
+        path = Path(runner.work_dir) / 'diff_metrics.json'
+        content = _read_report(path)
+        content.update(
+            {
+                name: {metric: each.as_dict() for metric, each in compared.items()}
+                for name, compared in sections.items()
+            }
+        )
+        # A test may use another config, seed or baseline than the training it follows.
+        about = {
+            'baseline': baseline.source,
+            'config': runner.cfg.filename,
+            'seed': runner.seed,
+            'timestamp': runner.timestamp,
+            **conditions,
+        }
+        if part == 'train':
+            about['step_unit'] = self._step_unit
+        else:
+            about['checkpoint'] = runner.cfg.get('load_from')
+        content.setdefault('runs', {})[part] = about
+        write_json(path, content)
+
+    def _select(self, runner: Runner, phase: str, metrics: Mapping[str, Any]) -> dict[str, float]:
+        """The numbers to compare, as mmengine writes them to ``scalars.json``."""
+        values = {
+            name: as_logged(runner, phase, name, float(value))
+            for name, value in metrics.items()
+            if is_number(value)
+        }
+        if self.metrics is None:
+            return values
+        missing = [name for name in self.metrics if name not in values]
+        if missing:
+            msg = (
+                f'DiffMetricsHook: `metrics` names {missing}, which this {phase} does not give; '
+                f'it gives {sorted(values)}'
+            )
+            raise ArgumentError(msg)
+        return {name: values[name] for name in self.metrics}
+
+    def _wants(self, metric: str) -> bool:
+        """Whether a metric is to be compared."""
+        return self.metrics is None or metric in self.metrics
+
+    def _step(self, runner: Runner) -> int:
+        """The epoch or iteration that LoggerHook files a validation under."""
+        return int(runner.epoch if self._step_unit == 'epoch' else runner.iter)
+
+    def _check(self, runner: Runner, part: str, conditions: Conditions | None = None) -> None:
+        """Find the arm to compare with, and say, on all processes alike, what it lacks."""
+        self._arm = OriginalArm(self.baseline, runner.cfg.filename, runner.work_dir)
+        if not self._arm.exists and not self._told:
+            self._told = True
+            runner.logger.info(
+                'DiffMetricsHook: neither the config nor the work_dir of this run is called '
+                '`-rembg`, so there is no original arm to compare with.'
+            )
+        # Only the main process looks, since the others may see another file system; all of them
+        # stop, since one alone would leave the others waiting.
+        findings: list[Exception | None] = [None]
+        if is_main_process():
+            try:
+                problem = self._arm.problem(part, self.metrics, conditions)
+                findings = [FileNotFoundError(problem) if problem else None]
+            except ValueError as err:  # nothing that time can mend
+                findings = [err]
+        broadcast_object_list(findings)
+        finding = findings[0]
+        if isinstance(finding, ValueError) or (finding is not None and self.strict):
+            raise finding
+        if finding is not None:
+            runner.logger.warning(str(finding))
+
+    def _load(self) -> Baseline | None:
+        """The baseline as it is now; None if there is none yet, and on all but one process."""
+        return self._arm.load() if self._arm and is_main_process() else None
+
+
+def _read_report(path: Path) -> dict[str, Any]:
+    """An earlier ``diff_metrics.json``; empty if there is none or it is not one."""
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (FileNotFoundError, ValueError):
+        return {}
+    is_report = isinstance(content, dict) and isinstance(content.get('runs'), dict)
+    return content if is_report else {}

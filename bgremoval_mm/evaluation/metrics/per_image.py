@@ -1,0 +1,130 @@
+"""What a test leaves for statistics: for each image, what was right and what was wrong.
+
+Metrics without a score of their own, which stand beside a config's and write ``evidence.npz``.
+Images are named by their path below the data set's root, in the order of the names, so that the two
+arms of a pair, and runs of several seeds, can be compared image by image.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from bgremoval_mm.registry import METRICS
+from bgremoval_mm.utils.atomic import write_atomically
+
+__all__ = ['EVIDENCE', 'ClassEvidence', 'RegionEvidence', 'write_evidence']
+
+EVIDENCE = 'evidence.npz'
+_RESULT = 'result.json'  # beside it, in the folder of a finished run
+_IGNORED = 255  # mmseg's label of what is not annotated
+
+
+class _Evidence(BaseMetric):
+    """Collects one entry an image and writes them all.
+
+    Args:
+        file: The file to write.
+        root: Folder that the names of images are relative to.
+    """
+
+    default_prefix = 'evidence'
+
+    def __init__(self, file: str, root: str) -> None:
+        super().__init__()
+        self.file = Path(file)
+        self.root = root
+
+    def _name(self, sample: dict) -> str:
+        return Path(os.path.relpath(sample['img_path'], self.root)).as_posix()
+
+    def _write(self, **arrays: np.ndarray) -> None:
+        """Write the file, unless it belongs to a finished run: its evidence is its result's."""
+        if (self.file.parent / _RESULT).is_file():
+            print_log(f'{self.file} is of a finished run and stays', 'current', logging.WARNING)
+            return
+        write_evidence(self.file, **arrays)
+
+    def _classes(self) -> np.ndarray:
+        return np.array((self.dataset_meta or {}).get('classes') or (), dtype=np.str_)
+
+
+@METRICS.register_module(force=True)
+class ClassEvidence(_Evidence):
+    """Writes the true and the predicted class of each image (mmpretrain)."""
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Note each sample's classes."""
+        for sample in data_samples:
+            predicted = int(sample['pred_score'].argmax())
+            self.results.append((self._name(sample), int(sample['gt_label'].item()), predicted))
+
+    def compute_metrics(self, results: list[tuple[str, int, int]]) -> dict[str, float]:
+        """Write the file; there is no metric."""
+        names, labels, predictions = zip(*sorted(results), strict=True)
+        self._write(
+            names=np.array(names),
+            labels=np.array(labels, np.int16),
+            predictions=np.array(predictions, np.int16),
+            classes=self._classes(),
+        )
+        return {}
+
+
+@METRICS.register_module(force=True)
+class RegionEvidence(_Evidence):
+    """Writes the areas that mmseg's IoUMetric adds up, image by image.
+
+    ``areas``: int64 of shape (N, C, 4), for each image and class the pixels of intersection,
+    union, prediction and annotation, without those that are not annotated.
+    """
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Count each sample's pixels."""
+        count = len(self._classes())
+        for sample in data_samples:
+            predicted = sample['pred_sem_seg']['data'].squeeze()
+            labels = sample['gt_sem_seg']['data'].squeeze().to(predicted)
+            self.results.append((self._name(sample), region_areas(predicted, labels, count)))
+
+    def compute_metrics(self, results: list[tuple[str, np.ndarray]]) -> dict[str, float]:
+        """Write the file; there is no metric."""
+        names, areas = zip(*sorted(results, key=lambda result: result[0]), strict=True)
+        self._write(names=np.array(names), areas=np.stack(areas), classes=self._classes())
+        return {}
+
+
+def region_areas(predicted: torch.Tensor, labels: torch.Tensor, count: int) -> np.ndarray:
+    """Pixels of intersection, union, prediction and annotation of each class.
+
+    Args:
+        predicted: Class of each pixel, integers of shape (H, W).
+        labels: The same of the annotation; 255 is no annotation.
+        count: Number of classes.
+
+    Returns:
+        int64 of shape (count, 4).
+    """
+    annotated = labels != _IGNORED
+    predicted, labels = predicted[annotated].long(), labels[annotated].long()
+    both = torch.bincount(labels[predicted == labels], minlength=count)
+    said = torch.bincount(predicted, minlength=count)
+    known = torch.bincount(labels, minlength=count)
+    return torch.stack([both, said + known - both, said, known], dim=1).cpu().numpy()
+
+
+def write_evidence(path: Path, **arrays: np.ndarray) -> None:
+    """Write arrays as a compressed ``.npz``, whole or not at all."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # a flag of that name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, buffer.getvalue())

@@ -1,0 +1,1 @@
+"""Experiments of published works: running them and reporting their results."""

@@ -1,0 +1,1 @@
+"""The published works, one package each: experiments, published numbers, claims."""

@@ -1,0 +1,1 @@
+"""Liang, Liu, Vlassov: background removal for fashion classification and segmentation."""

@@ -1,0 +1,349 @@
+"""What the paper says in words, held against results.
+
+Each claim is a function of a group's cells that gives a verdict and the figures behind it.
+Intervals are Student's over seeds (95 %); a claim about a direction holds when the interval lies on
+its side of 0, does not hold when it (or one of several) lies on the other, and is undecided
+otherwise, with one seed always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from scipy import stats
+
+from bgremoval_mm.evaluation.statistics import Estimate, seed_interval
+from bgremoval_mm.experiments.papers.liang2023.experiments import ARMS
+from bgremoval_mm.experiments.report.results import Group
+
+__all__ = ['CLAIMS', 'Claim', 'Verdict']
+
+_TOP1 = 'accuracy/top1'
+_PLAIN = ('vgg11', 'vgg13', 'vgg16', 'vgg19')
+_BN = tuple(f'{name}bn' for name in _PLAIN)
+_RESNET = ('resnet50', 'resnet101')
+SIMILAR = 2.0  # percentage points within which two improvements count as similar
+MUCH = 2.0  # percentage points that count as much worse
+
+Word = Literal['holds', 'does not hold', 'undecided']
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a claim holds, and why.
+
+    Attributes:
+        word: 'holds', 'does not hold' or 'undecided'.
+        figures: What was found, in a sentence.
+    """
+
+    word: Word
+    figures: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that the paper says.
+
+    Attributes:
+        name: As the claims are numbered here.
+        place: The result that it is about.
+        text: What the paper says.
+        criterion: When it counts as holding.
+        judge: Takes the place's group, and that of the from-scratch runs of the same options if
+            there is one.
+    """
+
+    name: str
+    place: str
+    text: str
+    criterion: str
+    judge: Callable[[Group, Group | None], Verdict]
+
+
+def _show(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return 'not run'
+    if estimate.low is None or estimate.high is None:
+        return f'{estimate.mean:+.2f} (one seed)'
+    return f'{estimate.mean:+.2f} [{estimate.low:+.2f}, {estimate.high:+.2f}]'
+
+
+def _listed(group: Group, models: Iterable[str]) -> str:
+    shown = []
+    for model in models:
+        cell = group.cell(model)
+        if cell is not None:
+            shown.append(f'{cell.experiment.title} {_show(cell.difference(_TOP1))}')
+    return '; '.join(shown)
+
+
+def _each(signs: Iterable[int | None], wanted: int) -> Word:
+    """All of them on the wanted side; one on the other side refutes."""
+    signs = list(signs)
+    if any(sign == -wanted for sign in signs):
+        return 'does not hold'
+    return 'holds' if signs and all(sign == wanted for sign in signs) else 'undecided'
+
+
+def _signs(group: Group, models: Iterable[str]) -> list[int | None]:
+    signs: list[int | None] = []
+    for model in models:
+        cell = group.cell(model)
+        estimate = None if cell is None else cell.difference(_TOP1)
+        signs.append(None if estimate is None else estimate.sign)
+    return signs
+
+
+def _mean_by_seed(group: Group, models: Iterable[str]) -> dict[int, float]:
+    """Mean difference of networks, by seed that all of them have."""
+    tables = []
+    for model in models:
+        cell = group.cell(model)
+        tables.append({} if cell is None else cell.differences(_TOP1))
+    seeds = set.intersection(*(set(table) for table in tables)) if tables else set()
+    return {seed: sum(table[seed] for table in tables) / len(tables) for seed in sorted(seeds)}
+
+
+def _contrast(group: Group, first: Iterable[str], second: Iterable[str]) -> Estimate | None:
+    """Mean improvement of some networks minus that of others, over seeds."""
+    a, b = _mean_by_seed(group, first), _mean_by_seed(group, second)
+    values = [a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())]
+    return seed_interval(values) if values else None
+
+
+def _f5a(group: Group, _: Group | None) -> Verdict:
+    word = _each(_signs(group, _PLAIN), 1)
+    cell = group.cell('vgg16')
+    vgg16 = None if cell is None else cell.difference(_TOP1)
+    if vgg16 is not None and vgg16.high is not None and vgg16.high < 5:
+        word = 'does not hold'
+    elif word == 'holds' and (vgg16 is None or vgg16.mean <= 5):
+        word = 'undecided'
+    return Verdict(word, _listed(group, _PLAIN))
+
+
+def _f5b(group: Group, _: Group | None) -> Verdict:
+    contrast = _contrast(group, _PLAIN, _BN)
+    means = list(_mean_by_seed(group, _PLAIN).values())
+    plain = seed_interval(means) if means else None
+    figures = f'plain {_show(plain)}; plain minus BN {_show(contrast)}; {_listed(group, _BN)}'
+    # A smaller improvement needs an improvement.
+    signs = [None if each is None else each.sign for each in (plain, contrast)]
+    return Verdict(_each(signs, 1), figures)
+
+
+def _f5c(group: Group, _: Group | None) -> Verdict:
+    means = list(_mean_by_seed(group, _RESNET).values())
+    improvement = seed_interval(means) if means else None
+    contrast = _contrast(group, _RESNET, _BN)
+    figures = f'ResNets: {_show(improvement)}; minus VGG BN: {_show(contrast)}'
+    if improvement is None or contrast is None or contrast.low is None or contrast.high is None:
+        return Verdict('undecided', figures)
+    if improvement.sign < 0 or contrast.low > SIMILAR or contrast.high < -SIMILAR:
+        return Verdict('does not hold', figures)
+    similar = contrast.low > -SIMILAR and contrast.high < SIMILAR
+    return Verdict('holds' if similar and improvement.sign > 0 else 'undecided', figures)
+
+
+def _f5d(group: Group, _: Group | None) -> Verdict:
+    cell = group.cell('resnest101')
+    means = {each.experiment.title: each.mean(_TOP1, ARMS[0]) for each in group.cells}
+    known = {title: mean.mean for title, mean in means.items() if mean is not None}
+    difference = None if cell is None else cell.difference(_TOP1)
+    best = max(known, key=lambda title: known[title]) if known else 'none'
+    figures = f'best original: {best}; ResNeSt-101 {_show(difference)}'
+    if len(known) < len(group.cells) or difference is None:
+        return Verdict('undecided', figures)
+    if difference.low is None:  # one seed decides nothing
+        return Verdict('undecided', figures)
+    if best != 'ResNeSt-101' or difference.sign > 0:
+        return Verdict('does not hold', figures)
+    return Verdict('holds' if difference.sign < 0 else 'undecided', figures)
+
+
+def _f5e(group: Group, _: Group | None) -> Verdict:
+    """Classes of the plain VGGs, each class's difference averaged over the networks, by seed."""
+    classes = _class_means(group, _PLAIN)
+    figures = ', '.join(f'{name} {_show(each)}' for name, each in classes.items()) or 'not run'
+    if not _all_run(group, _PLAIN):
+        return Verdict('undecided', figures)
+    return Verdict(_each([each.sign for each in classes.values()], 1), figures)
+
+
+def _f5f(group: Group, _: Group | None) -> Verdict:
+    cell = group.cell('swin-tiny')
+    difference = None if cell is None else cell.difference(_TOP1)
+    return Verdict('undecided', f'Swin-T {_show(difference)}; the paper names no direction')
+
+
+def _f6a(group: Group, _: Group | None) -> Verdict:
+    models = [cell.experiment.model for cell in group.cells]
+    return Verdict(_each(_signs(group, models), -1), _listed(group, models))
+
+
+def _f6b(group: Group, scratch: Group | None) -> Verdict:
+    signs: list[int | None] = []
+    figures = []
+    for cell in group.cells:
+        other = None if scratch is None else scratch.cell(cell.experiment.model)
+        if other is None and cell.experiment.model == 'vit-base-p16':
+            continue  # the paper has no ViT from scratch
+        first = {} if other is None else other.values(_TOP1, ARMS[0])
+        second = cell.values(_TOP1, ARMS[0])
+        seeds = sorted(first.keys() & second.keys())
+        gain = seed_interval([second[s] - first[s] for s in seeds]) if seeds else None
+        signs.append(None if gain is None else gain.sign)
+        figures.append(f'{cell.experiment.title} {_show(gain)}')
+    return Verdict(_each(signs, 1), '; '.join(figures))
+
+
+def _f6c(group: Group, _: Group | None) -> Verdict:
+    cell = group.cell('resnest101')
+    difference = None if cell is None else cell.difference(_TOP1)
+    figures = f'ResNeSt-101 {_show(difference)}'
+    if difference is None or difference.low is None or difference.high is None:
+        return Verdict('undecided', figures)
+    if difference.low > -MUCH:
+        return Verdict('does not hold', figures)
+    return Verdict('holds' if difference.high < -MUCH else 'undecided', figures)
+
+
+def _f6d(group: Group, _: Group | None) -> Verdict:
+    models = [cell.experiment.model for cell in group.cells]
+    classes = _class_means(group, models)
+    worse = sum(each.mean < 0 for each in classes.values())
+    better = sum(each.mean > 0 for each in classes.values())
+    if not _all_run(group, models) or not worse + better:
+        return Verdict('undecided', f'{worse} classes worse, {better} better so far')
+    p = float(stats.binomtest(worse, worse + better).pvalue)
+    figures = f'{worse} classes worse, {better} better; sign test p = {p:.3f}'
+    seeds = min((each.count for each in classes.values()), default=0)
+    if p >= 0.05 or seeds < 2:
+        return Verdict('undecided', figures)
+    return Verdict('holds' if worse > better else 'does not hold', figures)
+
+
+def _all_run(group: Group, models: Iterable[str]) -> bool:
+    cells = [group.cell(model) for model in models]
+    return all(cell is not None and cell.pairs for cell in cells)
+
+
+def _class_means(group: Group, models: Iterable[str]) -> dict[str, Estimate]:
+    """Difference of each class, averaged over networks, by seed."""
+    # Seeds that a network lacks would be means over other networks.
+    models = list(models)
+    complete = set(_mean_by_seed(group, models))
+    by_class: dict[str, dict[int, list[float]]] = {}
+    for model in models:
+        cell = group.cell(model)
+        for key in {} if cell is None or not cell.pairs else cell.pairs[0][0].metrics:
+            if cell is not None and key.startswith('accuracy/class/'):
+                for seed, value in cell.differences(key).items():
+                    if seed not in complete:
+                        continue
+                    name = key.removeprefix('accuracy/class/')
+                    by_class.setdefault(name, {}).setdefault(seed, []).append(value)
+    return {
+        name: seed_interval([sum(values) / len(values) for values in seeds.values()])
+        for name, seeds in by_class.items()
+    }
+
+
+def _worse(metrics: tuple[str, ...]) -> Callable[[Group, Group | None], Verdict]:
+    def judge(group: Group, _: Group | None) -> Verdict:
+        signs: list[int | None] = []
+        figures = []
+        for cell in group.cells:
+            for metric in metrics:
+                difference = cell.difference(metric)
+                signs.append(None if difference is None else difference.sign)
+                value = 'not run' if difference is None else f'{difference.mean:+.3f}'
+                figures.append(f'{cell.experiment.title} {metric} {value}')
+        return Verdict(_each(signs, -1), '; '.join(figures))
+
+    return judge
+
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        'F5-a',
+        'Fig. 5',
+        'Removal significantly improves the VGG series, VGG-16 without BN by over 5 %.',
+        'All four intervals above 0, and VGG-16 above 5 points.',
+        _f5a,
+    ),
+    Claim(
+        'F5-b',
+        'Fig. 5',
+        'With batch normalisation the improvement is much smaller.',
+        'Mean of plain VGGs, and its difference from VGGs with BN, above 0.',
+        _f5b,
+    ),
+    Claim(
+        'F5-c',
+        'Fig. 5',
+        'In ResNet-50 and 101 it still exists and is similar to VGG with BN.',
+        f'Mean above 0, and its difference from VGG BN within {SIMILAR:g} points.',
+        _f5c,
+    ),
+    Claim(
+        'F5-d',
+        'Fig. 5',
+        'ResNeSt-101 is best of all, and slightly worse with removed images.',
+        'Highest mean on originals, and interval of its difference below 0.',
+        _f5d,
+    ),
+    Claim(
+        'F5-e',
+        'Fig. 5',
+        'The effect involves all classes rather than a specific one.',
+        'Interval of each class above 0, averaged over the plain VGGs.',
+        _f5e,
+    ),
+    Claim('F5-f', 'Fig. 5', 'Swin-T from scratch is trained; no direction stated.', 'None.', _f5f),
+    Claim(
+        'F6-a',
+        'Fig. 6',
+        'Every pre-trained network is worse on removed images.',
+        'All intervals below 0.',
+        _f6a,
+    ),
+    Claim(
+        'F6-b',
+        'Fig. 6',
+        'Pre-trained networks beat those from scratch.',
+        'Intervals of (pre-trained) - (from scratch) on originals above 0.',
+        _f6b,
+    ),
+    Claim(
+        'F6-c',
+        'Fig. 6',
+        'Pre-trained ResNeSt-101 is much worse on removed images.',
+        f'Interval below -{MUCH:g} points.',
+        _f6c,
+    ),
+    Claim(
+        'F6-d',
+        'Fig. 6',
+        'Removal lowers the accuracy of most categories.',
+        'More classes worse than better, averaged over all networks; sign test below 0.05.',
+        _f6d,
+    ),
+    Claim(
+        'T1',
+        'Table I',
+        'Every backbone is worse on removed images, in boxes and masks.',
+        'All intervals below 0.',
+        _worse(('coco/bbox_mAP', 'coco/segm_mAP')),
+    ),
+    Claim(
+        'T2',
+        'Table II',
+        'Swin-B is worse on removed images.',
+        'Both intervals below 0.',
+        _worse(('mIoU', 'mAcc')),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Report of finished runs: tables, charts, one page."""

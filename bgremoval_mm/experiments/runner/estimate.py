@@ -1,0 +1,146 @@
+"""How long a training would take: a few iterations of it, timed, times their number."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+
+from bgremoval_mm.experiments.runner.options import load_config
+from bgremoval_mm.experiments.runner.runs import Run, RunError
+from bgremoval_mm.experiments.runner.state import read_json
+from bgremoval_mm.utils.json_io import write_json
+
+__all__ = ['Estimates', 'count_iterations', 'time_iterations']
+
+WARM_UP = 3  # iterations: cuDNN chooses its algorithms, workers start
+
+
+def count_iterations(config: Config, photos: int) -> int:
+    """Iterations of a whole training.
+
+    Args:
+        config: The config.
+        photos: Number of training photos.
+    """
+    if config.train_cfg.get('max_iters'):
+        return int(config.train_cfg.max_iters)
+    loader = config.train_dataloader
+    return int(config.train_cfg.max_epochs) * math.ceil(photos / int(loader.batch_size))
+
+
+def time_iterations(config: Config, count: int) -> tuple[float, int]:
+    """Train for a few iterations.
+
+    The network's initial weights do not matter for the time, so that none are fetched.
+
+    Args:
+        config: The config; it is changed.
+        count: Iterations after the warm-up.
+
+    Returns:
+        Median seconds an iteration, loading included, and the number of training photos.
+    """
+    from mmengine.runner import Runner
+
+    _forget_weights(config.model)
+    for part in ('val', 'test'):
+        for what in ('dataloader', 'evaluator', 'cfg'):
+            config[f'{part}_{what}'] = None
+    config.train_cfg = {'type': 'IterBasedTrainLoop', 'max_iters': WARM_UP + count}
+    config.param_scheduler = None
+    config.custom_hooks = []
+    config.default_hooks = {'checkpoint': None}
+    config.resume = False
+    with tempfile.TemporaryDirectory() as folder:
+        config.work_dir = folder
+        runner = Runner.from_cfg(config)
+        runner.train()
+    times, _ = runner.message_hub.get_scalar('train/time').data
+    return float(np.median(times[WARM_UP:])), len(runner.train_dataloader.dataset)
+
+
+def _forget_weights(settings: Any) -> None:
+    if isinstance(settings, dict):
+        if 'init_cfg' in settings:
+            settings['init_cfg'] = None
+        if 'pretrained' in settings:
+            settings['pretrained'] = None
+        for value in settings.values():
+            _forget_weights(value)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            _forget_weights(value)
+
+
+class Estimates:
+    """Hours a run takes on this machine's device, kept in ``estimates.json`` below the root.
+
+    Args:
+        root: Root of all runs.
+        configs: Folder of the configs.
+        options: ``KEY=VALUE`` of the runs.
+        device: Name of the device, part of what an estimate is for.
+    """
+
+    def __init__(self, root: Path, configs: Path, options: Sequence[str], device: str) -> None:
+        self.file = root / 'estimates.json'
+        self.configs = configs
+        self.options = list(options)
+        self.device = device
+        self.known: dict[str, float] = read_json(self.file) or {}
+
+    def _key(self, run: Run) -> str:
+        return ' '.join([self.device, run.config, *self.options])
+
+    def hours(self, run: Run) -> float | None:
+        """Hours of a run's training, or None if it was not timed."""
+        return self.known.get(self._key(run))
+
+    def measure(self, run: Run, count: int) -> float:
+        """Time a run's training, in a process of its own, and remember it.
+
+        Raises:
+            RunError: If it cannot be trained; the message is its last line.
+        """
+        command = [sys.executable, '-m', __name__, str(self.configs / run.config), str(count)]
+        done = subprocess.run(
+            [*command, *self.options], capture_output=True, text=True, check=False
+        )
+        lines = done.stdout.strip().splitlines()
+        if done.returncode or not lines:
+            reason = (done.stderr.strip().splitlines() or ['no output'])[-1]
+            msg = f'{run.config} cannot be timed: {reason}'
+            raise RunError(msg)
+        self.known[self._key(run)] = json.loads(lines[-1])['hours']
+        write_json(self.file, self.known)
+        return self.known[self._key(run)]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the hours of one config as JSON, in the last line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', type=Path)
+    parser.add_argument('count', type=int)
+    parser.add_argument('options', nargs='*')
+    args = parser.parse_args(argv)
+    whole = load_config(args.config, args.options)
+    seconds, photos = time_iterations(load_config(args.config, args.options), args.count)
+    hours = seconds * count_iterations(whole, photos) / 3600
+    sys.stdout.write(
+        '\n' + json.dumps({'seconds': seconds, 'photos': photos, 'hours': hours}) + '\n'
+    )
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

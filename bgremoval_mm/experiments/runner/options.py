@@ -1,0 +1,108 @@
+"""Configs of runs: options that mean the same in both arms, and the data that a run needs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, DictAction
+
+from bgremoval_mm.datasets.pipeline import loads_images
+from bgremoval_mm.datasets.unwrap import base_datasets, base_keys, type_name
+from bgremoval_mm.engine.run_config import read_config
+from bgremoval_mm.experiments.runner.runs import Run
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.text import printable
+
+__all__ = ['load_config', 'missing_data', 'photos_of']
+
+_SUBSETS = ('train', 'val', 'test')
+
+
+def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
+    """A config with options for either arm.
+
+    Args:
+        path: The config.
+        options: ``KEY=VALUE`` as ``--cfg-options`` takes them. Keys that begin with
+            ``train_dataset.``, ``val_dataset.`` or ``test_dataset.`` are of the dataset that
+            reads the photos, which in the removed arm lies inside a RembgDataset; of each one,
+            inside a ConcatDataset.
+
+    Raises:
+        FileNotFoundError: If there is no such config.
+        ValueError: If the options do not fit it.
+    """
+    config = read_config(path)
+    parsed = {}
+    for key, value in _parse(options).items():
+        subset, _, rest = key.partition('_dataset.')
+        if subset in _SUBSETS and rest:
+            for inner in _owners(config[f'{subset}_dataloader'].dataset, rest):
+                path = f'{subset}_dataloader.dataset.{inner}.{rest}'
+                parsed[path.replace('..', '.')] = value
+        else:
+            parsed[key] = value
+    try:
+        config.merge_from_dict(parsed)
+    except (KeyError, TypeError, IndexError) as err:
+        msg = f'the options do not fit {path}: {err}'
+        raise ArgumentError(msg) from err
+    return config
+
+
+def _owners(dataset: Any, option: str) -> list[str]:
+    """Keys of the configs that an option of the photos' dataset has an effect in."""
+    wins = option.partition('.')[0] == 'pipeline' and dataset.get('pipeline')
+    return [''] if wins and loads_images(dataset['pipeline']) else base_keys(dataset)
+
+
+def _parse(options: Sequence[str]) -> dict[str, Any]:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument('--options', nargs='*', action=DictAction, default={})
+    for option in options:
+        if '=' not in option:
+            msg = f'an option must be KEY=VALUE, but got {option!r}'
+            raise ArgumentError(msg)
+    return dict(parser.parse_args(['--options', *options]).options) if options else {}
+
+
+def photos_of(dataset: Any) -> str:
+    """Return the folder of the photos that a dataset's config reads, inside whatever wrappers.
+
+    Raises:
+        ArgumentError: If there is no such folder, or more than one.
+    """
+    bases = base_datasets(dataset)
+    roots = {each.get('data_root') if isinstance(each, dict) else each.data_root for each in bases}
+    if len(roots) != 1 or not all(roots):
+        names = ', '.join(type_name(each) for each in bases)
+        found = ', '.join(sorted(map(repr, roots)))
+        msg = f'the photos must lie in one `data_root`, but of {names} it is {printable(found)}'
+        raise ArgumentError(msg)
+    return str(roots.pop())
+
+
+def missing_data(run: Run, configs: Path, options: Sequence[str] = ()) -> str:
+    """What a run needs and is not there, with the command that mends it; '' if nothing.
+
+    Looks at folders and list files only, not at every photo and mask.
+    """
+    config = load_config(configs / run.config, options)
+    dataset = config.train_dataloader.dataset
+    data_root = Path(photos_of(dataset))
+    name = 'ccp' if run.dataset == 'ccp' else run.dataset.removesuffix('47')
+    if not data_root.is_dir():
+        return f'no photos in {data_root}: python tools/prepare_dataset.py {name}'
+    if run.experiment.place.startswith('Table') and run.dataset == 'ccp':
+        prepared = Path(f'{data_root}-prepared')
+        if not prepared.is_dir():
+            return f'no annotations in {prepared}: python tools/prepare_dataset.py {name}'
+    if run.arm == 'rembg' and not (Path(dataset.mask_dir) / dataset.get('model', 'u2net')).is_dir():
+        return (
+            f'no masks in {dataset.mask_dir}: python tools/remove_background.py {data_root} '
+            f'{dataset.mask_dir}'
+        )
+    return ''

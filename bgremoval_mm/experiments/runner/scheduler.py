@@ -1,0 +1,278 @@
+"""Many runs: some at a time on this machine, or all at once as jobs of Slurm."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm import tqdm
+
+from bgremoval_mm.experiments.runner.runs import FAILURE, LOG, RESULT, Run, RunError
+from bgremoval_mm.experiments.runner.state import State, read_json
+from bgremoval_mm.experiments.runner.worker import BUSY
+from bgremoval_mm.utils.json_io import write_json
+
+__all__ = ['Outcome', 'device_slots', 'execute', 'submit']
+
+SLURM = 'slurm.json'
+_POLL = 0.5  # seconds
+_PATIENCE = 30.0  # seconds between asking a process to end and killing it
+_LINES = 8  # of the log, in the reason of a failure
+
+
+@dataclass
+class Outcome:
+    """What became of the runs.
+
+    Attributes:
+        done: Names of those that were finished now.
+        failed: Reason by name.
+        elsewhere: Names of those that another process is at work on.
+    """
+
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    elsewhere: list[str] = field(default_factory=list)
+
+
+def device_slots(jobs: int | None = None) -> list[dict[str, str]]:
+    """Environment of each run that can go on at the same time: one a GPU, else `jobs` on the CPU.
+
+    Args:
+        jobs: Runs at a time; None: one a GPU, or one without GPUs. More than there are GPUs share
+            them in turn.
+    """
+    import torch
+
+    count = torch.cuda.device_count()
+    visible = os.environ.get('CUDA_VISIBLE_DEVICES', '')
+    names = visible.split(',') if visible else [str(i) for i in range(count)]
+    jobs = jobs or max(1, count)
+    if not count:
+        return [{} for _ in range(jobs)]
+    return [{'CUDA_VISIBLE_DEVICES': names[i % count]} for i in range(jobs)]
+
+
+def worker_command(run: Run, root: Path, configs: Path, options: Sequence[str]) -> list[str]:
+    """The command line of a run's process."""
+    command = [sys.executable, '-m', 'bgremoval_mm.experiments.runner.worker', run.config]
+    command += ['--seed', str(run.seed), '--root', str(root.resolve())]
+    command += ['--configs', str(configs.resolve())]
+    return [*command, '--options', *options] if options else command
+
+
+@dataclass
+class _Process:
+    run: Run
+    slot: Mapping[str, str]
+    popen: subprocess.Popen[bytes]
+
+
+def execute(
+    runs: Sequence[Run],
+    root: Path,
+    configs: Path,
+    options: Sequence[str] = (),
+    slots: Sequence[Mapping[str, str]] = ({},),
+    progress: bool = True,
+) -> Outcome:
+    """Do runs, as many at a time as there are slots. One that fails does not stop the others.
+
+    An interrupt (Ctrl-C, SIGTERM) ends the processes; called again, their runs are gone on with. If
+    this process is killed, those that it started go on to the end of their runs.
+
+    Args:
+        runs: What to do, in this order.
+        root: Root of all runs.
+        configs: Folder of the configs.
+        options: ``KEY=VALUE`` for every run, see ``settings.load_config``.
+        slots: Environment variables of each of the processes at a time.
+        progress: Show a progress bar.
+
+    Raises:
+        KeyboardInterrupt: After the processes were ended.
+    """
+    outcome = Outcome()
+    waiting, free = deque(runs), deque(slots)
+    active: list[_Process] = []
+    with (
+        _interrupt_on_sigterm(),
+        tqdm(total=len(runs), unit=' runs', disable=not progress) as bar,
+    ):
+        try:
+            while waiting or active:
+                while waiting and free:
+                    run, slot = waiting.popleft(), free.popleft()
+                    active.append(_start(run, slot, root, configs, options))
+                time.sleep(_POLL)
+                for process in [each for each in active if each.popen.poll() is not None]:
+                    active.remove(process)
+                    free.append(process.slot)
+                    _note(process, root, outcome)
+                    bar.update()
+                names = ', '.join(process.run.name for process in active)
+                bar.set_postfix_str(f'{len(outcome.failed)} failed; {names}', refresh=False)
+        finally:
+            _stop(active)
+    return outcome
+
+
+def _start(
+    run: Run, slot: Mapping[str, str], root: Path, configs: Path, options: Sequence[str]
+) -> _Process:
+    folder = root / run.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOG).open('ab') as log:
+        popen = subprocess.Popen(
+            worker_command(run, root, configs, options),
+            env={**os.environ, **slot},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is ours to hand on
+        )
+    return _Process(run, slot, popen)
+
+
+def _note(process: _Process, root: Path, outcome: Outcome) -> None:
+    """Enter what became of a process that has ended."""
+    folder, status = root / process.run.name, process.popen.returncode
+    if status == 0:
+        outcome.done.append(process.run.name)
+    elif status == BUSY:
+        outcome.elsewhere.append(process.run.name)
+    else:
+        failure = read_json(folder / FAILURE)
+        if failure is None:
+            how = f'signal {-status}' if status < 0 else f'exit status {status}'
+            hint = ' (out of memory?)' if status == -signal.SIGKILL else ''
+            failure = {'reason': f'ended by {how}{hint}', 'log': _tail(folder / LOG)}
+            write_json(folder / FAILURE, failure)
+        outcome.failed[process.run.name] = failure['reason']
+
+
+def _tail(log: Path) -> list[str]:
+    try:
+        return log.read_text(encoding='utf-8', errors='replace').splitlines()[-_LINES:]
+    except OSError:
+        return []
+
+
+def _stop(active: Sequence[_Process]) -> None:
+    """End processes, gently at first, with those that they started."""
+    for process in active:
+        _signal(process, signal.SIGTERM)
+    deadline = time.monotonic() + _PATIENCE
+    for process in active:
+        try:
+            process.popen.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _signal(process, signal.SIGKILL)
+            process.popen.wait()
+
+
+def _signal(process: _Process, number: int) -> None:
+    try:
+        os.killpg(process.popen.pid, number)
+    except ProcessLookupError:
+        return
+
+
+@contextmanager
+def _interrupt_on_sigterm() -> Iterator[None]:
+    """Let SIGTERM, as Slurm and systemd send it, be an interrupt like Ctrl-C."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def submit(
+    runs: Sequence[Run],
+    root: Path,
+    configs: Path,
+    options: Sequence[str],
+    partition: str,
+    sbatch_args: str = '',
+) -> list[str]:
+    """Hand runs to Slurm, a job of one GPU each; those whose job is still known are passed over.
+
+    Args:
+        runs: What to do.
+        root: Root of all runs, on storage that the nodes share.
+        configs: Folder of the configs.
+        options: ``KEY=VALUE`` for every run.
+        partition: Slurm's partition.
+        sbatch_args: Further options of ``sbatch``, which win over ours.
+
+    Returns:
+        Numbers of the jobs.
+
+    Raises:
+        RunError: If ``sbatch`` fails; the message is its.
+    """
+    jobs = []
+    for run in runs:
+        folder = root / run.name
+        folder.mkdir(parents=True, exist_ok=True)
+        if is_submitted(folder):
+            continue
+        command = shlex.join(worker_command(run, root, configs, options))
+        call = ['sbatch', '--parsable', f'--partition={partition}', '--gres=gpu:1']
+        call += ['--cpus-per-task=5', f'--job-name={run.name}', f'--output={folder / LOG}']
+        call += ['--open-mode=append', *shlex.split(sbatch_args), f'--wrap={command}']
+        done = _slurm(call)
+        job = done.partition(';')[0]
+        write_json(folder / SLURM, {'job': job})
+        jobs.append(job)
+    return jobs
+
+
+def is_submitted(folder: Path) -> bool:
+    """Whether Slurm still has the job of a run, waiting or running."""
+    job = read_json(folder / SLURM)
+    if job is None or (folder / RESULT).is_file():
+        return False
+    try:
+        return bool(_slurm(['squeue', '--noheader', f'--jobs={job["job"]}']))
+    except RunError:  # Slurm forgets jobs that ended
+        return False
+
+
+def _slurm(call: Sequence[str]) -> str:
+    try:
+        done = subprocess.run(call, capture_output=True, text=True, check=True)
+    except FileNotFoundError:
+        msg = f'there is no `{call[0]}` here: Slurm is needed'
+        raise RunError(msg) from None
+    except subprocess.CalledProcessError as err:
+        msg = f'{call[0]} failed: {err.stderr.strip()}'
+        raise RunError(msg) from err
+    return done.stdout.strip()
+
+
+def to_do(
+    runs: Sequence[Run], state: Callable[[Run], State], retry_failed: bool
+) -> tuple[list[Run], dict[State, list[Run]]]:
+    """Runs to execute, and the others by their state."""
+    states = {run: state(run) for run in runs}
+    wanted = {'pending', 'interrupted'} | ({'failed'} if retry_failed else set())
+    others: dict[State, list[Run]] = {}
+    for run in runs:
+        if states[run] not in wanted:
+            others.setdefault(states[run], []).append(run)
+    return [run for run in runs if states[run] in wanted], others

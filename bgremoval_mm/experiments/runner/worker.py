@@ -1,0 +1,197 @@
+"""One run in a process of its own: ``python -m bgremoval_mm.experiments.runner.worker``.
+
+Trains, or goes on with a training that was broken off, tests the last state of the network and
+writes ``result.json`` last. Whoever starts it needs only its exit status: 0 done (now or before),
+75 another process is at work on the run, anything else failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from bgremoval_mm.evaluation.metrics.per_image import EVIDENCE
+from bgremoval_mm.experiments.papers.liang2023.experiments import (
+    ARMS,
+    Classification,
+    InstanceSegmentation,
+)
+from bgremoval_mm.experiments.runner.options import load_config, photos_of
+from bgremoval_mm.experiments.runner.runs import FAILURE, RESULT, SETTINGS, Run, run_of_config
+from bgremoval_mm.experiments.runner.state import read_json, run_lock
+from bgremoval_mm.utils.json_io import write_json
+
+__all__ = ['BUSY', 'main', 'prepare', 'provenance', 'work']
+
+BUSY = os.EX_TEMPFAIL
+SCHEMA = 1
+_PACKAGES = ('torch', 'mmengine', 'mmcv', 'mmpretrain', 'mmdet', 'mmsegmentation', 'numpy')
+
+
+def prepare(run: Run, root: Path, configs: Path, options: Sequence[str] = ()) -> Config:
+    """The config of a run: as shipped, with its seed, its folder, and evidence from its test."""
+    config = load_config(configs / run.config, options)
+    folder = root / run.name
+    config.work_dir = str(folder)
+    config.resume = True
+    config.setdefault('randomness', {})['seed'] = run.seed
+    if run.arm != ARMS[0]:
+        for hook in config.get('custom_hooks') or []:
+            if hook['type'] == 'DiffMetricsHook':
+                hook['baseline'] = str(root / run.original.name)
+    evaluators = config.test_evaluator
+    evaluators = [evaluators] if isinstance(evaluators, dict) else list(evaluators)
+    if isinstance(run.experiment, InstanceSegmentation):
+        for evaluator in evaluators:
+            if evaluator['type'] == 'CocoMetric':
+                evaluator['outfile_prefix'] = str(folder / 'predictions')
+    else:
+        kind = 'Class' if isinstance(run.experiment, Classification) else 'Region'
+        evaluators.append(
+            {
+                'type': f'{kind}Evidence',
+                'file': str(folder / EVIDENCE),
+                'root': photos_of(config.test_dataloader.dataset),
+            }
+        )
+    config.test_evaluator = evaluators
+    return config
+
+
+def work(run: Run, root: Path, configs: Path, options: Sequence[str] = ()) -> dict[str, Any]:
+    """Do a run, from where it was broken off if it was.
+
+    Returns:
+        What ``result.json`` holds.
+
+    Raises:
+        filelock.Timeout: If another process is at work on it.
+        ValueError: If it was begun with other options.
+    """
+    from mmengine.runner import Runner
+
+    folder = root / run.name
+    folder.mkdir(parents=True, exist_ok=True)
+    with run_lock(folder).acquire(timeout=0):
+        if (done := read_json(folder / RESULT)) is not None:
+            return done
+        (folder / FAILURE).unlink(missing_ok=True)
+        before = read_json(folder / SETTINGS) or {}
+        if before and before['options'] != list(options):
+            msg = (
+                f'{folder} was begun with other options: {before["options"]}. Take another --root, '
+                'or delete the folder.'
+            )
+            raise ValueError(msg)
+        starts = [*before.get('starts', []), _now()]
+        settings = {'experiment': run.describe(), 'options': list(options), 'starts': starts}
+        write_json(folder / SETTINGS, settings)
+
+        config = prepare(run, root, configs, options)
+        runner = Runner.from_cfg(config)
+        started = time.monotonic()
+        runner.train()
+        seconds = time.monotonic() - started
+        metrics = runner.test()
+        result = {
+            'schema': SCHEMA,
+            **settings,
+            'metrics': metrics,
+            'checkpoint': Path(_last_checkpoint(folder)).name,
+            'images': len(runner.test_dataloader.dataset),
+            # Of the last start only: what a killed process had taken is not known.
+            'train_seconds': round(seconds, 1),
+            'finished': _now(),
+            **provenance(configs.parent),
+        }
+        for evaluator in config.test_evaluator:
+            if evaluator['type'] == 'CocoMetric':
+                made = f'{evaluator["outfile_prefix"]}.gt.json'  # of the photos that were shown
+                result['annotations'] = str(Path(evaluator.get('ann_file') or made).resolve())
+        write_json(folder / RESULT, result)
+    return result
+
+
+def _last_checkpoint(folder: Path) -> str:
+    pointer = folder / 'last_checkpoint'
+    return pointer.read_text(encoding='utf-8').strip() if pointer.is_file() else ''
+
+
+def provenance(repository: Path) -> dict[str, Any]:
+    """Commit, versions and machine, without which a number cannot be judged."""
+    import torch
+
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    if torch.cuda.is_available():
+        device = torch.cuda.get_device_name()
+    else:
+        device = f'CPU, {os.cpu_count()} cores'
+    return {
+        'commit': _commit(repository),
+        'versions': {'python': platform.python_version(), **versions},
+        'device': device,
+        'host': platform.node(),
+    }
+
+
+def _commit(repository: Path) -> str | None:
+    """Commit of the sources, with ``+`` where they were changed since; None without git."""
+    try:
+        commit = subprocess.run(
+            ['git', 'describe', '--always', '--abbrev=10', '--dirty=+', '--exclude=*'],
+            cwd=repository,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit.stdout.strip() or None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec='seconds')
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Do one run."""
+    from filelock import Timeout
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='path of the config below the folder of configs')
+    parser.add_argument('--seed', type=int, required=True)
+    parser.add_argument('--root', type=Path, required=True)
+    parser.add_argument('--configs', type=Path, required=True)
+    parser.add_argument('--options', nargs='*', default=[])
+    args = parser.parse_args(argv)
+    run = run_of_config(args.config, args.seed)
+    try:
+        work(run, args.root, args.configs, args.options)
+    except Timeout:
+        sys.stderr.write('another process is at work on this run\n')
+        return BUSY
+    except Exception as err:
+        reason = f'{type(err).__name__}: {err}'
+        write_json(args.root / run.name / FAILURE, {'reason': reason, 'when': _now()})
+        raise
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

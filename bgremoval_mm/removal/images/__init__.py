@@ -1,0 +1,1 @@
+"""Reading images: by content, upright, as 8-bit RGB."""

@@ -1,0 +1,320 @@
+"""Reading photographs: by content, upright, as RGB, with a clear reason where that fails."""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from bgremoval_mm.removal.images import colour, tiff_layouts
+from bgremoval_mm.removal.images.formats import HEAD, JPEG, SUFFIXES, TIFF, Kind, kind_of, suffix_of
+from bgremoval_mm.removal.images.jpeg_damage import jpeg_damage
+from bgremoval_mm.removal.images.opening import (
+    DamagedError,
+    ImageError,
+    check_pixels,
+    open_picture,
+    pixel_limit,
+    plugin_of,
+)
+from bgremoval_mm.removal.images.orientation import orientation_of, turn
+from bgremoval_mm.removal.images.pixels import layout_of, to_8_bits
+from bgremoval_mm.removal.images.regular_files import (
+    check_bytes,
+    check_regular,
+    open_now,
+    read_bytes,
+)
+from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
+
+__all__ = [
+    'SUFFIXES',
+    'ImageError',
+    'SourceImage',
+    'SourceStamp',
+    'check_bytes',
+    'check_header',
+    'decode_image',
+    'looks_like_image',
+    'read_bytes',
+    'read_image',
+    'read_stored',
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStamp:
+    """Which bytes something was computed from.
+
+    Attributes:
+        sha256: Hash of the file's content.
+        bytes: Size of the file.
+        mtime_ns: Its time of modification in nanoseconds.
+    """
+
+    sha256: str
+    bytes: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, content: builtins.bytes, mtime_ns: int) -> SourceStamp:
+        """The stamp of a file's content."""
+        return cls(hashlib.sha256(content).hexdigest(), len(content), mtime_ns)
+
+    def matches(self, path: Path, always_hash: bool = False) -> bool:
+        """Whether the file still has this content.
+
+        Equal size and time of modification are taken for equal content, as git and rsync
+        do; where the time differs (a copied data set), the content is hashed.
+        """
+        status = path.stat()
+        return self.is_of(status.st_size, status.st_mtime_ns, path.read_bytes, always_hash)
+
+    def is_of(
+        self,
+        size: int,
+        mtime_ns: int,
+        read: Callable[[], builtins.bytes],
+        always_hash: bool = False,
+    ) -> bool:
+        """As `matches`, for a file of that size and time, which `read` reads if need be."""
+        if size != self.bytes:
+            return False
+        if mtime_ns == self.mtime_ns and not always_hash:
+            return True
+        return hashlib.sha256(read()).hexdigest() == self.sha256
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """A photograph as a viewer shows it.
+
+    Network and result get the same pixels. So a CMYK or grey picture with a colour profile of its
+    own is converted through it, as browsers do, though OpenCV and rembg pass the profile over:
+    the colours of the cut-out must be right, and the mask hardly depends on them.
+
+    Attributes:
+        rgb: uint8 array of shape (H, W, 3), upright, transparent parts laid on white.
+        size: (width, height) in pixels.
+        alpha: uint8 array of shape (H, W), or None if every pixel is opaque.
+        orientation: EXIF orientation that was undone, 1 to 8; 1 is upright.
+        icc_profile: Embedded colour profile that `rgb` is to be read with, or None.
+        note: What a user should know, e.g. that an animation was reduced to one frame, or that
+            the file is damaged; several things are joined by ``; ``.
+        stamp: Which bytes this is.
+        colour: What a PNG says of its colours besides a profile, as its chunks.
+    """
+
+    rgb: np.ndarray
+    size: tuple[int, int]
+    alpha: np.ndarray | None
+    orientation: int
+    icc_profile: bytes | None
+    note: str
+    stamp: SourceStamp
+    colour: colour.Chunks = ()
+
+    def without_pixels(self) -> SourceImage:
+        """The same without its arrays, for when only the rest is still needed."""
+        return replace(self, rgb=np.empty((0, 0, 3), np.uint8), alpha=None)
+
+
+def looks_like_image(path: Path) -> bool:
+    """Whether a file is meant to be a picture: by its suffix, or else by its first bytes.
+
+    A picture of a kind that is not read counts, and so does a file with a picture's suffix and
+    other content: both are to be reported. A file that is no regular one (a pipe, a device) is
+    never opened, and counts by its suffix only.
+    """
+    if suffix_of(path.name) in SUFFIXES:
+        return True
+    if not stat.S_ISREG(path.stat().st_mode):
+        return False
+    with open_now(path) as file:
+        kind = kind_of(file.read(HEAD))
+    return kind is not None and kind.is_picture
+
+
+def read_image(path: Path, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> SourceImage:
+    """Read a photograph, whatever its name.
+
+    JPEG (CMYK too), PNG (16 bits, palette, transparency too), WebP, BMP, TIFF, AVIF, JPEG 2000,
+    PNM, TGA, HEIC (with pi-heif), JPEG XL (with pillow-jxl-plugin), and the first frame of a GIF
+    or another animation. The EXIF orientation is undone; 16 bits are reduced to 8.
+
+    Args:
+        path: The file.
+        max_pixels: Larger images are refused before they are decoded.
+        max_bytes: Larger files are refused before they are read.
+
+    Raises:
+        ImageError: If the file is no such image, damaged, or too large, or no regular file.
+        OSError: If the file cannot be read.
+    """
+    content, mtime_ns = read_bytes(path, max_bytes)
+    return decode_image(content, mtime_ns, max_pixels, path.name)
+
+
+def check_header(path: Path) -> None:
+    """Refuse a file that is no picture which is read, by its first bytes; nothing is decoded.
+
+    Raises:
+        ImageError: If it is none, or of a kind that is not read, or damaged at its beginning.
+        OSError: If the file cannot be read.
+    """
+    check_regular(path.stat().st_mode)
+    with open_now(path) as file:
+        head = file.read(HEAD)
+        kind = kind_of(head, path.name)
+        if kind is None:
+            msg = (
+                f'not an image: the file begins with {head[:16]!r}' if head else 'the file is empty'
+            )
+            raise ImageError(msg)
+        plugin = plugin_of(kind)
+        if kind.package:
+            return  # its plugin decodes as it opens
+        file.seek(0)
+        try:
+            plugin(file)
+        except Exception as err:
+            # Pillow's plugins raise whatever a damaged file leads them to.
+            msg = f'cannot be opened: a damaged {kind.name} ({err or type(err).__name__})'
+            raise ImageError(msg) from err
+
+
+def read_stored(path: Path) -> np.ndarray:
+    """Return a photograph's pixels as RGB as they are stored, before any orientation is undone.
+
+    Raises:
+        ImageError: As `read_image`.
+        OSError: If the file cannot be read.
+    """
+    with pixel_limit(MAX_PIXELS):
+        content, _ = read_bytes(path)
+        return np.asarray(_decode(content, MAX_PIXELS, path.name).image.convert('RGB'))
+
+
+def decode_image(
+    content: bytes, mtime_ns: int = 0, max_pixels: int = MAX_PIXELS, name: str = ''
+) -> SourceImage:
+    """As `read_image`, from a file's content.
+
+    Args:
+        content: The whole file.
+        mtime_ns: Its time of modification in nanoseconds, 0 if it is no file.
+        max_pixels: Larger images are refused before they are decoded.
+        name: Name of the file, without which TGA and most camera RAW files cannot be told.
+
+    Raises:
+        ImageError: If it is no such image, damaged, or too large.
+    """
+    with pixel_limit(max_pixels):
+        decoded = _decode(content, max_pixels, name)
+    return _to_source(decoded, content, SourceStamp.of(content, mtime_ns))
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """A picture as it is stored, with 8 bits a channel, and what is to be said of it."""
+
+    image: Image.Image
+    orientation: int
+    profile: bytes | None
+    notes: list[str]
+
+
+def _decode(content: bytes, max_pixels: int, name: str) -> _Decoded:
+    if not content:
+        msg = 'the file is empty'
+        raise ImageError(msg)
+    kind = kind_of(content[:HEAD], name)
+    if kind is None:
+        msg = f'not an image: the file begins with {content[:16]!r}'
+        raise ImageError(msg)
+    try:
+        image = open_picture(content, kind, max_pixels)
+    except DamagedError:
+        if kind is not TIFF:
+            raise
+        return _Decoded(*tiff_layouts.read_unusual(content, max_pixels))
+    with image:
+        try:
+            return _load(image, kind, content, max_pixels)
+        except ImageError:
+            raise
+        except Exception as err:
+            msg = f'cannot be decoded: {err or type(err).__name__}'
+            raise ImageError(msg) from err
+
+
+def _load(image: Image.Image, kind: Kind, content: bytes, max_pixels: int) -> _Decoded:
+    notes = [_frames(image)]
+    layout = layout_of(image, content)
+    if kind is TIFF:
+        tiff_layouts.check_directory(image)
+        if tiff_layouts.is_misread(image):
+            stored, turned, profile, said = tiff_layouts.read_unusual(content, max_pixels)
+            return _Decoded(stored, turned, profile, [*notes, *said])
+        orientation = orientation_of(image)
+        # Pillow turns TIFFs itself as it loads them, by XMP too: say that they are upright.
+        exif = image.getexif()
+        exif.clear()
+        exif[ExifTags.Base.Orientation] = 1
+        image.load()
+        if orientation != 1:
+            image = image.copy()  # of the stored size, which Pillow had swapped beforehand
+    else:
+        image.load()
+        orientation = orientation_of(image)
+    check_pixels(image.size, max_pixels)
+    if kind is JPEG:
+        notes.append(jpeg_damage(content, image))
+    profile = image.info.get('icc_profile')
+    image, said = to_8_bits(image, layout, content)
+    return _Decoded(image, orientation, profile, [*notes, *said])
+
+
+def _frames(image: Image.Image) -> str:
+    """What is to be said of a file of several pictures."""
+    number = getattr(image, 'n_frames', 1)
+    if number < 2:
+        return ''
+    if image.format == 'TIFF':
+        return tiff_layouts.pages(image, number)
+    if image.format == 'HEIF':
+        return f'the main one of {number} pictures was used'
+    return f'animation: the first of {number} frames was used'
+
+
+def _to_source(decoded: _Decoded, content: bytes, stamp: SourceStamp) -> SourceImage:
+    picture = turn(decoded.image, decoded.orientation)
+    alpha = None
+    if picture.has_transparency_data:
+        layered = picture.convert('RGBA')
+        alpha = layered.getchannel('A')
+        is_grey = picture.mode in ('1', 'L', 'LA')
+        picture = layered.getchannel('R') if is_grey else layered.convert('RGB')
+    picture, profile, said = colour.in_rgb(picture, decoded.profile)
+    if alpha is not None:
+        picture.putalpha(alpha)
+        white = Image.new('RGBA', picture.size, 'white')
+        picture = Image.alpha_composite(white, picture).convert('RGB')
+    converted = bool(decoded.profile) and profile is None
+    levels = None if alpha is None else np.asarray(alpha)
+    return SourceImage(
+        rgb=np.asarray(picture),
+        size=picture.size,
+        alpha=None if levels is None or levels.min() == 255 else levels,
+        orientation=decoded.orientation,
+        icc_profile=profile,
+        note='; '.join(filter(None, [*decoded.notes, said])),
+        stamp=stamp,
+        colour=() if converted else colour.colour_chunks(content),
+    )

@@ -1,0 +1,59 @@
+"""Photographs read small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from bgremoval_mm.removal.images.colour import in_rgb
+from bgremoval_mm.removal.images.formats import HEAD, JPEG, kind_of
+from bgremoval_mm.removal.images.opening import ImageError, open_picture
+from bgremoval_mm.removal.images.orientation import orientation_of, turn
+from bgremoval_mm.removal.images.reading import decode_image
+from bgremoval_mm.removal.images.regular_files import read_bytes
+from bgremoval_mm.removal.options import MAX_PIXELS
+
+__all__ = ['thumbnail']
+
+
+def thumbnail(path: Path, side: int) -> np.ndarray:
+    """Read a photograph small and upright, as :func:`read_image` reads it large.
+
+    JPEG is decoded at a fraction of its size, which is many times faster for large photographs.
+
+    Args:
+        path: The file.
+        side: The longer side of the result is this or less, in pixels.
+
+    Returns:
+        uint8 array of shape (H, W, 3), RGB.
+
+    Raises:
+        ImageError: If the file is no image that :func:`read_image` reads, or damaged.
+        OSError: If the file cannot be read.
+    """
+    content, mtime_ns = read_bytes(path)
+    if kind_of(content[:HEAD], path.name) is JPEG:
+        try:
+            picture = _draft(content, side)
+        except ImageError:
+            raise
+        except Exception as err:
+            # PIL's decoders raise whatever a damaged file leads them to.
+            msg = f'cannot be decoded: {err or type(err).__name__}'
+            raise ImageError(msg) from err
+    else:
+        picture = Image.fromarray(decode_image(content, mtime_ns, name=path.name).rgb)
+    picture.thumbnail((side, side))
+    return np.asarray(picture)
+
+
+def _draft(content: bytes, side: int) -> Image.Image:
+    """A JPEG decoded at a fraction of its size, still ``side`` or longer."""
+    with open_picture(content, JPEG, MAX_PIXELS) as image:
+        image.draft(None, (side, side))
+        image.load()
+        picture, *_ = in_rgb(turn(image, orientation_of(image)), image.info.get('icc_profile'))
+        return picture

@@ -1,0 +1,1 @@
+"""Storage, and what lies in it: files, images of a tree, the manifest."""

@@ -1,0 +1,233 @@
+"""A place at an address that fsspec opens."""
+
+from __future__ import annotations
+
+import errno
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any
+
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.images.reading import SourceImage, SourceStamp, check_bytes, decode_image
+from bgremoval_mm.removal.io.scan import Scan, has_image_suffix, is_litter
+from bgremoval_mm.removal.io.storage import Place
+from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
+from bgremoval_mm.utils.atomic import is_leftover, temporary_name
+
+__all__ = ['UrlPlace']
+
+# Object stores put a file whole or not at all; elsewhere it is written beside and renamed.
+_ATOMIC = frozenset(('s3', 's3a', 'gs', 'gcs', 'abfs', 'abfss', 'az', 'adl', 'memory', 'oss'))
+# What is not whole yet: of any machine, and as version 0.1 named it.
+_PARTIAL = re.compile(r'\.tmp-.*\.part|.*\.\d+\.part')
+_ABANDONED_SECONDS = 24 * 3600
+
+
+class UrlPlace(Place):
+    """A folder that fsspec opens: ``s3://bucket/photos``, ``gs://...``, ``memory://...``.
+
+    Sizes and times come from one listing, so that a catalogue costs no request a file; what
+    changes after it counts as unchanged until the next run. Images are told by their suffix,
+    because looking at their first bytes would cost a request each.
+
+    Args:
+        url: Address of the folder. Access is configured as fsspec's file systems have it.
+        only: Name of a file in it, which is then all that the place holds.
+
+    Raises:
+        ArgumentError: If there is no such kind of address.
+        ImportError: If the package that serves such addresses is not installed.
+    """
+
+    def __init__(self, url: str, only: str = '') -> None:
+        self.address = url.rstrip('/')
+        self.only = only
+
+    @cached_property
+    def _opened(self) -> tuple[Any, str]:
+        try:
+            from fsspec.core import url_to_fs
+        except ImportError as err:
+            msg = f'{self.address} needs fsspec: `pip install "bgremoval_mm[ray]"`'
+            raise ImportError(msg) from err
+        try:
+            filesystem, path = url_to_fs(self.address)
+        except ValueError as err:
+            msg = f'{self.address} is no address that fsspec opens: {err}'
+            raise ArgumentError(msg) from err
+        return filesystem, path.rstrip('/')
+
+    @cached_property
+    def _listing(self) -> dict[str, dict[str, Any]]:
+        filesystem, root = self._opened
+        filesystem.invalidate_cache()
+        if self.only:
+            return {self.only: self._info(self.only)}
+        with _as_os_error():
+            found = filesystem.find(root, detail=True)
+        return {path[len(root) :].lstrip('/'): info for path, info in found.items()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {'address': self.address, 'only': self.only}
+
+    def as_file(self) -> UrlPlace | None:
+        """Return the folder with this file alone, if the address is one of a file."""
+        if set(self._listing) != {''} or self._listing[''].get('type', 'file') != 'file':
+            return None
+        head, chained, rest = self.address.partition('::')
+        if '://' not in head:  # a cache, in front of the address proper
+            before, (head, chained, rest) = head + chained, rest.partition('::')
+        else:
+            before = ''
+        folder, _, name = head.rpartition('/')
+        return UrlPlace(f'{before}{folder}{chained}{rest}', name)
+
+    def scan(self) -> Scan:
+        """Find the images, by their suffix."""
+        if self.only:
+            return Scan([self.only])
+        scan = Scan()
+        for name in sorted(self._listing):
+            hidden = any(is_litter(part) for part in PurePosixPath(name).parts)
+            if hidden or not has_image_suffix(name):
+                scan.ignored.append(name)
+            elif self._listing[name].get('type') == 'other':
+                scan.unreadable[name] = 'not a file'  # a FIFO, a device
+            else:
+                scan.images.append(name)
+        return scan
+
+    def names(self) -> list[str]:
+        """Return the name of every file."""
+        return list(self._listing)
+
+    def exists(self, name: str) -> bool:
+        """Return whether there was such a file when the place was first listed."""
+        return name in self._listing
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file."""
+        filesystem, root = self._opened
+        with _as_os_error():
+            content: bytes = filesystem.cat_file(f'{root}/{name}')
+        return content
+
+    def _info(self, name: str) -> dict[str, Any]:
+        filesystem, root = self._opened
+        with _as_os_error():
+            info: dict[str, Any] = filesystem.info(f'{root}/{name}')
+        return info
+
+    def read_image(
+        self, name: str, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES
+    ) -> SourceImage:
+        """Read a photograph."""
+        info = self._info(name)
+        check_bytes(info.get('size') or 0, max_bytes)
+        return decode_image(self.read(name), _mtime_ns(info), max_pixels, name)
+
+    def has(self, name: str, stamp: SourceStamp, always_hash: bool = False) -> bool:
+        """Return whether a file had the content of that stamp when the place was first listed."""
+        info = self._listing.get(name)
+        if info is None:
+            msg = f'{self.address}/{name}'
+            raise FileNotFoundError(msg)
+        size = info.get('size')
+        size = stamp.bytes if size is None else size  # unknown: the content decides
+        mtime_ns = _mtime_ns(info)
+        unknown = info.get('size') is None or not mtime_ns or not stamp.mtime_ns
+        return stamp.is_of(size, mtime_ns, lambda: self.read(name), always_hash or unknown)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file whole or not at all."""
+        filesystem, root = self._opened
+        folder, _, last = f'{root}/{name}'.rpartition('/')
+        with _as_os_error():
+            filesystem.makedirs(folder, exist_ok=True)
+            if self._is_atomic:
+                filesystem.pipe_file(f'{folder}/{last}', content)
+                return
+            temporary = f'{folder}/{temporary_name()}'
+            try:
+                filesystem.pipe_file(temporary, content)
+                _rename(filesystem, temporary, f'{folder}/{last}')
+            except BaseException:
+                with suppress(Exception):
+                    filesystem.rm_file(temporary)
+                raise
+
+    def delete(self, name: str) -> None:
+        """Delete a file, if it is there."""
+        filesystem, root = self._opened
+        with suppress(FileNotFoundError), _as_os_error():
+            filesystem.rm_file(f'{root}/{name}')
+
+    def sweep(self, names: set[str]) -> None:
+        """Delete what killed processes left half-written in those folders.
+
+        Stores that put whole files have nothing of the kind. What another machine began counts as
+        left behind after a day.
+        """
+        if self._is_atomic:
+            return
+        for name, info in self._listing.items():
+            path = PurePosixPath(name)
+            if str(path.parent) not in names or _PARTIAL.fullmatch(path.name) is None:
+                continue
+            written = _mtime_ns(info) / 1e9
+            if is_leftover(path.name) or 0 < written < time.time() - _ABANDONED_SECONDS:
+                with suppress(OSError):
+                    self.delete(name)
+
+    @property
+    def _is_atomic(self) -> bool:
+        protocols = self._opened[0].protocol
+        protocols = {protocols} if isinstance(protocols, str) else set(protocols)
+        return bool(protocols & _ATOMIC)
+
+
+def _rename(filesystem: Any, old: str, new: str) -> None:
+    """Rename a file, whose name may hold ``[``, ``*`` or ``?``."""
+    from fsspec import AbstractFileSystem
+
+    if type(filesystem).mv is not AbstractFileSystem.mv:
+        filesystem.mv(old, new)
+        return
+    # The inherited `mv` copies and deletes as well, but takes names for patterns.
+    filesystem.cp_file(old, new)
+    filesystem.rm_file(old)
+
+
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """Raise an OSError for whatever a store's client raises, so that callers know one kind."""
+    try:
+        yield
+    except (OSError, ImportError, MemoryError):
+        raise
+    except Exception as err:
+        raise OSError(errno.EIO, f'{type(err).__name__}: {err}') from err
+
+
+def _mtime_ns(info: dict[str, Any]) -> int:
+    """Return the time of modification out of what a file system says of a file; 0 if it does not.
+
+    Any that is not after 1970 is none: stores that know no time say so.
+    """
+    for key in ('mtime', 'LastModified', 'last_modified', 'updated', 'modified', 'created'):
+        value = info.get(key)
+        if isinstance(value, str):
+            try:
+                value = datetime.fromisoformat(value)
+            except ValueError:
+                continue
+        if isinstance(value, datetime):
+            value = value.timestamp()
+        if isinstance(value, (int, float)):
+            return max(0, int(value * 1_000_000_000))
+    return 0

@@ -1,0 +1,1 @@
+"""Removal over trees of images, on one machine or many."""

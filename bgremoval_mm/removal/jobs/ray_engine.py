@@ -1,0 +1,123 @@
+"""A removal job on a Ray cluster, or on all cores of one machine, by Ray Data.
+
+Each actor holds one network and does the images of a block as the local engine does, so the
+results are the same bytes. Ray hands out blocks as actors become free, holds back where they are
+not, starts an actor anew that died, and gives its block to another. The manifest is written by the
+driver alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from bgremoval_mm.removal.io.manifest import Record
+from bgremoval_mm.removal.jobs.pipeline import Job
+from bgremoval_mm.removal.jobs.pool import DaemonPool, result_within
+
+__all__ = ['run_with_ray']
+
+logger = logging.getLogger(__name__)
+
+# What a dead actor costs at most; and small enough that each actor gets several blocks.
+BLOCK = 64
+_CPUS_A_WORKER = 4
+STALL_LIMIT = 3600.0  # seconds
+
+
+class Remover:
+    """What runs in an actor: one network, many blocks."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    def __call__(self, block: dict[str, Any]) -> dict[str, list[str]]:
+        """Paths to manifest lines."""
+        # Bytes, because Arrow's text is UTF-8, while names of files need not be.
+        paths = [os.fsdecode(path) for path in block['path']]
+        return {'record': [record.to_json() for record in self.job.run(paths)]}
+
+
+def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Record]:
+    """Do these images on a Ray cluster; yields what is to be recorded, in any order.
+
+    A cluster that runs is used (``RAY_ADDRESS``, or the one of this machine); else one is started
+    for the time of the run. Sources and target must be reachable from every node: on a shared
+    file system, or at an address that fsspec opens.
+
+    Args:
+        job: The job.
+        paths: Paths of images below the source.
+        workers: Number of actors; 0 takes one a GPU, or one every four CPU cores.
+
+    Raises:
+        ImportError: If Ray is not installed.
+        OSError: If the target takes no more.
+        StalledError: If Ray gave no result for an hour.
+        RuntimeError: If an actor fails otherwise.
+    """
+    if not paths:
+        return
+    try:
+        import ray
+        from ray.exceptions import RayTaskError
+    except ImportError as err:
+        msg = 'engine=\'ray\' needs Ray: `pip install "bgremoval_mm[ray]"`'
+        raise ImportError(msg) from err
+
+    started_here = not ray.is_initialized()
+    if started_here:
+        logger.info('starting Ray, which takes some seconds')
+        ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.WARNING)
+    try:
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.raise_original_map_exception = True
+        logging.getLogger('ray.data').setLevel(logging.ERROR)
+        count, resources = _resources(job, workers, ray.cluster_resources())
+        job = job.with_threads(int(resources.get('num_cpus', 0)))
+        blocks = max(1, -(-len(paths) // BLOCK), min(count, len(paths)))
+        found = ray.data.from_items(
+            [{'path': os.fsencode(path)} for path in paths], override_num_blocks=blocks
+        ).map_batches(
+            Remover,
+            fn_constructor_args=(job,),
+            batch_size=None,
+            compute=ray.data.ActorPoolStrategy(size=count),
+            **resources,
+        )
+        logger.info('Ray: %d actors, %d blocks of images', count, blocks)
+        rows = iter(found.iter_rows())
+        with DaemonPool(1) as pool:
+            while (row := _next_row(pool, rows)) is not None:
+                yield Record.from_json(row['record'])
+    except RayTaskError as err:
+        # What the actor met, as the local engine raises it.
+        raise err.cause if isinstance(err.cause, Exception) else err from None
+    finally:
+        if started_here:
+            ray.shutdown()
+
+
+def _next_row(pool: DaemonPool, rows: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the next result, None behind the last.
+
+    A block of images is done as a whole, and a cluster may have to start machines first: the limit
+    is a long one, but each minute without a result is reported.
+
+    Raises:
+        StalledError: If the cluster gave nothing within the limit.
+    """
+    future = pool.submit(next, rows, None)
+    return result_within(future, STALL_LIMIT, lambda: 'a block of images from Ray', lambda: False)
+
+
+def _resources(job: Job, workers: int, cluster: dict[str, float]) -> tuple[int, dict[str, Any]]:
+    """Number of actors and what each of them takes."""
+    gpus, cpus = int(cluster.get('GPU', 0)), int(cluster.get('CPU', 1))
+    if gpus and job.remover.backend.uses_gpu:
+        return workers or gpus, {'num_gpus': min(1.0, gpus / (workers or gpus))}
+    count = workers or max(1, cpus // _CPUS_A_WORKER)
+    return count, {'num_cpus': max(1, cpus // count)}

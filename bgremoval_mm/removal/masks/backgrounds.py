@@ -1,0 +1,104 @@
+"""Other backgrounds for a photo: pure functions of images and masks.
+
+Images are arrays of shape (H, W, 3) with values in [0, 255]; masks are uint8 of shape (H, W), 255
+is foreground (see ``bgremoval_mm.removal.masks.functional``). The soft edge is kept: results are
+``m * foreground + (1 - m) * background`` with m = mask / 255.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+__all__ = ['blend', 'blur_background', 'cover', 'fill_foreground']
+
+_WORKING_SIDE = 160  # pixels of the longer side at which holes are filled
+_GROW = 0.02  # of the working side: a rim of the foreground that the mask missed
+_BLUR = 0.04  # of the longer side: standard deviation of the blurred background
+
+
+def blend(foreground: np.ndarray, background: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Put a foreground before a background.
+
+    Args:
+        foreground: Array of shape (H, W, 3).
+        background: Array of the same shape.
+        mask: uint8 array of shape (H, W).
+
+    Returns:
+        Array of the foreground's shape and dtype; uint8 is rounded.
+    """
+    share = mask[..., None].astype(np.float32) / 255
+    mixed = share * foreground.astype(np.float32) + (1 - share) * background.astype(np.float32)
+    if foreground.dtype == np.uint8:
+        return np.rint(mixed).astype(np.uint8)
+    return mixed.astype(foreground.dtype)
+
+
+def blur_background(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Blur the background, as a lens does, without the foreground's colours running into it.
+
+    The blurred background is ``G(image * (1 - m)) / G(1 - m)`` with a Gaussian G (normalised
+    convolution, Knutsson and Westin, CVPR 1993), whose standard deviation is 4 % of the longer
+    side. Where there is no background near, the mean of all of it stands in.
+    """
+    sigma = _BLUR * max(image.shape[:2])
+    share = 1 - mask.astype(np.float32) / 255
+    weighted = cv2.GaussianBlur(image.astype(np.float32) * share[..., None], (0, 0), sigma)
+    weights = cv2.GaussianBlur(share, (0, 0), sigma)[..., None]
+    total = float(share.sum())
+    mean = (image * share[..., None]).sum(axis=(0, 1)) / total if total else image.mean((0, 1))
+    background = np.where(weights > 1e-3, weighted / np.maximum(weights, 1e-3), mean)
+    return blend(image, background, mask)
+
+
+def fill_foreground(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The background alone: the foreground's place is filled from around it.
+
+    Telea's inpainting on a copy of at most 160 pixels, enlarged and blurred in. It carries colours
+    on, not structure: a filled place looks smooth. That is meant: a black silhouette, the obvious
+    fill, would still show the foreground's outline to the network.
+
+    Returns:
+        Array of the image's shape and dtype.
+    """
+    height, width = mask.shape
+    scale = min(1.0, _WORKING_SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(_to_uint8(image), size, interpolation=cv2.INTER_AREA)
+    reach = 2 * max(1, round(_GROW * max(size))) + 1
+    foreground = cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 8
+    hole = cv2.dilate(foreground.astype(np.uint8), np.ones((reach, reach), np.uint8))
+    if hole.all():  # nothing to fill from
+        filled = np.broadcast_to(small.mean((0, 1)).astype(np.uint8), small.shape)
+    else:
+        filled = cv2.inpaint(small, hole, 5, cv2.INPAINT_TELEA)
+    # A soft rim outside the hole, so that it does not show as an outline.
+    rim = cv2.GaussianBlur(hole * np.float32(255), (0, 0), max(1.0, reach / 2))
+    place = np.maximum(rim, hole * np.float32(255)).round().astype(np.uint8)
+    place = cv2.resize(place, (width, height), interpolation=cv2.INTER_LINEAR)
+    large = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)
+    return blend(large.astype(image.dtype), image, place)
+
+
+def cover(background: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Scale and crop the middle of a picture so that it covers a size.
+
+    Args:
+        background: Array of shape (h, w, 3).
+        size: (width, height).
+
+    Returns:
+        Array of shape (height, width, 3).
+    """
+    height, width = background.shape[:2]
+    scale = max(size[0] / width, size[1] / height)
+    scaled = (max(size[0], round(width * scale)), max(size[1], round(height * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    large = cv2.resize(background, scaled, interpolation=method)
+    left, top = (scaled[0] - size[0]) // 2, (scaled[1] - size[1]) // 2
+    return large[top : top + size[1], left : left + size[0]]
+
+
+def _to_uint8(image: np.ndarray) -> np.ndarray:
+    return image if image.dtype == np.uint8 else np.rint(image).clip(0, 255).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""Folders of results: stored masks, cut-outs."""

@@ -1,0 +1,189 @@
+"""MaskStore: masks on disk, each with the record of what it was made from."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import struct
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from bgremoval_mm.removal import masks
+from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.removal.images.reading import SourceImage, SourceStamp
+from bgremoval_mm.removal.io.manifest import Record
+from bgremoval_mm.removal.outputs.base import OutputFolder, join
+from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model
+
+__all__ = ['MaskStore', 'StoredMask', 'StoredMaskError', 'mask_problem', 'other_precision']
+
+_TEXT_KEY = 'bgremoval_mm'
+# No file can have that name: it is too long, or leads through a file.
+_NO_SUCH_NAME = frozenset((errno.ENAMETOOLONG, errno.ENOTDIR))
+_AFTER_HEADER = 33  # bytes: the signature and the IHDR chunk
+# Without a filter before compression masks are smaller, and a third faster to decode in training.
+_PNG_OPTIONS = (
+    [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE, cv2.IMWRITE_PNG_COMPRESSION, 6]
+    if hasattr(cv2, 'IMWRITE_PNG_FILTER')  # OpenCV 4.11
+    else [cv2.IMWRITE_PNG_COMPRESSION, 6]
+)
+
+
+class StoredMaskError(BgremovalError, ValueError):
+    """A file in a MaskStore is not a mask that a MaskStore wrote."""
+
+
+@dataclass(frozen=True)
+class StoredMask:
+    """A mask as it lies in a store.
+
+    Attributes:
+        mask: uint8 array of shape (h, w) at the model's resolution, 255 = foreground.
+        size: (width, height) of the upright source image, in pixels.
+        orientation: EXIF orientation of the source, 1 to 8.
+        source: The bytes that it was made from.
+        model_hash: Hash of the weights that made it.
+        params: Everything else that it depends on.
+    """
+
+    mask: np.ndarray
+    size: tuple[int, int]
+    orientation: int
+    source: SourceStamp
+    model_hash: str
+    params: dict[str, Any]
+
+    def full_size(self, method: str = 'lanczos') -> np.ndarray:
+        """Return the mask at the source's size, uint8 of shape (height, width), as rembg gives it.
+
+        Args:
+            method: See ``masks.resize``.
+        """
+        return masks.resize(self.mask, self.size, method)
+
+
+class MaskStore(OutputFolder):
+    """A folder of low-resolution masks that mirrors a folder of images.
+
+    ``<root>/<model>/train/dress/a.jpg.png`` is the mask of ``train/dress/a.jpg``: an 8-bit
+    PNG at the model's resolution (320 x 320 for U2-Net); ``full_size()`` resizes it with
+    rembg's filter. The PNG itself carries what it was made from, so that it can be checked
+    without the manifest; ``<root>/<model>/manifest.jsonl`` holds the same of all masks,
+    with their quality figures and the images that failed.
+
+    Several processes may read and write one store. It can be pickled.
+
+    Args:
+        root: Folder of the store, a path or an address that fsspec opens (then only jobs can
+            write to it); made when something is first put in.
+        model: Name of the model, or a ModelSpec.
+        precision: Precision that the masks are computed with.
+
+    Examples:
+        >>> store = MaskStore('masks', 'u2net')
+        >>> stored = store.get('train/dress/a.jpg')
+        >>> mask = stored.full_size()
+    """
+
+    def __init__(
+        self, root: str | Path, model: str | ModelSpec = 'u2net', precision: str = 'fp32'
+    ) -> None:
+        spec = get_model(model)
+        super().__init__(join(root, spec.name), spec, {'output': 'store', 'precision': precision})
+
+    def get(self, image: str) -> StoredMask | None:
+        """Return the stored mask of an image, or None if there is none.
+
+        Args:
+            image: Path of the image below the image folder, with ``/``.
+
+        Raises:
+            StoredMaskError: If the file cannot be read, is damaged, or no MaskStore wrote it.
+        """
+        path = f'{self.place.address}/{self.name(image)}'
+        try:
+            content = self.place.read(self.name(image))
+        except FileNotFoundError:
+            return None
+        except OSError as err:
+            if err.errno in _NO_SUCH_NAME:
+                return None
+            msg = f'{path} cannot be read: {err.strerror or err}'
+            raise StoredMaskError(msg) from err
+        try:
+            with Image.open(io.BytesIO(content), formats=('PNG',)) as picture:
+                fields = json.loads(picture.info[_TEXT_KEY])
+                mask = np.asarray(picture)
+            width, height = fields.pop('size')
+            source = SourceStamp(**fields.pop('source'))
+            return StoredMask(mask=mask, size=(width, height), source=source, **fields)
+        except Exception as err:
+            # A damaged PNG makes PIL raise many kinds of errors.
+            msg = (
+                f'{path} is damaged or not a mask of a MaskStore ({err!r}). Delete it and run '
+                'tools/remove_background.py again.'
+            )
+            raise StoredMaskError(msg) from err
+
+    def is_current(self, stored: StoredMask, image_file: Path) -> bool:
+        """Return whether a mask was made by this model from the file's present content.
+
+        An image that is not a local file cannot be checked; its mask is taken as current.
+        """
+        if stored.model_hash != self.spec.hash or stored.params != self.params:
+            return False
+        return not image_file.is_file() or stored.source.matches(image_file)
+
+    def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> bytes:
+        """Return the mask as a PNG that carries what it was made from."""
+        fields = asdict(record)
+        kept = ('size', 'orientation', 'source', 'model_hash', 'params')
+        text = json.dumps({key: fields[key] for key in kept})
+        _, encoded = cv2.imencode('.png', mask, _PNG_OPTIONS)
+        return _with_text(encoded.tobytes(), _TEXT_KEY, text)
+
+
+def other_precision(store: MaskStore, stored: StoredMask | None) -> str | None:
+    """Return the precision of a stored mask if it is not the store's, else None."""
+    if stored is None:
+        return None
+    found = str(stored.params.get('precision', 'fp32'))
+    return None if found == store.params['precision'] else found
+
+
+def mask_problem(store: MaskStore, stored: StoredMask | None, path: str | Path) -> str | None:
+    """Return why a stored mask cannot serve for an image, None if it can.
+
+    Args:
+        store: The store, with the model and the precision that are asked for.
+        stored: What it has for the image.
+        path: The image.
+    """
+    if stored is None:
+        return 'there is no mask'
+    if store.is_current(stored, Path(path)):
+        return None
+    if stored.model_hash != store.spec.hash:
+        return f'the mask was made by other weights than those of {store.spec.name}'
+    precision = other_precision(store, stored)
+    if precision is not None:
+        return (
+            f'the mask was made in another precision ({precision}, not {store.params["precision"]})'
+        )
+    if stored.params != store.params:
+        return f'the mask was made with other settings ({stored.params}, not {store.params})'
+    return 'the mask was made from other content than the file has now'
+
+
+def _with_text(png: bytes, key: str, text: str) -> bytes:
+    """Return a PNG file with a tEXt chunk (PNG specification, 11.3.4.3) behind its header."""
+    content = b'tEXt' + key.encode('latin-1') + b'\0' + text.encode('latin-1')
+    chunk = struct.pack('>I', len(content) - 4) + content + struct.pack('>I', zlib.crc32(content))
+    return png[:_AFTER_HEADER] + chunk + png[_AFTER_HEADER:]

@@ -1,0 +1,241 @@
+"""A page on which a person judges suspicious masks: sorted, filtered, kept or rejected.
+
+The folder holds ``index.html``, which needs no network, a picture of each mask below
+``pictures/``, and ``bgremoval-review.json``, which lists them; it can be zipped and sent.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from bgremoval_mm.removal import CutoutFolder, ImageError, Manifest, MaskStore, compose
+from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
+from bgremoval_mm.removal.images.thumbnails import thumbnail
+from bgremoval_mm.removal.io.local_storage import is_url
+from bgremoval_mm.removal.io.manifest import Record, RemoteManifest
+from bgremoval_mm.removal.masks.functional import resize
+from bgremoval_mm.removal.outputs.base import OutputFolder
+from bgremoval_mm.removal.outputs.settings import describe, suffix_of
+from bgremoval_mm.removal.review.folder import ReviewFolder
+from bgremoval_mm.removal.review.ranking import rank
+from bgremoval_mm.removal.review.verdicts import exact_form
+from bgremoval_mm.utils.atomic import write_atomically
+from bgremoval_mm.utils.text import printable
+
+__all__ = ['check_folder', 'open_results', 'write_review']
+
+_SIDE = 320  # pixels
+_GREEN = (0, 177, 64)  # the colour of studio screens: nothing that is photographed hides on it
+
+
+def open_results(root: str | Path, model: str = 'u2net', output: str | None = None) -> OutputFolder:
+    """Open the results of a job, whatever its output was.
+
+    Args:
+        root: DST of the job.
+        model: Name of its model, where DST is a mask store.
+        output: The job's output. None takes what DST holds: of a mask store and full-size files,
+            those that were made last.
+
+    Raises:
+        FileNotFoundError: There is no manifest.
+    """
+    files_made, store = Manifest(Path(root)), MaskStore(root, model)
+    if output == 'store':
+        first = None
+    else:
+        first = next((r for r in files_made.records() if r.params.get('output') != 'store'), None)
+    if first is not None and output is None and store.manifest.exists():
+        first = first if _newest(files_made) >= _newest(store.manifest) else None
+    if first is not None:
+        # What is in the folder may be of several runs: `_result` goes by each image's own record.
+        return CutoutFolder(root, first.params.get('output', 'rgba'), first.model)
+    if not store.manifest.exists():
+        msg = (
+            f'there are no results in {printable(root)}: neither {printable(files_made.address)} '
+            f'nor {printable(store.manifest.address)} is there. Give DST of the job, and --model'
+        )
+        raise FileNotFoundError(msg)
+    return store
+
+
+def _newest(manifest: Manifest | RemoteManifest) -> float:
+    return max((record.time for record in manifest.records()), default=0.0)
+
+
+def check_folder(folder: Path, images: Path, results: str | Path | None = None) -> None:
+    """Refuse a folder whose pictures would be taken for images, or that is another's.
+
+    Args:
+        folder: Where the review is to go.
+        images: The folder of images.
+        results: DST of the job, if it is known.
+
+    Raises:
+        ArgumentError: It lies in the image folder, holds the results, or has files that no review
+            wrote; or there is no image folder.
+    """
+    if not images.exists():
+        msg = f'the review shows the images beside their masks, but there is no {printable(images)}'
+        raise ArgumentError(msg)
+    if folder.resolve().is_relative_to(images.resolve()):
+        msg = (
+            f'the review would lie in {printable(folder)}, inside the image folder '
+            f'{printable(images)}, and its pictures be taken for images by the next run: choose a '
+            'folder outside it'
+        )
+        raise ArgumentError(msg)
+    holds_results = (
+        results is not None
+        and not is_url(results)
+        and Path(results).resolve().is_relative_to(folder.resolve())
+    )
+    if holds_results:
+        msg = (
+            f'the review needs a folder of its own, but {printable(folder)} is where the results '
+            'are: choose another folder'
+        )
+        raise ArgumentError(msg)
+    ReviewFolder(folder)
+
+
+def write_review(
+    folder: Path,
+    results: OutputFolder,
+    images: Path,
+    everything: bool = False,
+    progress: bool = True,
+) -> Path:
+    """Write the page.
+
+    Args:
+        folder: Where it goes; an earlier review there is replaced, once this one is complete.
+        results: The results of a job.
+        images: The folder of images that they mirror.
+        everything: Show all masks, not only those that are flagged.
+        progress: Show a progress bar.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        ArgumentError: If the folder will not do (see `check_folder`).
+    """
+    check_folder(folder, images, results.place.address)
+    target = ReviewFolder(folder)
+    ranking = rank(results.manifest.read().values())
+    shown = [
+        record
+        for record in ranking.masks
+        if everything or record.quality is None or record.quality.flags
+    ]
+    names = target.begin(len(shown))
+    draw = partial(_draw, results=results, images=images, folder=folder)
+    with ThreadPoolExecutor() as pool:
+        drawn = tqdm(
+            pool.map(draw, shown, names),
+            'review',
+            len(shown),
+            unit=' images',
+            disable=not progress,
+            leave=False,
+        )
+        try:
+            cards = [_card(record, *each) for record, each in zip(shown, drawn, strict=True)]
+        except BaseException:  # Ctrl-C need not wait for thousands of pictures
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    data = {
+        'title': printable(f'{results.spec.name}, {results.place.address}'),
+        'heading': '; '.join([ranking.heading(), *_mixture(ranking.masks)]),
+        'cards': cards,
+        'failed': [
+            {'path': printable(record.path), 'reason': printable(record.error)}
+            for record in ranking.failed
+        ],
+    }
+    # `</script>` within a file's name must not end the script.
+    text = json.dumps(data, separators=(',', ':')).replace('<', '\\u003c')
+    page = files(__package__).joinpath('review.html').read_text(encoding='utf-8')
+    written = [card['picture'] for card in cards if card['picture']]
+    return target.finish(page.replace('"{{data}}"', text), written)
+
+
+def _mixture(records: Iterable[Record]) -> list[str]:
+    """Name the settings where one folder holds results of several."""
+    kinds = Counter(map(describe, records))
+    return [f'{number:,} with {kind}' for kind, number in kinds.items()] if len(kinds) > 1 else []
+
+
+def _card(record: Record, picture: str, trouble: str) -> dict[str, Any]:
+    quality = record.quality
+    return {
+        **_name(record.path),
+        'picture': picture,
+        'trouble': printable(trouble),
+        'flags': list(quality.flags) if quality else ['no figures'],
+        'confidence': quality.confidence if quality else 0,
+        'foreground': quality.foreground if quality else 0,
+        'border': quality.border if quality else 0,
+        'components': quality.components if quality else 0,
+        'disagreement': quality.disagreement if quality else None,
+    }
+
+
+def _name(path: str) -> dict[str, str]:
+    """A file's name: exact, as shown where that differs, its bytes where a page cannot hold it."""
+    shown = printable(path)
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return {'path': shown, 'bytes': exact_form(path)}
+    return {'path': path} if shown == path else {'path': path, 'shown': shown}
+
+
+def _draw(
+    record: Record, name: str, results: OutputFolder, images: Path, folder: Path
+) -> tuple[str, str]:
+    """Draw original and result side by side: name of the picture, and what is wrong."""
+    trouble = ''
+    try:
+        photo = thumbnail(images / record.path, _SIDE)
+    except (ImageError, OSError) as err:
+        return '', f'the image cannot be shown: {err}'
+    halves = [photo]
+    try:
+        halves.append(_result(record, results, photo))
+    except (BgremovalError, OSError) as err:
+        trouble = f'the result cannot be shown: {err}'
+    buffer = io.BytesIO()
+    Image.fromarray(np.hstack(halves)).save(buffer, 'JPEG', quality=85)
+    write_atomically(folder / name, buffer.getvalue())
+    return name, trouble
+
+
+def _result(record: Record, results: OutputFolder, photo: np.ndarray) -> np.ndarray:
+    """What the job made of a photo, at the photo's size; on green where it has a mask."""
+    size = (photo.shape[1], photo.shape[0])
+    if isinstance(results, MaskStore):
+        stored = results.get(record.path)
+        if stored is None:
+            raise FileNotFoundError(results.name(record.path))
+        return compose(photo, resize(stored.mask, size), _GREEN)
+    # A folder may hold results of several runs, so the record's own settings count.
+    name = results.name(record.path).removesuffix(results.suffix) + suffix_of(record)
+    with Image.open(Path(results.place.address) / name) as picture:
+        if record.params.get('output') == 'rgb':
+            return np.asarray(picture.convert('RGB').resize(size))
+        channel = picture.getchannel('A') if picture.mode == 'RGBA' else picture.convert('L')
+        return compose(photo, np.asarray(channel.resize(size)), _GREEN)

@@ -1,0 +1,168 @@
+"""Which masks of a MaskStore are the least trustworthy: the manifest's figures, ranked."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bgremoval_mm.removal import MaskStore
+from bgremoval_mm.removal.io.manifest import FILE_NAME, Record
+from bgremoval_mm.removal.masks.functional import MaskQuality
+from bgremoval_mm.utils.text import printable
+
+__all__ = ['COLUMNS', 'Ranking', 'rank', 'read_ranking']
+
+COLUMNS = ('path', 'confidence', 'foreground', 'border', 'flags', 'error')  # of the table
+
+# The worst first. Every flagged mask comes before every other.
+_RANKS = {
+    name: rank
+    for rank, name in enumerate(
+        ('no figures', 'constant', 'empty', 'full', 'fragmented', 'uncertain', 'cut off')
+    )
+}
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The images of a manifest.
+
+    Attributes:
+        masks: Records of the images that have a mask, the least trustworthy mask first.
+        failed: Records of the images that have none, by path.
+    """
+
+    masks: list[Record]
+    failed: list[Record]
+
+    @property
+    def flagged(self) -> int:
+        """Number of masks with a flag (see MaskQuality)."""
+        return sum(bool(_quality(record).flags) for record in self.masks)
+
+    @property
+    def precision(self) -> str:
+        """The precision that most of the masks were computed in."""
+        found = Counter(str(record.params.get('precision', 'fp32')) for record in self.masks)
+        return max(found, key=found.__getitem__, default='fp32')
+
+    def confidence(self, percent: float) -> float:
+        """The confidence below which ``percent`` of the masks lie; NaN without masks."""
+        values = [_quality(record).confidence for record in self.masks]
+        return float(np.percentile(values, percent)) if values else float('nan')
+
+    def heading(self) -> str:
+        """One line: how many masks there are, and how they are."""
+        return f'{len(self.masks):,} masks, {self.flagged:,} flagged, {len(self.failed):,} failed'
+
+    def confidence_line(self) -> str:
+        """One line: how the confidence is distributed."""
+        return (
+            f'confidence: 5 % of the masks lie below {self.confidence(5):.3f}, '
+            f'half of them below {self.confidence(50):.3f}'
+        )
+
+    def as_text(self, number: int) -> str:
+        """The ``number`` least trustworthy masks, and as many of the failed, as a table.
+
+        Returns:
+            Lines without a trailing newline; foreground in percent, confidence a fraction.
+        """
+        lines = [self.heading(), self.confidence_line()] if self.masks else [self.heading()]
+        if shown := self.masks[:number]:
+            lines += ['', 'confidence  foreground  flags     path']
+        for record in shown:
+            quality = _quality(record)
+            lines.append(
+                f'{quality.confidence:10.3f}  {quality.foreground:10.1%}  '
+                f'{",".join(quality.flags) or "-":8}  {printable(record.path)}'
+            )
+        lines += [
+            f'failed: {printable(record.path)}: {printable(record.error)}'
+            for record in self.failed[:number]
+        ]
+        if len(self.failed) > number:
+            lines.append(f'failed: and {len(self.failed) - number} more, see {FILE_NAME}')
+        return '\n'.join(lines)
+
+    def as_csv(self) -> str:
+        """All masks in order, then the failed images, as a CSV table with a head.
+
+        Columns: path, confidence, foreground and border (fractions), flags (joined by a space),
+        error (the reason why there is no mask). A path is exact: bytes that are no UTF-8 are
+        surrogates, which ``errors='surrogateescape'`` writes, and reads, as the bytes they are.
+        """
+        rows: list[list[Any]] = []
+        for record in self.masks:
+            each = _quality(record)
+            figures = (each.confidence, each.foreground, each.border)
+            rows.append([record.path, *figures, ' '.join(each.flags), ''])
+        rows += [[each.path, '', '', '', '', printable(each.error)] for each in self.failed]
+        text = io.StringIO()
+        plain = csv.writer(text, lineterminator='\n')
+        # csv leaves a carriage return bare, which a reader takes for the end of the line.
+        quoted = csv.writer(text, lineterminator='\n', quoting=csv.QUOTE_ALL)
+        plain.writerow(COLUMNS)
+        for row in rows:
+            (quoted if '\r' in row[0] else plain).writerow(row)
+        return text.getvalue()
+
+
+def rank(records: Iterable[Record]) -> Ranking:
+    """Order masks by how little they can be trusted.
+
+    Flagged masks come first (constant, then empty, then full), then the rest; in each group those
+    of lower confidence first, and of equal ones the first by path.
+    """
+    by_path = sorted(records, key=lambda record: record.path)
+    masks = [record for record in by_path if record.status == 'ok']
+    failed = [record for record in by_path if record.status != 'ok']
+    return Ranking(sorted(masks, key=_distrust), failed)
+
+
+def read_ranking(root: str | Path, model: str = 'u2net') -> Ranking:
+    """Rank the masks of a store.
+
+    Args:
+        root: Root of a MaskStore: the DST of tools/remove_background.py.
+        model: Name of the model.
+
+    Raises:
+        FileNotFoundError: There are no masks of that model; the message names what there is.
+        ValueError: There is no such model.
+    """
+    store = MaskStore(root, model)
+    if store.manifest.exists():
+        return rank(store.manifest.read().values())
+    root = Path(root)
+    if not root.is_dir():
+        hint = f'there is no folder {printable(root)}'
+    elif (root / FILE_NAME).is_file():
+        hint = (
+            f'{printable(root)} is the folder of one model. Give the folder above it: '
+            f'{printable(root.parent)}'
+        )
+    elif models := sorted(path.parent.name for path in root.glob(f'*/{FILE_NAME}')):
+        hint = f'{printable(root)} has masks of: {", ".join(models)}. Choose with --model'
+    else:
+        hint = f'{printable(root)} has masks of no model: is it DST of tools/remove_background.py?'
+    msg = f'there is no {printable(store.manifest.address)}: {hint}'
+    raise FileNotFoundError(msg)
+
+
+def _distrust(record: Record) -> tuple[int, float]:
+    quality = _quality(record)
+    flag = min((_RANKS.get(each, 3) for each in quality.flags), default=4)
+    return flag, quality.confidence
+
+
+def _quality(record: Record) -> MaskQuality:
+    """The record's figures; a mask without any is trusted least."""
+    return record.quality or MaskQuality(0.0, 0.0, 0.0, ('no figures',))

@@ -1,0 +1,1 @@
+"""The models that can remove a background, and where their files come from."""

@@ -1,0 +1,215 @@
+"""The pictures that a network gets: a config's data set, batches and data preprocessor, undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.logging import MessageHub
+from mmengine.registry import DATASETS, FUNCTIONS, MODELS
+
+from bgremoval_mm.datasets import RembgConcatDataset, RemoveBackground
+from bgremoval_mm.datasets.unwrap import base_datasets
+from bgremoval_mm.visualization.browse import denormalise, label_of, seeded
+
+__all__ = [
+    'NetworkInput',
+    'View',
+    'build_part',
+    'collate_function',
+    'is_wrapped',
+    'preprocessor_settings',
+]
+
+
+@dataclass(frozen=True)
+class View:
+    """One sample as the network gets it.
+
+    Attributes:
+        picture: uint8 array of shape (H, W, 3), RGB, padding included.
+        label: Its annotation in words.
+        path: Its file; empty if the data sample does not say.
+        photo_size: (width, height) of the photo before the pipeline, in pixels; None if the data
+            sample does not say.
+    """
+
+    picture: np.ndarray
+    label: str
+    path: str
+    photo_size: tuple[int, int] | None
+
+
+class NetworkInput:
+    """What the network of a config gets from one of its loaders.
+
+    Needs no model: data set, collate function and data preprocessor are built as the Runner and
+    the model build them. The config's default scope must have been set.
+
+    Args:
+        cfg: The config.
+        subset: 'train', 'val' or 'test'. The data preprocessor augments batches in training only.
+
+    Raises:
+        OSError: If the data are not there.
+        ValueError: If the config has no such loader, or something in it cannot be built.
+    """
+
+    def __init__(self, cfg: Config, subset: str) -> None:
+        loader = cfg.get(f'{subset}_dataloader')
+        if loader is None:
+            there = [name for name in ('train', 'val', 'test') if cfg.get(f'{name}_dataloader')]
+            msg = f'the config has no {subset}_dataloader; it has {", ".join(there) or "none"}'
+            raise ValueError(msg)
+        self.training = subset == 'train'
+        self.batch_size = int(loader.get('batch_size') or 1)
+        dataset = partial(DATASETS.build, deepcopy(loader.dataset))
+        self.dataset = build_part(f'{subset}_dataloader.dataset', dataset)
+        if hasattr(self.dataset, 'full_init'):
+            self.dataset.full_init()
+        bases = build_part(f'{subset}_dataloader.dataset', partial(base_datasets, self.dataset))
+        for base in bases:
+            transforms = base.pipeline.transforms
+            for i, transform in enumerate(transforms):
+                if isinstance(transform, RemoveBackground):
+                    transforms[i] = partial(_undisturbed, transform)
+        self.collate = collate_function(loader.get('collate_fn'))
+        settings = preprocessor_settings(cfg)
+        self.preprocessor = build_part('data_preprocessor', partial(MODELS.build, settings))
+
+    def __len__(self) -> int:
+        """Number of photos; RembgConcatDataset's removed twins are not counted anew."""
+        return len(self.dataset) // (2 if isinstance(self.dataset, RembgConcatDataset) else 1)
+
+    def photos(self) -> Iterator[str]:
+        """Yield the paths of all photos, as far as their datasets tell them."""
+        for base in base_datasets(self.dataset):
+            if hasattr(base, 'get_data_info'):
+                for index in range(len(base)):
+                    if path := base.get_data_info(index).get('img_path'):
+                        yield str(path)
+
+    def views(self, indices: Sequence[int], seed: int) -> list[View]:
+        """Some samples as the network gets them, in batches of the config's size.
+
+        Args:
+            indices: The samples. Of a RembgConcatDataset the removed ones are shown.
+            seed: With the same seed and indices, all random numbers of the pipeline and of the
+                data preprocessor are the same, whatever RemoveBackground does. (A transform with
+                a generator of its own, such as Albumentations', is not reached.)
+
+        Raises:
+            OSError, ValueError, RuntimeError: As data set, pipeline and data preprocessor
+                report it, e.g. for a missing mask.
+        """
+        views = []
+        for start in range(0, len(indices), self.batch_size):
+            samples = []
+            for index in indices[start : start + self.batch_size]:
+                with seeded(seed, 0, index):
+                    samples.append(self.dataset[self._place(index)])
+            with seeded(seed, 1, start), torch.no_grad():
+                views += self._preprocess(samples)
+        return views
+
+    def _place(self, index: int) -> int:
+        return index + len(self) if isinstance(self.dataset, RembgConcatDataset) else index
+
+    def _preprocess(self, samples: list[Any]) -> list[View]:
+        hub = MessageHub.get_current_instance()
+        if hub.get_info('iter') is None:
+            hub.update_info('iter', 0)  # mmdet's batch augmentations ask for it
+        batch = self.preprocessor(self.collate(samples), self.training)
+        inputs = batch.get('inputs') if isinstance(batch, dict) else None
+        if not isinstance(inputs, torch.Tensor | list | tuple):
+            msg = (
+                f'{type(self.preprocessor).__name__} does not give one image a sample, so that '
+                'there is nothing to show (only images of 3 or 1 channels are)'
+            )
+            raise ValueError(msg)  # noqa: TRY004  # the config's fault
+        annotations = batch.get('data_samples') or [None] * len(inputs)
+        classes = (getattr(self.dataset, 'metainfo', None) or {}).get('classes')
+        # The loaders give B, G, R: turned over once, by either of two options, it is R, G, B.
+        turns = ('to_rgb', '_channel_conversion', 'channel_conversion')
+        to_picture = partial(
+            denormalise,
+            mean=getattr(self.preprocessor, 'mean', None),
+            std=getattr(self.preprocessor, 'std', None),
+            rgb=any(getattr(self.preprocessor, name, False) for name in turns),
+        )
+        return [
+            View(
+                picture=to_picture(image),
+                label=label_of(sample, classes),
+                path=str(_field(sample, 'img_path') or ''),
+                photo_size=_size(_field(sample, 'ori_shape')),
+            )
+            for image, sample in zip(inputs, annotations, strict=True)
+        ]
+
+
+def preprocessor_settings(cfg: Config) -> dict[str, Any]:
+    """Config of the data preprocessor, completed as the Runner and the model complete it."""
+    model = cfg.get('model') or {}
+    settings = dict(deepcopy(model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}))
+    if cfg.get('default_scope') == 'mmpretrain':
+        settings.setdefault('type', 'ClsDataPreprocessor')
+        if str(settings['type']).endswith('ClsDataPreprocessor'):
+            # mmpretrain's ImageClassifier hands MixUp and CutMix on in this way.
+            settings.setdefault('batch_augments', deepcopy(model.get('train_cfg')))
+    settings.setdefault('type', 'BaseDataPreprocessor')
+    return settings
+
+
+def is_wrapped(cfg: Config, subset: str) -> bool:
+    """Whether the data set of a loader is a RembgDataset or RembgConcatDataset."""
+    loader = cfg.get(f'{subset}_dataloader') or {}
+    kind = (loader.get('dataset') or {}).get('type', '')
+    name = kind if isinstance(kind, str) else kind.__name__
+    return name.rsplit('.', 1)[-1] in ('RembgDataset', 'RembgConcatDataset')
+
+
+def _undisturbed(removal: RemoveBackground, results: dict[str, Any]) -> dict[str, Any] | None:
+    """Remove the background with random numbers of its own.
+
+    With ``prob`` below 1 it draws one, and crop, flip and colours would be others in the two arms.
+    """
+    # A seed that follows from the sample's, without drawing a number.
+    with seeded(int(np.random.get_state()[1][0])):  # type: ignore[index]  # noqa: NPY002
+        return removal(results)
+
+
+def build_part(name: str, build: Callable[[], Any]) -> Any:
+    """Build something from a config; what does not fit is the config's fault."""
+    try:
+        return build()
+    except (KeyError, TypeError, AttributeError, AssertionError) as err:
+        reason = err.args[0] if err.args else type(err).__name__
+        msg = f'{name} cannot be built: {reason}'
+        raise ValueError(msg) from err
+
+
+def collate_function(settings: Any) -> Callable[[list[Any]], Any]:
+    """The collate function of a loader, as the Runner finds it."""
+    if settings is None:
+        return pseudo_collate
+    if callable(settings):
+        return settings
+    options = dict(settings)
+    kind = options.pop('type')
+    return partial(FUNCTIONS.get(kind) if isinstance(kind, str) else kind, **options)
+
+
+def _field(sample: Any, name: str) -> Any:
+    return None if sample is None else sample.get(name)
+
+
+def _size(shape: Any) -> tuple[int, int] | None:
+    return None if shape is None else (int(shape[1]), int(shape[0]))

@@ -1,0 +1,171 @@
+"""Pictures of annotations and predictions: masks, boxes and classes drawn on photos."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib import colormaps
+from PIL import Image
+
+from bgremoval_mm.utils.text import printable
+from bgremoval_mm.visualization.canvas import INK, new_figure, render
+from bgremoval_mm.visualization.contact_sheet import Tile, draw_tiles
+from bgremoval_mm.visualization.predictions import Claim, Shown
+
+__all__ = ['draw_claims', 'draw_prediction_sheet', 'pick_colours']
+
+_SIDE = 420  # pixels of the longer side that a photo is drawn with
+_OPACITY = 0.55
+_GREY = 235
+_LEGEND_COLUMNS, _LEGEND_LINE = 6, 0.24  # inches a line
+
+
+def draw_prediction_sheet(
+    pairs: Sequence[tuple[Shown, Shown]],
+    classes: Sequence[str],
+    heading: tuple[str, str],
+    hide_photos: bool = False,
+) -> Image.Image:
+    """Draw a row a photo: annotation, the original arm's prediction, the removed arm's.
+
+    Args:
+        pairs: Each photo as the original arm and as the removed arm see it.
+        classes: Names of the classes.
+        heading: Title and the line below it.
+        hide_photos: Draw on grey instead: for publication where the photos must not be shown.
+
+    Returns:
+        RGB picture.
+    """
+    if hide_photos:
+        pairs = [(_without_photo(original), _without_photo(removed)) for original, removed in pairs]
+    colours = pick_colours(
+        claim.category
+        for pair in pairs
+        for shown in pair
+        for claim in (*shown.truth, *shown.prediction)
+    )
+    tiles = [_tile(original, removed, classes, colours) for original, removed in pairs]
+    names = ('annotation', 'original', 'background removed')
+    sheet = draw_tiles(tiles, names, heading, columns=2, side=2.3)
+    legend = _legend({classes[each]: colour for each, colour in colours.items()}, sheet.width)
+    whole = Image.new('RGB', (sheet.width, sheet.height + legend.height), 'white')
+    whole.paste(sheet)
+    whole.paste(legend, (0, sheet.height))
+    return whole
+
+
+def pick_colours(categories: Iterable[int]) -> dict[int, tuple[int, int, int]]:
+    """A colour (R, G, B) for each class, the most frequent ones first and farthest apart.
+
+    Args:
+        categories: Class of each thing that will be drawn.
+    """
+    counts = Counter(categories)
+    ranked = sorted(counts, key=lambda each: (-counts[each], each))
+    # Ten strong colours, their ten light ones, and then the circle of hues.
+    pairs, hues = colormaps['tab20'], colormaps['hsv']
+    palette = [pairs(i) for i in (*range(0, 20, 2), *range(1, 20, 2))]
+    palette += [hues(i / max(1, len(ranked) - 20)) for i in range(len(ranked) - 20)]
+    colours = {}
+    for category, (red, green, blue, _) in zip(ranked, palette, strict=False):
+        colours[category] = (round(255 * red), round(255 * green), round(255 * blue))
+    return colours
+
+
+def draw_claims(
+    photo: np.ndarray, claims: Sequence[Claim], colours: Mapping[int, tuple[int, int, int]]
+) -> np.ndarray:
+    """Draw masks, half transparent and outlined, and boxes of what has no mask.
+
+    Args:
+        photo: uint8 array of shape (H, W, 3), RGB; stays as it is.
+        claims: What to draw, the most important first: it lies on top.
+        colours: (R, G, B) by class.
+
+    Returns:
+        uint8 array of the photo's shape.
+    """
+    drawn = photo.copy()
+    width = max(1, max(photo.shape[:2]) // 250)
+    for claim in reversed(claims):
+        colour = colours[claim.category]
+        if claim.mask is not None:
+            inside = drawn[claim.mask].astype(np.float32)
+            mixed = inside * (1 - _OPACITY) + np.asarray(colour, np.float32) * _OPACITY
+            drawn[claim.mask] = mixed.round().astype(np.uint8)
+            outlines, _ = cv2.findContours(
+                claim.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+            )
+            cv2.drawContours(drawn, outlines, -1, colour, width)
+        elif claim.box is not None:
+            left, top, right, bottom = (round(each) for each in claim.box)
+            cv2.rectangle(drawn, (left, top), (right, bottom), colour, 2 * width)
+    return drawn
+
+
+def _tile(
+    original: Shown,
+    removed: Shown,
+    classes: Sequence[str],
+    colours: Mapping[int, tuple[int, int, int]],
+) -> Tile:
+    pictures = [
+        _small(draw_claims(original.photo, original.truth, colours)),
+        _small(draw_claims(original.photo, original.prediction, colours)),
+        _small(draw_claims(removed.photo, removed.prediction, colours)),
+    ]
+    caption, warning = [Path(original.path).name], ''
+    says_class_only = [
+        claim.mask is None and claim.box is None
+        for claim in (*original.prediction, *removed.prediction)
+    ]
+    if says_class_only and all(says_class_only):
+        words = [_in_words(each, classes) for each in (original.prediction, removed.prediction)]
+        truth = {claim.category for claim in original.truth}
+        caption.append(f'is: {", ".join(classes[each] for each in sorted(truth))}')
+        caption.append(f'original: {words[0]}   removed: {words[1]}')
+        wrong = [
+            name
+            for name, shown in (('original', original), ('removed', removed))
+            if not truth & {claim.category for claim in shown.prediction}
+        ]
+        warning = f'wrong: {", ".join(wrong)}' if wrong else ''
+    return Tile(pictures, caption, warning)
+
+
+def _without_photo(shown: Shown) -> Shown:
+    return replace(shown, photo=np.full_like(shown.photo, _GREY))
+
+
+def _in_words(claims: Sequence[Claim], classes: Sequence[str]) -> str:
+    return ', '.join(f'{classes[claim.category]} {claim.score or 0:.2f}' for claim in claims)
+
+
+def _small(pixels: np.ndarray) -> np.ndarray:
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((_SIDE, _SIDE))
+    return np.asarray(picture)
+
+
+def _legend(colours: Mapping[str, tuple[int, int, int]], width: int) -> Image.Image:
+    """Names of the classes beside patches of their colours."""
+    inches = width / 150
+    rows = -(-len(colours) // _LEGEND_COLUMNS)
+    height = rows * _LEGEND_LINE + 0.2
+    figure = new_figure(inches, height)
+    step = (inches - 0.44) / _LEGEND_COLUMNS
+    for i, (name, colour) in enumerate(colours.items()):
+        x = 0.22 + (i % _LEGEND_COLUMNS) * step
+        y = height - 0.2 - (i // _LEGEND_COLUMNS) * _LEGEND_LINE
+        patch = figure.add_axes((x / inches, (y - 0.02) / height, 0.14 / inches, 0.14 / height))
+        patch.set(xticks=[], yticks=[], facecolor=[level / 255 for level in colour])
+        figure.text(
+            (x + 0.2) / inches, y / height, printable(name), size=8, color=INK, parse_math=False
+        )
+    return render(figure)

@@ -1,0 +1,135 @@
+"""Intervals and tests, against their definitions and values from the literature."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from bgremoval_mm.evaluation.statistics import (
+    Estimate,
+    accuracy_difference,
+    holm,
+    iou_difference,
+    mcnemar,
+    mean_iou,
+    resampled_difference,
+    seed_interval,
+)
+
+
+def test_interval_over_seeds() -> None:
+    """Student's t with n - 1 degrees of freedom: of 1, 2, 3 it is 2 +- 4.3027 / sqrt(3)."""
+    estimate = seed_interval([1.0, 2.0, 3.0])
+    assert estimate.mean == 2.0
+    assert estimate.low == pytest.approx(2 - 4.302653 / math.sqrt(3), abs=1e-5)
+    assert estimate.high == pytest.approx(2 + 4.302653 / math.sqrt(3), abs=1e-5)
+    assert (estimate.count, estimate.sign) == (3, 0)
+
+
+def test_one_seed_has_no_interval() -> None:
+    """Of one value nothing is known of the spread, so that its sign is not known either."""
+    assert seed_interval([5.0]) == Estimate(5.0, None, None, 1)
+    assert seed_interval([5.0]).sign == 0
+    with pytest.raises(ValueError, match='at least one value'):
+        seed_interval([])
+
+
+def test_sign() -> None:
+    """Only an interval that leaves out 0 has a sign."""
+    assert seed_interval([1.0, 1.1, 0.9]).sign == 1
+    assert seed_interval([-1.0, -1.1, -0.9]).sign == -1
+    assert Estimate(1.0, 0.0, 2.0, 3).sign == 0
+
+
+@pytest.mark.parametrize(('gained', 'lost'), [(0, 0), (1, 0), (9, 1), (20, 10), (3, 3)])
+def test_mcnemar_is_a_binomial_test_of_the_discordant_pairs(gained: int, lost: int) -> None:
+    """Twice the smaller tail of a fair coin, at most 1; concordant pairs do not matter."""
+    original = np.array([False] * gained + [True] * lost + [True] * 7 + [False] * 4)
+    removed = np.array([True] * gained + [False] * lost + [True] * 7 + [False] * 4)
+    found = mcnemar(original, removed)
+    n, k = gained + lost, min(gained, lost)
+    tail = sum(math.comb(n, i) for i in range(k + 1)) / 2**n
+    assert (found.gained, found.lost) == (gained, lost)
+    assert found.p == pytest.approx(min(1.0, 2 * tail))
+
+
+def test_pairs_must_fit() -> None:
+    """Arms with other images cannot be compared."""
+    with pytest.raises(ValueError, match=r'shapes \(3,\) and \(4,\)'):
+        mcnemar(np.ones(3, bool), np.ones(4, bool))
+
+
+def test_accuracy_difference() -> None:
+    """The mean is the difference of accuracies; the interval is about 2 standard errors wide."""
+    random = np.random.default_rng(0)
+    original = random.random((3, 400)) < 0.5
+    removed = random.random((3, 400)) < 0.6
+    estimate = accuracy_difference(original, removed)
+    assert estimate.mean == pytest.approx((removed.mean() - original.mean()) * 100)
+    values = (removed.astype(float) - original).mean(axis=0) * 100
+    half = 1.96 * values.std() / math.sqrt(values.size)
+    assert estimate.low == pytest.approx(estimate.mean - half, abs=0.3)
+    assert estimate.high == pytest.approx(estimate.mean + half, abs=0.3)
+    assert accuracy_difference(original, original) == Estimate(0.0, 0.0, 0.0, 400)
+
+
+def test_bootstrap_is_paired() -> None:
+    """Images that both arms find hard do not widen the interval."""
+    hard = np.arange(200) % 2 == 0
+    original = np.stack([~hard])
+    removed = original.copy()
+    removed[0, 0] = True
+    estimate = accuracy_difference(original, removed)
+    assert estimate.high is not None
+    assert estimate.high <= 2.0  # unpaired it would be near 10
+
+
+def test_mean_iou_of_areas() -> None:
+    """IoU of each class over all images, their mean, without classes that occur nowhere."""
+    areas = np.array([[2, 4, 3, 3], [0, 0, 0, 0], [3, 3, 3, 3]])
+    assert mean_iou(areas) == pytest.approx((0.5 + 1.0) / 2 * 100)
+
+
+def test_iou_difference_sums_before_it_divides() -> None:
+    """Against a slow loop over drawn images with the same weights."""
+    random = np.random.default_rng(1)
+    labels = random.integers(0, 3, (12, 50))
+    arms = []
+    for share in (0.4, 0.7):
+        said = np.where(random.random((12, 50)) < share, labels, random.integers(0, 3, (12, 50)))
+        areas = np.zeros((1, 12, 3, 4), int)
+        for image in range(12):
+            for category in range(3):
+                a, b = said[image] == category, labels[image] == category
+                areas[0, image, category] = [(a & b).sum(), (a | b).sum(), a.sum(), b.sum()]
+        arms.append(areas)
+    estimate = iou_difference(*arms, resamples=50, seed=3)
+
+    def score(areas: np.ndarray, weights: np.ndarray) -> float:
+        sums = np.zeros((3, 4))
+        for image, weight in enumerate(weights):
+            sums += weight * areas[0, image]
+        return float(np.mean(sums[:, 0] / sums[:, 1]) * 100)
+
+    draws = np.random.default_rng(3).multinomial(12, np.full(12, 1 / 12), size=50)
+    slow = [score(arms[1], weights) - score(arms[0], weights) for weights in draws]
+    ones = np.ones(12)
+    assert estimate.mean == pytest.approx(score(arms[1], ones) - score(arms[0], ones))
+    assert estimate.low == pytest.approx(np.percentile(slow, 2.5))
+    assert estimate.high == pytest.approx(np.percentile(slow, 97.5))
+
+
+def test_any_score() -> None:
+    """A score of drawn images: here a mean, whose observed difference is known."""
+    values = np.array([[1.0, 2.0, 3.0], [3.0, 4.0, 5.0]])
+    estimate = resampled_difference(lambda arm, drawn: float(values[arm, drawn].mean()), 3, 20)
+    assert [estimate.mean, estimate.low, estimate.high] == pytest.approx([2.0, 2.0, 2.0])
+
+
+def test_holm() -> None:
+    """Holm's own steps: 0.01 x 4, 0.013 x 3, 0.04 x 2, 0.05 x 1, none below the one before."""
+    assert holm([0.04, 0.01, 0.05, 0.013]) == pytest.approx([0.08, 0.04, 0.08, 0.04])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []

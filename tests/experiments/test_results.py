@@ -1,0 +1,419 @@
+"""Results sorted into cells; what is claimed of them; tables, report files and the page."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bgremoval_mm.evaluation.metrics.per_image import write_evidence
+from bgremoval_mm.experiments.papers.liang2023.claims import CLAIMS, Verdict
+from bgremoval_mm.experiments.papers.liang2023.experiments import CLASSIFICATION
+from bgremoval_mm.experiments.report.figures import read_curves
+from bgremoval_mm.experiments.report.page import build_report, write_report
+from bgremoval_mm.experiments.report.results import Group, group_results, read_results
+from bgremoval_mm.experiments.report.tables import misprints, result_table
+from bgremoval_mm.experiments.runner.runs import select_runs
+from bgremoval_mm.removal.errors import ArgumentError
+
+UP = [(20, 26), (21, 28), (22, 28)]  # of 60 images: about 10 points more, in each seed
+DOWN = [(30, 26), (31, 26), (30, 25)]
+UNSURE = [(30, 34), (31, 28), (30, 30)]
+
+
+def group(root: Path, place: str = 'Fig. 5', dataset: str = 'clothing10') -> Group:
+    """The group of results."""
+    groups = group_results(read_results(root))
+    return next(each for each in groups if (each.place, each.dataset) == (place, dataset))
+
+
+def verdict(name: str, root: Path) -> Verdict:
+    """What is said of a claim."""
+    claim = next(each for each in CLAIMS if each.name == name)
+    scratch = group(root) if claim.place == 'Fig. 6' else None
+    return claim.judge(group(root, claim.place), scratch)
+
+
+def test_cells_pair_the_seeds(make_pairs: Callable, tmp_path: Path) -> None:
+    """Means over the seeds of each arm, differences over the seeds of both."""
+    make_pairs('vgg11', UP)
+    shutil.rmtree(tmp_path / 'root' / 'vgg11_1xb32_clothing10-rembg' / 'seed2')
+    cell = group(tmp_path / 'root').cell('vgg11')
+    assert cell is not None
+    mean = cell.mean('accuracy/top1', 'original')
+    assert mean is not None
+    assert (mean.count, mean.mean) == (3, pytest.approx(21 / 60 * 100))
+    assert cell.differences('accuracy/top1') == {
+        0: pytest.approx(10),
+        1: pytest.approx(7 / 60 * 100),
+    }
+    assert cell.difference('accuracy/nothing') is None
+    tests = cell.mcnemar()
+    assert {seed: test.gained - test.lost for seed, test in tests.items()} == {0: 6, 1: 7}
+
+
+def test_every_experiment_has_a_cell(make_pairs: Callable, tmp_path: Path) -> None:
+    """Gaps are there: twelve networks of Fig. 5, of which one was run."""
+    make_pairs('vgg11', UP)
+    found = group(tmp_path / 'root')
+    assert len(found.cells) == sum(each.place == 'Fig. 5' for each in CLASSIFICATION)
+    table = result_table(found)
+    assert len(table) == len(found.cells)
+    assert (table['difference'] == '—').sum() == len(found.cells) - 1
+
+
+def test_other_options_are_another_group(make_pairs: Callable, tmp_path: Path) -> None:
+    """Reduced runs never share a cell with whole ones."""
+    make_pairs('vgg11', UP)
+    make_pairs('vgg11', DOWN, options=['train_cfg.max_epochs=1'], root=tmp_path / 'root' / 'small')
+    groups = [each for each in group_results(read_results(tmp_path)) if each.results]
+    assert [each.options for each in groups] == [(), ('train_cfg.max_epochs=1',)]
+    assert [len(each.results) for each in groups] == [6, 6]
+
+
+def test_same_run_twice(make_pairs: Callable, tmp_path: Path) -> None:
+    """Two results of one run are an error that names both folders."""
+    make_pairs('vgg11', UP[:1])
+    shutil.copytree(tmp_path / 'root', tmp_path / 'copy')
+    with pytest.raises(ValueError, match='are results of the same run'):
+        group_results(read_results(tmp_path))
+
+
+def test_other_images(make_pairs: Callable, tmp_path: Path) -> None:
+    """Arms that were tested on other photos are not compared."""
+    make_pairs('vgg11', UP[:1])
+    file = tmp_path / 'root' / 'vgg11_1xb32_clothing10' / 'seed0' / 'evidence.npz'
+    arrays = dict(np.load(file))
+    arrays['names'] = arrays['names'][::-1]
+    write_evidence(file, **arrays)
+    cell = group(tmp_path / 'root').cell('vgg11')
+    assert cell is not None
+    with pytest.raises(ValueError, match='were tested on other images'):
+        cell.mcnemar()
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [('{"schema": 9}', r'schema 1, but has schema 9'), ('{', r'result\.json is not JSON')],
+)
+def test_damaged_results_are_named(content: str, message: str, tmp_path: Path) -> None:
+    """A file that is no result is an error with its name."""
+    (tmp_path / 'result.json').write_text(content)
+    with pytest.raises(ValueError, match=message):
+        read_results(tmp_path)
+    with pytest.raises(FileNotFoundError, match='there is no folder'):
+        read_results(tmp_path / 'none')
+
+
+@pytest.mark.parametrize(
+    ('runs', 'word'),
+    [
+        ({'vgg11': UP, 'vgg13': UP, 'vgg16': UP, 'vgg19': UP}, 'holds'),
+        ({'vgg11': UP, 'vgg13': UP, 'vgg16': UP}, 'undecided'),
+        ({'vgg11': UP, 'vgg13': DOWN, 'vgg16': UP, 'vgg19': UP}, 'does not hold'),
+        ({'vgg11': UP, 'vgg13': UNSURE, 'vgg16': UP, 'vgg19': UP}, 'undecided'),
+        ({'vgg11': UP[:1], 'vgg13': UP[:1], 'vgg16': UP[:1], 'vgg19': UP[:1]}, 'undecided'),
+        ({'vgg11': UP, 'vgg13': UP, 'vgg16': [(20, 21)] * 3, 'vgg19': UP}, 'does not hold'),
+    ],
+)
+def test_claim_on_vgg(runs: dict, word: str, make_pairs: Callable, tmp_path: Path) -> None:
+    """F5-a: all four better, VGG-16 by more than 5 points; one seed decides nothing."""
+    for model, right in runs.items():
+        make_pairs(model, right)
+    assert verdict('F5-a', tmp_path / 'root').word == word
+
+
+@pytest.mark.parametrize(
+    ('with_bn', 'word'),
+    [([(20, 21), (21, 22), (22, 23)], 'holds'), ([(20, 35), (21, 36), (22, 38)], 'does not hold')],
+)
+def test_claim_on_batch_normalisation(
+    with_bn: list, word: str, make_pairs: Callable, tmp_path: Path
+) -> None:
+    """F5-b: the improvement is smaller with BN, network by network of the same depth."""
+    for depth in (11, 13, 16, 19):
+        make_pairs(f'vgg{depth}', UP)
+        make_pairs(f'vgg{depth}bn', with_bn)
+    assert verdict('F5-b', tmp_path / 'root').word == word
+
+
+def test_claim_on_resnets(make_pairs: Callable, tmp_path: Path) -> None:
+    """F5-c: undecided while a network is missing, then similar to VGG with BN."""
+    for depth in (11, 13, 16, 19):
+        make_pairs(f'vgg{depth}bn', UP)
+    make_pairs('resnet50', UP)
+    assert verdict('F5-c', tmp_path / 'root').word == 'undecided'
+    make_pairs('resnet101', UP)
+    assert verdict('F5-c', tmp_path / 'root').word == 'holds'
+
+
+@pytest.mark.parametrize(('right', 'word'), [(DOWN, 'holds'), (UP, 'does not hold')])
+def test_claims_on_pretrained(right: list, word: str, make_pairs: Callable, tmp_path: Path) -> None:
+    """F6-a and F6-c go by the sign; F6-b compares the original arms of Fig. 5 and 6."""
+    for each in CLASSIFICATION:
+        if each.pretrained:
+            make_pairs(each.model, right, place='Fig. 6')
+        else:
+            make_pairs(each.model, [(5, 5), (6, 6), (5, 6)])
+    root = tmp_path / 'root'
+    assert verdict('F6-a', root).word == word
+    assert verdict('F6-c', root).word == word
+    assert verdict('F6-b', root).word == 'holds'
+
+
+@pytest.mark.parametrize(('worse', 'word'), [(10, 'holds'), (6, 'undecided'), (0, 'does not hold')])
+def test_claim_on_categories(worse: int, word: str, make_result: Callable, tmp_path: Path) -> None:
+    """F6-d: how many of ten classes are worse, by a sign test."""
+    for run in select_runs(['Fig. 6'], ['clothing10'], seeds=[0, 1]):
+        metrics = {'accuracy/top1': 50.0}
+        for number in range(10):
+            drop = 1.0 if number < worse else -1.0
+            metrics[f'accuracy/class/{number}'] = 50.0 - drop * (run.arm == 'rembg')
+        folder = make_result(run, metrics)
+        write_evidence(folder / 'evidence.npz', names=np.array(['a']))
+    found = verdict('F6-d', tmp_path / 'root')
+    assert found.word == word
+    assert found.figures.startswith(f'{worse} classes worse, {10 - worse} better')
+
+
+def test_one_seed_decides_nothing(make_pairs: Callable, tmp_path: Path) -> None:
+    """Whatever the claim."""
+    for each in CLASSIFICATION:
+        make_pairs(each.model, UP[:1] if each.pretrained else DOWN[:1], place=each.place)
+    for claim in CLAIMS:
+        if claim.place.startswith('Fig.'):
+            assert verdict(claim.name, tmp_path / 'root').word == 'undecided', claim.name
+
+
+def test_evidence_of_another_test(make_pairs: Callable, tmp_path: Path) -> None:
+    """Evidence whose accuracy is not the result's is refused, with the file's name."""
+    make_pairs('vgg11', UP[:1])
+    file = tmp_path / 'root' / 'vgg11_1xb32_clothing10' / 'seed0' / 'evidence.npz'
+    arrays = dict(np.load(file))
+    arrays['predictions'] = arrays['labels']
+    write_evidence(file, **arrays)
+    with pytest.raises(ValueError, match=r'evidence\.npz is not that of result\.json'):
+        build_report(tmp_path / 'root')
+
+
+def test_missing_evidence_is_a_gap(make_pairs: Callable, tmp_path: Path) -> None:
+    """Differences stay, tests on images are dashes."""
+    make_pairs('vgg11', UP)
+    (tmp_path / 'root' / 'vgg11_1xb32_clothing10' / 'seed1' / 'evidence.npz').unlink()
+    line = result_table(group(tmp_path / 'root')).set_index('network').loc['VGG-11']
+    assert line['difference'] == '+10.56'
+    assert line['95 % over images'] == '—'
+    assert line['images gained / lost'].count('/') == 2
+
+
+def test_every_claim_can_be_judged_without_runs(make_pairs: Callable, tmp_path: Path) -> None:
+    """Nothing run, nothing decided."""
+    make_pairs('vgg11', UP[:1])
+    for claim in CLAIMS:
+        place = group(
+            tmp_path / 'root',
+            claim.place,
+            'ccp' if claim.place.startswith('Table') else 'clothing10',
+        )
+        assert claim.judge(place, None).word == 'undecided', claim.name
+
+
+def test_semantic_segmentation(make_result: Callable, tmp_path: Path) -> None:
+    """Table II: both metrics, the interval over images from the areas, the paper's numbers."""
+    random = np.random.default_rng(0)
+    for run in select_runs(['Table II'], ['fashionpedia'], seeds=[0, 1]):
+        folder = make_result(run, {'mIoU': 40.0 - 2 * (run.arm == 'rembg'), 'mAcc': 50.0})
+        both = random.integers(1, 50, (9, 46))
+        areas = np.stack([both, both + 60 + 9 * (run.arm == 'rembg'), both, both], axis=-1)
+        names = np.array([f'{i}.jpg' for i in range(9)])
+        classes = np.array([f'class {i}' for i in range(46)])
+        write_evidence(folder / 'evidence.npz', names=names, areas=areas, classes=classes)
+    found = group(tmp_path / 'root', 'Table II', 'fashionpedia')
+    assert found.is_papers
+    table = result_table(found)
+    assert table['difference'].tolist() == ['-2.00', '+0.00']
+    assert table['paper: difference'].tolist() == ['-0.24', '-0.25']
+    assert re.fullmatch(r'-\d+\.\d\d to -\d+\.\d\d', table['95 % over images'][0])
+    assert table['95 % over images'][1] == '—'  # mean accuracy has no bootstrap
+    (cell,) = found.cells
+    differences = cell.class_differences()
+    assert len(differences) == 46
+    by_hand = []
+    for seed in (0, 1):
+        scores = []
+        for arm in ('original', 'rembg'):
+            areas = cell.arms[arm][seed].evidence['areas'][:, 5].sum(axis=0)
+            scores.append(areas[0] / areas[1] * 100)
+        by_hand.append(scores[1] - scores[0])
+    assert differences['class 5'].mean == pytest.approx(np.mean(by_hand))
+
+
+def test_instance_segmentation_and_misprints(make_result: Callable, tmp_path: Path) -> None:
+    """Table I: fractions, and the two differences that are not those of the paper's columns."""
+    truth = tmp_path / 'truth.json'
+    box = {'category_id': 0, 'bbox': [1, 1, 20, 20], 'area': 400, 'iscrowd': 0}
+    images = [{'id': i, 'width': 50, 'height': 50} for i in range(1, 5)]
+    annotations = [
+        {**box, 'id': i, 'image_id': i, 'segmentation': [outline(0)]} for i in range(1, 5)
+    ]
+    categories = [{'id': 0, 'name': 'hat'}]
+    truth.write_text(
+        json.dumps({'images': images, 'annotations': annotations, 'categories': categories})
+    )
+    for run in select_runs(['Table I'], ['fashionpedia'], ['pvt-s']):
+        metrics = {'coco/bbox_mAP': 0.31, 'coco/segm_mAP': 0.29 - 0.01 * (run.arm == 'rembg')}
+        folder = make_result(run, metrics, annotations=str(truth))
+        shift = 3 if run.arm == 'rembg' else 0
+        results = [
+            {'image_id': i, 'category_id': 0, 'bbox': [1 + shift, 1, 20, 20], 'score': 0.9}
+            for i in range(1, 5)
+        ]
+        (folder / 'predictions.bbox.json').write_text(json.dumps(results))
+        outlined = [{**each, 'segmentation': [outline(shift)]} for each in results]
+        (folder / 'predictions.segm.json').write_text(json.dumps(outlined))
+    found = group(tmp_path / 'root', 'Table I', 'fashionpedia')
+    table = result_table(found).set_index(['network', 'metric'])
+    line = table.loc[('PVT-Small', 'box mAP')]
+    assert line['difference'] == '+0.000'
+    assert line['paper: difference'] == '-0.008'
+    assert line['95 % over images'].startswith('-')
+    assert table.loc[('PVT-Small', 'mask mAP'), 'difference'] == '-0.010'
+    assert table.loc[('PVT-Small', 'mask mAP'), '95 % over images'].startswith('-')
+    cell = found.cell('pvt-s')
+    assert cell is not None
+    ((name, difference),) = cell.class_differences().items()
+    assert name == 'hat'
+    assert difference.mean < 0
+    wrong = misprints(found).set_index('network')
+    assert wrong.loc['Swin-T', 'difference of the columns'] == '-0.021'
+    assert wrong.loc['PVT-Small', 'difference of the columns'] == '-0.008'
+
+
+def outline(shift: int) -> list[int]:
+    """A square of 20 pixels as a polygon."""
+    return [1 + shift, 1, 21 + shift, 1, 21 + shift, 21, 1 + shift, 21]
+
+
+def test_curves_of_a_resumed_run(make_pairs: Callable, tmp_path: Path) -> None:
+    """The epoch that was broken off and done again counts once."""
+    make_pairs('vgg11', UP[:1])
+    folder = tmp_path / 'root' / 'vgg11_1xb32_clothing10' / 'seed0'
+    later = folder / '20260101_000001' / 'vis_data'
+    later.mkdir(parents=True)
+    lines = [
+        {'loss': 0.5, 'epoch': 3},
+        {'loss': 0.7, 'epoch': 3},
+        {'accuracy/top1': 50.0, 'step': 3},
+    ]
+    text = ''.join(json.dumps(line) + '\n' for line in lines)
+    (later / 'scalars.json').write_text(text + '{"torn')
+    losses, scores = read_curves(folder, 'accuracy/top1')
+    assert losses[0] == [1, 2, 3]
+    assert losses[1] == pytest.approx([3.05, 1.55, 0.6])
+    assert scores[0] == [1, 2, 3]
+    assert scores[1][-1] == 50.0
+
+
+@pytest.fixture
+def report_folder(make_pairs: Callable, tmp_path: Path) -> Path:
+    """A report of two networks, whole, and of one reduced."""
+    make_pairs('vgg11', UP)
+    make_pairs('resnet50', DOWN)
+    make_pairs('vgg16', UNSURE, options=['train_cfg.max_epochs=<1>'], root=tmp_path / 'root' / 's')
+    write_report(build_report(tmp_path / 'root'), tmp_path / 'report')
+    return tmp_path / 'report'
+
+
+def test_report_files(report_folder: Path, tmp_path: Path) -> None:
+    """Tables as CSV, all in Markdown, one page with its pictures inside."""
+    table = pd.read_csv(report_folder / 'fig_5_clothing10_1.csv').set_index('network')
+    assert table.loc['VGG-11', 'difference'] == '+10.56'
+    claims = pd.read_csv(report_folder / 'fig_5_clothing10_1_claims.csv')
+    assert claims['claim'].tolist() == ['F5-a', 'F5-b', 'F5-c', 'F5-d', 'F5-e', 'F5-f']
+    text = (report_folder / 'report.md').read_text()
+    assert '**Reduced**: train_cfg.max_epochs=<1>' in text
+    assert '| VGG-11 | 0 1 2 | 35.00 | 45.56 | +10.56 |' in text
+    # The paper's tables are there, though nothing of them was run.
+    assert '## Table I, Fashionpedia' in text
+    assert '| PVT-Small | box mAP | — | — | — | — | — | — | 0.314 | 0.306 | -0.008 |' in text
+    assert 'The paper prints two differences that are not those of its columns' in text
+    page = (report_folder / 'index.html').read_text()
+    assert 'train_cfg.max_epochs=&lt;1&gt;' in page
+    assert page.count('data:image/svg+xml') >= 8
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+    assert len(re.findall(r'<img [^>]*alt="[^"]{20,}', page)) == page.count('<img ')
+    with pytest.raises(FileNotFoundError, match=r'there is no result\.json below'):
+        build_report(report_folder)
+
+
+@pytest.mark.parametrize('name', ['index.html', 'report.md', 'fig_5_clothing10.csv'])
+def test_foreign_files_are_left_alone(make_pairs: Callable, tmp_path: Path, name: str) -> None:
+    """A report is not written over another page, text or table, and nothing else is written."""
+    make_pairs('vgg11', UP)
+    folder = tmp_path / 'site'
+    folder.mkdir()
+    (folder / name).write_text('# Original against background removed\n\nmy own notes\n')
+    with pytest.raises(ArgumentError, match=f'{name} is there, but is no part of a report of ours'):
+        write_report(build_report(tmp_path / 'root'), folder)
+    assert [path.name for path in folder.iterdir()] == [name]
+    assert 'my own notes' in (folder / name).read_text()
+
+
+def test_report_again(report_folder: Path, tmp_path: Path) -> None:
+    """A report of ours is replaced, a table with columns of another version too."""
+    table = report_folder / 'fig_5_clothing10_1.csv'
+    expected = table.read_text()
+    table.write_text('other,columns\n1,2\n')
+    (report_folder / 'notes.txt').write_text('mine')
+    write_report(build_report(tmp_path / 'root'), report_folder)
+    assert table.read_text() == expected
+    assert (report_folder / 'notes.txt').read_text() == 'mine'
+
+
+def test_page_in_a_browser(report_folder: Path, tmp_path: Path) -> None:
+    """Headless Chromium shows it without errors, pictures decoded, no wider than a phone."""
+    browser = shutil.which('chromium') or shutil.which('google-chrome')
+    if browser is None:
+        pytest.skip('needs a browser: apt-get install chromium')
+    page = report_folder / 'index.html'
+    probe = tmp_path / 'probe.html'
+    script = (
+        '<script>addEventListener("load", () => { const images = [...document.images];'
+        'document.querySelectorAll("details").forEach(each => each.open = true);'
+        'Promise.all(images.map(each => each.decode())).then(() => document.title = "ok " + '
+        'images.length + " " + document.documentElement.scrollWidth, '
+        'error => document.title = "broken " + error); });</script>'
+    )
+    probe.write_text(page.read_text().replace('</body>', script + '</body>'))
+    done = subprocess.run(
+        [
+            browser,
+            '--headless',
+            '--no-sandbox',
+            '--disable-gpu',
+            '--enable-logging=stderr',
+            '--window-size=500,900',
+            '--virtual-time-budget=20000',
+            f'--user-data-dir={tmp_path / "profile"}',
+            '--dump-dom',
+            probe.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    title = re.search(r'<title>(.*?)</title>', done.stdout)
+    assert title is not None
+    word, images, width = title[1].split()
+    assert word == 'ok', title[1]
+    assert int(images) >= 8
+    assert int(width) <= 500
+    assert 'CONSOLE' not in done.stderr

@@ -1,0 +1,128 @@
+"""The page on which masks are judged: what is on it, and that it works in a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bgremoval_mm.cli.main import main
+from bgremoval_mm.removal import MaskStore, read_image, remove_tree
+from bgremoval_mm.removal.review.page import check_folder, open_results, write_review
+
+
+@pytest.fixture
+def photos_and_masks(tiny_model, tmp_path: Path, picture) -> tuple[Path, MaskStore]:
+    """Five images, of which four have a flag, and a broken one; masks that are made by hand."""
+    tiny_model('u2netp')
+    images = tmp_path / 'images'
+    images.mkdir()
+    store = MaskStore(tmp_path / 'masks', 'u2netp')
+    parts = np.zeros((64, 64), np.uint8)
+    parts[8:20, 8:20] = parts[40:52, 40:52] = 255
+    good = np.zeros((64, 64), np.uint8)
+    good[16:48, 16:48] = 255
+    masks = {
+        'good.png': good,
+        'parts.png': parts,
+        'full.png': np.full((64, 64), 255, np.uint8),
+        'empty </script><b>.png': np.zeros((64, 64), np.uint8),
+        'unsure.png': np.where(good > 0, np.uint8(160), np.uint8(60)),
+    }
+    for seed, (name, mask) in enumerate(masks.items()):
+        path = images / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture(64, 64, seed)).save(path)
+        store.put(name, read_image(path), mask, constant=False)
+    store.manifest.append(store.failure('broken.jpg', 'the file is empty'))
+    return images, store
+
+
+def test_page_in_a_browser(photos_and_masks, tmp_path: Path) -> None:
+    """In headless Chromium: sorting, filtering, judging; no error, no wider than a phone."""
+    browser = shutil.which('chromium') or shutil.which('google-chrome')
+    if browser is None:
+        pytest.skip('needs a browser: apt-get install chromium')
+    images, store = photos_and_masks
+    page = write_review(tmp_path / 'review', store, images, progress=False)
+    probe = page.with_name('probe.html')
+    script = Path(__file__).with_name('review_probe.js').read_text()
+    probe.write_text(page.read_text().replace('</body>', f'<script>{script}</script></body>'))
+    command = [browser, '--headless', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr']
+    command += ['--window-size=500,900', '--virtual-time-budget=20000', '--dump-dom']
+    command += ['--allow-file-access-from-files', f'--user-data-dir={tmp_path / "profile"}']
+    done = subprocess.run(
+        [*command, probe.as_uri()], capture_output=True, text=True, timeout=120, check=True
+    )
+    title = re.search(r'<title>(.*?)</title>', done.stdout)
+    assert title is not None
+    assert title[1] == 'ok'
+    assert 'Uncaught' not in done.stderr
+
+
+def test_what_is_on_the_page(photos_and_masks, tmp_path: Path) -> None:
+    """Flagged masks, the worst first, with a picture each; all of them if wanted."""
+    images, store = photos_and_masks
+    page = write_review(tmp_path / 'review', store, images, progress=False)
+    cards = json.loads(re.search(r'const data = (\{.*\});', page.read_text())[1])['cards']
+    assert [card['flags'][0] for card in cards] == ['empty', 'full', 'fragmented', 'uncertain']
+    assert len(list((tmp_path / 'review/pictures').iterdir())) == 4
+    with Image.open(tmp_path / 'review' / cards[1]['picture']) as picture:
+        assert picture.size == (128, 64)
+    write_review(tmp_path / 'review', store, images, everything=True, progress=False)
+    assert len(list((tmp_path / 'review/pictures').iterdir())) == 5
+
+
+def test_missing_images_and_results(photos_and_masks, tmp_path: Path) -> None:
+    """A card says what cannot be shown; the others are there."""
+    images, store = photos_and_masks
+    (images / 'full.png').unlink()
+    store.path('parts.png').unlink()
+    page = write_review(tmp_path / 'review', store, images, progress=False)
+    cards = json.loads(re.search(r'const data = (\{.*\});', page.read_text())[1])['cards']
+    troubles = {card['path']: card['trouble'] for card in cards}
+    assert troubles['unsure.png'] == ''
+    assert 'No such file' in troubles['full.png']
+    assert troubles['parts.png'].startswith('the result cannot be shown')
+
+
+@pytest.mark.parametrize('output', ['store', 'mask', 'rgb', 'rgba'])
+def test_results_of_any_kind(tiny_model, image_tree: Path, tmp_path: Path, output: str) -> None:
+    """The manifest says what DST holds; `bgremoval review` and --review write the page."""
+    tiny_model('u2netp')
+    out = tmp_path / 'out'
+    file_format = 'png' if output == 'store' else 'webp'
+    remove_tree(
+        image_tree, out, 'u2netp', output, device='cpu', progress=False, file_format=file_format
+    )
+    arguments = ['review', str(out), str(image_tree), '--out', str(tmp_path / 'review')]
+    assert main([*arguments, '--model', 'u2netp', '--all']) == 0
+    pictures = list((tmp_path / 'review/pictures').iterdir())
+    assert len(pictures) == 6
+    for path in pictures:
+        with Image.open(path) as picture:
+            left, right = np.split(np.asarray(picture.convert('RGB')).astype(int), 2, axis=1)
+            assert np.abs(left - right).mean() > 1  # something was removed
+
+
+def test_folders_that_will_not_do(photos_and_masks, tmp_path: Path, capsys) -> None:
+    """Inside the images, on other files; images and results that are not there."""
+    images, store = photos_and_masks
+    with pytest.raises(ValueError, match=r'but there is no .*/gone'):
+        check_folder(tmp_path / 'review', tmp_path / 'gone')
+    with pytest.raises(ValueError, match='inside the image folder'):
+        check_folder(images / 'review', images)
+    (tmp_path / 'full').mkdir()
+    (tmp_path / 'full/thesis.txt').write_text('mine')
+    with pytest.raises(ValueError, match='has other files'):
+        write_review(tmp_path / 'full', store, images)
+    with pytest.raises(FileNotFoundError, match='there are no results in'):
+        open_results(tmp_path / 'nowhere')
+    assert main(['review', str(tmp_path / 'nowhere'), str(images)]) == 1
+    assert 'error: there are no results' in capsys.readouterr().err
