@@ -1,4 +1,4 @@
-"""JSON files that are whole or not there."""
+"""Reading a JSON object from a file, and writing JSON files atomically."""
 
 from __future__ import annotations
 
@@ -8,8 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.utils.atomic import write_atomically
+from bgremoval_mm.utils.text import printable
 
-__all__ = ['write_json']
+__all__ = ['read_json_object', 'write_json']
+
+
+def read_json_object(path: str | Path) -> dict[str, Any]:
+    """Read a file that holds one JSON object.
+
+    Raises:
+        OSError: If it cannot be read; FileNotFoundError, if it is not there.
+        ValueError: If it holds something else; the message names the file.
+    """
+    try:
+        content = json.loads(Path(path).read_bytes())
+    except ValueError as err:  # a UnicodeDecodeError too
+        msg = f'{printable(path)} is not JSON: {printable(err)}'
+        raise ValueError(msg) from err
+    if not isinstance(content, dict):
+        msg = f'{printable(path)} must hold a JSON object, but holds a {type(content).__name__}'
+        raise ValueError(msg)  # noqa: TRY004  # the file's fault
+    return content
 
 
 def write_json(path: str | Path, content: Any) -> None:
