@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from bgremoval_mm.datasets.base.class_folders import IncompleteError, images_by_class
 from bgremoval_mm.datasets.base.classification import ClassificationDataset
@@ -50,7 +50,7 @@ class Clothing10(ClassificationDataset):
         >>> dict(type='Clothing10', data_root='data/clothing10', subset='train', pipeline=[...])
     """
 
-    METAINFO: ClassVar[dict] = {'classes': CLASSES}
+    METAINFO: ClassVar[dict[str, Any]] = {'classes': CLASSES}
 
     def find_images(self) -> list[dict[str, str]]:
         """Find each image and its class, in the order of the paths."""

@@ -86,7 +86,7 @@ class FashionStyle14(ClassificationDataset):
         ...      split='official', pipeline=[...])
     """
 
-    METAINFO: ClassVar[dict] = {'classes': CLASSES}
+    METAINFO: ClassVar[dict[str, Any]] = {'classes': CLASSES}
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class FashionStyle14(ClassificationDataset):
         seed: int = 0,
         split_dir: str | Path | None = None,
         strict: bool = False,
-        pipeline: Sequence[dict | Callable] = (),
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
         test_mode: bool | None = None,
         **options: Any,
     ) -> None:

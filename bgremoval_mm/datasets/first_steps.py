@@ -29,7 +29,8 @@ def load_photo(dataset: Any, index: int) -> np.ndarray:
     """
     with _first_steps_only(dataset):
         image = dataset[index]['img']
-    return np.rint(np.ascontiguousarray(image[..., ::-1])).clip(0, 255).astype(np.uint8)
+    pixels: np.ndarray = np.rint(np.ascontiguousarray(image[..., ::-1])).clip(0, 255)
+    return pixels.astype(np.uint8)
 
 
 @contextmanager

@@ -56,9 +56,9 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
         ann_file: str = '',
         data_prefix: Mapping[str, str] | None = None,
         crowd_policy: str = 'ignore',
-        pipeline: Sequence[dict | Callable] = (),
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
         test_mode: bool | None = None,
-        metainfo: Mapping | None = None,
+        metainfo: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         self.subset = one_of('subset', subset, SEGMENTATION_SUBSETS)
@@ -117,7 +117,7 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
         if not remote and not Path(self.ann_file).is_file():
             msg = f'{self.ann_file} is missing. {self.HOW_TO_GET}'
             raise FileNotFoundError(msg)
-        samples = super().load_data_list()
+        samples = list(super().load_data_list())
         if not remote:
             check_files(
                 (sample['img_path'] for sample in samples),
@@ -136,7 +136,8 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
             if self.crowd_policy == 'instance':
                 each = {**each, 'iscrowd': 0}
             annotations.append(each)
-        return super().parse_data_info({**raw_data_info, 'raw_ann_info': annotations})
+        sample = {**raw_data_info, 'raw_ann_info': annotations}
+        return dict(super().parse_data_info(sample))
 
 
 # `force` replaces the placeholder of bgremoval_mm.registry.
@@ -170,7 +171,7 @@ class Fashionpedia(InstanceDataset):
         >>> dict(type='Fashionpedia', data_root='data/fashionpedia', subset='val', pipeline=[...])
     """
 
-    METAINFO: ClassVar[dict] = {
+    METAINFO: ClassVar[dict[str, Any]] = {
         'classes': FASHIONPEDIA_CLASSES,
         'palette': palette(len(FASHIONPEDIA_CLASSES)),
     }
@@ -213,7 +214,10 @@ class CCP(InstanceDataset):
         FileNotFoundError: If files are missing.
     """
 
-    METAINFO: ClassVar[dict] = {'classes': CCP_CLASSES, 'palette': palette(len(CCP_CLASSES))}
+    METAINFO: ClassVar[dict[str, Any]] = {
+        'classes': CCP_CLASSES,
+        'palette': palette(len(CCP_CLASSES)),
+    }
     HOW_TO_GET = 'To get and prepare it: `python tools/prepare_dataset.py ccp`'
 
     @staticmethod

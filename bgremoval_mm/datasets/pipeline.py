@@ -54,7 +54,7 @@ class RembgPipeline(Compose):
 
     def __init__(
         self,
-        transforms: Sequence[dict | Callable],
+        transforms: Sequence[dict[str, Any] | Callable[..., Any]],
         removal: Removal,
         given: Mapping[str, Any] | None = None,
     ) -> None:
@@ -127,8 +127,8 @@ def transforms_of(pipeline: Any) -> list[Any]:
 
 
 def put_removal_in(
-    transforms: Sequence[Callable], removal: Removal, given: Mapping[str, Any]
-) -> list[Callable]:
+    transforms: Sequence[Callable[..., Any]], removal: Removal, given: Mapping[str, Any]
+) -> list[Callable[..., Any]]:
     """Return the transforms with the removal behind the image loader, or in its place.
 
     Transforms that remove the background already stay as they are, as long as they do what was
@@ -170,7 +170,7 @@ def put_removal_in(
     return result
 
 
-def _check_order(transforms: Sequence[Callable]) -> None:
+def _check_order(transforms: Sequence[Callable[..., Any]]) -> None:
     """Refuse an image loader behind the removal: it would bring the background back."""
     removing = [i for i, each in enumerate(transforms) if any(find_removals([each]))]
     behind = [each for each in transforms[removing[-1] + 1 :] if _loads(each)]

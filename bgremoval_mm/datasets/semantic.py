@@ -44,9 +44,9 @@ class LabelMapDataset(CheckedPipeline, BaseSegDataset):
         data_root: str | Path,
         subset: str = 'train',
         prepared: str | Path | None = None,
-        pipeline: Sequence[dict | Callable] = (),
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
         test_mode: bool | None = None,
-        metainfo: Mapping | None = None,
+        metainfo: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
         self.subset = one_of('subset', subset, SEGMENTATION_SUBSETS)
@@ -88,7 +88,7 @@ class LabelMapDataset(CheckedPipeline, BaseSegDataset):
     def get_label_map(cls, new_classes: Sequence | None = None) -> None:
         """Return None: other classes are refused, so that no index ever changes."""
 
-    def with_checks(self, transforms: list[Callable]) -> list[Callable]:
+    def with_checks(self, transforms: list[Callable[..., Any]]) -> list[Callable[..., Any]]:
         """Put the check of label maps behind what loads them."""
         check = CheckLabelMap(tuple(self._metainfo['classes']))
         return insert_after(
@@ -98,11 +98,11 @@ class LabelMapDataset(CheckedPipeline, BaseSegDataset):
     def load_data_list(self) -> list[dict]:
         """Return the annotations of all images, as mmseg's BaseSegDataset gives them."""
         if self.backend_args is not None:
-            return super().load_data_list()
+            return list(super().load_data_list())
         if not Path(self.ann_file).is_file():
             msg = f'{self.ann_file}, the list of the label maps, is missing. {self.HOW_TO_GET}'
             raise FileNotFoundError(msg)
-        samples = super().load_data_list()
+        samples = list(super().load_data_list())
         name = type(self).__name__
         check_files((each['img_path'] for each in samples), f'images of {name}', self.HOW_TO_GET)
         check_files(
@@ -139,7 +139,7 @@ class FashionpediaSemantic(LabelMapDataset):
         >>> dict(type='FashionpediaSemantic', data_root='data/fashionpedia', subset='val')
     """
 
-    METAINFO: ClassVar[dict] = {
+    METAINFO: ClassVar[dict[str, Any]] = {
         'classes': FASHIONPEDIA_CLASSES,
         'palette': palette(len(FASHIONPEDIA_CLASSES)),
     }
@@ -189,7 +189,10 @@ class CCPSemantic(LabelMapDataset):
         FileNotFoundError: If files are missing.
     """
 
-    METAINFO: ClassVar[dict] = {'classes': CCP_CLASSES, 'palette': palette(len(CCP_CLASSES))}
+    METAINFO: ClassVar[dict[str, Any]] = {
+        'classes': CCP_CLASSES,
+        'palette': palette(len(CCP_CLASSES)),
+    }
     HOW_TO_GET = 'To get and prepare it: `python tools/prepare_dataset.py ccp`'
 
     def subset_files(self, subset: str) -> tuple[str, str, str]:

@@ -32,7 +32,7 @@ copy_subsets_afresh()
 
 
 @DATASETS.register_module(force=True)
-class RembgDataset(Dataset):
+class RembgDataset(Dataset[Any]):
     """Any dataset of mmpretrain, mmdet, mmsegmentation or mmengine, background removed.
 
     Puts a RemoveBackground behind the image loader of the wrapped dataset's pipeline;
@@ -79,7 +79,7 @@ class RembgDataset(Dataset):
 
     def __init__(
         self,
-        dataset: dict | Dataset,
+        dataset: dict[str, Any] | Dataset[Any],
         mask_dir: str | None = None,
         pipeline: Pipeline | None = None,
         img_root: str | None = None,
@@ -160,7 +160,8 @@ class RembgDataset(Dataset):
         """Names of the classes, as mmpretrain's datasets give them."""
         metainfo = self.metainfo
         # mmdet's ConcatDataset of datasets that differ has a list of them.
-        return (metainfo[0] if isinstance(metainfo, list) else metainfo).get('classes')
+        first: dict[str, tuple[str, ...]] = metainfo[0] if isinstance(metainfo, list) else metainfo
+        return first.get('classes')
 
     def full_init(self) -> None:
         """Load the annotations, if that was put off."""

@@ -140,7 +140,8 @@ def mean_iou(areas: np.ndarray) -> np.ndarray:
     """
     with np.errstate(invalid='ignore', divide='ignore'):
         ious = areas[..., 0] / areas[..., 1]
-    return np.nanmean(ious, axis=-1) * 100
+    mean: np.ndarray = np.nanmean(ious, axis=-1) * 100
+    return mean
 
 
 def iou_difference(
@@ -164,7 +165,8 @@ def iou_difference(
     def scores(areas: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         flat = areas.reshape(areas.shape[0], count, -1).astype(float)
         sums = np.einsum('rn,snk->srk', drawn, flat, optimize=True)
-        return mean_iou(sums.reshape(*sums.shape[:2], *areas.shape[2:])).mean(axis=0)
+        mean: np.ndarray = mean_iou(sums.reshape(*sums.shape[:2], *areas.shape[2:])).mean(axis=0)
+        return mean
 
     everything = np.ones((1, count))
     observed = float((scores(removed, everything) - scores(original, everything))[0])

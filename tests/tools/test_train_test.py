@@ -9,6 +9,7 @@ import pickle
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,24 +72,19 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def tool(name: str, *arguments: str, code: int = 0) -> str:
-    """Run a tool of the repository in the current folder; returns what it wrote."""
-    return run_script(ROOT / 'tools' / f'{name}.py', *arguments, code=code)
-
-
-def run_script(script: Path, *arguments: str, code: int = 0) -> str:
-    """Run a script in the current folder; returns what it wrote."""
+def tool(name: str, *arguments: str) -> str:
+    """Run a tool of the repository in a process of its own; returns what it wrote."""
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
     environment.pop('LOCAL_RANK', None)
     done = subprocess.run(
-        [sys.executable, str(script), *arguments],
+        [sys.executable, str(ROOT / 'tools' / f'{name}.py'), *arguments],
         capture_output=True,
         text=True,
         env=environment,
         timeout=300,
         check=False,
     )
-    assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 
 
@@ -128,13 +124,15 @@ test_args.__test__ = False  # type: ignore[attr-defined]
 
 
 @pytest.mark.slow
-def test_train_resume_and_test(project: Path) -> None:
+def test_train_resume_and_test(
+    project: Path, run_tool: Callable[..., None], capfd: pytest.CaptureFixture[str]
+) -> None:
     """A config without ``collate_fn`` trains, resumes, is tested and compared with its pair."""
     (project / 'configs' / 'toy-rembg.py').write_text(
         "_base_ = ['toy.py']\ncustom_hooks = [dict(type='DiffMetricsHook')]\n"
     )
     tool('train', 'configs/toy.py')
-    tool('train', 'configs/toy.py', '--resume', '--cfg-options', 'train_cfg.max_epochs=2')
+    run_tool('train', 'configs/toy.py', '--resume', '--cfg-options', 'train_cfg.max_epochs=2')
     assert list(read_run('work_dirs/toy').val) == [1, 2]
     checkpoint = 'work_dirs/toy/epoch_2.pth'
     tool('test', 'configs/toy.py', checkpoint, '--out', 'out/toy.json', '--show-dir', 'shown')
@@ -144,9 +142,10 @@ def test_train_resume_and_test(project: Path) -> None:
     assert len(list(Path('shown').rglob('*.png'))) == 8
     # The second arm, here on the same images and seed: all differences are zero.
     two = ['--cfg-options', 'train_cfg.max_epochs=2']
-    tool('train', 'configs/toy-rembg.py', *two)
-    log = tool('test', 'configs/toy-rembg.py', 'work_dirs/toy-rembg/epoch_2.pth', '--out', 'p.pkl')
-    assert 'Difference to the baseline' in log
+    run_tool('train', 'configs/toy-rembg.py', *two)
+    trained = 'work_dirs/toy-rembg/epoch_2.pth'
+    run_tool('test', 'configs/toy-rembg.py', trained, '--out', 'p.pkl')
+    assert 'Difference to the baseline' in capfd.readouterr().out
     report = json.loads(Path('work_dirs/toy-rembg/diff_metrics.json').read_text())
     assert report['last']['accuracy/top1']['original_step'] == 2
     assert report['test']['accuracy/top1']['original'] == metrics['accuracy/top1']
@@ -159,7 +158,7 @@ def test_train_resume_and_test(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_test_time_augmentation(project: Path) -> None:
+def test_test_time_augmentation(project: Path, run_tool: Callable[..., None]) -> None:
     """``--tta`` of a classification config without ``tta_*`` averages over a mirror image."""
     from mmpretrain.models.backbones import LeNet5
 
@@ -168,7 +167,7 @@ def test_test_time_augmentation(project: Path) -> None:
     model.eval()
     state = {f'backbone.{key}': value for key, value in model.state_dict().items()}
     torch.save({'state_dict': state}, 'toy.pth')
-    tool('test', 'configs/toy.py', 'toy.pth', '--tta', '--out', 'tta.pkl')
+    run_tool('test', 'configs/toy.py', 'toy.pth', '--tta', '--out', 'tta.pkl')
     predictions = pickle.loads(Path('tta.pkl').read_bytes())
     assert len(predictions) == 8
     for sample in predictions:
@@ -182,7 +181,9 @@ def test_test_time_augmentation(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_tta_of_stock_tools_is_told(project: Path) -> None:
+def test_tta_of_stock_tools_is_told(
+    project: Path, run_tool: Callable[..., None], capfd: pytest.CaptureFixture[str]
+) -> None:
     """mmpretrain's own test.py on the original arm, with and without ``--tta``; ours after it."""
     from mmpretrain.models.backbones import LeNet5
 
@@ -192,19 +193,22 @@ def test_tta_of_stock_tools_is_told(project: Path) -> None:
     state = {f'backbone.{key}': value for key, value in LeNet5(2).state_dict().items()}
     torch.save({'state_dict': state}, 'toy.pth')
     stock = Path(mmpretrain.__file__).parent / '.mim' / 'tools' / 'test.py'
-    run_script(stock, 'configs/toy.py', 'toy.pth')
+    run_tool(stock, 'configs/toy.py', 'toy.pth')
     arguments = ('configs/toy-rembg.py', 'toy.pth', '--tta', '--out', 'tta.json')
-    log = tool('test', *arguments)
+    run_tool('test', *arguments)
+    log = capfd.readouterr().out
     assert 'it was tested without TTA, this run with' in log
     assert '--work-dir work_dirs/toy --tta' in log
     assert not Path('work_dirs/toy-rembg/diff_metrics.json').exists()
     assert json.loads(Path('tta.json').read_text())['tta'] is True
-    run_script(stock, 'configs/toy.py', 'toy.pth', '--tta')
-    assert 'Difference to the baseline' in tool('test', *arguments)
+    run_tool(stock, 'configs/toy.py', 'toy.pth', '--tta')
+    run_tool('test', *arguments)
+    assert 'Difference to the baseline' in capfd.readouterr().out
     report = json.loads(Path('work_dirs/toy-rembg/diff_metrics.json').read_text())
     assert report['runs']['test']['tta'] is True
     assert report['test']['accuracy/top1']['diff'] == 0.0
-    assert 'Difference to the baseline' in run_script(stock, *arguments[:2])
+    run_tool(stock, *arguments[:2])
+    assert 'Difference to the baseline' in capfd.readouterr().out
     report = json.loads(Path('work_dirs/toy-rembg/diff_metrics.json').read_text())
     assert report['runs']['test']['tta'] is False
 

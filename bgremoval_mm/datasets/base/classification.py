@@ -54,9 +54,9 @@ class ClassificationDataset(BaseDataset):
         self,
         data_root: str | Path,
         subset: str = 'train',
-        pipeline: Sequence[dict | Callable] = (),
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
         test_mode: bool | None = None,
-        metainfo: Mapping | None = None,
+        metainfo: Mapping[str, Any] | None = None,
         indices: int | Sequence[int] | None = None,
         serialize_data: bool = True,
         lazy_init: bool = False,
@@ -119,7 +119,7 @@ class ClassificationDataset(BaseDataset):
     @property
     def CLASSES(self) -> tuple[str, ...]:  # noqa: N802
         """Names of the classes, in the order of their indices."""
-        return self._metainfo['classes']
+        return tuple(self._metainfo['classes'])
 
     @property
     def class_to_idx(self) -> dict[str, int]:

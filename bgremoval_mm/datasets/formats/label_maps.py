@@ -20,7 +20,7 @@ def is_polygon(points: Any) -> bool:
     return isinstance(points, list) and len(points) >= 6 and len(points) % 2 == 0
 
 
-def decode_mask(segmentation: list | Mapping[str, Any], height: int, width: int) -> np.ndarray:
+def decode_mask(segmentation: list[Any] | Mapping[str, Any], height: int, width: int) -> np.ndarray:
     """The pixels of an instance.
 
     Args:
@@ -55,11 +55,11 @@ def decode_mask(segmentation: list | Mapping[str, Any], height: int, width: int)
                 )
                 raise ArgumentError(msg)
             code = coco.frPyObjects(code, height, width)
-        return coco.decode(code)
+        return np.asarray(coco.decode(code))
     polygons = [points for points in segmentation if is_polygon(points)]
     if not polygons:
         return np.zeros((height, width), np.uint8, order='F')
-    return coco.decode(coco.merge(coco.frPyObjects(polygons, height, width)))
+    return np.asarray(coco.decode(coco.merge(coco.frPyObjects(polygons, height, width))))
 
 
 def draw_label_map(

@@ -201,7 +201,7 @@ def draw(drawing: Drawing) -> None:
 
 
 def _stem(image: dict[str, Any]) -> str:
-    return image['file_name'].removesuffix(_SUFFIX)
+    return str(image['file_name']).removesuffix(_SUFFIX)
 
 
 def draw_all(

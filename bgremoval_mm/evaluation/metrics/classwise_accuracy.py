@@ -27,7 +27,9 @@ def classwise_accuracy(labels: np.ndarray, predictions: np.ndarray, count: int) 
     """
     totals = np.bincount(labels, minlength=count)
     right = np.bincount(labels[labels == predictions], minlength=count)
-    return np.divide(100.0 * right, totals, out=np.full(count, np.nan), where=totals > 0)
+    shares = np.full(count, np.nan)
+    np.divide(100.0 * right, totals, out=shares, where=totals > 0)
+    return shares
 
 
 @METRICS.register_module(force=True)
@@ -51,7 +53,7 @@ class ClasswiseAccuracy(BaseMetric):
     def __init__(self, collect_device: str = 'cpu', prefix: str | None = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Note the true and the predicted class of each sample.
 
         Args:
@@ -79,7 +81,7 @@ class ClasswiseAccuracy(BaseMetric):
         return {name: float(each) for name, each in zip(names, accuracies, strict=True)}
 
     def _class_names(self) -> Sequence[str]:
-        names = (self.dataset_meta or {}).get('classes')
+        names: Sequence[str] | None = (self.dataset_meta or {}).get('classes')
         if not names:
             msg = 'ClasswiseAccuracy needs a data set whose metainfo has `classes`'
             raise ValueError(msg)

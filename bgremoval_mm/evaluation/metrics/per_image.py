@@ -44,7 +44,7 @@ class _Evidence(BaseMetric):
         self.file = Path(file)
         self.root = root
 
-    def _name(self, sample: dict) -> str:
+    def _name(self, sample: dict[str, Any]) -> str:
         return Path(os.path.relpath(sample['img_path'], self.root)).as_posix()
 
     def _write(self, **arrays: np.ndarray) -> None:
@@ -62,7 +62,7 @@ class _Evidence(BaseMetric):
 class ClassEvidence(_Evidence):
     """Writes the true and the predicted class of each image (mmpretrain)."""
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Note each sample's classes."""
         for sample in data_samples:
             predicted = int(sample['pred_score'].argmax())
@@ -88,7 +88,7 @@ class RegionEvidence(_Evidence):
     union, prediction and annotation, without those that are not annotated.
     """
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Count each sample's pixels."""
         count = len(self._classes())
         for sample in data_samples:

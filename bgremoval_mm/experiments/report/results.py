@@ -82,7 +82,8 @@ class Result:
     @property
     def metrics(self) -> Mapping[str, float]:
         """Metrics of the test, in OpenMMLab's units."""
-        return self.content['metrics']
+        metrics: Mapping[str, float] = self.content['metrics']
+        return metrics
 
     @cached_property
     def evidence(self) -> dict[str, np.ndarray]:
