@@ -54,7 +54,7 @@ class RembgConcatDataset(ConcatDataset):
 
     def __init__(
         self,
-        dataset: dict | Dataset,
+        dataset: dict[str, Any] | Dataset[Any],
         mask_dir: str | None = None,
         pipeline: Pipeline | None = None,
         img_root: str | None = None,
@@ -83,7 +83,8 @@ class RembgConcatDataset(ConcatDataset):
     @property
     def removed(self) -> RembgDataset:
         """Their removed twins."""
-        return self.datasets[1]
+        removed: RembgDataset = self.datasets[1]
+        return removed
 
     @property
     def pipeline(self) -> Any:
@@ -119,7 +120,8 @@ class RembgConcatDataset(ConcatDataset):
     def get_cat_ids(self, idx: int) -> list[int]:
         """Categories of a sample."""
         half, inner = self._get_ori_dataset_idx(idx)
-        return self.datasets[half].get_cat_ids(inner)
+        categories: list[int] = self.datasets[half].get_cat_ids(inner)
+        return categories
 
     def get_gt_labels(self) -> np.ndarray:
         """Labels of all samples, as mmpretrain's datasets give them."""
@@ -145,7 +147,7 @@ class RembgConcatDataset(ConcatDataset):
 
     def __len__(self) -> int:
         self.full_init()
-        return self.cumulative_sizes[-1]
+        return int(self.cumulative_sizes[-1])
 
     def __getattr__(self, name: str) -> Any:
         if 'datasets' in vars(self):
