@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import bgremoval_mm
 from bgremoval_mm.cli import signals
@@ -91,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _add(
-    commands: argparse._SubParsersAction, name: str, run: _Run, text: str
+    commands: argparse._SubParsersAction[Any], name: str, run: _Run, text: str
 ) -> argparse.ArgumentParser:
     made: argparse.ArgumentParser = commands.add_parser(
         name, help=text, description=text[0].upper() + text[1:] + '.'

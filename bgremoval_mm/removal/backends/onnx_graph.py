@@ -41,7 +41,7 @@ def make_batchable(content: bytes, spec: ModelSpec, batch: int = 0) -> bytes:
             dimension.dim_param = 'batch'
     # Inner shapes that were recorded for a batch of one no longer hold.
     del graph.graph.value_info[:]
-    return graph.SerializeToString()
+    return bytes(graph.SerializeToString())
 
 
 def check_input(name: str, shape: Sequence[int | str | None], spec: ModelSpec) -> None:
@@ -78,4 +78,4 @@ def to_half(content: bytes) -> bytes:
     # Warnings of the converter name weights below half precision's smallest number: they become
     # that number, which no mask shows.
     converted = convert_float_to_float16(model, keep_io_types=True, disable_shape_infer=False)
-    return converted.SerializeToString()
+    return bytes(converted.SerializeToString())

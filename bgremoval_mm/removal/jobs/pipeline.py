@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -214,10 +214,10 @@ class Job:
         made_by = (stored.model_hash, stored.params)
         return stored.mask if made_by == (self.store.spec.hash, self.store.params) else None
 
-    def _infer_batch(self, batch: list[_Loaded]) -> tuple[list[_Loaded], list[tuple]]:
+    def _infer_batch(self, batch: list[_Loaded]) -> tuple[list[_Loaded], list[tuple[Any, ...]]]:
         return batch, self._infer([item.inputs for item in batch if item.inputs])
 
-    def _infer(self, inputs: list[tuple[np.ndarray, ...]]) -> list[tuple]:
+    def _infer(self, inputs: list[tuple[np.ndarray, ...]]) -> list[tuple[Any, ...]]:
         """Return of each image the mask, whether it is constant, and the second model's, if any."""
         if not inputs:
             return []

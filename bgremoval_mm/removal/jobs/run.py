@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -191,7 +192,7 @@ def _select(work: Job, images: list[str], known: dict[str, Record], job: JobOpti
     ]
 
 
-def _shared(record: Record, work: Job) -> dict:
+def _shared(record: Record, work: Job) -> dict[str, Any]:
     """Return a record's parameters; those of the job are one object."""
     return work.target.params if record.params == work.target.params else record.params
 

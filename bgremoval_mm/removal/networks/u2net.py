@@ -71,7 +71,8 @@ class RSU(nn.Module):
             if hidden.shape[-2:] != skip.shape[-2:]:
                 hidden = _enlarge(hidden, skip)
             hidden = getattr(self, f'rebnconv{level}d')(torch.cat((hidden, skip), 1))
-        return hidden + start
+        outer: Tensor = hidden + start
+        return outer
 
 
 class U2Net(nn.Module):
