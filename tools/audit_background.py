@@ -167,7 +167,7 @@ def run_audit(args: argparse.Namespace) -> Audit:
 
 
 def load_earlier(file: Path, settings: dict[str, Any]) -> Audit | None:
-    """An earlier audit of the same settings, complete or not."""
+    """Read an earlier audit of the same settings, complete or not."""
     from bgremoval_mm.experiments.runner.state import read_json
 
     content = read_json(file)
@@ -177,7 +177,7 @@ def load_earlier(file: Path, settings: dict[str, Any]) -> Audit | None:
 
 
 def mean_of(classes: list[dict[str, float | None]]) -> dict[str, float | None]:
-    """Mean score of each class over draws."""
+    """Return the mean score of each class over draws."""
     means: dict[str, float | None] = {}
     for name in classes[0]:
         values = [each[name] for each in classes if each.get(name) is not None]

@@ -1,4 +1,4 @@
-"""Reading what an OpenMMLab run leaves in its work_dir.
+"""The metrics that an OpenMMLab run leaves in its work_dir.
 
     <work_dir>/<timestamp>/vis_data/scalars.json    JSON lines, training and validation mixed
     <work_dir>/<timestamp>/<timestamp>.json         test results, one JSON object

@@ -41,5 +41,5 @@ def _each(transforms: Iterable[Any]) -> Iterator[Any]:
 
 def random_states() -> tuple[object, ...]:
     """Return what changes when Python, numpy or torch draws a random number."""
-    _, keys, place, *_ = np.random.get_state()  # noqa: NPY002
-    return random.getstate(), bytes(keys), place, bytes(torch.get_rng_state().numpy())
+    state: Any = np.random.get_state()  # noqa: NPY002
+    return random.getstate(), state[1].tobytes(), state[2], torch.get_rng_state().numpy().tobytes()
