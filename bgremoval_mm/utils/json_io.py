@@ -1,15 +1,35 @@
-"""JSON files that are whole or not there."""
+"""Reading JSON objects, and writing JSON files that are whole or not there."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.utils.atomic import write_atomically
 
-__all__ = ['write_json']
+__all__ = ['read_json', 'write_json']
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Read a JSON object; None if there is no such file.
+
+    Raises:
+        ValueError: If the file holds something else; the message names it.
+    """
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        return None
+    except ValueError as err:
+        msg = f'{path} is not JSON: {err}'
+        raise ValueError(msg) from err
+    if not isinstance(content, Mapping):
+        msg = f'{path} must hold a JSON object, but holds a {type(content).__name__}'
+        raise ValueError(msg)  # noqa: TRY004  # the file's fault
+    return dict(content)
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from bgremoval_mm.datasets import RemoveBackground
-from bgremoval_mm.engine.pairs import original_name
+from bgremoval_mm.engine.pairs import baseline_name
 
 __all__ = ['choose', 'denormalise', 'find_twin', 'label_of', 'seeded', 'twin_options']
 
@@ -29,14 +29,14 @@ def find_twin(config: Path) -> Path | None:
 
     ``X-rembg.py`` is the twin of ``X.py``, wherever in the name the ``-rembg`` stands.
     """
-    original = original_name(config.stem)
+    original = baseline_name(config.stem)
     if original is not None:
         twin = config.with_name(original + config.suffix)
         return twin if twin.is_file() else None
     twins = (
         path
         for path in config.parent.glob(f'*-rembg*{config.suffix}')
-        if original_name(path.stem) == config.stem
+        if baseline_name(path.stem) == config.stem
     )
     return min(twins, default=None)
 

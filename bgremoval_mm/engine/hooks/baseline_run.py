@@ -8,11 +8,11 @@ from pathlib import Path
 
 from bgremoval_mm.engine.hooks.baseline import Baseline, BaselineTest, load_baseline
 from bgremoval_mm.engine.hooks.conditions import Conditions, unlike
-from bgremoval_mm.engine.pairs import original_name
+from bgremoval_mm.engine.pairs import baseline_name
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['OriginalArm']
+__all__ = ['BaselineRun']
 
 # What must be alike in two tests. Who names a baseline may have moved its images or changed its
 # pipeline on purpose; what is found by its name is taken to be the same test.
@@ -20,7 +20,7 @@ _ALWAYS_ALIKE = ('tta', 'images')
 _ALIKE_IF_FOUND = (*_ALWAYS_ALIKE, 'datasets', 'pipeline')
 
 
-class OriginalArm:
+class BaselineRun:
     """The original arm of one run.
 
     Args:
@@ -37,8 +37,8 @@ class OriginalArm:
     ) -> None:
         self.baseline = baseline
         self.work_dir = Path(work_dir)
-        folder = original_name(self.work_dir.name)
-        stem = original_name(Path(config).stem) if config else None
+        folder = baseline_name(self.work_dir.name)
+        stem = baseline_name(Path(config).stem) if config else None
         # Beside this work_dir under either name, else where the tools write by default.
         places = [self.work_dir.with_name(name) for name in (folder, stem) if name]
         places += [Path('work_dirs') / stem] if stem else []

@@ -20,7 +20,7 @@ from bgremoval_mm.engine.comparison import (
 )
 from bgremoval_mm.engine.hooks.arguments import checked_baseline, checked_metrics
 from bgremoval_mm.engine.hooks.baseline import Baseline
-from bgremoval_mm.engine.hooks.baseline_run import OriginalArm
+from bgremoval_mm.engine.hooks.baseline_run import BaselineRun
 from bgremoval_mm.engine.hooks.conditions import (
     Conditions,
     conditions_of,
@@ -88,7 +88,7 @@ class DiffMetricsHook(Hook):
         self._history: dict[int, dict[str, float]] = {}
         self._training = False
         self._told = False
-        self._arm: OriginalArm | None = None
+        self._arm: BaselineRun | None = None
         self._step_unit = 'epoch'
         self._empty_validations = 0
 
@@ -268,7 +268,7 @@ class DiffMetricsHook(Hook):
 
     def _check(self, runner: Runner, part: str, conditions: Conditions | None = None) -> None:
         """Find the arm to compare with, and say, on all processes alike, what it lacks."""
-        self._arm = OriginalArm(self.baseline, runner.cfg.filename, runner.work_dir)
+        self._arm = BaselineRun(self.baseline, runner.cfg.filename, runner.work_dir)
         if not self._arm.exists and not self._told:
             self._told = True
             runner.logger.info(

@@ -31,7 +31,7 @@ from bgremoval_mm.engine.hooks.conditions import (
     removals,
     unlike,
 )
-from bgremoval_mm.engine.pairs import original_name
+from bgremoval_mm.engine.pairs import baseline_name
 
 
 class _Points(torch.utils.data.Dataset):
@@ -346,7 +346,7 @@ def test_pairs_of_configs_are_alike(loader: str) -> None:
     configs = Path(__file__).resolve().parents[2] / 'configs'
     pairs = {}
     for rembg in sorted(configs.glob('[!_]*/*/*-rembg*.py')):
-        original = rembg.with_name(f'{original_name(rembg.stem)}.py')
+        original = rembg.with_name(f'{baseline_name(rembg.stem)}.py')
         # One of each folder and dataset: to read all takes half a minute.
         dataset = original.stem.split('_')[-1]
         if original.is_file():
