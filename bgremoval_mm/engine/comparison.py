@@ -44,11 +44,11 @@ class Score:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric in both arms, in the metric's own unit.
+    """One metric of a run and its baseline, in the metric's own unit.
 
     Attributes:
         unit: 'percent' or 'fraction', None where the codebases do not say.
-        original: The original arm's value.
+        original: The baseline's value.
         rembg: This run's value.
         diff: ``rembg - original``; None if either is no value.
     """
@@ -59,7 +59,7 @@ class Comparison:
     diff: float | None
 
     def as_dict(self) -> dict[str, str | float | int | None]:
-        """The JSON form. The steps are there where they are known."""
+        """Return the JSON form. The steps are there where they are known."""
         content: dict[str, str | float | int | None] = {
             'unit': self.unit,
             'original': self.original.value,
@@ -72,7 +72,7 @@ class Comparison:
 
 
 def unit(metric: str) -> str | None:
-    """The unit that the codebases report a metric in.
+    """Return the unit that the codebases report a metric in.
 
     In percent: mmpretrain's ``accuracy/``, ``single-label/``, ``multi-label/`` and ``retrieval/``,
     mmseg's ``mIoU``, ``aAcc``, ``mAcc``, ``mDice``, ``mFscore``, ``mPrecision`` and ``mRecall``.
@@ -132,7 +132,7 @@ def best_scores(val: Mapping[int, Mapping[str, float]]) -> dict[str, Score]:
 
 
 def last_scores(val: Mapping[int, Mapping[str, float]]) -> dict[str, Score]:
-    """The values of the last validation.
+    """Return the values of the last validation.
 
     Args:
         val: Step to metric name to value.
@@ -147,7 +147,7 @@ def last_scores(val: Mapping[int, Mapping[str, float]]) -> dict[str, Score]:
 
 
 def compare(original: Mapping[str, Score], rembg: Mapping[str, Score]) -> dict[str, Comparison]:
-    """Compare the metrics that both arms have, in the order of ``rembg``."""
+    """Compare the metrics that both runs have, in the order of ``rembg``."""
     compared = {}
     for metric, mine in rembg.items():
         if metric not in original:
@@ -160,7 +160,7 @@ def compare(original: Mapping[str, Score], rembg: Mapping[str, Score]) -> dict[s
 
 
 def format_table(sections: Mapping[str, Mapping[str, Comparison]], step_unit: str = 'epoch') -> str:
-    """A text table of comparisons.
+    """Return a text table of comparisons.
 
     Args:
         sections: Name ('best', 'last', 'test') to metric name to comparison.

@@ -20,7 +20,7 @@ __all__ = ['process_group']
 
 
 def process_group(cfg: Config) -> AbstractContextManager[None]:
-    """A context to run in: on CPUs it makes the processes a gloo group, and ends it.
+    """Return a context to run in: on CPUs it makes the processes a gloo group, and ends it.
 
     What can be checked is checked now, not when the context is entered.
 

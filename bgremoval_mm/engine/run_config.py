@@ -40,7 +40,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def train_config(args: argparse.Namespace) -> Config:
-    """The config of a training.
+    """Return the config of a training.
 
     Args:
         args: ``config``, ``work_dir``, ``resume`` (None, 'auto' or a checkpoint), ``amp``,
@@ -106,7 +106,7 @@ test_config.__test__ = False  # type: ignore[attr-defined]  # not a test for pyt
 
 
 def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
-    """A config as a run would use it, for what looks at it without running it.
+    """Return a config as a run would use it, for what looks at it without running it.
 
     Args:
         path: The config file.
@@ -313,7 +313,7 @@ def _pipeline_owners(dataset: ConfigDict) -> Iterator[ConfigDict]:
 
 
 def _flip_pipeline(pipeline: list[Any]) -> list[Any]:
-    """The pipeline with its last step (packing) done on the image and on its mirror image."""
+    """Return the pipeline with its last step (packing) done on the image and its mirror image."""
     flips = [ConfigDict(type='RandomFlip', prob=prob) for prob in (1.0, 0.0)]
     flip = ConfigDict(type='TestTimeAug', transforms=[flips, [deepcopy(pipeline[-1])]])
     return [*deepcopy(pipeline[:-1]), flip]

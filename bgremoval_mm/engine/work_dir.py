@@ -174,8 +174,8 @@ def read_scalars(path: str | Path) -> ScalarLog:
                 continue
             if 'iter' in record:  # a training record
                 if 'loss' in record:
-                    at = record.get('epoch', record.get('step', record['iter']))
-                    losses.setdefault(at, []).append(record['loss'])
+                    at = record.get('epoch') or record.get('step') or record['iter']
+                    losses.setdefault(int(at), []).append(float(record['loss']))
                 continue
             metrics = numbers(record)
             step = record.get('step')
@@ -207,7 +207,7 @@ def read_metrics(path: str | Path) -> dict[str, float]:
 
 
 def _read_object(path: str | Path) -> dict[str, Any]:
-    """The JSON object in a file; anything else is an ArgumentError."""
+    """Return the JSON object in a file; anything else is an ArgumentError."""
     try:
         content = json.loads(Path(path).read_text(encoding='utf-8'))
     except (json.JSONDecodeError, UnicodeDecodeError) as err:
@@ -220,7 +220,7 @@ def _read_object(path: str | Path) -> dict[str, Any]:
 
 
 def numbers(record: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics of a record: numbers only, without mode prefix, times and differences."""
+    """Return the metrics of a record: numbers only, without mode prefix, times and differences."""
     metrics = {
         _MODE_PREFIX.sub('', key): float(value)
         for key, value in record.items()
@@ -234,7 +234,7 @@ def numbers(record: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _starts(work_dir: Path) -> list[Path]:
-    """The timestamped folders of a work_dir, oldest first."""
+    """Return the timestamped folders of a work_dir, oldest first."""
     if _TIMESTAMP.fullmatch(work_dir.name) and (work_dir / 'vis_data').is_dir():
         return [work_dir]
     folders = (path for path in work_dir.iterdir() if _TIMESTAMP.fullmatch(path.name))

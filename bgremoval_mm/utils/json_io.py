@@ -47,7 +47,7 @@ def write_json(path: str | Path, content: Any) -> None:
 
 
 def _plain(content: Any) -> Any:
-    """The same content in JSON's own types."""
+    """Return the same content in JSON's own types."""
     if isinstance(content, dict):
         return {str(key): _plain(value) for key, value in content.items()}
     if isinstance(content, list | tuple):

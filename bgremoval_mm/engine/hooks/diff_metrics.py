@@ -88,7 +88,7 @@ class DiffMetricsHook(Hook):
         self._history: dict[int, dict[str, float]] = {}
         self._training = False
         self._told = False
-        self._arm: BaselineRun | None = None
+        self._baseline_run: BaselineRun | None = None
         self._step_unit = 'epoch'
         self._empty_validations = 0
 
@@ -108,8 +108,8 @@ class DiffMetricsHook(Hook):
         self._check(runner, 'train')
         if unlike := self._unlike_validations(runner):
             runner.logger.warning(
-                'DiffMetricsHook: the validations of the two arms are not alike, so the background '
-                'is not all that differs. Of the original arm, %s.',
+                'DiffMetricsHook: the validations of the two runs are not alike, so the background '
+                'is not all that differs. Of the baseline, %s.',
                 '; '.join(unlike),
             )
 
@@ -141,11 +141,11 @@ class DiffMetricsHook(Hook):
             return
         values = self._select(runner, 'test', metrics)
         baseline = self._load()
-        if baseline is None or self._arm is None:
+        if baseline is None or self._baseline_run is None:
             publish(runner, 'test', values, {})
             self._no_difference(runner, 'there is no run of it')
             return
-        test, why = self._arm.test_like(baseline, mine)
+        test, why = self._baseline_run.test_like(baseline, mine)
         publish(runner, 'test', values, test.metrics if test else {})
         if test is None:
             self._no_difference(runner, why)
@@ -178,7 +178,7 @@ class DiffMetricsHook(Hook):
             if theirs is not None and theirs != mine:
                 unit = self._step_unit
                 runner.logger.warning(
-                    'The two arms have not run equally long: the last validation of %s is of %s '
+                    'The run and its baseline have not run equally long: the last validation of %s is of %s '
                     '%d, that of this run of %s %d. "best" and "last" compare a longer with a '
                     'shorter training.',
                     *(printable(baseline.source), unit, theirs, unit, mine),
@@ -190,15 +190,15 @@ class DiffMetricsHook(Hook):
         self._report(runner, baseline, 'train', {'best': best, 'last': last}, about)
 
     def _unlike_validations(self, runner: Runner) -> list[str]:
-        """How the validations of the original arm differ, as far as its config tells."""
+        """Return how the baseline's validations differ, as far as its config tells."""
         baseline = self._load()
         original = None if baseline is None else Path(baseline.source)
         return unlike_validations(original, runner.cfg) if original and original.is_dir() else []
 
     def _no_difference(self, runner: Runner, why: str) -> None:
         """Say why there is no difference, to those who wait for one."""
-        if self._arm is not None and self._arm.exists and is_main_process():
-            runner.logger.warning('No difference to the original arm: %s.', why)
+        if self._baseline_run is not None and self._baseline_run.exists and is_main_process():
+            runner.logger.warning('No difference to the baseline: %s.', why)
 
     def _report(
         self,
@@ -216,7 +216,7 @@ class DiffMetricsHook(Hook):
             )
             return
         table = format_table(sections, self._step_unit)
-        runner.logger.info('Difference to the original arm (%s):\n%s', source, table)
+        runner.logger.info('Difference to the baseline (%s):\n%s', source, table)
         path = Path(runner.work_dir) / 'diff_metrics.json'
         content = _read_report(path)
         content.update(
@@ -241,7 +241,7 @@ class DiffMetricsHook(Hook):
         write_json(path, content)
 
     def _select(self, runner: Runner, phase: str, metrics: Mapping[str, Any]) -> dict[str, float]:
-        """The numbers to compare, as mmengine writes them to ``scalars.json``."""
+        """Return the numbers to compare, as mmengine writes them to ``scalars.json``."""
         values = {
             name: as_logged(runner, phase, name, float(value))
             for name, value in metrics.items()
@@ -263,24 +263,24 @@ class DiffMetricsHook(Hook):
         return self.metrics is None or metric in self.metrics
 
     def _step(self, runner: Runner) -> int:
-        """The epoch or iteration that LoggerHook files a validation under."""
+        """Return the epoch or iteration that LoggerHook files a validation under."""
         return int(runner.epoch if self._step_unit == 'epoch' else runner.iter)
 
     def _check(self, runner: Runner, part: str, conditions: Conditions | None = None) -> None:
-        """Find the arm to compare with, and say, on all processes alike, what it lacks."""
-        self._arm = BaselineRun(self.baseline, runner.cfg.filename, runner.work_dir)
-        if not self._arm.exists and not self._told:
+        """Find the baseline, and say, on all processes alike, what it lacks."""
+        self._baseline_run = BaselineRun(self.baseline, runner.cfg.filename, runner.work_dir)
+        if not self._baseline_run.exists and not self._told:
             self._told = True
             runner.logger.info(
                 'DiffMetricsHook: neither the config nor the work_dir of this run is called '
-                '`-rembg`, so there is no original arm to compare with.'
+                '`-rembg`, so there is no baseline to compare with.'
             )
         # Only the main process looks, since the others may see another file system; all of them
         # stop, since one alone would leave the others waiting.
         findings: list[Exception | None] = [None]
         if is_main_process():
             try:
-                problem = self._arm.problem(part, self.metrics, conditions)
+                problem = self._baseline_run.problem(part, self.metrics, conditions)
                 findings = [FileNotFoundError(problem) if problem else None]
             except ValueError as err:  # nothing that time can mend
                 findings = [err]
@@ -292,12 +292,12 @@ class DiffMetricsHook(Hook):
             runner.logger.warning(str(finding))
 
     def _load(self) -> Baseline | None:
-        """The baseline as it is now; None if there is none yet, and on all but one process."""
-        return self._arm.load() if self._arm and is_main_process() else None
+        """Return the baseline as it is now; None if there is none, and on all but one process."""
+        return self._baseline_run.load() if self._baseline_run and is_main_process() else None
 
 
 def _read_report(path: Path) -> dict[str, Any]:
-    """An earlier ``diff_metrics.json``; empty if there is none or it is not one."""
+    """Return an earlier ``diff_metrics.json``; empty if there is none or it is not one."""
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
     except (FileNotFoundError, ValueError):

@@ -33,7 +33,7 @@ def is_number(value: Any) -> bool:
 
 
 def as_logged(runner: Runner, phase: str, name: str, value: float) -> float:
-    """The value that LoggerHook writes, and so the one that the baseline's file has.
+    """Return the value that LoggerHook writes, and so the one that the baseline's file has.
 
     LogProcessor averages losses (all names that match its pattern) over its window.
     """

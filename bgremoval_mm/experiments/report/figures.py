@@ -60,8 +60,10 @@ def _error_bar(
     if estimate.low is None or estimate.high is None:
         return
     reach = [[estimate.mean - estimate.low], [estimate.high - estimate.mean]]
-    size = {'yerr' if vertical else 'xerr': reach, 'capsize': 3 if vertical else 2}
-    axes.errorbar(*at, **size, color='black', lw=1)
+    if vertical:
+        axes.errorbar(*at, yerr=reach, color='black', capsize=3, lw=1)
+    else:
+        axes.errorbar(*at, xerr=reach, color='black', capsize=2, lw=1)
 
 
 def class_chart(pair: Pair, unit: str) -> str:

@@ -48,7 +48,7 @@ def prepare(run: Run, workspace: Workspace) -> Config:
     folder = workspace.folder(run)
     config.work_dir = str(folder)
     config.resume = True
-    config.setdefault('randomness', {})['seed'] = run.seed
+    config.randomness = {**(config.get('randomness') or {}), 'seed': run.seed}
     if run != run.baseline:
         for hook in config.get('custom_hooks') or []:
             if hook['type'] == 'DiffMetricsHook':

@@ -168,7 +168,7 @@ def test_tta_is_not_compared_with_none(test: Test) -> None:
     """A sentence stands in the table's place, and the hint has ``--tta``."""
     test('toy', score=40.0)
     log = test('toy-rembg', tta=True)
-    assert 'No difference to the original arm: of work_dirs/toy, it was tested without TTA' in log
+    assert 'No difference to the baseline: of work_dirs/toy, it was tested without TTA' in log
     assert 'this run with.' in log
     assert 'configs/toy.py work_dirs/toy/LAST.pth --work-dir work_dirs/toy --tta\n' in log
     assert 'diff/accuracy' not in log
@@ -210,7 +210,7 @@ def test_missing_baseline_of_a_test_with_tta(test: Test) -> None:
     log = test('toy-rembg', tta=True)
     assert 'is not compared: of work_dirs/toy, it has no test results.' in log
     assert '--work-dir work_dirs/toy --tta' in log
-    assert 'No difference to the original arm: of work_dirs/toy, it has no test results.' in log
+    assert 'No difference to the baseline: of work_dirs/toy, it has no test results.' in log
 
 
 def test_strict_refuses_unlike_tests(test: Test) -> None:
@@ -221,7 +221,7 @@ def test_strict_refuses_unlike_tests(test: Test) -> None:
 
 
 def test_other_number_of_images(test: Test) -> None:
-    """Known where the original arm was tested by this package, too."""
+    """Known where the baseline was tested by this package, too."""
     test('toy', hook={}, **{'test_dataloader.dataset.number': 6})
     log = test('toy-rembg', hook={'baseline': 'work_dirs/toy'})
     assert 'it was tested on 6 images, this run on 4' in log
@@ -294,16 +294,14 @@ def test_nothing_found_is_said(test: Test) -> None:
     """A test without a metric, as mmdet's are that find nothing: in either arm, a sentence."""
     test('toy', score=40.0)
     log = test('toy-rembg', score=None)
-    assert (
-        'No difference to the original arm: this test gave no metric (was nothing found?).' in log
-    )
+    assert 'No difference to the baseline: this test gave no metric (was nothing found?).' in log
     assert report() == {}
     Path('work_dirs/toy').rename('work_dirs/before')
     test('toy', score=None)
     log = test('toy-rembg')
-    assert 'No difference to the original arm: of work_dirs/toy, its test gave no metric' in log
+    assert 'No difference to the baseline: of work_dirs/toy, its test gave no metric' in log
     log = test('toy', score=None, hook={})
-    assert 'No difference' not in log  # an original arm has nothing to be compared with
+    assert 'No difference' not in log  # a baseline has nothing to be compared with
 
 
 def test_damaged_records_are_not_known(tmp_path: Path) -> None:

@@ -386,7 +386,7 @@ def test_unlike_validations_are_told(run: Run) -> None:
     changes = {'val_dataloader.dataset.data_root': 'data/b'}
     runner = run('toy-rembg', top1(45.0), hook={}, **changes)
     sentence = 'its dataset has {"data_root": "data/a"}, that of this run {"data_root": "data/b"}'
-    assert f'is not all that differs. Of the original arm, {sentence}.' in log_of(runner)
+    assert f'is not all that differs. Of the baseline, {sentence}.' in log_of(runner)
     assert report()['runs']['train']['unlike'] == [sentence]
     runner = run('toy-rembg', top1(45.0), hook={}, **dict.fromkeys(changes, 'data/a'))
     assert 'is not all that differs' not in log_of(runner)
@@ -559,7 +559,7 @@ def test_missing_baseline_is_one_warning_with_the_command(run: Run, project: Pat
 
 def test_strict_fails_before_training(run: Run) -> None:
     """With ``strict`` a missing baseline is an error before the first iteration."""
-    with pytest.raises(FileNotFoundError, match=r'found no run of the original arm'):
+    with pytest.raises(FileNotFoundError, match=r'found no run of the baseline'):
         run('toy-rembg', top1(45.0), hook={'strict': True})
     assert list(Path('work_dirs/toy-rembg').glob('*.pth')) == []
     with pytest.raises(FileNotFoundError, match=r'no baseline at nowhere'):
@@ -605,7 +605,7 @@ def test_baseline_that_appears_later_is_taken(run: Run, project: Path) -> None:
 def test_original_arm_has_nothing_to_compare(run: Run) -> None:
     """In a run that is not ``-rembg`` the hook says so once and is silent, even if strict."""
     runner = run('toy', top1(40.0), test={'accuracy/top1': 1.0}, hook={'strict': True})
-    assert log_of(runner).count('no original arm to compare with') == 1
+    assert log_of(runner).count('no baseline to compare with') == 1
     assert not Path('work_dirs/toy/diff_metrics.json').exists()
 
 
