@@ -1,4 +1,4 @@
-# The common jobs. `make setup` makes .venv; all others run in it.
+# Common tasks. `make setup` creates .venv; all others run in it.
 PYTHON ?= python3.11
 # ONNX Runtime for the CPU or a GPU: `make setup ORT=gpu`; auto asks nvidia-smi.
 ORT ?= auto
@@ -9,19 +9,19 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 
 help:
-	@echo 'make setup   make .venv: the pinned stack, this package, two model files'
+	@echo 'make setup   create .venv: the pinned stack, this package, two model files'
 	@echo '             (PYTHON=/path/to/python3.11, ORT=cpu or gpu)'
 	@echo 'make doctor  show what is installed and whether it works'
-	@echo 'make demo    train on original and on background-removed photos, five minutes'
-	@echo 'make test    run the tests (ARGS="-m ..." is handed on to pytest)'
+	@echo 'make demo    train on photos with and without backgrounds, five minutes'
+	@echo 'make test    run the tests (ARGS="-m ..." is passed to pytest)'
 	@echo 'make lint    check style, types and spelling'
-	@echo 'make format  mend the style where that can be done by machine'
+	@echo 'make format  fix style automatically'
 	@echo 'make docs    build the documentation into docs/_build/html'
-	@echo 'make clean   delete caches and builds; .venv, data and runs stay'
+	@echo 'make clean   delete caches and builds, but not .venv, data or runs'
 
 setup:
 	@command -v '$(PYTHON)' >/dev/null || \
-	    { echo 'Python 3.11 is needed and "$(PYTHON)" is not there: make setup PYTHON=/path/to/python3.11'; exit 1; }
+	    { echo 'Python 3.11 is needed, but "$(PYTHON)" was not found: make setup PYTHON=/path/to/python3.11'; exit 1; }
 	@'$(PYTHON)' tools/bootstrap.py --ort '$(ORT)'
 
 $(BIN)/python:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-r"""Whole removal jobs of each backend and precision beside rembg, and what they do to the masks.
+r"""Benchmark of whole removal jobs: each backend and precision compared with rembg, and its masks.
 
-The measuring is that of `bgremoval bench`, which anybody can run on photos of their own.
+It is `bgremoval bench`, which you can run on your own photos.
 
     python benchmarks/backends.py data/ccp/photos --labels data/ccp-prepared/label_maps \
         --images 200 --rounds 10 --settings rembg onnxruntime:fp32 openvino:fp32 openvino:int8

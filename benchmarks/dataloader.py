@@ -1,9 +1,9 @@
 #!/usr/bin/env python
-r"""Training data loaders of both arms: originals, masks composed at load, removed images.
+r"""Benchmark of training data loaders: originals, masks applied at load, removed images.
 
-Builds the training loader of a config as mmengine's Runner does, and puts RembgDataset around its
-data set. Each round goes through every arm in turn, in this process tree, on the same samples;
-printed are images/s, and the ratio to the originals, medians over the rounds.
+Builds the training loader of a config as mmengine's Runner does, and wraps its dataset in
+RembgDataset. Each round runs every variant in turn, in this process tree, on the same samples.
+Prints images/s and the ratio to the originals, medians over the rounds.
 
     python tools/remove_background.py data/clothing10 data/masks/clothing10 --model u2netp
     python tools/remove_background.py data/clothing10 data/removed/clothing10 --model u2netp \
@@ -29,13 +29,13 @@ from torch.utils.data import Subset
 
 
 def main() -> None:
-    """Measure and print."""
+    """Time every variant and print the rates."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config', type=Path, help='config of the original arm')
-    parser.add_argument('--masks', type=Path, required=True, help='a mask store of its images')
-    parser.add_argument('--removed', type=Path, nargs='*', default=[], help='trees of --output rgb')
+    parser.add_argument('config', type=Path, help='config of the baseline')
+    parser.add_argument('--masks', type=Path, required=True, help='mask store of its images')
+    parser.add_argument('--removed', type=Path, nargs='*', default=[], help='--output rgb trees')
     parser.add_argument('--model', default='u2net')
-    parser.add_argument('--img-root', help="SRC of both (default: the data set's data_root)")
+    parser.add_argument('--img-root', help="SRC of both (default: the dataset's data_root)")
     parser.add_argument('--images', type=int, default=600)
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--workers', type=int, default=2)
@@ -49,13 +49,13 @@ def main() -> None:
     if args.img_root:
         options['img_root'] = args.img_root
     masks = {**options, 'mask_dir': str(args.masks), 'model': args.model, 'on_missing': 'error'}
-    arms = {
+    variants = {
         'original': dataset,
         'composed, lanczos': masks,
         'composed, linear': {**masks, 'resize': 'linear'},
         **{f'removed, {tree.name}': {**options, 'image_dir': str(tree)} for tree in args.removed},
     }
-    built = {name: DATASETS.build(copy.deepcopy(each)) for name, each in arms.items()}
+    built = {name: DATASETS.build(copy.deepcopy(each)) for name, each in variants.items()}
     rates: dict[str, list[float]] = {name: [] for name in built}
     for number in range(-1, args.rounds):  # the first round fills the caches and does not count
         names = list(built)
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def measure(config: Config, dataset: Any, images: int, workers: int) -> float:
-    """Images/s of one pass, from the first batch on: starting the workers does not count."""
+    """Return the images/s of one pass after the first batch, without the start of the workers."""
     loader = copy.deepcopy(config.train_dataloader)
     loader.dataset = Subset(dataset, range(min(images, len(dataset))))
     loader.sampler = {'type': 'DefaultSampler', 'shuffle': False}

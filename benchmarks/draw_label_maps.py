@@ -1,10 +1,10 @@
 #!/usr/bin/env python
-"""How fast `tools/prepare_dataset.py fashionpedia --label-maps` draws, on instances of CCP's size.
+"""Benchmark of `tools/prepare_dataset.py fashionpedia --label-maps` on instances of CCP's size.
 
-Takes the instances that `tools/prepare_dataset.py ccp` wrote (RLE, of which Fashionpedia has few),
-and the same as polygons along their outlines (of which it has many), and draws label maps from
-them as the tool does: in processes, each map written to a file. Reading the annotation file is not
-counted.
+Draws label maps from the instances that `tools/prepare_dataset.py ccp` wrote, as run-length codes
+(rare in Fashionpedia) and as polygons along their outlines (common there). It draws as the tool
+does, in several processes and with each map written to a file, and does not time reading the
+annotation file.
 
     python benchmarks/draw_label_maps.py data/ccp-prepared --images 400 --workers 2
 """
@@ -28,7 +28,7 @@ from bgremoval_mm.datasets.prepare.fashionpedia import draw_all
 
 
 def as_polygons(annotation: dict[str, Any]) -> dict[str, Any]:
-    """The same instance, by the outlines of its parts."""
+    """Return the same instance as polygons along the outlines of its parts."""
     height, width = annotation['segmentation']['size']
     mask = np.ascontiguousarray(decode_mask(annotation['segmentation'], height, width))
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
@@ -37,7 +37,7 @@ def as_polygons(annotation: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Draw, and print images per second."""
+    """Draw both kinds and print images per second."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('prepared', type=Path)
     parser.add_argument('--images', type=int, default=400)

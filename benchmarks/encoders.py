@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Ways to encode results, by time on one core and size: what the choices in cutouts.py rest on.
+"""Benchmark of image encoders by time on one core and size, the basis of the choices in cutouts.py.
 
 python benchmarks/encoders.py data/ccp/photos data/masks/ccp --img-root data/ccp
 """
@@ -22,7 +22,7 @@ from bgremoval_mm.removal import MaskStore, compose, cut_out, read_image
 
 
 def by_pillow(file_format: str, **options: object) -> Callable[[np.ndarray], int]:
-    """Encodes by Pillow; returns the size in bytes."""
+    """Return a function that encodes with Pillow and returns the size in bytes."""
 
     def encode(pixels: np.ndarray) -> int:
         buffer = io.BytesIO()
@@ -33,7 +33,7 @@ def by_pillow(file_format: str, **options: object) -> Callable[[np.ndarray], int
 
 
 def by_opencv(*options: int) -> Callable[[np.ndarray], int]:
-    """Encodes as PNG by OpenCV."""
+    """Return a function that encodes as PNG with OpenCV and returns the size in bytes."""
 
     def encode(pixels: np.ndarray) -> int:
         code = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
@@ -58,7 +58,7 @@ ENCODERS = {
 
 
 def main() -> None:
-    """Measure and print."""
+    """Time every encoder and print medians."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('photos', type=Path)
     parser.add_argument('masks', type=Path)
@@ -74,7 +74,7 @@ def main() -> None:
     kinds: dict[str, list[np.ndarray]] = {'rgba, colours kept': [], 'rgba': [], 'rgb': []}
     for path in files:
         stored = store.get(os.path.relpath(path, args.img_root or args.photos))
-        assert stored is not None, f'no mask of {path}'
+        assert stored is not None, f'no mask for {path}'
         image, mask = read_image(path).rgb, stored.full_size()
         kinds['rgba, colours kept'].append(np.dstack([image, mask]))
         kinds['rgba'].append(cut_out(image, mask))

@@ -1,9 +1,9 @@
 #!/usr/bin/env python
-"""Peak memory of a removal job over few files and over many: links to the same photos.
+"""Benchmark of a removal job's peak memory with few files and with many, links to the same photos.
 
-Each job runs in a process of its own. By default the network is the real one; `--tiny` takes one
-that costs nothing, so that 20,000 files take minutes: what else grows with the number of files
-shows all the same.
+Each job runs in its own process. By default it uses the real network. `--tiny` leaves the network
+out, so that 20,000 files take minutes; everything else that grows with the number of files still
+shows.
 
     python benchmarks/memory.py data/ccp/photos --few 500 --many 20000 --tiny
 """
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def run_job(src: Path, dst: Path, model: str, tiny: bool) -> None:
-    """One job; prints the peak of this process's memory in KiB."""
+    """Run one job and print the peak memory of this process in KiB."""
     if tiny:
         BackgroundRemover.infer = (  # type: ignore[method-assign]
             lambda self, batch: [self._to_mask(each[:1]) for each in batch]

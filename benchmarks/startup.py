@@ -1,9 +1,9 @@
 #!/usr/bin/env python
-"""Time one photo in a cold process, ours beside rembg, and `--help` of every command.
+"""Benchmark of one photo in a cold process, compared with rembg, and of every command's `--help`.
 
-Each round starts one process of either, in turn: `bgremoval remove PHOTO OUT`, and a script that
-does the same by rembg's Python interface (import, session, remove, save); rembg's own command needs
-packages that rembg alone does not install. Printed are medians, and of each pair the ratio.
+Each round starts one process of each in turn: `bgremoval remove PHOTO OUT`, and a script that does
+the same with rembg's Python interface (import, session, remove, save), because rembg's own command
+needs packages that rembg does not install. Prints medians, and the median ratio of the rounds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ remove(Image.open(photo), session=session).save(out)
 
 
 def main() -> int:
-    """Measure and print."""
+    """Time one photo and `--help`, and print medians."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -57,7 +57,7 @@ def _one_photo(photo: Path, model: str, rounds: int, scratch: Path) -> None:
     out = str(scratch / 'out.png')
     ours = [*BGREMOVAL, 'remove', str(photo), out, '--model', model]
     theirs = [sys.executable, '-c', REMBG, str(photo), out, model]
-    for words in (ours, theirs):  # fills the caches of files and of compiled Python
+    for words in (ours, theirs):  # fill the caches of files and of compiled Python
         _time(words, weights)
     pairs = [(_time(ours, weights), _time(theirs, weights)) for _ in range(rounds)]
     mine, rembgs = zip(*pairs, strict=True)

@@ -9,8 +9,9 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
-__all__ = ['MOVED', 'keep_old_paths']
+__all__ = ['MOVED', 'RENAMED', 'keep_old_paths']
 
 _PACKAGE = __name__.rpartition('.')[0]
 
@@ -24,7 +25,7 @@ MOVED = {
         'import_hooks': 'utils.import_hooks',
         'metrics': 'evaluation.metrics',
         'removal.job': 'removal.jobs.pipeline',
-        'removal.places': 'removal.io.local_storage',
+        'removal.places': 'removal.io.storage',
         'removal.ray_engine': 'removal.jobs.ray_engine',
         'reports': 'engine.work_dir',
         'reports.coco_bootstrap': 'evaluation.coco_bootstrap',
@@ -34,6 +35,18 @@ MOVED = {
     }.items()
 }
 """The old full name of a module to its present one."""
+
+RENAMED = {
+    f'{_PACKAGE}.datasets.background': {
+        'cover': f'{_PACKAGE}.removal.masks.backgrounds.resize_and_center_crop',
+    },
+    f'{_PACKAGE}.removal.places': {
+        'LocalPlace': f'{_PACKAGE}.removal.io.storage.LocalStorage',
+        'UrlPlace': f'{_PACKAGE}.removal.io.fsspec_storage.FsspecStorage',
+        'open_place': f'{_PACKAGE}.removal.io.storage.open_storage',
+    },
+}
+"""Names of a moved module that are not those of its present one, and what they are now."""
 
 
 class _MovedModule(Loader):
@@ -51,8 +64,16 @@ class _MovedModule(Loader):
         msg = f'{module.__name__} has moved: import {self._target} instead'
         warnings.warn(msg, DeprecationWarning, stacklevel=2)
         module.__doc__ = target.__doc__
-        module.__dict__['__getattr__'] = lambda name: getattr(target, name)
-        module.__dict__['__dir__'] = lambda: dir(target)
+        renamed = RENAMED.get(module.__name__, {})
+
+        def get(name: str) -> Any:
+            if name not in renamed:
+                return getattr(target, name)
+            home, _, new = renamed[name].rpartition('.')
+            return getattr(import_module(home), new)
+
+        module.__dict__['__getattr__'] = get
+        module.__dict__['__dir__'] = lambda: sorted({*dir(target), *renamed})
 
 
 class _Finder(MetaPathFinder):

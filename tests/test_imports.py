@@ -15,7 +15,7 @@ import pytest
 from mmengine.registry import DATASETS, HOOKS, METRICS, TRANSFORMS, DefaultScope
 
 import bgremoval_mm
-from bgremoval_mm.moved import MOVED
+from bgremoval_mm.moved import MOVED, RENAMED
 from bgremoval_mm.registry import (
     CLASSES,
     MissingCodebaseError,
@@ -490,6 +490,16 @@ def test_imports_point_one_way() -> None:
 def test_imports_of_the_engine_point_one_way() -> None:
     """The same between the parts of the engine."""
     assert list(arrows(PACKAGE / 'removal', REMOVAL_LAYERS)) == []
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+@pytest.mark.parametrize('old', RENAMED)
+def test_old_names_lead_to_the_new_ones(old: str) -> None:
+    """A documented name of a moved module is kept where it has another name now."""
+    module = importlib.import_module(old)
+    for name, new in RENAMED[old].items():
+        home, _, last = new.rpartition('.')
+        assert getattr(module, name) is getattr(importlib.import_module(home), last)
 
 
 @pytest.mark.parametrize('old', MOVED)

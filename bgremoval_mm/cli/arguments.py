@@ -106,7 +106,7 @@ def options_of(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def is_address(text: str) -> bool:
-    """Return whether it is an address for fsspec, as `places.is_url`, which loads NumPy, says."""
+    """Return whether it is an address for fsspec, as `addresses.is_url` says."""
     return '://' in text
 
 

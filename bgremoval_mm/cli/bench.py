@@ -33,6 +33,8 @@ from bgremoval_mm.removal import (
 from bgremoval_mm.removal.backends import open_vino
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.io.scan import scan_tree
+from bgremoval_mm.removal.masks.iou import iou
+from bgremoval_mm.utils.sampling import evenly_spaced
 
 __all__ = ['add_bench_arguments', 'run_bench']
 
@@ -79,9 +81,8 @@ def _deal(args: argparse.Namespace, scratch: Path) -> list[Path]:
     parts = [scratch / f'photos{number}' for number in range(args.rounds)]
     for part in parts:
         part.mkdir()
-    for place, index in enumerate(np.linspace(0, len(files) - 1, number).round()):
-        path = files[int(index)]
-        link = parts[place % args.rounds] / f'{place:06}{path.suffix}'
+    for index, path in enumerate(evenly_spaced(files, number)):
+        link = parts[index % args.rounds] / f'{index:06}{path.suffix}'
         link.symlink_to(path.resolve())
     return parts
 
@@ -229,6 +230,4 @@ def _iou(mask: np.ndarray, labels: Path) -> float:
         return float('nan')
     with Image.open(labels) as image:
         annotated = np.asarray(image) != 255
-    foreground = mask > 127
-    union = (foreground | annotated).sum()
-    return float((foreground & annotated).sum() / union) if union else float('nan')
+    return iou(mask > 127, annotated, empty=float('nan'))

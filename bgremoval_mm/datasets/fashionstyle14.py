@@ -78,8 +78,8 @@ class FashionStyle14(ClassificationDataset):
         pipeline: Transforms or their configs. May be left out where a wrapper brings them.
         test_mode: Whether a sample that fails raises an error instead of being replaced by another
             one. None: in every subset but ``'train'``.
-        **options: ``indices``, ``lazy_init``, ``metainfo``, ``serialize_data`` and ``max_refetch``
-            of :class:`mmengine.dataset.BaseDataset`.
+        **options: ``every``, and ``indices``, ``lazy_init``, ``metainfo``, ``serialize_data`` and
+            ``max_refetch`` of :class:`mmengine.dataset.BaseDataset`.
 
     Examples:
         >>> dict(type='FashionStyle14', data_root='data/FashionStyle14_v1', subset='train',

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a temporary name, then moved."""
+"""Atomic writing: files are written under a temporary name, then moved."""
 
 from __future__ import annotations
 

@@ -1,35 +1,46 @@
-"""Reading JSON objects, and writing JSON files that are whole or not there."""
+"""Reading a JSON object from a file, and writing JSON files atomically."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.utils.atomic import write_atomically
+from bgremoval_mm.utils.text import printable
 
-__all__ = ['read_json', 'write_json']
+__all__ = ['read_json', 'read_json_object', 'write_json']
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Read a JSON object; None if there is no such file.
+def read_json(path: str | Path) -> dict[str, Any] | None:
+    """Read a file that holds one JSON object; None if there is no such file.
 
     Raises:
-        ValueError: If the file holds something else; the message names it.
+        ValueError: If it holds something else; the message names the file.
     """
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        return read_json_object(path)
     except FileNotFoundError:
         return None
-    except ValueError as err:
-        msg = f'{path} is not JSON: {err}'
+
+
+def read_json_object(path: str | Path) -> dict[str, Any]:
+    """Read a file that holds one JSON object.
+
+    Raises:
+        OSError: If it cannot be read; FileNotFoundError, if it is not there.
+        ValueError: If it holds something else; the message names the file.
+    """
+    try:
+        content = json.loads(Path(path).read_bytes())
+    except ValueError as err:  # a UnicodeDecodeError too
+        msg = f'{printable(path)} is not JSON: {printable(err)}'
         raise ValueError(msg) from err
-    if not isinstance(content, Mapping):
-        msg = f'{path} must hold a JSON object, but holds a {type(content).__name__}'
+    if not isinstance(content, dict):
+        msg = f'{printable(path)} must hold a JSON object, but holds a {type(content).__name__}'
         raise ValueError(msg)  # noqa: TRY004  # the file's fault
-    return dict(content)
+    return content
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -1,14 +1,6 @@
-_base_ = [
-    'mmpretrain::_base_/models/resnet18.py',
-    './_base_/products-rembg_bs32.py',
-    './_base_/schedule_40e.py',
-    './_base_/runtime.py',
-    '../_base_/bgremoval_mm.py',
-]
+_base_ = ['./resnet18-w32_1xb32-40e_products.py', './_base_/removal.py']
 
-model = dict(
-    backbone=dict(stem_channels=32, base_channels=32),
-    head=dict(in_channels=256, num_classes=7, topk=(1,)),
+train_dataloader, val_dataloader, test_dataloader = (
+    dict(dataset=dict(_base_.rembg, _delete_=True, dataset=photos, pipeline=photos.pop('pipeline')))
+    for photos in (_base_[f'{subset}_dataloader'].dataset for subset in ('train', 'val', 'test'))
 )
-
-custom_hooks = [dict(type='DiffMetricsHook')]

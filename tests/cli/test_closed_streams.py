@@ -97,5 +97,5 @@ def test_unknown_kinds_of_address(photo, tmp_path: Path, capsys, addresses) -> N
     src = str(Path(source).parent) if src == 'photos' else src
     dst = str(tmp_path / dst) if dst == 'out' else dst
     assert main(['remove', src, dst, *options]) == 1
-    expected = 'error: foo://shop is no address that fsspec opens: Protocol not known: foo'
+    expected = 'error: foo://shop is not an address that fsspec opens: Protocol not known: foo'
     assert expected in capsys.readouterr().err

@@ -18,7 +18,7 @@ from bgremoval_mm.cli import one, rules, tree
 from bgremoval_mm.cli.arguments import Parser, add_tree_arguments, is_address, options_of
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.removal import TreeSummary
-from bgremoval_mm.removal.io.local_storage import is_url
+from bgremoval_mm.removal.io.addresses import is_url
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ _BLOCK = re.compile(r'^```python\n# (?P<title>[^\n]*)\n(?P<code>.*?)^```$', re.M
 
 @pytest.fixture(scope='session')
 def titled_blocks() -> Callable[[str], dict[str, str]]:
-    """A function that gives the Python blocks of a page which begin with a comment, by that."""
+    """Return a function that reads a page's Python blocks that begin with a comment, by comment."""
 
     def read(page: str) -> dict[str, str]:
         text = (ROOT / 'docs' / page).read_text(encoding='utf-8')
@@ -31,7 +31,7 @@ def titled_blocks() -> Callable[[str], dict[str, str]]:
 
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """``data/photos`` in a working folder: class folders, a COCO file, label maps, a table."""
+    """Make ``data/photos`` in a working folder: class folders, a COCO file, label maps, a table."""
     monkeypatch.chdir(tmp_path)
     root = tmp_path / 'data' / 'photos'
     random = np.random.default_rng(0)

@@ -52,7 +52,7 @@ val_cfg = test_cfg = dict()
 val_evaluator = test_evaluator = dict(type='Accuracy', topk=(1,))
 default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=100))
 """
-TWIN = "_base_ = 'X.py'\ncustom_hooks = [dict(type='DiffMetricsHook', strict=True)]\n"
+VARIANT = "_base_ = 'X.py'\ncustom_hooks = [dict(type='DiffMetricsHook', strict=True)]\n"
 
 
 class Block(NamedTuple):
@@ -68,7 +68,7 @@ class Block(NamedTuple):
 
 
 def read_blocks(page: Path) -> Iterator[Block]:
-    """The blocks of a page, their shell variables filled in as far as the page sets them."""
+    """Yield the blocks of a page, with the shell variables that the page sets filled in."""
     variables: dict[str, str] = {}
     for fence in MarkdownIt().parse(page.read_text(encoding='utf-8')):
         language, _, mark = fence.info.partition(' ')
@@ -85,7 +85,7 @@ def read_blocks(page: Path) -> Iterator[Block]:
 
 
 def read_commands(text: str, variables: dict[str, str]) -> Iterator[list[str]]:
-    """The words of each command; a quotation may go over several lines."""
+    """Yield the words of each command; a quotation may go over several lines."""
     command = ''
     for line in text.replace('\\\n', ' ').splitlines():
         command += re.sub(r'\$\(.*\)', 'computed', line)
@@ -168,7 +168,7 @@ def check_arguments(tool: Path, arguments: list[str], monkeypatch: pytest.Monkey
 
 @pytest.fixture
 def clone(photos: Path, tiny_model: Callable, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder like a clone with photos in it, whose two models are tiny."""
+    """Make a folder like a clone with photos in it, whose two models are tiny."""
     here = photos.parents[1]
     tiny_model('u2net')
     tiny_model('u2netp')
@@ -177,7 +177,7 @@ def clone(photos: Path, tiny_model: Callable, monkeypatch: pytest.MonkeyPatch) -
     for entry in (ROOT / 'configs').iterdir():
         (here / 'configs' / entry.name).symlink_to(entry)
     (here / 'configs' / 'X.py').write_text(TOY)
-    (here / 'configs' / 'X-rembg.py').write_text(TWIN)
+    (here / 'configs' / 'X-rembg.py').write_text(VARIANT)
     (here / 'data' / 'clothing10').mkdir()
     for subset in ('train', 'validation', 'test'):
         for number, name in enumerate(CLASSES):
@@ -187,7 +187,7 @@ def clone(photos: Path, tiny_model: Callable, monkeypatch: pytest.MonkeyPatch) -
             (folder / f'{subset}{number}.jpg').write_bytes(source.read_bytes())
     remove_tree(here / 'data' / 'clothing10', 'data/masks/clothing10', progress=False)
     (here / 'mine.py').write_text(TOY.replace('100', '1'))
-    (here / 'mine-rembg.py').write_text(TWIN.replace('X.py', 'mine.py'))
+    (here / 'mine-rembg.py').write_text(VARIANT.replace('X.py', 'mine.py'))
     return here
 
 

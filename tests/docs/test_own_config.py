@@ -1,4 +1,4 @@
-"""docs/own_config.md: its configs, line by line, trained in both arms on a few small photos."""
+"""docs/own_config.md: its configs, line by line, trained in pairs on a few small photos."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def masks(photos: Path, tiny_model: Callable) -> Path:
 
 
 def shrink(mine: Config, codebase: str) -> None:
-    """Write ``mine.py`` anew with a small network, few steps and no worker processes."""
+    """Rewrite ``mine.py`` with a small network, few steps and no worker processes."""
     mine.merge_from_dict(SMALL[codebase])
     for name in ('train', 'val', 'test'):
         loader = mine[f'{name}_dataloader']
@@ -81,7 +81,7 @@ def shrink(mine: Config, codebase: str) -> None:
 
 
 def infer(codebase: str, config: str, checkpoint: str, photo: str) -> object:
-    """Give what the codebase's inferencer finds in a photo."""
+    """Return what the codebase's inferencer finds in a photo."""
     if codebase == 'mmpretrain':
         from mmpretrain import ImageClassificationInferencer
 
@@ -104,7 +104,7 @@ def test_configs_of_the_page_train(
     titled_blocks: Callable[[str], dict[str, str]],
     tool: Callable[..., None],
 ) -> None:
-    """``mine.py``, the twin, and the transform as a step: trained, and compared with `mine`."""
+    """``mine.py``, its variant and the transform as a step are trained, and compared with it."""
     pytest.importorskip(codebase)
     blocks = titled_blocks(PAGE)
     Path('mine.py').write_text(blocks[f'mine.py, {codebase}'])
@@ -120,16 +120,16 @@ def test_configs_of_the_page_train(
         assert report['last'][METRIC[codebase]]['original'] is not None
 
     # Tools and inferencers that read the test pipeline out of the config find it.
-    (removed_arm,) = Path('work_dirs/mine-rembg').glob('*_[12].pth')
+    (variant,) = Path('work_dirs/mine-rembg').glob('*_[12].pth')
     photo = str(next(masks.parents[1].joinpath('photos').rglob('*.jpg')))
-    assert infer(codebase, 'mine-rembg.py', str(removed_arm), photo)
+    assert infer(codebase, 'mine-rembg.py', str(variant), photo)
     if codebase != 'mmdet':  # whose config has no TTA
-        (original_arm,) = Path('work_dirs/mine').glob('*_[12].pth')
-        tool('test', 'mine.py', str(original_arm), '--tta')
-        tool('test', 'mine-rembg.py', str(removed_arm), '--tta', '--out', 'tta.json')
+        (baseline,) = Path('work_dirs/mine').glob('*_[12].pth')
+        tool('test', 'mine.py', str(baseline), '--tta')
+        tool('test', 'mine-rembg.py', str(variant), '--tta', '--out', 'tta.json')
         assert METRIC[codebase] in json.loads(Path('tta.json').read_text())
 
-    # The audit takes such configs as they are, with the codebase's own data set and metric.
+    # The audit takes such configs as they are, with the codebase's own dataset and metric.
     (checkpoint,) = Path('work_dirs/mine').glob('*_[12].pth')
     audit = ('--mask-dir', 'data/masks/photos', '--img-root', 'data/photos', '--draws', '2')
     with pytest.raises(SystemExit) as end:

@@ -1,4 +1,4 @@
-"""docs/own_dataset.md: its data set class and config, line by line."""
+"""docs/own_dataset.md: its dataset class and config, line by line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bgremoval_mm.removal import remove_tree
 
 
 @pytest.mark.slow
-def test_data_set_class_of_the_page_trains(
+def test_dataset_class_of_the_page_trains(
     photos: Path,
     tiny_model: Callable,
     titled_blocks: Callable[[str], dict[str, str]],

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from bgremoval_mm.removal import MaskStore, ModelSpec, read_image, remove_tree
-from bgremoval_mm.removal.io import local_storage
+from bgremoval_mm.removal.io import storage
 
 CHAOS = Path(__file__).with_name('chaos.py')
 IMAGES = 500
@@ -103,21 +103,21 @@ def test_sources_that_change_during_the_run(
 ) -> None:
     """A photo deleted after the scan has a reason; one that changes later is done again."""
     victim, changed = sorted(tree.rglob('*.jpg'))[:2]
-    real_scan = local_storage.scan_tree
+    real_scan = storage.scan_tree
 
     def scan_and_delete(root: Path):
         scan = real_scan(root)
         victim.unlink()
         return scan
 
-    monkeypatch.setattr(local_storage, 'scan_tree', scan_and_delete)
+    monkeypatch.setattr(storage, 'scan_tree', scan_and_delete)
     masks = tmp_path / 'masks'
     first = remove_tree(tree, masks, spec, device='cpu', progress=False)
     name = victim.relative_to(tree).as_posix()
     assert 'cannot be read: No such file' in first.failed[name]
     assert not MaskStore(masks, spec).path(name).exists()
 
-    monkeypatch.setattr(local_storage, 'scan_tree', real_scan)
+    monkeypatch.setattr(storage, 'scan_tree', real_scan)
     Image.new('RGB', (50, 40), 'white').save(changed)
     second = remove_tree(tree, masks, spec, device='cpu', progress=False)
     assert second.done == 1
@@ -139,7 +139,7 @@ def test_photo_replaced_while_it_is_read(
             Image.new('RGB', (50, 40), 'white').save(path)
         return source
 
-    monkeypatch.setattr(local_storage, 'read_image', read_and_replace)
+    monkeypatch.setattr(storage, 'read_image', read_and_replace)
     masks = tmp_path / 'masks'
     remove_tree(tree, masks, spec, device='cpu', progress=False)
     name = victim.relative_to(tree).as_posix()
@@ -148,5 +148,5 @@ def test_photo_replaced_while_it_is_read(
     assert stored is not None
     assert stored.size == (120, 90)
     assert not store.is_current(stored, victim)
-    monkeypatch.setattr(local_storage, 'read_image', read_image)
+    monkeypatch.setattr(storage, 'read_image', read_image)
     assert remove_tree(tree, masks, spec, device='cpu', progress=False).done == 1

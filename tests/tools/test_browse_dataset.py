@@ -208,6 +208,6 @@ def test_photos_are_not_replaced(
     assert not photo.with_name('sheet.png').exists()
     Path('dataset.png').write_bytes(before)
     assert browse('toy.py', '--number', '1') == 1
-    assert 'dataset.png is no sheet of ours' in capsys.readouterr().err
+    assert 'dataset.png is not a sheet of ours' in capsys.readouterr().err
     assert browse('toy.py', '--number', '1', '--out', 'dataset.png') == 0
     assert browse('toy.py', '--number', '1') == 0

@@ -180,7 +180,7 @@ def test_default_name_replaces_no_foreign_picture(
     Image.new('RGB', (9, 9), 'red').save('masks.png')
     arguments = [str(masks), str(image_tree), '--model', 'u2netp']
     assert sheet(arguments) == 1
-    assert 'masks.png is no sheet of ours' in capsys.readouterr().err
+    assert 'masks.png is not a sheet of ours' in capsys.readouterr().err
     assert sheet([*arguments, '--out', 'masks.png']) == 0
     assert sheet(arguments) == 0
 

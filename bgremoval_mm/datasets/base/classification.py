@@ -37,9 +37,11 @@ class ClassificationDataset(BaseDataset):
         serialize_data: Keep the list of samples as bytes, which workers share.
         lazy_init: Put off looking at the folder until a sample is needed.
         max_refetch: How often a failed sample is replaced by another one in training.
+        every: Use every so many images only, from the first one: 3 for a third of them.
 
     Raises:
-        ValueError: If `subset` is unknown or `metainfo` names other classes.
+        ValueError: If `subset` is unknown, `metainfo` names other classes, or `every` is less than
+            1 or no whole number.
     """
 
     def __init__(
@@ -53,8 +55,13 @@ class ClassificationDataset(BaseDataset):
         serialize_data: bool = True,
         lazy_init: bool = False,
         max_refetch: int = 1000,
+        every: int = 1,
     ) -> None:
         self.subset = one_of('subset', subset, SUBSETS)
+        if not isinstance(every, int) or every < 1:
+            msg = f'`every` must be a whole number from 1, but got {every!r}'
+            raise ValueError(msg)
+        self.every = every
         known = tuple(self.METAINFO['classes'])
         given = known if metainfo is None else tuple(metainfo.get('classes', known))
         if given != known:
@@ -86,7 +93,7 @@ class ClassificationDataset(BaseDataset):
     def load_data_list(self) -> list[dict[str, Any]]:
         """Annotations of all samples: ``img_path`` (str) and ``gt_label`` (int)."""
         labels = self.class_to_idx
-        images = self.find_images()
+        images = self.find_images()[:: self.every]
         counts = Counter(label for _, label in images)
         each = ', '.join(f'{name} {counts[name]}' for name in self.CLASSES)
         split = self._metainfo.get('split')

@@ -16,10 +16,15 @@ from bgremoval_mm.registry import TRANSFORMS
 from bgremoval_mm.removal import ImageError, read_image
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.images.reading import check_header
-from bgremoval_mm.removal.io.local_storage import is_url
+from bgremoval_mm.removal.io.addresses import is_url
 from bgremoval_mm.removal.io.paths import path_below
 from bgremoval_mm.removal.io.scan import scan_tree
-from bgremoval_mm.removal.masks.backgrounds import blend, blur_background, cover, fill_foreground
+from bgremoval_mm.removal.masks.backgrounds import (
+    blend,
+    blur_background,
+    fill_foreground,
+    resize_and_center_crop,
+)
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['ChangeBackground', 'Condition']
@@ -92,7 +97,7 @@ class ChangeBackground(RemoveBackground):
         if self.condition == 'background_only':
             return fill_foreground(image, mask)
         background = self._borrow(str(results['img_path']))
-        background = cover(background, (image.shape[1], image.shape[0]))
+        background = resize_and_center_crop(background, (image.shape[1], image.shape[0]))
         return blend(image, background.astype(image.dtype), mask)
 
     def donor_of(self, path: str) -> str:

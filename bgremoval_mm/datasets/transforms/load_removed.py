@@ -13,7 +13,7 @@ from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.images.reading import SourceStamp
 from bgremoval_mm.removal.io.manifest import FILE_NAME, Record
 from bgremoval_mm.removal.io.paths import path_below
-from bgremoval_mm.removal.outputs.settings import describe, settings_of, suffix_of
+from bgremoval_mm.removal.outputs.results import describe_settings, settings_of, suffix_of
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['LoadImageFromRemoved', 'RemovedImages']
@@ -150,8 +150,9 @@ def _check(image_dir: str, img_root: str, records: Mapping[str, Record]) -> Reco
         wanted = next(each for each in (last, first) if each.params.get('output') == 'rgb')
         msg = (
             f'`image_dir` must hold images that were removed in one way, but in '
-            f'{printable(image_dir)} {printable(first.path)} was made with {describe(first)}, and '
-            f'{printable(last.path)} with {describe(last)}. Make all of them alike: '
+            f'{printable(image_dir)} {printable(first.path)} was made with '
+            f'{describe_settings(first)}, and {printable(last.path)} with '
+            f'{describe_settings(last)}. Make all of them alike: '
             f'{_command(img_root, image_dir, wanted)}'
         )
         raise ArgumentError(msg)

@@ -178,9 +178,9 @@ class DiffMetricsHook(Hook):
             if theirs is not None and theirs != mine:
                 unit = self._step_unit
                 runner.logger.warning(
-                    'The run and its baseline have not run equally long: the last validation of %s is of %s '
-                    '%d, that of this run of %s %d. "best" and "last" compare a longer with a '
-                    'shorter training.',
+                    'The run and its baseline have not run equally long: the last validation of %s '
+                    'is of %s %d, that of this run of %s %d. "best" and "last" compare a longer '
+                    'with a shorter training.',
                     *(printable(baseline.source), unit, theirs, unit, mine),
                 )
         about = {

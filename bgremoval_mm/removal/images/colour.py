@@ -1,4 +1,4 @@
-"""Which colours the numbers of a picture stand for: ICC profiles and PNG's own descriptions."""
+"""Colour descriptions of images: ICC profiles, and those of PNG, AVIF and HEIC."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def profile_of_chunks(chunks: Chunks) -> bytes | None:
 
 
 def is_srgb(chunks: Chunks) -> bool:
-    """Whether a colour description says no more than what is taken for granted."""
+    """Return whether a colour description means sRGB, which is also what none means."""
     known = dict(chunks)
     if b'cICP' in known:
         return tuple(known[b'cICP'][:2]) == _SRGB_CODE
@@ -96,7 +96,10 @@ def is_srgb(chunks: Chunks) -> bool:
 
 
 def _primaries_and_curve(chunks: Chunks) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """In the order in which PNG's third edition ranks them; None for sRGB and the unknown."""
+    """Return primaries and transfer curve, None for sRGB and the unknown.
+
+    Of several chunks the one counts that PNG's third edition ranks first.
+    """
     known = dict(chunks)
     if is_srgb(chunks):
         return None
@@ -160,13 +163,13 @@ def _text(text: str) -> bytes:
 
 
 def in_rgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, bytes | None, str]:
-    """Return an opaque picture as RGB, the profile to read it with, and what is to be said.
+    """Return an opaque picture as RGB, the profile to read it with, and a note or nothing.
 
     CMYK and grey with a profile of their own become sRGB through it, as browsers show them; a
     profile that does not fit is dropped.
 
     Args:
-        image: A picture of 8 bits a channel, of any mode.
+        image: A picture of 8 bits per channel, of any mode.
         profile: The ICC profile embedded in its file, if any.
     """
     if image.mode == 'LAB':

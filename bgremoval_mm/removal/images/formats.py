@@ -1,11 +1,11 @@
-"""Which kinds of picture there are, how they are told, and what to do with those not read."""
+"""The kinds of picture files: how each is recognised, and what to do with those not read."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-__all__ = ['HEAD', 'SUFFIXES', 'Kind', 'kind_of', 'suffix_of']
+__all__ = ['HEAD', 'IMAGE_SUFFIXES', 'Kind', 'kind_of', 'suffix_of']
 
 HEAD = 512  # bytes from the beginning of a file that tell its kind
 
@@ -69,7 +69,7 @@ BPG = Kind('BPG', remedy=_CONVERT)
 FLIF = Kind('FLIF', remedy=_CONVERT)
 DICOM = Kind('DICOM', remedy=_CONVERT)
 
-_SUFFIXES = {
+_SUFFIXES_OF_KIND = {
     JPEG: 'jpg jpeg jpe jfif jif pjpeg pjp mpo',
     PNG: 'png apng',
     WEBP: 'webp',
@@ -100,8 +100,10 @@ _SUFFIXES = {
     FLIF: 'flif',
     DICOM: 'dcm',
 }
-_BY_SUFFIX = {f'.{word}': kind for kind, words in _SUFFIXES.items() for word in words.split()}
-SUFFIXES = frozenset(_BY_SUFFIX)
+_BY_SUFFIX = {
+    f'.{word}': kind for kind, words in _SUFFIXES_OF_KIND.items() for word in words.split()
+}
+IMAGE_SUFFIXES = frozenset(_BY_SUFFIX)
 
 _SIGNATURES = {
     b'\xff\xd8\xff': JPEG,
@@ -153,7 +155,7 @@ def suffix_of(name: str) -> str:
 def kind_of(head: bytes, name: str = '') -> Kind | None:
     """Return the kind of a picture, by its content and, where that cannot tell, by its name.
 
-    Most camera RAW files are TIFF files inside, and TGA has no signature: those two are told by
+    Most camera RAW files are TIFF files inside, and TGA has no signature: those two are known by
     their suffixes. Otherwise the content decides, whatever the name.
 
     Args:
@@ -161,7 +163,7 @@ def kind_of(head: bytes, name: str = '') -> Kind | None:
         name: Name of the file, if there is one.
 
     Returns:
-        The kind, or None if it is no picture that is known.
+        The kind, or None if it is not a known one.
     """
     by_suffix = _BY_SUFFIX.get(suffix_of(name))
     found = _by_content(head)

@@ -1,4 +1,4 @@
-"""Damage that JPEG decoders pass over: libjpeg only warns, and Pillow does not hand that on."""
+"""Damage in JPEG files that decoders pass over: libjpeg only warns, and Pillow drops that."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _END_OF_BLOCK = frozenset(range(0x00, 0xF0, 0x10))  # with progressive runs of t
 
 @dataclass
 class _Frame:
-    """What the markers of a JPEG say, read so far."""
+    """The content of a JPEG's markers, as far as they are read."""
 
     progressive: bool = False
     sampling: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -64,7 +64,7 @@ def jpeg_damage(content: bytes, image: Image.Image) -> str:
 
 
 def _walk(content: bytes, frame: _Frame) -> str:
-    """Go through the markers; return the first damage."""
+    """Read the markers, and return the first damage."""
     at = 2
     while True:
         code, _, at = _next_marker(content, at)
@@ -151,7 +151,7 @@ def _check_scan(content: bytes, begin: int, head: bytes, frame: _Frame) -> tuple
 
 
 def _may_be_zeros(first: int, last: int, tables: dict[int, int], frame: _Frame) -> bool:
-    """Whether plain areas may be coded by zero bits alone: no change, and end of block."""
+    """Return whether plain areas may be coded by zero bits alone: no change, and end of block."""
     symbols = frame.zero_symbol
     plain_dc = all(symbols.get((0, table >> 4)) == 0 for table in tables.values())
     plain_ac = all(symbols.get((1, table & 15)) in _END_OF_BLOCK for table in tables.values())
@@ -161,7 +161,7 @@ def _may_be_zeros(first: int, last: int, tables: dict[int, int], frame: _Frame) 
 def _missing_share(content: bytes, image: Image.Image, frame: _Frame) -> float:
     """Return which share of a sequential JPEG was filled with grey at its end.
 
-    libjpeg's filling is exact mid-grey. A photograph that is grey there itself is told by its
+    libjpeg's filling is exact mid-grey. A photograph that is grey there itself is recognised by its
     code, which then repeats itself up to the end; a broken file's does not.
     """
     corner = image.getpixel((image.width - 1, image.height - 1))

@@ -1,4 +1,4 @@
-"""Opening a picture of a known kind: Pillow's plugins, and a limit in pixels that is ours alone."""
+"""Pillow's plugins for the known kinds of picture, and a limit in pixels of our own."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def check_pixels(size: tuple[int, int], max_pixels: int) -> None:
 
 @contextlib.contextmanager
 def pixel_limit(max_pixels: int) -> Iterator[None]:
-    """Put a limit in the place of Pillow's own, for what this thread reads within.
+    """Replace Pillow's limit by another one, for what this thread reads within.
 
     Pillow refuses images of more than twice ``Image.MAX_IMAGE_PIXELS``, a global that other
     threads of the user's program may rely on. So it stays as it is: its check is given a door

@@ -1,4 +1,4 @@
-"""Which way is up: the one reader of orientation, and the one that turns."""
+"""The orientation of images: reading it, and turning them upright."""
 
 from __future__ import annotations
 

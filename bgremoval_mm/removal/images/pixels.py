@@ -1,4 +1,4 @@
-"""From whatever a file holds to 8 bits a channel, without losing transparency or guessing."""
+"""Conversion of any pixels to 8 bits per channel, without losing transparency or guessing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Layout:
     """How a file stores its pixels.
 
     Attributes:
-        bits: Bits a channel.
+        bits: Bits per channel.
         white_is_zero: Whether Pillow hands on a grey TIFF's levels as the negative that they are.
         raw: Pillow's name of the layout.
     """
@@ -61,7 +61,7 @@ def layout_of(image: Image.Image, content: bytes) -> Layout:
 
 
 def to_8_bits(image: Image.Image, layout: Layout, content: bytes) -> tuple[Image.Image, list[str]]:
-    """Return a picture with 8 bits a channel, its transparency kept, and what is to be said of it.
+    """Return a picture with 8 bits per channel and its transparency, and the notes on it.
 
     16 bits lose their lower 8, as OpenCV cuts them off; floating-point levels from 0 to 1 are
     scaled. Levels whose range nothing tells are refused rather than guessed.
@@ -104,7 +104,7 @@ def to_8_bits(image: Image.Image, layout: Layout, content: bytes) -> tuple[Image
 
 def _from_float(levels: np.ndarray, white_is_zero: bool) -> np.ndarray:
     low, high = float(levels.min()), float(levels.max())
-    if not (low >= 0 and high <= 1):  # also where they are no numbers
+    if not (low >= 0 and high <= 1):  # also where they are NaN
         msg = (
             f'floating-point levels from {low:g} to {high:g}: only 0 to 1 has an agreed meaning. '
             f'Scale them to that, or {_ADVICE}'
@@ -140,7 +140,7 @@ def _jpeg_2000(image: Image.Image, bits: int, content: bytes) -> Image.Image:
 
 
 def _transparency_kept(image: Image.Image, layout: Layout, content: bytes) -> Image.Image:
-    """The picture with its transparency where `convert` finds it."""
+    """Return the picture with its transparency where `convert` finds it."""
     if image.mode == 'La':  # premultiplied grey, which Pillow turns into this alone
         return image.convert('LA')
     transparent = image.info.get('transparency')

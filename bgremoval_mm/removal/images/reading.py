@@ -1,19 +1,24 @@
-"""Reading photographs: by content, upright, as RGB, with a clear reason where that fails."""
+"""Reading images: by content, upright, as RGB, with a clear reason where that fails."""
 
 from __future__ import annotations
 
-import builtins
-import hashlib
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from bgremoval_mm.removal.images import colour, tiff_layouts
-from bgremoval_mm.removal.images.formats import HEAD, JPEG, SUFFIXES, TIFF, Kind, kind_of, suffix_of
+from bgremoval_mm.removal.images.formats import (
+    HEAD,
+    IMAGE_SUFFIXES,
+    JPEG,
+    TIFF,
+    Kind,
+    kind_of,
+    suffix_of,
+)
 from bgremoval_mm.removal.images.jpeg_damage import jpeg_damage
 from bgremoval_mm.removal.images.opening import (
     DamagedError,
@@ -31,10 +36,10 @@ from bgremoval_mm.removal.images.regular_files import (
     open_now,
     read_bytes,
 )
+from bgremoval_mm.removal.images.source import SourceImage, SourceStamp
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
 
 __all__ = [
-    'SUFFIXES',
     'ImageError',
     'SourceImage',
     'SourceStamp',
@@ -48,91 +53,14 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class SourceStamp:
-    """Which bytes something was computed from.
-
-    Attributes:
-        sha256: Hash of the file's content.
-        bytes: Size of the file.
-        mtime_ns: Its time of modification in nanoseconds.
-    """
-
-    sha256: str
-    bytes: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, content: builtins.bytes, mtime_ns: int) -> SourceStamp:
-        """The stamp of a file's content."""
-        return cls(hashlib.sha256(content).hexdigest(), len(content), mtime_ns)
-
-    def matches(self, path: Path, always_hash: bool = False) -> bool:
-        """Whether the file still has this content.
-
-        Equal size and time of modification are taken for equal content, as git and rsync
-        do; where the time differs (a copied data set), the content is hashed.
-        """
-        status = path.stat()
-        return self.is_of(status.st_size, status.st_mtime_ns, path.read_bytes, always_hash)
-
-    def is_of(
-        self,
-        size: int,
-        mtime_ns: int,
-        read: Callable[[], builtins.bytes],
-        always_hash: bool = False,
-    ) -> bool:
-        """As `matches`, for a file of that size and time, which `read` reads if need be."""
-        if size != self.bytes:
-            return False
-        if mtime_ns == self.mtime_ns and not always_hash:
-            return True
-        return hashlib.sha256(read()).hexdigest() == self.sha256
-
-
-@dataclass(frozen=True)
-class SourceImage:
-    """A photograph as a viewer shows it.
-
-    Network and result get the same pixels. So a CMYK or grey picture with a colour profile of its
-    own is converted through it, as browsers do, though OpenCV and rembg pass the profile over:
-    the colours of the cut-out must be right, and the mask hardly depends on them.
-
-    Attributes:
-        rgb: uint8 array of shape (H, W, 3), upright, transparent parts laid on white.
-        size: (width, height) in pixels.
-        alpha: uint8 array of shape (H, W), or None if every pixel is opaque.
-        orientation: EXIF orientation that was undone, 1 to 8; 1 is upright.
-        icc_profile: Embedded colour profile that `rgb` is to be read with, or None.
-        note: What a user should know, e.g. that an animation was reduced to one frame, or that
-            the file is damaged; several things are joined by ``; ``.
-        stamp: Which bytes this is.
-        colour: What a PNG says of its colours besides a profile, as its chunks.
-    """
-
-    rgb: np.ndarray
-    size: tuple[int, int]
-    alpha: np.ndarray | None
-    orientation: int
-    icc_profile: bytes | None
-    note: str
-    stamp: SourceStamp
-    colour: colour.Chunks = ()
-
-    def without_pixels(self) -> SourceImage:
-        """The same without its arrays, for when only the rest is still needed."""
-        return replace(self, rgb=np.empty((0, 0, 3), np.uint8), alpha=None)
-
-
 def looks_like_image(path: Path) -> bool:
-    """Whether a file is meant to be a picture: by its suffix, or else by its first bytes.
+    """Return whether a file is meant to be a picture: by its suffix, or else by its first bytes.
 
     A picture of a kind that is not read counts, and so does a file with a picture's suffix and
-    other content: both are to be reported. A file that is no regular one (a pipe, a device) is
+    other content: both are to be reported. A special file (a pipe, a device) is
     never opened, and counts by its suffix only.
     """
-    if suffix_of(path.name) in SUFFIXES:
+    if suffix_of(path.name) in IMAGE_SUFFIXES:
         return True
     if not stat.S_ISREG(path.stat().st_mode):
         return False
@@ -154,7 +82,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BY
         max_bytes: Larger files are refused before they are read.
 
     Raises:
-        ImageError: If the file is no such image, damaged, or too large, or no regular file.
+        ImageError: If the file is not such an image, damaged, or too large, or not a regular file.
         OSError: If the file cannot be read.
     """
     content, mtime_ns = read_bytes(path, max_bytes)
@@ -162,10 +90,10 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BY
 
 
 def check_header(path: Path) -> None:
-    """Refuse a file that is no picture which is read, by its first bytes; nothing is decoded.
+    """Refuse a file that is not a readable picture, by its first bytes; nothing is decoded.
 
     Raises:
-        ImageError: If it is none, or of a kind that is not read, or damaged at its beginning.
+        ImageError: If it is not a picture, of a kind that is not read, or damaged at its beginning.
         OSError: If the file cannot be read.
     """
     check_regular(path.stat().st_mode)
@@ -204,16 +132,16 @@ def read_stored(path: Path) -> np.ndarray:
 def decode_image(
     content: bytes, mtime_ns: int = 0, max_pixels: int = MAX_PIXELS, name: str = ''
 ) -> SourceImage:
-    """As `read_image`, from a file's content.
+    """Decode a file's content as `read_image` does.
 
     Args:
         content: The whole file.
-        mtime_ns: Its time of modification in nanoseconds, 0 if it is no file.
+        mtime_ns: Its time of modification in nanoseconds, 0 if that is not known.
         max_pixels: Larger images are refused before they are decoded.
-        name: Name of the file, without which TGA and most camera RAW files cannot be told.
+        name: Name of the file, without which TGA and most camera RAW files cannot be recognised.
 
     Raises:
-        ImageError: If it is no such image, damaged, or too large.
+        ImageError: If it is not such an image, damaged, or too large.
     """
     with pixel_limit(max_pixels):
         decoded = _decode(content, max_pixels, name)
@@ -222,7 +150,7 @@ def decode_image(
 
 @dataclass(frozen=True)
 class _Decoded:
-    """A picture as it is stored, with 8 bits a channel, and what is to be said of it."""
+    """A picture as it is stored, with 8 bits per channel, and the notes on it."""
 
     image: Image.Image
     orientation: int
@@ -282,7 +210,7 @@ def _load(image: Image.Image, kind: Kind, content: bytes, max_pixels: int) -> _D
 
 
 def _frames(image: Image.Image) -> str:
-    """What is to be said of a file of several pictures."""
+    """Return the note on a file of several pictures, or nothing."""
     number = getattr(image, 'n_frames', 1)
     if number < 2:
         return ''

@@ -1,4 +1,4 @@
-"""Reading files whole: regular ones only, and no more of them than a limit in bytes."""
+"""Reading whole files: regular ones only, within a limit in bytes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import BinaryIO
 from bgremoval_mm.removal.images.opening import ImageError
 from bgremoval_mm.removal.options import MAX_BYTES
 
-__all__ = ['check_bytes', 'open_now', 'read_bytes']
+__all__ = ['check_bytes', 'check_regular', 'open_now', 'read_bytes', 'type_of']
 
-_SPECIAL_FILES = (
-    (stat.S_ISDIR, 'a folder'),
-    (stat.S_ISFIFO, 'a named pipe (FIFO)'),
-    (stat.S_ISSOCK, 'a socket'),
-    (stat.S_ISCHR, 'a device'),
-    (stat.S_ISBLK, 'a device'),
-)
+_SPECIAL = {
+    stat.S_IFDIR: 'a folder',
+    stat.S_IFIFO: 'a named pipe (FIFO)',
+    stat.S_IFSOCK: 'a socket',
+    stat.S_IFCHR: 'a character device',
+    stat.S_IFBLK: 'a block device',
+}
 
 
 def read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, int]:
@@ -52,8 +52,12 @@ def open_now(path: Path) -> BinaryIO:
 
 
 def check_regular(mode: int) -> None:
-    if stat.S_ISREG(mode):
-        return
-    what = next((name for is_it, name in _SPECIAL_FILES if is_it(mode)), 'a special file')
-    msg = f'not a regular file but {what}'
-    raise ImageError(msg)
+    """Refuse a file whose mode says that it is not a regular one."""
+    if not stat.S_ISREG(mode):
+        msg = f'not a regular file but {type_of(mode)}'
+        raise ImageError(msg)
+
+
+def type_of(mode: int) -> str:
+    """Return what a file's mode says that it is, in words, if it is not a regular one."""
+    return _SPECIAL.get(stat.S_IFMT(mode), 'a special file')

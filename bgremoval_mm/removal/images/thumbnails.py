@@ -1,4 +1,4 @@
-"""Photographs read small."""
+"""Images that are read at a small size."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def thumbnail(path: Path, side: int) -> np.ndarray:
         uint8 array of shape (H, W, 3), RGB.
 
     Raises:
-        ImageError: If the file is no image that :func:`read_image` reads, or damaged.
+        ImageError: If :func:`read_image` does not read such a file, or it is damaged.
         OSError: If the file cannot be read.
     """
     content, mtime_ns = read_bytes(path)
@@ -51,7 +51,7 @@ def thumbnail(path: Path, side: int) -> np.ndarray:
 
 
 def _draft(content: bytes, side: int) -> Image.Image:
-    """A JPEG decoded at a fraction of its size, still ``side`` or longer."""
+    """Return a JPEG decoded at a fraction of its size, still ``side`` or longer."""
     with open_picture(content, JPEG, MAX_PIXELS) as image:
         image.draft(None, (side, side))
         image.load()

@@ -1,4 +1,4 @@
-"""What is particular to TIFF: pages, previews, and layouts that Pillow does not know."""
+"""The particulars of TIFF: pages, previews, and layouts that Pillow does not know."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def read_unusual(
         max_pixels: Larger images are refused before they are decoded.
 
     Returns:
-        The picture as it is stored, its orientation, its colour profile, and what is to be said.
+        The picture as it is stored, its orientation, its colour profile, and the notes on it.
 
     Raises:
         ImageError: If OpenCV cannot read it either, or would lose its transparency.

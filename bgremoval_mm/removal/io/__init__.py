@@ -1,1 +1,1 @@
-"""Storage, and what lies in it: files, images of a tree, the manifest."""
+"""Storage, and its content: files, the images of a tree, the manifest."""

@@ -1,4 +1,4 @@
-"""A place at an address that fsspec opens."""
+"""Storage at an address that fsspec opens."""
 
 from __future__ import annotations
 
@@ -8,36 +8,38 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.images.reading import SourceImage, SourceStamp, check_bytes, decode_image
+from bgremoval_mm.removal.images.reading import check_bytes, decode_image
+from bgremoval_mm.removal.images.source import SourceImage
 from bgremoval_mm.removal.io.scan import Scan, has_image_suffix, is_litter
-from bgremoval_mm.removal.io.storage import Place
+from bgremoval_mm.removal.io.storage import Storage
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
 from bgremoval_mm.utils.atomic import is_leftover, temporary_name
 
-__all__ = ['UrlPlace']
+__all__ = ['FsspecStorage']
 
-# Object stores put a file whole or not at all; elsewhere it is written beside and renamed.
+# Object stores put whole files; elsewhere a file is written beside its name and renamed.
 _ATOMIC = frozenset(('s3', 's3a', 'gs', 'gcs', 'abfs', 'abfss', 'az', 'adl', 'memory', 'oss'))
-# What is not whole yet: of any machine, and as version 0.1 named it.
+# Names of files that are not whole yet: of any machine, and as version 0.1 named them.
 _PARTIAL = re.compile(r'\.tmp-.*\.part|.*\.\d+\.part')
 _ABANDONED_SECONDS = 24 * 3600
 
 
-class UrlPlace(Place):
+class FsspecStorage(Storage):
     """A folder that fsspec opens: ``s3://bucket/photos``, ``gs://...``, ``memory://...``.
 
     Sizes and times come from one listing, so that a catalogue costs no request a file; what
-    changes after it counts as unchanged until the next run. Images are told by their suffix,
+    changes after it counts as unchanged until the next run. Images are recognised by their suffix,
     because looking at their first bytes would cost a request each.
 
     Args:
         url: Address of the folder. Access is configured as fsspec's file systems have it.
-        only: Name of a file in it, which is then all that the place holds.
+        only: Name of a file in it, which is then all that it holds.
 
     Raises:
         ArgumentError: If there is no such kind of address.
@@ -45,8 +47,7 @@ class UrlPlace(Place):
     """
 
     def __init__(self, url: str, only: str = '') -> None:
-        self.address = url.rstrip('/')
-        self.only = only
+        super().__init__(url.rstrip('/'), only)
 
     @cached_property
     def _opened(self) -> tuple[Any, str]:
@@ -58,7 +59,7 @@ class UrlPlace(Place):
         try:
             filesystem, path = url_to_fs(self.address)
         except ValueError as err:
-            msg = f'{self.address} is no address that fsspec opens: {err}'
+            msg = f'{self.address} is not an address that fsspec opens: {err}'
             raise ArgumentError(msg) from err
         return filesystem, path.rstrip('/')
 
@@ -75,7 +76,7 @@ class UrlPlace(Place):
     def __getstate__(self) -> dict[str, Any]:
         return {'address': self.address, 'only': self.only}
 
-    def as_file(self) -> UrlPlace | None:
+    def as_file(self) -> FsspecStorage | None:
         """Return the folder with this file alone, if the address is one of a file."""
         if set(self._listing) != {''} or self._listing[''].get('type', 'file') != 'file':
             return None
@@ -85,7 +86,7 @@ class UrlPlace(Place):
         else:
             before = ''
         folder, _, name = head.rpartition('/')
-        return UrlPlace(f'{before}{folder}{chained}{rest}', name)
+        return FsspecStorage(f'{before}{folder}{chained}{rest}', name)
 
     def scan(self) -> Scan:
         """Find the images, by their suffix."""
@@ -102,13 +103,20 @@ class UrlPlace(Place):
                 scan.images.append(name)
         return scan
 
-    def names(self) -> list[str]:
-        """Return the name of every file."""
-        return list(self._listing)
+    def glob(self, pattern: str) -> list[str]:
+        """Return the names of the top folder's own files that match a pattern, sorted."""
+        return sorted(name for name in self._listing if '/' not in name and fnmatch(name, pattern))
 
     def exists(self, name: str) -> bool:
-        """Return whether there was such a file when the place was first listed."""
+        """Return whether there was such a file at the first listing."""
         return name in self._listing
+
+    def size_and_time(self, name: str) -> tuple[int | None, int]:
+        """Return a file's size in bytes and its time in nanoseconds at the first listing."""
+        info = self._listing.get(name)
+        if info is None:
+            raise FileNotFoundError(self.address_of(name))
+        return info.get('size'), _mtime_ns(info)
 
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
@@ -131,20 +139,8 @@ class UrlPlace(Place):
         check_bytes(info.get('size') or 0, max_bytes)
         return decode_image(self.read(name), _mtime_ns(info), max_pixels, name)
 
-    def has(self, name: str, stamp: SourceStamp, always_hash: bool = False) -> bool:
-        """Return whether a file had the content of that stamp when the place was first listed."""
-        info = self._listing.get(name)
-        if info is None:
-            msg = f'{self.address}/{name}'
-            raise FileNotFoundError(msg)
-        size = info.get('size')
-        size = stamp.bytes if size is None else size  # unknown: the content decides
-        mtime_ns = _mtime_ns(info)
-        unknown = info.get('size') is None or not mtime_ns or not stamp.mtime_ns
-        return stamp.is_of(size, mtime_ns, lambda: self.read(name), always_hash or unknown)
-
     def write(self, name: str, content: bytes) -> None:
-        """Write a file whole or not at all."""
+        """Write a file, so that no reader sees a part of it."""
         filesystem, root = self._opened
         folder, _, last = f'{root}/{name}'.rpartition('/')
         with _as_os_error():
@@ -167,17 +163,17 @@ class UrlPlace(Place):
         with suppress(FileNotFoundError), _as_os_error():
             filesystem.rm_file(f'{root}/{name}')
 
-    def sweep(self, names: set[str]) -> None:
+    def sweep(self, folders: set[str]) -> None:
         """Delete what killed processes left half-written in those folders.
 
-        Stores that put whole files have nothing of the kind. What another machine began counts as
-        left behind after a day.
+        Object stores have nothing of the kind. A file of another machine counts as left behind
+        after a day.
         """
         if self._is_atomic:
             return
         for name, info in self._listing.items():
             path = PurePosixPath(name)
-            if str(path.parent) not in names or _PARTIAL.fullmatch(path.name) is None:
+            if str(path.parent) not in folders or _PARTIAL.fullmatch(path.name) is None:
                 continue
             written = _mtime_ns(info) / 1e9
             if is_leftover(path.name) or 0 < written < time.time() - _ABANDONED_SECONDS:

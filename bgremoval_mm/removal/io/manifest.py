@@ -1,23 +1,20 @@
-"""The record of what was done to each image: one JSON line an image, appended as it is done."""
+"""The record of what was done to each image: one line of JSON per image, appended as it is done."""
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
-import os
 import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.removal.errors import BgremovalError
-from bgremoval_mm.removal.images.reading import SourceStamp
-from bgremoval_mm.removal.io.local_storage import UrlPlace
+from bgremoval_mm.removal.images.source import SourceStamp
+from bgremoval_mm.removal.io.storage import Storage, open_storage
 from bgremoval_mm.removal.masks.functional import MaskQuality
 from bgremoval_mm.utils.text import printable
 
@@ -26,7 +23,7 @@ logger = logging.getLogger(__name__)
 FILE_NAME = 'manifest.jsonl'
 _HOLD_RECORDS = 1000
 _HOLD_SECONDS = 60
-# Bytes of a name that are no UTF-8, and what Python's `splitlines` takes for the end of a line.
+# Bytes of a name that are not UTF-8, and what Python's `splitlines` takes for the end of a line.
 _ESCAPED = re.compile('[\ud800-\udfff\x85\u2028\u2029]')
 _START = b'{"path":'
 
@@ -48,7 +45,7 @@ def writing() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What became of one image.
+    """The outcome of one image.
 
     Attributes:
         path: Path below the source folder, with ``/``.
@@ -91,7 +88,7 @@ class Record:
         """Return the record of a line.
 
         Raises:
-            ValueError, TypeError, KeyError: If the line is no whole record.
+            ValueError, TypeError, KeyError: If the line is not a whole record.
         """
         fields = json.loads(line)
         if 'source' in fields:
@@ -113,97 +110,48 @@ class Manifest:
 
     A job that does a part of the folder's images has a file of its own beside it,
     ``manifest-<part>.jsonl``, so that jobs on many machines do not write to one file; reading
-    reads them all. Appending is one write a record, so that several processes of one machine
+    reads them all. Appending is one write per record, so that several processes of one machine
     can share a file. A line that a killed process left torn is passed over.
 
+    Storage that takes only whole files gets a numbered file every 1,000 records, and every
+    minute, so that a job that is killed loses the records of its last minute at most; their
+    images are then done again.
+
     Args:
-        folder: The folder that the manifest describes.
+        folder: The folder that the manifest describes: a path, an address, or its storage.
         part: Name of the part, or nothing.
     """
 
-    def __init__(self, folder: Path, part: str = '') -> None:
-        self.folder = folder
-        self.path = folder / _file_name(part)
-        self.address = str(self.path)
-        self._ends_a_line = False
+    def __init__(self, folder: str | Path | Storage, part: str = '') -> None:
+        self._storage = open_storage(folder)
+        self._name = _file_name(part)
+        self.address = self._storage.address_of(self._name)
+        self._prefix = '-'.join(filter(None, (part, f'{time.time_ns():x}')))
+        self._held: list[bytes] = []
+        self._number = 0
+        self._since = time.monotonic()
+
+    @property
+    def path(self) -> Path:
+        """The file that records are appended to, in a folder of this machine."""
+        return Path(self.address)
 
     def exists(self) -> bool:
         """Return whether there is anything to read."""
-        return any(True for _ in self._files())
+        return bool(self._files())
 
     def append(self, record: Record) -> None:
-        """Add a record.
+        """Add a record, which may be held back for a while where files cannot grow.
 
         Raises:
             TargetWriteError: If it cannot be written, e.g. because the disk is full.
         """
-        line = (record.to_json() + '\n').encode()
-        with writing():
-            if not self._ends_a_line and self._is_torn():
-                line = b'\n' + line
-            self._ends_a_line = False
-            self.folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-            try:
-                written = os.write(handle, line)
-            finally:
-                os.close(handle)
-            if written < len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-            self._ends_a_line = True
-
-    def _is_torn(self) -> bool:
-        """Return whether the last line was left without its end by a process that was killed."""
-        if not self.path.exists() or self.path.stat().st_size == 0:
-            return False
-        with self.path.open('rb') as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read(1) != b'\n'
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def records(self) -> Iterator[Record]:
-        """Yield every record, superseded ones among them, one at a time."""
-        for path in self._files():
-            with path.open('rb') as file:  # whose lines end at b'\n' alone
-                yield from _parse(file, str(path))
-
-    def read(self) -> dict[str, Record]:
-        """Return the last record of each path."""
-        return latest(self.records())
-
-    def _files(self) -> Iterator[Path]:
-        found = sorted(self.folder.glob(_file_name('*', separator='')))
-        return (path for path in found if path.is_file())
-
-
-class RemoteManifest:
-    """The same in a place that only takes whole files: a numbered file every 1,000 records.
-
-    Also after a minute, so that a job that is killed loses the records of its last minute at
-    most; their images are then done again.
-
-    Args:
-        place: The place that the manifest describes.
-        part: See Manifest.
-    """
-
-    def __init__(self, place: UrlPlace, part: str = '') -> None:
-        self._place = place
-        self.address = f'{place.address}/{_file_name(part)}'
-        self._prefix = '-'.join(filter(None, (part, f'{time.time_ns():x}')))
-        self._held: list[Record] = []
-        self._number = 0
-        self._since = time.monotonic()
-
-    def exists(self) -> bool:
-        """Return whether there is anything to read."""
-        return any(True for _ in self._files())
-
-    def append(self, record: Record) -> None:
-        """Add a record, which may be held back for a while."""
-        self._held.append(record)
+        line = f'{record.to_json()}\n'.encode()
+        if self._storage.can_append:
+            with writing():
+                self._storage.append(self._name, line)
+            return
+        self._held.append(line)
         if len(self._held) >= _HOLD_RECORDS or time.monotonic() - self._since > _HOLD_SECONDS:
             self.flush()
 
@@ -215,26 +163,23 @@ class RemoteManifest:
         """
         self._since = time.monotonic()
         if self._held:
-            lines = ''.join(record.to_json() + '\n' for record in self._held)
             name = _file_name(f'{self._prefix}-{self._number:06}')
             with writing():
-                self._place.write(name, lines.encode())
+                self._storage.write(name, b''.join(self._held))
             self._number += 1
             self._held.clear()
 
     def records(self) -> Iterator[Record]:
         """Yield every record that is written, superseded ones among them, one at a time."""
         for name in self._files():
-            lines = self._place.read(name).split(b'\n')
-            yield from _parse(lines, f'{self._place.address}/{name}')
+            yield from _parse(self._storage.lines(name), self._storage.address_of(name))
 
     def read(self) -> dict[str, Record]:
         """Return the last record of each path."""
         return latest(self.records())
 
-    def _files(self) -> Iterator[str]:
-        pattern = _file_name('*', separator='')
-        return (name for name in self._place.names() if fnmatch(name, pattern))
+    def _files(self) -> list[str]:
+        return self._storage.glob(_file_name('*', separator=''))
 
 
 def _file_name(part: str, separator: str = '-') -> str:

@@ -1,4 +1,4 @@
-"""One rule for the name of an image: its path below the folder of images."""
+"""The name of an image: its path below the folder of images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def path_below(path: str | Path, root: str | Path) -> str:
     """Return the path of an image below a folder, with ``/``, as a scan of the folder names it.
 
     Relative paths, ``..`` and trailing slashes are allowed in both. Where the path does not begin
-    with the folder as it is written, links are followed: a data set may give the resolved paths of
+    with the folder as it is written, links are followed: a dataset may give the resolved paths of
     images in a folder that is a link, and the other way round. A link below the folder keeps its
     own name, wherever it leads.
 
@@ -35,10 +35,10 @@ def path_below(path: str | Path, root: str | Path) -> str:
         return image.relative_to(folder).as_posix()
     real = Path(os.path.realpath(folder))
     # The nearest folders first: the file itself may be a link into some cache within the root.
-    for place in (*image.parents, image):
-        found = Path(os.path.realpath(place))
+    for folder in (*image.parents, image):
+        found = Path(os.path.realpath(folder))
         if found.is_relative_to(real):
-            name = found.relative_to(real) / image.relative_to(place)
+            name = found.relative_to(real) / image.relative_to(folder)
             if name.parts:
                 return name.as_posix()
     msg = (

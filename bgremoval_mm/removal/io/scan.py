@@ -1,4 +1,4 @@
-"""Finding the images of a folder: the one listing that jobs, watches and datasets share."""
+"""The list of images in a folder, which jobs, watches and datasets share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.images.reading import SUFFIXES, looks_like_image
+from bgremoval_mm.removal.images.formats import IMAGE_SUFFIXES
+from bgremoval_mm.removal.images.reading import looks_like_image
+from bgremoval_mm.removal.images.regular_files import type_of
 
 __all__ = ['Entry', 'Scan', 'is_litter', 'list_images', 'scan_tree', 'walk']
 
@@ -29,12 +31,6 @@ _LITTER = frozenset(
         'thumbs.db',
     )
 )
-_SPECIAL = {
-    stat.S_IFIFO: 'a FIFO',
-    stat.S_IFSOCK: 'a socket',
-    stat.S_IFCHR: 'a character device',
-    stat.S_IFBLK: 'a block device',
-}
 # Links below links that double the ways at each level would never end.
 _MOST_WAYS = 200
 
@@ -45,7 +41,7 @@ class Entry(NamedTuple):
     Attributes:
         path: Path below the root, with ``/``.
         state: Something that is different after a change of the file.
-        ignored: Whether it is passed over unseen: hidden, or no file and not named as an image.
+        ignored: Whether it is passed over unseen: hidden, or neither a file nor named as an image.
         unreadable: Why it cannot be opened, or nothing.
     """
 
@@ -57,7 +53,7 @@ class Entry(NamedTuple):
 
 @dataclass
 class Scan:
-    """What a folder holds. Paths are relative to it, with ``/``, in sorted order.
+    """The content of a folder. Paths are relative to it, with ``/``, in sorted order.
 
     Attributes:
         images: Files that are, or by their name should be, images.
@@ -77,7 +73,7 @@ def is_litter(name: str) -> bool:
 
 def has_image_suffix(path: str) -> bool:
     """Return whether a file is named as an image is."""
-    return PurePosixPath(path).suffix.lower() in SUFFIXES
+    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
 
 
 def scan_tree(root: Path) -> Scan:
@@ -127,7 +123,7 @@ def walk(root: Path) -> Iterator[Entry]:
     Links are followed, so that what two links lead to is met twice. A link to a folder that it lies
     in is unreadable. So is the second link of a path that belongs to a circle of links: of ten
     folders with links to each other, each is met under itself and once by each link to it, and not
-    in every order of the ten. What goes away while it is listed is not there.
+    in every order of the ten. What disappears while it is listed is left out.
     """
     yield from _Walk(os.fspath(root))
 
@@ -193,9 +189,8 @@ class _Walk:
         elif stat.S_ISDIR(status.st_mode):
             yield from self._enter(folder, entry, name)
         elif has_image_suffix(name):
-            what = _SPECIAL.get(stat.S_IFMT(status.st_mode), 'something else')
-            link = 'a link to ' if entry.is_symlink() else ''
-            yield Entry(name, _state(entry.path), unreadable=f'{link}{what}, not a file')
+            what = ('a link to ' if entry.is_symlink() else '') + type_of(status.st_mode)
+            yield Entry(name, _state(entry.path), unreadable=f'{what}, not a file')
         else:
             yield Entry(name, ignored=True)
 
@@ -259,7 +254,7 @@ def _why_not(entry: os.DirEntry[str], err: OSError) -> str | None:
 
 
 def _state(path: str) -> tuple[int | str, ...]:
-    """Return what tells a change of something that cannot be read."""
+    """Return figures that change with something that cannot be read."""
     try:
         status = os.lstat(path)
     except OSError as err:

@@ -1,12 +1,11 @@
-"""Which files a picture or a report may replace: what we wrote ourselves, and never a photo.
+"""Checks of the files that pictures and reports replace: only our own, and never a photo.
 
 Pictures carry a mark (see `pictures`). Those of version 0.1 do not; they are known by the report
-that lies beside them or, as well as that can be, by how they look.
+that lies beside them or, as far as possible, by their looks.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from PIL import Image
 
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.addresses import is_same, is_url, lies_in
+from bgremoval_mm.utils.json_io import read_json_object
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['MARK', 'check_no_mask', 'check_report', 'check_sheet', 'photo_folders']
@@ -60,7 +60,8 @@ def check_sheet(
     check_no_mask(path)
     if not named and path.exists() and not (_is_marked(path) or _is_unmarked_sheet(path)):
         msg = (
-            f'{shown} is no sheet of ours. Name it with --out to replace it, or choose another name'
+            f'{shown} is not a sheet of ours. Name it with --out to replace it, or choose another '
+            'name'
         )
         raise ArgumentError(msg)
 
@@ -116,10 +117,9 @@ def _foreign(path: Path) -> ArgumentError:
 def _read_object(path: Path) -> dict[str, Any]:
     """Return a JSON object, empty where a file holds something else."""
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        return read_json_object(path)
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _is_marked(path: Path) -> bool:

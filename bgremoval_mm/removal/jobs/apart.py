@@ -1,4 +1,4 @@
-"""Results apart from the images that they are made of."""
+"""Checks that keep results apart from the images that they are made of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masks that were made before, as the input of a job."""
+"""Stored masks as the input of a job, in place of a network."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def open_masks(mask_dir: str | Path, model: str | ModelSpec, precision: str) -> 
         raise ArgumentError(_mismatch(mask_dir, store, precision, made_by))
     if others:
         logger.warning(
-            '`mask_dir`: %d of %d masks are not those of %s in %s: these are computed anew',
+            '`mask_dir`: %d of %d masks are not those of %s in %s: these are computed again',
             others,
             others + fitting,
             store.spec.name,
@@ -84,7 +84,7 @@ def _mismatch(
     weights = ', '.join(sorted({weights for weights, _ in made_by}))
     return (
         f'`mask_dir`: the masks of {name} in {mask_dir} were made by other weights ({weights}, '
-        f'not {store.spec.hash}). Make them anew: `bgremoval masks SRC {mask_dir} --model {name}`'
+        f'not {store.spec.hash}). Make them again: `bgremoval masks SRC {mask_dir} --model {name}`'
     )
 
 

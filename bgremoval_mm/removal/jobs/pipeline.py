@@ -21,8 +21,8 @@ import numpy as np
 
 from bgremoval_mm.removal.cpu import available_cores
 from bgremoval_mm.removal.images.reading import ImageError, SourceImage
-from bgremoval_mm.removal.io.local_storage import Place
 from bgremoval_mm.removal.io.manifest import Record
+from bgremoval_mm.removal.io.storage import Storage
 from bgremoval_mm.removal.jobs.pool import DaemonPool, StalledError, result_within
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
 from bgremoval_mm.removal.outputs.base import OutputFolder
@@ -69,7 +69,7 @@ class Job:
         stall_limit: Seconds without a finished image after which the job is given up.
     """
 
-    source: Place
+    source: Storage
     target: OutputFolder
     remover: BackgroundRemover
     second: BackgroundRemover | None = None
@@ -95,7 +95,7 @@ class Job:
             return False
         if self.second is not None and record.second_model != self.second.spec.name:
             return False
-        if record.source is None or not self.target.place.exists(self.target.name(path)):
+        if record.source is None or not self.target.storage.exists(self.target.name(path)):
             return False
         try:
             return self.source.has(path, record.source, checksum)

@@ -1,4 +1,4 @@
-"""Threads for a job, and waits for them that have a limit."""
+"""A pool of threads for jobs, and waiting with a limit."""
 
 from __future__ import annotations
 
@@ -85,17 +85,17 @@ class DaemonPool(Executor):
 def result_within(
     future: Future[_R], limit: float, what: Callable[[], str], paused: Callable[[], bool]
 ) -> _R:
-    """Return what a future gives, with a line each minute while it is awaited.
+    """Return the result of a future, with a line each minute while it is awaited.
 
     A binding that deadlocks while it holds the interpreter's lock stops every thread of Python,
     this one too. For that case faulthandler's own thread stands by: it needs no lock, writes where
     each thread stands, and ends the process with exit code 1 a minute after the limit.
 
     Args:
-        future: What is awaited.
+        future: The result that is awaited.
         limit: Seconds after which it is given up.
-        what: Tells what is awaited, for messages.
-        paused: Tells whether the present minute does not count, as while weights are downloaded.
+        what: Returns what is awaited, for messages.
+        paused: Returns whether the present minute does not count, as while weights are downloaded.
 
     Raises:
         StalledError: If the limit has passed; where each thread stands is on standard error.
@@ -103,7 +103,7 @@ def result_within(
     waited = 0.0
     while not future.done():
         turn = min(_NOTICE, limit - waited)
-        with contextlib.suppress(Exception):  # standard error may be no file, or closed
+        with contextlib.suppress(Exception):  # standard error may be closed, or not a file
             faulthandler.dump_traceback_later(limit + _GRACE, exit=True, file=2)
         try:
             wait_for((future,), turn)

@@ -1,4 +1,4 @@
-"""How far a job is: a bar on a terminal, a line now and then in a log."""
+"""The progress of a job: a bar on a terminal, a line now and then in a log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _INTERVAL = 30.0
 
 
 class Progress(Protocol):
-    """What a job tells of its progress; tqdm's interface, as far as it is used."""
+    """A display of progress; tqdm's interface, as far as it is used."""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -35,12 +35,12 @@ def progress_bar(
     """Show progress on standard error.
 
     A bar redraws itself with carriage returns, which fill a log file with one endless line; where
-    standard error is no terminal, a line of its own is written every 30 seconds.
+    standard error is not a terminal, a line of its own is written every 30 seconds.
 
     Args:
         total: Number of items.
-        desc: What is being done.
-        unit: What the items are, with a blank before it.
+        desc: Name of the work.
+        unit: Name of the items, with a blank before it.
         disable: Show nothing.
     """
     if disable or sys.stderr.isatty():

@@ -1,8 +1,8 @@
-"""A removal job on a Ray cluster, or on all cores of one machine, by Ray Data.
+"""The Ray engine: a removal job on a cluster, or on all cores of one machine, by Ray Data.
 
 Each actor holds one network and does the images of a block as the local engine does, so the
 results are the same bytes. Ray hands out blocks as actors become free, holds back where they are
-not, starts an actor anew that died, and gives its block to another. The manifest is written by the
+not, restarts an actor that died, and gives its block to another. The manifest is written by the
 driver alone.
 """
 
@@ -28,20 +28,20 @@ STALL_LIMIT = 3600.0  # seconds
 
 
 class Remover:
-    """What runs in an actor: one network, many blocks."""
+    """An actor: one network, many blocks."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
 
     def __call__(self, block: dict[str, Any]) -> dict[str, list[str]]:
-        """Paths to manifest lines."""
+        """Return a manifest line for each path."""
         # Bytes, because Arrow's text is UTF-8, while names of files need not be.
         paths = [os.fsdecode(path) for path in block['path']]
         return {'record': [record.to_json() for record in self.job.run(paths)]}
 
 
 def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Record]:
-    """Do these images on a Ray cluster; yields what is to be recorded, in any order.
+    """Do these images on a Ray cluster; yields records, in any order.
 
     A cluster that runs is used (``RAY_ADDRESS``, or the one of this machine); else one is started
     for the time of the run. Sources and target must be reachable from every node: on a shared
@@ -50,7 +50,7 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
     Args:
         job: The job.
         paths: Paths of images below the source.
-        workers: Number of actors; 0 takes one a GPU, or one every four CPU cores.
+        workers: Number of actors; 0 takes one per GPU, or one every four CPU cores.
 
     Raises:
         ImportError: If Ray is not installed.
@@ -94,7 +94,7 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
             while (row := _next_row(pool, rows)) is not None:
                 yield Record.from_json(row['record'])
     except RayTaskError as err:
-        # What the actor met, as the local engine raises it.
+        # The actor's own error, as the local engine raises it.
         raise err.cause if isinstance(err.cause, Exception) else err from None
     finally:
         if started_here:
@@ -115,7 +115,7 @@ def _next_row(pool: DaemonPool, rows: Iterator[dict[str, Any]]) -> dict[str, Any
 
 
 def _resources(job: Job, workers: int, cluster: dict[str, float]) -> tuple[int, dict[str, Any]]:
-    """Number of actors and what each of them takes."""
+    """Return the number of actors, and the resources of each."""
     gpus, cpus = int(cluster.get('GPU', 0)), int(cluster.get('CPU', 1))
     if gpus and job.remover.backend.uses_gpu:
         return workers or gpus, {'num_gpus': min(1.0, gpus / (workers or gpus))}

@@ -13,8 +13,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.io.local_storage import LocalPlace
 from bgremoval_mm.removal.io.manifest import Record, TargetWriteError, latest
+from bgremoval_mm.removal.io.storage import LocalStorage
 from bgremoval_mm.removal.jobs.apart import TargetError, check_apart, check_not_source
 from bgremoval_mm.removal.jobs.given_masks import open_masks
 from bgremoval_mm.removal.jobs.pipeline import Job
@@ -192,7 +192,7 @@ def remove_tree(
     store = _open_masks(mask_dir, model, remover.precision, output, second is not None)
     job = Job(source, target, remover, second, store, max_pixels, max_bytes)
 
-    where = target.folder if isinstance(target.place, LocalPlace) else target.place.address
+    where = target.folder if isinstance(target.storage, LocalStorage) else target.storage.address
     summary = TreeSummary(where, ignored=scan.ignored)
     target.sweep(images)
     known, formats = _known(job, wanted)
@@ -221,7 +221,7 @@ def remove_tree(
         finally:
             target.manifest.flush()
         delete_superseded(
-            target.place, [path for path in images if path not in summary.failed], formats
+            target.storage, [path for path in images if path not in summary.failed], formats
         )
     except TargetWriteError as err:
         msg = f'cannot write to {where}: {err}. What was done is kept; run again to go on.'

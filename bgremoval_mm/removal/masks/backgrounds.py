@@ -10,7 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-__all__ = ['blend', 'blur_background', 'cover', 'fill_foreground']
+__all__ = ['blend', 'blur_background', 'fill_foreground', 'resize_and_center_crop']
 
 _WORKING_SIDE = 160  # pixels of the longer side at which holes are filled
 _GROW = 0.02  # of the working side: a rim of the foreground that the mask missed
@@ -40,7 +40,7 @@ def blur_background(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
     The blurred background is ``G(image * (1 - m)) / G(1 - m)`` with a Gaussian G (normalised
     convolution, Knutsson and Westin, CVPR 1993), whose standard deviation is 4 % of the longer
-    side. Where there is no background near, the mean of all of it stands in.
+    side. Far from any background, the mean of all of it is used.
     """
     sigma = _BLUR * max(image.shape[:2])
     share = 1 - mask.astype(np.float32) / 255
@@ -53,10 +53,10 @@ def blur_background(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def fill_foreground(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The background alone: the foreground's place is filled from around it.
+    """Return the background alone: the foreground is filled from around it.
 
     Telea's inpainting on a copy of at most 160 pixels, enlarged and blurred in. It carries colours
-    on, not structure: a filled place looks smooth. That is meant: a black silhouette, the obvious
+    on, not structure: a filled region looks smooth. That is meant: a black silhouette, the obvious
     fill, would still show the foreground's outline to the network.
 
     Returns:
@@ -75,27 +75,27 @@ def fill_foreground(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         filled = cv2.inpaint(small, hole, 5, cv2.INPAINT_TELEA)
     # A soft rim outside the hole, so that it does not show as an outline.
     rim = cv2.GaussianBlur(hole * np.float32(255), (0, 0), max(1.0, reach / 2))
-    place = np.maximum(rim, hole * np.float32(255)).round().astype(np.uint8)
-    place = cv2.resize(place, (width, height), interpolation=cv2.INTER_LINEAR)
+    region = np.maximum(rim, hole * np.float32(255)).round().astype(np.uint8)
+    region = cv2.resize(region, (width, height), interpolation=cv2.INTER_LINEAR)
     large = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)
-    return blend(large.astype(image.dtype), image, place)
+    return blend(large.astype(image.dtype), image, region)
 
 
-def cover(background: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Scale and crop the middle of a picture so that it covers a size.
+def resize_and_center_crop(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize a picture to cover a size, and crop its middle.
 
     Args:
-        background: Array of shape (h, w, 3).
+        image: Array of shape (h, w, 3).
         size: (width, height).
 
     Returns:
         Array of shape (height, width, 3).
     """
-    height, width = background.shape[:2]
+    height, width = image.shape[:2]
     scale = max(size[0] / width, size[1] / height)
     scaled = (max(size[0], round(width * scale)), max(size[1], round(height * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    large = cv2.resize(background, scaled, interpolation=method)
+    large = cv2.resize(image, scaled, interpolation=method)
     left, top = (scaled[0] - size[0]) // 2, (scaled[1] - size[1]) // 2
     return large[top : top + size[1], left : left + size[0]]
 

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from bgremoval_mm.removal.masks.iou import iou
+
 RESIZE_METHODS = ('lanczos', 'linear')
 
 # A mask with less (more) foreground than this share of the image is flagged.
@@ -94,7 +96,7 @@ def resize(mask: np.ndarray, size: tuple[int, int], method: str = 'lanczos') -> 
 
 
 def binarise(mask: np.ndarray, threshold: float) -> np.ndarray:
-    """Hard mask: 255 where the foreground share exceeds the threshold, else 0.
+    """Return the hard mask: 255 where the foreground share exceeds the threshold, else 0.
 
     Args:
         mask: uint8 array of shape (H, W).
@@ -111,7 +113,7 @@ def compose(image: np.ndarray, mask: np.ndarray, fill: int | Sequence[float] = 0
     Args:
         image: uint8 or float32 array of shape (H, W, 3), values in [0, 255].
         mask: uint8 array of shape (H, W).
-        fill: One value for all channels, or one a channel in the image's channel order.
+        fill: One value for all channels, or one per channel in the image's channel order.
 
     Returns:
         Array of the image's shape and dtype.
@@ -135,10 +137,10 @@ def compose(image: np.ndarray, mask: np.ndarray, fill: int | Sequence[float] = 0
 
 
 def cut_out(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The foreground with the mask as its transparency.
+    """Return the foreground with the mask as its transparency.
 
     Straight alpha: where something is to be seen, the colours are the image's own, so that soft
-    edges do not darken. Where nothing is, they are 0: what was removed cannot be had back from
+    edges do not darken. Where nothing is, they are 0: what was removed cannot be restored from
     the file, and the file is a third as large.
 
     Args:
@@ -157,7 +159,7 @@ def _cv_depth(image: np.ndarray) -> int:
 
 
 def check_fill(fill: float | Sequence[float]) -> tuple[float, float, float]:
-    """A fill colour as one level a channel.
+    """Return a fill colour as one level per channel.
 
     Args:
         fill: One level for all channels, or three of them, each from 0 to 255.
@@ -173,13 +175,13 @@ def check_fill(fill: float | Sequence[float]) -> tuple[float, float, float]:
     return levels
 
 
-def attenuate(mask: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Product of two uint8 masks of one shape, as fractions: ``mask * alpha / 255``."""
+def multiply_alpha(mask: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Return the product of two uint8 masks of one shape, as fractions: ``mask * alpha / 255``."""
     return cv2.multiply(mask, alpha, scale=1 / 255)
 
 
 def bounding_box(mask: np.ndarray, threshold: float = 0.5) -> tuple[int, int, int, int] | None:
-    """Smallest box around the foreground, or None where there is none.
+    """Return the smallest box around the foreground, or None where there is none.
 
     Args:
         mask: uint8 array of shape (H, W).
@@ -198,7 +200,7 @@ def bounding_box(mask: np.ndarray, threshold: float = 0.5) -> tuple[int, int, in
 def quality(
     mask: np.ndarray, constant: bool = False, second: np.ndarray | None = None
 ) -> MaskQuality:
-    """Figures that tell whether a mask can be trusted.
+    """Compute figures that tell whether a mask can be trusted.
 
     Args:
         mask: uint8 array of shape (h, w), at the model's or the image's resolution.
@@ -241,20 +243,18 @@ def quality(
 
 
 def disagreement(mask: np.ndarray, second: np.ndarray) -> float:
-    """1 - IoU of the pixels above one half in two masks; 0 where neither has any.
+    """Return 1 - IoU of the pixels above one half in two masks; 0 where neither has any.
 
     Args:
         mask: uint8 array of shape (h, w).
         second: uint8 array; resized if its shape is another one.
     """
     second = resize(second, (mask.shape[1], mask.shape[0]))
-    one, other = mask > 127, second > 127
-    union = int((one | other).sum())
-    return 1 - int((one & other).sum()) / union if union else 0.0
+    return 1 - iou(mask > 127, second > 127)
 
 
 def _parts(mask: np.ndarray) -> tuple[int, float]:
-    """Number of the foreground's connected parts, and the largest one's share of it."""
+    """Count the foreground's connected parts, and return the largest one's share of it too."""
     foreground = (mask > 127).astype(np.uint8)
     _, _, figures, _ = cv2.connectedComponentsWithStats(foreground, connectivity=8)
     areas = figures[1:, cv2.CC_STAT_AREA]

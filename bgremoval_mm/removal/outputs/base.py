@@ -1,4 +1,4 @@
-"""A folder of results that mirrors a folder of images: what MaskStore and CutoutFolder share."""
+"""OutputFolder, the base of MaskStore and CutoutFolder: it mirrors a folder of images."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ import numpy as np
 
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.images.reading import SourceImage
-from bgremoval_mm.removal.io.local_storage import UrlPlace, is_url, open_place
-from bgremoval_mm.removal.io.manifest import Manifest, Record, RemoteManifest, writing
+from bgremoval_mm.removal.images.source import SourceImage
+from bgremoval_mm.removal.io.addresses import is_url
+from bgremoval_mm.removal.io.manifest import Manifest, Record, writing
+from bgremoval_mm.removal.io.storage import open_storage
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec
 
 __all__ = ['OutputFolder', 'join']
 
 
 class OutputFolder(ABC):
-    """Results named after their images by appending a suffix, and the manifest of them all.
+    """A folder of results, named after their images by appending a suffix, and their manifest.
 
     ``train/a.jpg`` becomes ``train/a.jpg.png``: the suffix is never replaced, so that
     ``a.jpg`` and ``a.png`` have a result each.
@@ -34,25 +35,23 @@ class OutputFolder(ABC):
         suffix: What is appended, with its dot.
     """
 
-    manifest: Manifest | RemoteManifest
-
     def __init__(
         self, folder: str | Path, spec: ModelSpec, params: dict[str, Any], suffix: str = '.png'
     ) -> None:
-        self.place = open_place(folder)
-        # Of no use where that is an address.
-        self.folder = Path(folder if isinstance(self.place, UrlPlace) else self.place.address)
+        self.storage = open_storage(folder)
         self.spec = spec
         self.params = params
         self.suffix = suffix
         self.use_manifest()
 
+    @property
+    def folder(self) -> Path:
+        """The folder, where it is one of this machine."""
+        return Path(self.storage.address)
+
     def use_manifest(self, part: str = '') -> None:
         """Record what is done in that part of the manifest (see Manifest)."""
-        if isinstance(self.place, UrlPlace):
-            self.manifest = RemoteManifest(self.place, part)
-        else:
-            self.manifest = Manifest(Path(self.place.address), part)
+        self.manifest = Manifest(self.storage, part)
 
     def name(self, image: str) -> str:
         """Return the name of an image's result, below the folder.
@@ -78,14 +77,14 @@ class OutputFolder(ABC):
         Raises:
             ArgumentError: If the path is absolute or leads out of the folder.
         """
-        return Path(self.place.address) / self.name(image)
+        return self.folder / self.name(image)
 
     def sweep(self, images: Iterable[str]) -> None:
         """Delete what killed processes left half-written beside the results of these images.
 
         Writing sweeps each folder too, but only those in which there is still something to do.
         """
-        self.place.sweep({'.', *(str(PurePosixPath(image).parent) for image in images)})
+        self.storage.sweep({'.', *(str(PurePosixPath(image).parent) for image in images)})
 
     def put(self, image: str, source: SourceImage, mask: np.ndarray, constant: bool) -> Record:
         """Write the result of an image and record it in the manifest; see `write`."""
@@ -111,7 +110,7 @@ class OutputFolder(ABC):
             second: Another model's name and its mask of the image, to compare with.
 
         Returns:
-            What is to be recorded of it.
+            Its record.
 
         Raises:
             TargetWriteError: An OSError, if it cannot be written; no half-written file is left.
@@ -131,11 +130,11 @@ class OutputFolder(ABC):
             second_model=second[0] if second else '',
         )
         with writing():
-            self.place.write(self.name(image), self.encode(source, mask, record))
+            self.storage.write(self.name(image), self.encode(source, mask, record))
         return record
 
     def failure(self, image: str, reason: str) -> Record:
-        """Return what is to be recorded of an image that has no result."""
+        """Return the record of an image that has no result."""
         return Record(
             path=image,
             status='error',

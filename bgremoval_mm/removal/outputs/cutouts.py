@@ -1,4 +1,4 @@
-"""CutoutFolder: full-size masks or images without their background, as image files."""
+"""CutoutFolder, a folder of full-size masks, or images without their background."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.images.colour import Chunks, is_srgb, profile_of_chunks
-from bgremoval_mm.removal.images.reading import SourceImage
+from bgremoval_mm.removal.images.source import SourceImage
 from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.options import FILE_FORMATS
 from bgremoval_mm.removal.outputs.base import OutputFolder
@@ -86,7 +86,7 @@ class CutoutFolder(OutputFolder):
         super().__init__(root, get_model(model), params, FILE_FORMATS[file_format])
 
     def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> bytes:
-        """The full-size result as an image file."""
+        """Return the full-size result as an image file."""
         return self.render(source, mask)
 
     def write(
@@ -111,7 +111,7 @@ class CutoutFolder(OutputFolder):
         return super().write(image, source, mask, constant, second)
 
     def render(self, source: SourceImage, mask: np.ndarray) -> bytes:
-        """The full-size result as an image file, with what the image says of its colours.
+        """Return the full-size result as an image file, with the image's colour description.
 
         Args:
             source: The image.
@@ -124,7 +124,7 @@ class CutoutFolder(OutputFolder):
             pixels = masks.compose(source.rgb, full, self.fill)
         else:
             if source.alpha is not None:
-                full = masks.attenuate(full, source.alpha)
+                full = masks.multiply_alpha(full, source.alpha)
             pixels = masks.cut_out(source.rgb, full)
         if self.kind == 'mask':
             return encode_image(pixels, self.file_format)
@@ -137,7 +137,7 @@ def encode_image(
     icc_profile: bytes | None = None,
     colour: Chunks = (),
 ) -> bytes:
-    """An image file.
+    """Encode an image file.
 
     Args:
         pixels: uint8 array of shape (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, straight alpha.

@@ -1,4 +1,4 @@
-"""MaskStore: masks on disk, each with the record of what it was made from."""
+"""MaskStore, a folder of masks, each of which records what it was made from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from PIL import Image
 
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.errors import BgremovalError
-from bgremoval_mm.removal.images.reading import SourceImage, SourceStamp
+from bgremoval_mm.removal.images.source import SourceImage, SourceStamp
 from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.outputs.base import OutputFolder, join
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model
@@ -107,9 +107,10 @@ class MaskStore(OutputFolder):
         Raises:
             StoredMaskError: If the file cannot be read, is damaged, or no MaskStore wrote it.
         """
-        path = f'{self.place.address}/{self.name(image)}'
+        name = self.name(image)
+        path = self.storage.address_of(name)
         try:
-            content = self.place.read(self.name(image))
+            content = self.storage.read(name)
         except FileNotFoundError:
             return None
         except OSError as err:

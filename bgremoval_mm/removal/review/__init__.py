@@ -1,1 +1,1 @@
-"""Ranking masks by how doubtful they are, and the page on which a person judges them."""
+"""The ranking of masks by how doubtful they are, and the page on which a person judges them."""

@@ -1,4 +1,4 @@
-"""The folder of a review: which of its files are ours, and how one review replaces another.
+"""The folder of a review, whose files are replaced by those of the next review.
 
 ``bgremoval-review.json`` lists the pictures that a review wrote, or was about to write. Only what
 it lists is ever deleted, and nothing that is there is overwritten but a page of ours: a new review
@@ -18,6 +18,7 @@ from typing import Any
 
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.atomic import sweep_leftovers, write_atomically
+from bgremoval_mm.utils.json_io import read_json_object
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['MARK', 'PAGE', 'ReviewFolder']
@@ -96,17 +97,17 @@ class ReviewFolder:
 
 
 def _pictures_of_ours(folder: Path) -> list[str]:
-    """Names of the pictures that a review wrote into a folder; raises where it is not ours."""
+    """Return the names of the pictures that a review wrote; refuse a folder that is not ours."""
     if not folder.exists():
         return []
     if not folder.is_dir():
         raise _refusal(folder, 'is a file')
     pictures = folder / _PICTURES
     if pictures.is_symlink() or (pictures.exists() and not pictures.is_dir()):
-        raise _refusal(folder, f'has a {_PICTURES} that no review made: it is no folder')
+        raise _refusal(folder, f'has a {_PICTURES} that no review made: it is not a folder')
     mark, page = folder / MARK, folder / PAGE
     if page.exists() and not _is_our_page(page):
-        raise _refusal(folder, f'has other files: its {PAGE} is no review of masks')
+        raise _refusal(folder, f'has other files: its {PAGE} is not a review of masks')
     if mark.exists():
         return _read_mark(mark)
     if page.exists():
@@ -119,9 +120,9 @@ def _pictures_of_ours(folder: Path) -> list[str]:
 
 def _read_mark(mark: Path) -> list[str]:
     try:
-        content = json.loads(mark.read_text(encoding='utf-8'))
+        content = read_json_object(mark)
         version, pictures = content['version'], content['pictures']
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, KeyError):
         version, pictures = None, None
     if version != _VERSION or not _are_pictures(pictures):
         what = f'has a {MARK} that is damaged, or of another version of this package'
@@ -130,7 +131,7 @@ def _read_mark(mark: Path) -> list[str]:
 
 
 def _are_pictures(names: Any) -> bool:
-    """Whether these are names that a review gives, which cannot lead out of its folder."""
+    """Return whether these are names that a review gives, which cannot lead out of its folder."""
     return isinstance(names, list) and all(
         isinstance(name, str) and _PICTURE.fullmatch(name) for name in names
     )
@@ -144,7 +145,7 @@ def _is_our_page(page: Path) -> bool:
 
 
 def _pictures_of_version_0_1(folder: Path) -> list[str]:
-    """The pictures that a page without a mark beside it shows."""
+    """Return the pictures that a page without a mark beside it shows."""
     pictures = folder / _PICTURES
     there = [path.name for path in pictures.iterdir()] if pictures.exists() else []
     others = [

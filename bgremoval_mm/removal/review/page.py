@@ -1,4 +1,4 @@
-"""A page on which a person judges suspicious masks: sorted, filtered, kept or rejected.
+"""The page on which a person judges suspicious masks: sorted, filtered, kept or rejected.
 
 The folder holds ``index.html``, which needs no network, a picture of each mask below
 ``pictures/``, and ``bgremoval-review.json``, which lists them; it can be zipped and sent.
@@ -23,13 +23,13 @@ from tqdm import tqdm
 from bgremoval_mm.removal import CutoutFolder, ImageError, Manifest, MaskStore, compose
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.images.thumbnails import thumbnail
-from bgremoval_mm.removal.io.local_storage import is_url
-from bgremoval_mm.removal.io.manifest import Record, RemoteManifest
+from bgremoval_mm.removal.io.addresses import lies_in
+from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.masks.functional import resize
 from bgremoval_mm.removal.outputs.base import OutputFolder
-from bgremoval_mm.removal.outputs.settings import describe, suffix_of
+from bgremoval_mm.removal.outputs.results import describe_settings, suffix_of
 from bgremoval_mm.removal.review.folder import ReviewFolder
-from bgremoval_mm.removal.review.ranking import rank
+from bgremoval_mm.removal.review.ranking import quality_of, rank
 from bgremoval_mm.removal.review.verdicts import exact_form
 from bgremoval_mm.utils.atomic import write_atomically
 from bgremoval_mm.utils.text import printable
@@ -52,7 +52,7 @@ def open_results(root: str | Path, model: str = 'u2net', output: str | None = No
     Raises:
         FileNotFoundError: There is no manifest.
     """
-    files_made, store = Manifest(Path(root)), MaskStore(root, model)
+    files_made, store = Manifest(root), MaskStore(root, model)
     if output == 'store':
         first = None
     else:
@@ -60,7 +60,7 @@ def open_results(root: str | Path, model: str = 'u2net', output: str | None = No
     if first is not None and output is None and store.manifest.exists():
         first = first if _newest(files_made) >= _newest(store.manifest) else None
     if first is not None:
-        # What is in the folder may be of several runs: `_result` goes by each image's own record.
+        # The folder may hold results of several runs: `_result` reads each image's own record.
         return CutoutFolder(root, first.params.get('output', 'rgba'), first.model)
     if not store.manifest.exists():
         msg = (
@@ -71,7 +71,7 @@ def open_results(root: str | Path, model: str = 'u2net', output: str | None = No
     return store
 
 
-def _newest(manifest: Manifest | RemoteManifest) -> float:
+def _newest(manifest: Manifest) -> float:
     return max((record.time for record in manifest.records()), default=0.0)
 
 
@@ -90,19 +90,14 @@ def check_folder(folder: Path, images: Path, results: str | Path | None = None) 
     if not images.exists():
         msg = f'the review shows the images beside their masks, but there is no {printable(images)}'
         raise ArgumentError(msg)
-    if folder.resolve().is_relative_to(images.resolve()):
+    if lies_in(folder, images):
         msg = (
             f'the review would lie in {printable(folder)}, inside the image folder '
             f'{printable(images)}, and its pictures be taken for images by the next run: choose a '
             'folder outside it'
         )
         raise ArgumentError(msg)
-    holds_results = (
-        results is not None
-        and not is_url(results)
-        and Path(results).resolve().is_relative_to(folder.resolve())
-    )
-    if holds_results:
+    if results is not None and lies_in(results, folder):
         msg = (
             f'the review needs a folder of its own, but {printable(folder)} is where the results '
             'are: choose another folder'
@@ -133,14 +128,10 @@ def write_review(
     Raises:
         ArgumentError: If the folder will not do (see `check_folder`).
     """
-    check_folder(folder, images, results.place.address)
+    check_folder(folder, images, results.storage.address)
     target = ReviewFolder(folder)
     ranking = rank(results.manifest.read().values())
-    shown = [
-        record
-        for record in ranking.masks
-        if everything or record.quality is None or record.quality.flags
-    ]
+    shown = [record for record in ranking.masks if everything or quality_of(record).flags]
     names = target.begin(len(shown))
     draw = partial(_draw, results=results, images=images, folder=folder)
     with ThreadPoolExecutor() as pool:
@@ -158,7 +149,7 @@ def write_review(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     data = {
-        'title': printable(f'{results.spec.name}, {results.place.address}'),
+        'title': printable(f'{results.spec.name}, {results.storage.address}'),
         'heading': '; '.join([ranking.heading(), *_mixture(ranking.masks)]),
         'cards': cards,
         'failed': [
@@ -175,27 +166,27 @@ def write_review(
 
 def _mixture(records: Iterable[Record]) -> list[str]:
     """Name the settings where one folder holds results of several."""
-    kinds = Counter(map(describe, records))
+    kinds = Counter(map(describe_settings, records))
     return [f'{number:,} with {kind}' for kind, number in kinds.items()] if len(kinds) > 1 else []
 
 
 def _card(record: Record, picture: str, trouble: str) -> dict[str, Any]:
-    quality = record.quality
+    quality = quality_of(record)
     return {
         **_name(record.path),
         'picture': picture,
         'trouble': printable(trouble),
-        'flags': list(quality.flags) if quality else ['no figures'],
-        'confidence': quality.confidence if quality else 0,
-        'foreground': quality.foreground if quality else 0,
-        'border': quality.border if quality else 0,
-        'components': quality.components if quality else 0,
-        'disagreement': quality.disagreement if quality else None,
+        'flags': quality.flags,
+        'confidence': quality.confidence,
+        'foreground': quality.foreground,
+        'border': quality.border,
+        'components': quality.components,
+        'disagreement': quality.disagreement,
     }
 
 
 def _name(path: str) -> dict[str, str]:
-    """A file's name: exact, as shown where that differs, its bytes where a page cannot hold it."""
+    """Return a file's name: exact, as shown if that differs, as bytes if a page cannot hold it."""
     shown = printable(path)
     try:
         path.encode()
@@ -225,7 +216,7 @@ def _draw(
 
 
 def _result(record: Record, results: OutputFolder, photo: np.ndarray) -> np.ndarray:
-    """What the job made of a photo, at the photo's size; on green where it has a mask."""
+    """Return the job's result at the photo's size, on green where it has a mask."""
     size = (photo.shape[1], photo.shape[0])
     if isinstance(results, MaskStore):
         stored = results.get(record.path)
@@ -234,7 +225,7 @@ def _result(record: Record, results: OutputFolder, photo: np.ndarray) -> np.ndar
         return compose(photo, resize(stored.mask, size), _GREEN)
     # A folder may hold results of several runs, so the record's own settings count.
     name = results.name(record.path).removesuffix(results.suffix) + suffix_of(record)
-    with Image.open(Path(results.place.address) / name) as picture:
+    with Image.open(io.BytesIO(results.storage.read(name))) as picture:
         if record.params.get('output') == 'rgb':
             return np.asarray(picture.convert('RGB').resize(size))
         channel = picture.getchannel('A') if picture.mode == 'RGBA' else picture.convert('L')

@@ -1,4 +1,4 @@
-"""Which masks of a MaskStore are the least trustworthy: the manifest's figures, ranked."""
+"""The masks of a MaskStore, ranked by how little they can be trusted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bgremoval_mm.removal.io.manifest import FILE_NAME, Record
 from bgremoval_mm.removal.masks.functional import MaskQuality
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['COLUMNS', 'Ranking', 'rank', 'read_ranking']
+__all__ = ['COLUMNS', 'Ranking', 'quality_of', 'rank', 'read_ranking']
 
 COLUMNS = ('path', 'confidence', 'foreground', 'border', 'flags', 'error')  # of the table
 
@@ -45,7 +45,7 @@ class Ranking:
     @property
     def flagged(self) -> int:
         """Number of masks with a flag (see MaskQuality)."""
-        return sum(bool(_quality(record).flags) for record in self.masks)
+        return sum(bool(quality_of(record).flags) for record in self.masks)
 
     @property
     def precision(self) -> str:
@@ -54,23 +54,23 @@ class Ranking:
         return max(found, key=found.__getitem__, default='fp32')
 
     def confidence(self, percent: float) -> float:
-        """The confidence below which ``percent`` of the masks lie; NaN without masks."""
-        values = [_quality(record).confidence for record in self.masks]
+        """Return the confidence below which ``percent`` of the masks lie; NaN without masks."""
+        values = [quality_of(record).confidence for record in self.masks]
         return float(np.percentile(values, percent)) if values else float('nan')
 
     def heading(self) -> str:
-        """One line: how many masks there are, and how they are."""
+        """Return one line: how many masks there are, and how many are flagged or failed."""
         return f'{len(self.masks):,} masks, {self.flagged:,} flagged, {len(self.failed):,} failed'
 
     def confidence_line(self) -> str:
-        """One line: how the confidence is distributed."""
+        """Return one line: how the confidence is distributed."""
         return (
             f'confidence: 5 % of the masks lie below {self.confidence(5):.3f}, '
             f'half of them below {self.confidence(50):.3f}'
         )
 
     def as_text(self, number: int) -> str:
-        """The ``number`` least trustworthy masks, and as many of the failed, as a table.
+        """Return the ``number`` least trustworthy masks, and as many of the failed, as a table.
 
         Returns:
             Lines without a trailing newline; foreground in percent, confidence a fraction.
@@ -79,7 +79,7 @@ class Ranking:
         if shown := self.masks[:number]:
             lines += ['', 'confidence  foreground  flags     path']
         for record in shown:
-            quality = _quality(record)
+            quality = quality_of(record)
             lines.append(
                 f'{quality.confidence:10.3f}  {quality.foreground:10.1%}  '
                 f'{",".join(quality.flags) or "-":8}  {printable(record.path)}'
@@ -93,15 +93,15 @@ class Ranking:
         return '\n'.join(lines)
 
     def as_csv(self) -> str:
-        """All masks in order, then the failed images, as a CSV table with a head.
+        """Return all masks in order, then the failed images, as a CSV table with a head.
 
         Columns: path, confidence, foreground and border (fractions), flags (joined by a space),
-        error (the reason why there is no mask). A path is exact: bytes that are no UTF-8 are
+        error (the reason why there is no mask). A path is exact: bytes that are not UTF-8 are
         surrogates, which ``errors='surrogateescape'`` writes, and reads, as the bytes they are.
         """
         rows: list[list[Any]] = []
         for record in self.masks:
-            each = _quality(record)
+            each = quality_of(record)
             figures = (each.confidence, each.foreground, each.border)
             rows.append([record.path, *figures, ' '.join(each.flags), ''])
         rows += [[each.path, '', '', '', '', printable(each.error)] for each in self.failed]
@@ -158,11 +158,11 @@ def read_ranking(root: str | Path, model: str = 'u2net') -> Ranking:
 
 
 def _distrust(record: Record) -> tuple[int, float]:
-    quality = _quality(record)
+    quality = quality_of(record)
     flag = min((_RANKS.get(each, 3) for each in quality.flags), default=4)
     return flag, quality.confidence
 
 
-def _quality(record: Record) -> MaskQuality:
-    """The record's figures; a mask without any is trusted least."""
+def quality_of(record: Record) -> MaskQuality:
+    """Return the record's figures; a mask without any is trusted least."""
     return record.quality or MaskQuality(0.0, 0.0, 0.0, ('no figures',))

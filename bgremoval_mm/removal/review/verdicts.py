@@ -1,4 +1,4 @@
-"""The verdicts that a reviewer downloads: which masks are to be kept, which rejected."""
+"""The verdicts that a reviewer downloads: keep or reject, per image."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read_verdicts(file: str | os.PathLike[str]) -> dict[str, str]:
         Of two rows on one path the later one holds.
 
     Raises:
-        ArgumentError: If it is no such file.
+        ArgumentError: If it is not such a file.
         OSError: If it cannot be read.
     """
     verdicts: dict[str, str] = {}

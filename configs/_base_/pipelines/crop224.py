@@ -1,5 +1,5 @@
 # VGG and ResNet: mmpretrain's imagenet_bs32_pil_resize.py.
-# Both arms have it; the reasons are in docs/defaults.md.
+# Both variants use it; the reasons are in docs/defaults.md.
 data_preprocessor = dict(
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],

@@ -1,5 +1,5 @@
 # ResNeSt-101: mmpretrain's resnest101_32xb64_in1k.py.
-# Both arms have it; the reasons are in docs/defaults.md.
+# Both variants use it; the reasons are in docs/defaults.md.
 data_preprocessor = dict(
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],

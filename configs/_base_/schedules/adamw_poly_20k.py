@@ -1,4 +1,4 @@
-# As adamw_poly_160k.py, in 20,000 iterations: for data sets of about a thousand photos.
+# As adamw_poly_160k.py, in 20,000 iterations: for datasets of about a thousand photos.
 _base_ = './adamw_poly_160k.py'
 
 param_scheduler = [

@@ -1,7 +1,6 @@
-_base_ = ['../resnet/resnet50_1xb32_fashionstyle14-rembg.py']
+_base_ = ['./resnet50_cutmix_1xb32_fashionstyle14.py', '../../_base_/removal/fashionstyle14.py']
 
-# Of whole batches, after the pipeline; the loss takes shares of classes.
-model = dict(
-    train_cfg=dict(augments=dict(type='CutMix', alpha=1.0)),
-    head=dict(loss=dict(type='CrossEntropyLoss', use_soft=True, loss_weight=1.0)),
+train_dataloader, val_dataloader, test_dataloader = (
+    dict(dataset=dict(_base_.rembg, _delete_=True, dataset=photos, pipeline=photos.pop('pipeline')))
+    for photos in (_base_[f'{subset}_dataloader'].dataset for subset in ('train', 'val', 'test'))
 )

@@ -1,7 +1,3 @@
-_base_ = ['../resnet/resnet50_1xb32_fashionstyle14.py']
+_base_ = './resnet50_mixup_1xb32_fashionstyle14.py'
 
-# Of whole batches, after the pipeline; the loss takes shares of classes.
-model = dict(
-    train_cfg=dict(augments=dict(type='CutMix', alpha=1.0)),
-    head=dict(loss=dict(type='CrossEntropyLoss', use_soft=True, loss_weight=1.0)),
-)
+model = dict(train_cfg=dict(augments=dict(type='CutMix', alpha=1.0)))

@@ -1,8 +1,6 @@
-_base_ = [
-    '../resnet/resnet50_1xb32_clothing10-rembg.py',
-    '../../_base_/pipelines/augmentations/randaugment.py',
-]
+_base_ = ['./resnet50_randaugment_1xb32_clothing10.py', '../../_base_/removal/clothing10.py']
 
-# After crop and flip, before packing.
-*steps, pack = _base_.train_pipeline
-train_dataloader = dict(dataset=dict(pipeline=[*steps, _base_.augmentation, pack]))
+train_dataloader, val_dataloader, test_dataloader = (
+    dict(dataset=dict(_base_.rembg, _delete_=True, dataset=photos, pipeline=photos.pop('pipeline')))
+    for photos in (_base_[f'{subset}_dataloader'].dataset for subset in ('train', 'val', 'test'))
+)

@@ -1,25 +1,6 @@
-_base_ = [
-    'mmpretrain::_base_/models/resnest101.py',
-    '../../_base_/datasets/clothing10-rembg.py',
-    '../../_base_/pipelines/resnest256.py',
-    '../../_base_/schedules/sgd_cosine_300e.py',
-    '../../_base_/classification_runtime.py',
-]
+_base_ = ['./resnest101_1xb16_clothing10.py', '../../_base_/removal/clothing10.py']
 
-model = dict(
-    head=dict(
-        num_classes=_base_.num_classes,
-        loss=dict(num_classes=_base_.num_classes),
-        topk=(1,),
-    ),
-    train_cfg=dict(probs=[0.0]),  # Mixup is off; [1.0] turns it on
+train_dataloader, val_dataloader, test_dataloader = (
+    dict(dataset=dict(_base_.rembg, _delete_=True, dataset=photos, pipeline=photos.pop('pipeline')))
+    for photos in (_base_[f'{subset}_dataloader'].dataset for subset in ('train', 'val', 'test'))
 )
-data_preprocessor = dict(num_classes=_base_.num_classes)
-
-# The paper's: batch 16, 300 epochs, SGD, this learning rate, cosine with warm-up.
-train_dataloader = dict(batch_size=16, dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-optim_wrapper = dict(optimizer=dict(lr=6e-3))
-
-custom_hooks = [dict(type='DiffMetricsHook')]

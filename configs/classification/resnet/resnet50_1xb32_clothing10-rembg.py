@@ -1,20 +1,6 @@
-_base_ = [
-    'mmpretrain::_base_/models/resnet50.py',
-    '../../_base_/datasets/clothing10-rembg.py',
-    '../../_base_/pipelines/crop224.py',
-    '../../_base_/schedules/sgd_step_100e.py',
-    '../../_base_/classification_runtime.py',
-]
+_base_ = ['./resnet50_1xb32_clothing10.py', '../../_base_/removal/clothing10.py']
 
-model = dict(
-    head=dict(num_classes=_base_.num_classes, topk=(1,)),
+train_dataloader, val_dataloader, test_dataloader = (
+    dict(dataset=dict(_base_.rembg, _delete_=True, dataset=photos, pipeline=photos.pop('pipeline')))
+    for photos in (_base_[f'{subset}_dataloader'].dataset for subset in ('train', 'val', 'test'))
 )
-data_preprocessor = dict(num_classes=_base_.num_classes)
-
-# The paper's: batch 32, 100 epochs, SGD, this learning rate, step schedule.
-train_dataloader = dict(batch_size=32, dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-optim_wrapper = dict(optimizer=dict(lr=0.1))
-
-custom_hooks = [dict(type='DiffMetricsHook')]

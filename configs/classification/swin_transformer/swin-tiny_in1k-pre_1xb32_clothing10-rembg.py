@@ -1,30 +1,6 @@
-_base_ = [
-    'mmpretrain::_base_/models/swin_transformer/tiny_224.py',
-    '../../_base_/datasets/clothing10-rembg.py',
-    '../../_base_/pipelines/swin224.py',
-    '../../_base_/schedules/adamw_fixed_100e.py',
-    '../../_base_/classification_runtime.py',
-]
+_base_ = ['./swin-tiny_in1k-pre_1xb32_clothing10.py', '../../_base_/removal/clothing10.py']
 
-# ImageNet weights; $BGREMOVAL_MM_PRETRAINED may name a folder that has the file.
-pretrained = (
-    'https://download.openmmlab.com/mmclassification/v0/swin-transformer/'
-    'swin_tiny_224_b16x64_300e_imagenet_20210616_090925-66df6be6.pth'
+train_dataloader, val_dataloader, test_dataloader = (
+    dict(dataset=dict(_base_.rembg, _delete_=True, dataset=photos, pipeline=photos.pop('pipeline')))
+    for photos in (_base_[f'{subset}_dataloader'].dataset for subset in ('train', 'val', 'test'))
 )
-
-model = dict(
-    backbone=dict(
-        init_cfg=dict(type='Pretrained', checkpoint=pretrained, prefix='backbone'),
-    ),
-    head=dict(num_classes=_base_.num_classes, topk=(1,)),
-    train_cfg=dict(probs=[0.0, 0.0]),  # Mixup and CutMix are off; [0.5, 0.5] turns them on
-)
-data_preprocessor = dict(num_classes=_base_.num_classes)
-
-# The paper's: batch 32, 100 epochs, AdamW, this learning rate, fixed.
-train_dataloader = dict(batch_size=32, dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-optim_wrapper = dict(optimizer=dict(lr=1e-5))
-
-custom_hooks = [dict(type='DiffMetricsHook')]

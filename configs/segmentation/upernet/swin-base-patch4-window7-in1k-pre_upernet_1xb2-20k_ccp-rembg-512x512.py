@@ -1,19 +1,9 @@
 _base_ = [
-    '../../_base_/models/upernet_swin-base.py',
-    '../../_base_/datasets/ccp_semantic-rembg.py',
-    '../../_base_/pipelines/segmentation512.py',
-    '../../_base_/schedules/adamw_poly_20k.py',
-    '../../_base_/segmentation_runtime.py',
+    './swin-base-patch4-window7-in1k-pre_upernet_1xb2-20k_ccp-512x512.py',
+    '../../_base_/removal/ccp.py',
 ]
 
-model = dict(
-    decode_head=dict(num_classes=_base_.num_classes),
-    auxiliary_head=dict(num_classes=_base_.num_classes),
+train_dataloader, val_dataloader, test_dataloader = (
+    dict(dataset=dict(_base_.rembg, _delete_=True, dataset=photos, pipeline=photos.pop('pipeline')))
+    for photos in (_base_[f'{subset}_dataloader'].dataset for subset in ('train', 'val', 'test'))
 )
-
-# The paper states nothing but the network: everything is in docs/defaults.md.
-train_dataloader = dict(batch_size=2, dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-
-custom_hooks = [dict(type='DiffMetricsHook')]

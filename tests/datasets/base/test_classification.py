@@ -123,6 +123,15 @@ def test_indices(config: dict) -> None:
     assert [some[i]['img_path'] for i in range(2)] == [whole[i]['img_path'] for i in (4, 1)]
 
 
+def test_every(config: dict) -> None:
+    """`every=3` is a third of the samples, the same as by a list of indices."""
+    some = build(config, every=3)
+    same = build(config, indices=range(0, len(build(config)), 3))
+    assert [some[i] for i in range(len(some))] == [same[i] for i in range(len(same))]
+    with pytest.raises(ValueError, match='`every` must be a whole number from 1, but got 0'):
+        build(config, every=0)
+
+
 def test_lazy_init(config: dict) -> None:
     """With `lazy_init` nothing is read before it is needed; classes are known at once."""
     lazy = build({**config, 'data_root': '/not/there'}, lazy_init=True)

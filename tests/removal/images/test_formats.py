@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, features
 
 from bgremoval_mm.removal import ImageError, read_image
-from bgremoval_mm.removal.images.formats import SUFFIXES, kind_of
+from bgremoval_mm.removal.images.formats import IMAGE_SUFFIXES, kind_of
 from bgremoval_mm.removal.images.opening import pixel_limit
 from bgremoval_mm.removal.images.reading import decode_image, looks_like_image
 
@@ -208,7 +208,7 @@ def test_a_pdf_that_is_asked_for_is_named() -> None:
         decode_image(b'%PDF-1.7\n')
 
 
-@pytest.mark.parametrize('suffix', sorted(SUFFIXES))
+@pytest.mark.parametrize('suffix', sorted(IMAGE_SUFFIXES))
 def test_broken_files_count_by_their_suffix(tmp_path: Path, suffix: str) -> None:
     """An empty file with a picture's suffix is reported, not passed over."""
     path = tmp_path / f'a{suffix.upper()}'
@@ -284,7 +284,7 @@ def test_pipes_are_never_opened(tmp_path: Path, name: str) -> None:
 def test_devices_sockets_and_folders_are_never_read(tmp_path: Path, monkeypatch) -> None:
     """A link to an endless device does not fill the memory."""
     (tmp_path / 'zero.jpg').symlink_to('/dev/zero')
-    with pytest.raises(ImageError, match='not a regular file but a device'):
+    with pytest.raises(ImageError, match='not a regular file but a character device'):
         read_image(tmp_path / 'zero.jpg')
     (tmp_path / 'zero').symlink_to('/dev/zero')
     assert not looks_like_image(tmp_path / 'zero')

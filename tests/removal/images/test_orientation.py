@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from bgremoval_mm.removal.images.reading import read_image, read_stored
 
-FORMATS = {
+SAVE_OPTIONS = {
     'jpg': {'quality': 100, 'subsampling': 0},
     'png': {},
     'webp': {'lossless': True},
@@ -58,11 +58,11 @@ def block(order: str, kind: int, value: bytes, entries: int = 1) -> bytes:
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))
-@pytest.mark.parametrize('suffix', FORMATS)
+@pytest.mark.parametrize('suffix', SAVE_OPTIONS)
 def test_agrees_with_opencv(tmp_path: Path, corners, suffix: str, orientation: int) -> None:
     """Each of the eight orientations gives what mmcv's loader of a training gives."""
     path = tmp_path / f'a.{suffix}'
-    Image.fromarray(corners).save(path, exif=exif_of(orientation), **FORMATS[suffix])
+    Image.fromarray(corners).save(path, exif=exif_of(orientation), **SAVE_OPTIONS[suffix])
     source = read_image(path)
     seen = opencv(path)
     assert source.orientation == orientation
@@ -71,11 +71,11 @@ def test_agrees_with_opencv(tmp_path: Path, corners, suffix: str, orientation: i
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))
-@pytest.mark.parametrize('suffix', FORMATS)
+@pytest.mark.parametrize('suffix', SAVE_OPTIONS)
 def test_stored_pixels_are_not_turned(tmp_path: Path, corners, suffix: str, orientation) -> None:
     """A loader that heeds no orientation gets these pixels, of TIFFs too, which Pillow turns."""
     path = tmp_path / f'a.{suffix}'
-    Image.fromarray(corners).save(path, exif=exif_of(orientation), **FORMATS[suffix])
+    Image.fromarray(corners).save(path, exif=exif_of(orientation), **SAVE_OPTIONS[suffix])
     np.testing.assert_allclose(read_stored(path).astype(int), corners, atol=3)
 
 
@@ -83,7 +83,7 @@ def test_stored_pixels_are_not_turned(tmp_path: Path, corners, suffix: str, orie
 def test_xmp_does_not_turn(tmp_path: Path, corners, suffix: str) -> None:
     """Pillow turns by XMP where EXIF is silent; OpenCV does not, nor do browsers."""
     path = tmp_path / f'a.{suffix}'
-    options = {'xmp': XMP, **FORMATS[suffix]}
+    options = {'xmp': XMP, **SAVE_OPTIONS[suffix]}
     if suffix == 'png':
         info = PngInfo()
         info.add_itxt('XML:com.adobe.xmp', XMP.decode())
@@ -147,7 +147,7 @@ def test_odd_exif_hides_no_photograph(
 ) -> None:
     """Whatever an EXIF block holds, the photo is read, turned as OpenCV turns it."""
     path = tmp_path / f'a.{suffix}'
-    Image.fromarray(corners).save(path, exif=data, **FORMATS[suffix])
+    Image.fromarray(corners).save(path, exif=data, **SAVE_OPTIONS[suffix])
     source = read_image(path)
     assert source.orientation == orientation
     assert source.rgb.shape == opencv(path).shape

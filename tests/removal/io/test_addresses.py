@@ -84,7 +84,7 @@ def test_one_image_and_its_own_folder(photos: Path, dst: str) -> None:
 
 
 def test_one_image_onto_itself(photos: Path) -> None:
-    """A file and its result are told by what they are, not by how they are written."""
+    """A file and its result are compared as files, however their names are written."""
     (photos / 'twin.jpg').hardlink_to(photos / 'a.jpg')
     for dst in ('photos/a.jpg', 'link/a.jpg', f'file://{photos}/a.jpg', 'photos/twin.jpg'):
         with pytest.raises(TargetError, match=r'would replace the image photos/a\.jpg'):

@@ -13,7 +13,8 @@ from PIL import Image
 
 from bgremoval_mm.removal import MaskStore, TargetError, TreeSummary, remove_tree
 from bgremoval_mm.removal.images.reading import SourceStamp
-from bgremoval_mm.removal.io.local_storage import UrlPlace, open_place
+from bgremoval_mm.removal.io.fsspec_storage import FsspecStorage
+from bgremoval_mm.removal.io.storage import open_storage
 from bgremoval_mm.utils import atomic
 
 fsspec = pytest.importorskip('fsspec')
@@ -81,12 +82,12 @@ def test_one_object_is_done(run, stores, photo: bytes, slash: str) -> None:
 
 
 def test_one_object_travels_to_other_processes(stores, photo: bytes) -> None:
-    """A place of one object is one after pickling, too."""
+    """A storage of one object is one after pickling, too."""
     stores['memory'].pipe_file('/shop/a.jpg', photo)
-    place = UrlPlace('memory://shop/a.jpg').as_file()
-    assert place is not None
-    assert pickle.loads(pickle.dumps(place)).scan().images == ['a.jpg']
-    assert UrlPlace('memory://shop').as_file() is None
+    storage = FsspecStorage('memory://shop/a.jpg').as_file()
+    assert storage is not None
+    assert pickle.loads(pickle.dumps(storage)).scan().images == ['a.jpg']
+    assert FsspecStorage('memory://shop').as_file() is None
 
 
 @pytest.mark.parametrize('store', ['memory', 'plain'])
@@ -113,25 +114,27 @@ def test_litter_at_addresses(stores, photo: bytes) -> None:
     """The rules for hidden files and folders are those of local ones."""
     for name in ('a.jpg', '._a.jpg', '__MACOSX/b.jpg', '@eaDir/a.jpg/c.jpg', 'x/.git/d.jpg'):
         stores['memory'].pipe_file(f'/in/{name}', photo)
-    assert UrlPlace('memory://in').scan().images == ['a.jpg']
+    assert FsspecStorage('memory://in').scan().images == ['a.jpg']
 
 
-def test_no_time_is_no_evidence(stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_time_proves_nothing(
+    stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a time on either side the content decides, though the size is the same."""
     stores['memory'].pipe_file('/in/a.jpg', b'one')
-    place = UrlPlace('memory://in')
-    real = type(place)._listing.func
+    storage = FsspecStorage('memory://in')
+    real = type(storage)._listing.func
 
     def timeless(self):
         return {name: {**info, 'created': None} for name, info in real(self).items()}
 
-    monkeypatch.setattr(UrlPlace, '_listing', property(timeless))
-    for place in (UrlPlace('memory://in'), open_place(tmp_path)):
+    monkeypatch.setattr(FsspecStorage, '_listing', property(timeless))
+    for storage in (FsspecStorage('memory://in'), open_storage(tmp_path)):
         (tmp_path / 'a.jpg').write_bytes(b'one')
         os.utime(tmp_path / 'a.jpg', ns=(0, 0))
-        assert place.has('a.jpg', SourceStamp.of(b'one', 0))
-        assert not place.has('a.jpg', SourceStamp.of(b'two', 0))
-    assert not UrlPlace('memory://in').has('a.jpg', SourceStamp.of(b'two', 5))
+        assert storage.has('a.jpg', SourceStamp.of(b'one', 0))
+        assert not storage.has('a.jpg', SourceStamp.of(b'two', 0))
+    assert not FsspecStorage('memory://in').has('a.jpg', SourceStamp.of(b'two', 5))
 
 
 def test_leftovers_of_killed_jobs(
@@ -155,7 +158,7 @@ def test_leftovers_of_killed_jobs(
     assert not [name for name in plain.find('/out') if name.endswith('.part')]
     # And never taken for images.
     plain.pipe_file(kept, photo)
-    assert UrlPlace('plain://out').scan().images == ['x/a.jpg.png']
+    assert FsspecStorage('plain://out').scan().images == ['x/a.jpg.png']
 
 
 def test_failed_write_leaves_nothing(stores, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +166,7 @@ def test_failed_write_leaves_nothing(stores, monkeypatch: pytest.MonkeyPatch) ->
     plain = stores['plain']
     monkeypatch.setattr(type(plain), 'cp_file', lambda *_: (_ for _ in ()).throw(OSError('no')))
     with pytest.raises(OSError, match='no'):
-        UrlPlace('plain://out').write('a.png', b'x')
+        FsspecStorage('plain://out').write('a.png', b'x')
     assert plain.find('/out') == []
 
 

@@ -13,9 +13,7 @@ from pathlib import Path
 import pytest
 
 from bgremoval_mm.removal import Manifest, Record
-from bgremoval_mm.removal.io import manifest
-from bgremoval_mm.removal.io.local_storage import UrlPlace
-from bgremoval_mm.removal.io.manifest import RemoteManifest, TargetWriteError
+from bgremoval_mm.removal.io.manifest import TargetWriteError
 from bgremoval_mm.utils.atomic import write_atomically
 
 NAMES = [
@@ -52,16 +50,16 @@ def test_names_of_any_kind_survive_at_addresses() -> None:
     """The same where the manifest is read whole, also one that an earlier version wrote."""
     fsspec = pytest.importorskip('fsspec')
     fsspec.filesystem('memory').store.clear()
-    written = RemoteManifest(UrlPlace('memory://out'))
+    written = Manifest('memory://out')
     for name in NAMES:
         written.append(record(name))
     written.flush()
-    assert list(RemoteManifest(UrlPlace('memory://out')).read()) == NAMES
+    assert list(Manifest('memory://out').read()) == NAMES
     old = json.dumps({'path': NAMES[0], 'status': 'ok', 'model': 'm', 'model_hash': 'x'})
     raw = json.dumps(json.loads(old), ensure_ascii=False).encode()
     assert b'\xe2\x80\xa8' in raw
     fsspec.filesystem('memory').pipe_file('/old/manifest-1-000000.jsonl', raw + b'\n' + raw)
-    assert list(RemoteManifest(UrlPlace('memory://old')).read()) == [NAMES[0]]
+    assert list(Manifest('memory://old').read()) == [NAMES[0]]
     fsspec.filesystem('memory').store.clear()
 
 
@@ -105,10 +103,10 @@ def test_partly_written_line_is_ended(tmp_path: Path, monkeypatch: pytest.Monkey
     written = Manifest(tmp_path)
     written.append(record('a'))
     real = os.write
-    monkeypatch.setattr(manifest.os, 'write', lambda handle, line: real(handle, line[:20]))
+    monkeypatch.setattr(os, 'write', lambda handle, line: real(handle, line[:20]))
     with pytest.raises(TargetWriteError, match='No space left'):
         written.append(record('b'))
-    monkeypatch.setattr(manifest.os, 'write', real)
+    monkeypatch.setattr(os, 'write', real)
     written.append(record('c'))
     assert list(Manifest(tmp_path).read()) == ['a', 'c']
 

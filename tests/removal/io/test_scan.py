@@ -93,9 +93,9 @@ def test_special_files_are_never_opened(root: Path, monkeypatch: pytest.MonkeyPa
     assert found.ignored == ['fifo', 'socket', 'zero']
     circle = 'the file cannot be read: Too many levels of symbolic links'
     assert found.unreadable == {
-        'fifo.jpg': 'a FIFO, not a file',
+        'fifo.jpg': 'a named pipe (FIFO), not a file',
         'gone.jpg': 'a link to something that is not there',
-        'link.webp': 'a link to a FIFO, not a file',
+        'link.webp': 'a link to a named pipe (FIFO), not a file',
         'me': circle,
         'me.jpg': circle,
         'socket.png': 'a socket, not a file',

@@ -1,7 +1,8 @@
-"""Jobs on addresses that fsspec opens, and jobs that do a part of the images each."""
+"""Storage here and at addresses that fsspec opens, jobs on them, and jobs that do a part."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -12,8 +13,11 @@ import pytest
 from PIL import Image
 
 from bgremoval_mm.removal import Manifest, MaskStore, TargetError, remove_tree
-from bgremoval_mm.removal.io.local_storage import LocalPlace, UrlPlace, open_place
+from bgremoval_mm.removal.images.source import SourceStamp
+from bgremoval_mm.removal.io.fsspec_storage import FsspecStorage
 from bgremoval_mm.removal.io.manifest import Record
+from bgremoval_mm.removal.io.storage import LocalStorage, Storage, open_storage
+from bgremoval_mm.removal.review.page import open_results, write_review
 
 fsspec = pytest.importorskip('fsspec')
 
@@ -45,6 +49,75 @@ def memory(image_tree: Path) -> Iterator:
 def results(folder: Path) -> dict[str, bytes]:
     """Results below a local folder by name."""
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob('*.png')}
+
+
+@pytest.fixture(params=['local', 'memory'])
+def storage(request: pytest.FixtureRequest, memory, tmp_path: Path) -> Storage:
+    """Each kind of storage, empty."""
+    return open_storage(tmp_path / 'new' if request.param == 'local' else 'memory://new')
+
+
+def test_every_storage_does_the_same(storage: Storage) -> None:
+    """Files are written with their folders, listed, read, compared and deleted."""
+
+    def again() -> Storage:  # an address is listed once
+        return open_storage(storage.address)
+
+    assert (storage.glob('*'), storage.exists('a/b.txt')) == ([], False)
+    for name in ('b.txt', 'a.txt', 'a/b.txt', 'c.json'):
+        storage.write(name, f'{name}\nsecond\x85line'.encode())
+    storage = again()
+    assert storage.glob('*.txt') == ['a.txt', 'b.txt']
+    assert storage.exists('a/b.txt')
+    assert not storage.exists('a')
+    assert storage.read('a/b.txt') == b'a/b.txt\nsecond\xc2\x85line'
+    assert list(storage.lines('c.json')) == [b'c.json\n', b'second\xc2\x85line']
+    assert storage.address_of('a/b.txt') == f'{storage.address}/a/b.txt'
+    size, time = storage.size_and_time('c.json')
+    assert (size, time > 0) == (19, True)
+    assert storage.has('c.json', SourceStamp.of(storage.read('c.json'), 0))
+    assert not storage.has('c.json', SourceStamp.of(bytes(19), 0))
+    single = open_storage(storage.address_of('a/b.txt')).as_file()
+    assert single is not None
+    assert single.scan().images == ['b.txt']
+    assert single.address == storage.address_of('a')
+    assert storage.as_file() is None
+    storage.delete('c.json')
+    storage.delete('c.json')
+    assert not again().exists('c.json')
+    for call in (storage.read, again().size_and_time):
+        with pytest.raises(FileNotFoundError):
+            call('c.json')
+    assert open_storage(storage) is storage
+
+
+def test_appending(storage: Storage) -> None:
+    """A torn line is ended first; what takes only whole files says so."""
+    if not storage.can_append:
+        with pytest.raises(io.UnsupportedOperation, match='appended to memory://new/a/b'):
+            storage.append('a/b', b'one\n')
+        return
+    for line in (b'one\n', b'torn', b'two\n'):
+        storage.append('a/b', line)
+    assert storage.read('a/b') == b'one\ntorn\ntwo\n'
+
+
+def test_manifest_is_read_from_its_own_folder(storage: Storage) -> None:
+    """Not from a folder of photos that begins with the same word."""
+    made = Record('a.jpg', 'error', 'u2netp', 'x')
+    storage.write('manifest-old/b.jsonl', made.to_json().encode())
+    storage.write('manifest-1-of-2.jsonl', made.to_json().encode())
+    assert list(Manifest(storage.address).records()) == [made]
+
+
+@pytest.mark.parametrize('output', ['store', 'rgb'])
+def test_review_of_results_at_an_address(run, memory, image_tree, tmp_path, output: str) -> None:
+    """The page shows them as it shows those of a folder."""
+    run(image_tree, 'memory://out', output=output)
+    results = open_results('memory://out', 'u2netp')
+    page = write_review(tmp_path / 'review', results, image_tree, everything=True, progress=False)
+    assert 'cannot be shown' not in page.read_text()
+    assert len(list((page.parent / 'pictures').iterdir())) == 6
 
 
 @pytest.mark.parametrize('output', ['store', 'rgb'])
@@ -96,18 +169,18 @@ def test_not_atomic_file_system(run, image_tree: Path, tmp_path: Path) -> None:
 
 
 def test_addresses(memory, tmp_path: Path, run) -> None:
-    """file:// is a folder; places can be pickled; what is missing or inside is refused."""
-    assert isinstance(open_place(f'file://{tmp_path}'), LocalPlace)
-    place = open_place('memory://photos/')
-    assert place.address == 'memory://photos'
-    assert place.exists('notes.txt')
-    assert pickle.loads(pickle.dumps(place)).scan() == place.scan()
+    """file:// is a folder; a storage can be pickled; what is missing or inside is refused."""
+    assert isinstance(open_storage(f'file://{tmp_path}'), LocalStorage)
+    storage = open_storage('memory://photos/')
+    assert storage.address == 'memory://photos'
+    assert storage.exists('notes.txt')
+    assert pickle.loads(pickle.dumps(storage)).scan() == storage.scan()
     with pytest.raises(FileNotFoundError, match='no file below memory://nothing'):
         run('memory://nothing', tmp_path / 'out')
     with pytest.raises(TargetError, match='inside the image folder memory://photos'):
         run('memory://photos', 'memory://photos/out')
     with pytest.raises(ValueError, match='Protocol not known: nonsense'):
-        UrlPlace('nonsense://a').scan()
+        FsspecStorage('nonsense://a').scan()
 
 
 def test_shards_are_parts_of_the_whole(run, tmp_path: Path, picture) -> None:
@@ -147,20 +220,20 @@ def test_later_record_holds(tmp_path: Path) -> None:
     assert Manifest(tmp_path).read()['a.jpg'].error == 'new'
 
 
-def test_mtime_of_places(memory) -> None:
+def test_mtime_of_storages(memory) -> None:
     """A file that was written again counts as changed only if its content is another one."""
-    place = open_place('memory://photos')
-    name = next(name for name in place.scan().images if name.startswith('dress/'))
-    stamp = place.read_image(name).stamp
-    assert place.has(name, stamp)
+    storage = open_storage('memory://photos')
+    name = next(name for name in storage.scan().images if name.startswith('dress/'))
+    stamp = storage.read_image(name).stamp
+    assert storage.has(name, stamp)
     memory.pipe_file(f'/photos/{name}', memory.cat_file(f'/photos/{name}'))
-    assert open_place('memory://photos').has(name, stamp)
+    assert open_storage('memory://photos').has(name, stamp)
     content = bytearray(memory.cat_file(f'/photos/{name}'))
     content[-3] ^= 1
     memory.pipe_file(f'/photos/{name}', bytes(content))
-    assert not open_place('memory://photos').has(name, stamp)
+    assert not open_storage('memory://photos').has(name, stamp)
     with pytest.raises(OSError, match='gone'):
-        place.has('gone.jpg', stamp)
+        storage.has('gone.jpg', stamp)
 
 
 def test_local_names_need_not_be_text(run, tmp_path: Path, picture) -> None:

@@ -61,7 +61,9 @@ def test_default_name(sheet: Image.Image, tmp_path: Path, name: str) -> None:
     check_sheet(path, named=False)
     Image.new('RGB', (64, 48), 'white').save(path, exif=Image.Exif(), dpi=(72, 72))
     for _ in range(2):
-        with pytest.raises(ArgumentError, match=f'{name} is no sheet of ours. Name it with --out'):
+        with pytest.raises(
+            ArgumentError, match=f'{name} is not a sheet of ours. Name it with --out'
+        ):
             check_sheet(path, named=False)
         check_sheet(path, named=True)
         path.write_text('mine')

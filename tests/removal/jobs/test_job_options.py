@@ -23,7 +23,7 @@ from bgremoval_mm.removal import (
 )
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.jobs import tree
-from bgremoval_mm.removal.outputs.results import result_of
+from bgremoval_mm.removal.outputs.results import suffix_of
 from bgremoval_mm.utils.atomic import write_atomically
 
 
@@ -197,7 +197,7 @@ def claim(masks: Path, count: int, **fields: object) -> None:
 
 
 def test_masks_of_another_precision(run, image_tree: Path, masks: Path, tmp_path: Path) -> None:
-    """An error names both and the option that mends it; nothing is computed."""
+    """An error names both and the option that fixes it; nothing is computed."""
     claim(masks, 6, params={'output': 'store', 'precision': 'bf16'})
     reason = r'were made in bf16, but this job computes in fp32\. Add `--precision bf16`'
     with pytest.raises(ArgumentError, match=reason):
@@ -206,7 +206,7 @@ def test_masks_of_another_precision(run, image_tree: Path, masks: Path, tmp_path
 
 
 def test_masks_of_other_weights(run, image_tree: Path, masks: Path, tmp_path: Path) -> None:
-    """The same for a model that was trained anew."""
+    """The same for a model that was trained again."""
     claim(masks, 6, model_hash='md5:0')
     with pytest.raises(ArgumentError, match=r'made by other weights \(md5:0, not sha256'):
         run(image_tree, tmp_path / 'out', output='rgb', mask_dir=masks)
@@ -230,7 +230,7 @@ def test_masks_of_several_precisions(
     assert run(image_tree, tmp_path / 'out', output='rgb', mask_dir=masks).done == 6
     lines = [line for line in caplog.messages if 'mask_dir' in line]
     assert lines == [
-        '`mask_dir`: 2 of 6 masks are not those of u2netp in fp32: these are computed anew'
+        '`mask_dir`: 2 of 6 masks are not those of u2netp in fp32: these are computed again'
     ]
 
 
@@ -255,7 +255,9 @@ def test_one_format_is_left_of_two(run, image_tree: Path, tmp_path: Path) -> Non
     assert run(image_tree, out, output='rgb', file_format='jpeg', fill=9).done == 6
     assert results(out) == {f'{name}.jpg' for name in photos} | {'dress/foreign.png'}
     records = Manifest(out).read().values()
-    assert {result_of(record) for record in records} == {f'{name}.jpg' for name in photos}
+    assert {record.path + suffix_of(record) for record in records} == {
+        f'{name}.jpg' for name in photos
+    }
     assert run(image_tree, out, output='rgb', file_format='jpeg', fill=9).skipped == 6
 
 
@@ -303,10 +305,10 @@ def test_targets_own_errors(
     """A result or a record that cannot be written ends the run in words on DST."""
     reason = f'cannot write to .*out.*{os.strerror(number)}'
     with monkeypatch.context() as patch:
-        patch.setattr('bgremoval_mm.removal.io.local_storage.write_atomically', refuse(number))
+        patch.setattr('bgremoval_mm.removal.io.storage.write_atomically', refuse(number))
         with pytest.raises(TargetError, match=reason):
             run(image_tree, tmp_path / 'out', output='rgb')
-    monkeypatch.setattr('bgremoval_mm.removal.io.manifest.os.open', refuse(number))
+    monkeypatch.setattr('os.open', refuse(number))
     with pytest.raises(TargetError, match=reason):
         run(image_tree, tmp_path / 'out', output='rgb')
 

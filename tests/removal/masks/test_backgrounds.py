@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bgremoval_mm.removal.masks.backgrounds import blend, blur_background, cover, fill_foreground
+from bgremoval_mm.removal.masks.backgrounds import (
+    blend,
+    blur_background,
+    fill_foreground,
+    resize_and_center_crop,
+)
 
 
 @pytest.fixture
@@ -88,6 +93,6 @@ def test_cover(size: tuple[int, int]) -> None:
     """The size is filled, from the middle, without distortion."""
     picture = np.zeros((40, 60, 3), np.uint8)
     picture[15:25, 25:35] = 255
-    covered = cover(picture, size)
+    covered = resize_and_center_crop(picture, size)
     assert covered.shape == (size[1], size[0], 3)
     assert covered[size[1] // 2, size[0] // 2].min() > 100

@@ -27,7 +27,7 @@ def test_stretch_is_rembgs_formula() -> None:
 
 @pytest.mark.parametrize('value', [0.0, 0.5, 1.0, np.nan, np.inf])
 def test_stretch_of_a_constant_map_is_empty_and_flagged(value: float) -> None:
-    """No evidence, no foreground: never NaN, never a division by zero."""
+    """No contrast, no foreground: never NaN, never a division by zero."""
     with np.errstate(all='raise'):
         mask, constant = masks.stretch(np.full((3, 4), value, np.float32))
     assert constant
@@ -93,7 +93,7 @@ def test_resize_is_pils_lanczos(rng) -> None:
 
 def test_attenuate_multiplies_fractions() -> None:
     """255 is one: it leaves the other factor as it is."""
-    out = masks.attenuate(np.uint8([[255, 128, 128]]), np.uint8([[7, 255, 128]]))
+    out = masks.multiply_alpha(np.uint8([[255, 128, 128]]), np.uint8([[7, 255, 128]]))
     assert out.tolist() == [[7, 128, 64]]  # 128 * 128 / 255 = 64.25
 
 

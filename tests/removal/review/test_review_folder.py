@@ -68,7 +68,7 @@ def cards(page: Path) -> list[dict]:
 def test_foreign_page_is_refused_and_kept(site: Path, store: MaskStore, images: Path) -> None:
     """A page of something else: refused before and after the job, nothing is touched."""
     before = content(site)
-    message = r'a folder of its own, but .*site has other files: its index.html is no review'
+    message = r'a folder of its own, but .*site has other files: its index.html is not a review'
     with pytest.raises(ArgumentError, match=message):
         check_folder(site, images)
     with pytest.raises(ArgumentError, match=r'Choose another folder, or move what is there'):
@@ -83,7 +83,7 @@ def test_foreign_page_beside_our_mark_is_kept(
     write_review(tmp_path / 'review', store, images, progress=False)
     (site / MARK).write_bytes((tmp_path / 'review' / MARK).read_bytes())
     before = content(site)
-    with pytest.raises(ArgumentError, match=r'its index\.html is no review of masks'):
+    with pytest.raises(ArgumentError, match=r'its index\.html is not a review of masks'):
         write_review(site, store, images, progress=False)
     assert content(site) == before
 

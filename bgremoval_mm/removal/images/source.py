@@ -1,0 +1,95 @@
+"""SourceImage, an image that was read, and SourceStamp, which says from which bytes."""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from bgremoval_mm.removal.images.colour import Chunks
+
+__all__ = ['SourceImage', 'SourceStamp']
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStamp:
+    """The bytes that something was computed from: their hash, size and time.
+
+    Attributes:
+        sha256: Hash of the file's content.
+        bytes: Size of the file.
+        mtime_ns: Its time of modification in nanoseconds.
+    """
+
+    sha256: str
+    bytes: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, content: builtins.bytes, mtime_ns: int) -> SourceStamp:
+        """Return the stamp of a file's content."""
+        return cls(hashlib.sha256(content).hexdigest(), len(content), mtime_ns)
+
+    def matches(self, path: Path, always_hash: bool = False) -> bool:
+        """Return whether the file still has this content.
+
+        Equal size and time of modification are taken for equal content, as git and rsync
+        do; where the time differs (a copied dataset), the content is hashed.
+        """
+        status = path.stat()
+        return self.is_of(status.st_size, status.st_mtime_ns, path.read_bytes, always_hash)
+
+    def is_of(
+        self,
+        size: int | None,
+        mtime_ns: int,
+        read: Callable[[], builtins.bytes],
+        always_hash: bool = False,
+    ) -> bool:
+        """Return the same for a file of that size and time, which `read` reads if need be.
+
+        A size of None and a time of 0 are not known: the content decides then.
+        """
+        if size is not None and size != self.bytes:
+            return False
+        if not always_hash and size is not None and mtime_ns == self.mtime_ns != 0:
+            return True
+        return hashlib.sha256(read()).hexdigest() == self.sha256
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """An image as a viewer shows it.
+
+    Network and result get the same pixels. So a CMYK or grey picture with a colour profile of its
+    own is converted through it, as browsers do, though OpenCV and rembg pass the profile over:
+    the colours of the cut-out must be right, and the mask hardly depends on them.
+
+    Attributes:
+        rgb: uint8 array of shape (H, W, 3), upright, transparent parts laid on white.
+        size: (width, height) in pixels.
+        alpha: uint8 array of shape (H, W), or None if every pixel is opaque.
+        orientation: EXIF orientation that was undone, 1 to 8; 1 is upright.
+        icc_profile: Embedded colour profile that `rgb` is to be read with, or None.
+        note: What a user should know, e.g. that an animation was reduced to one frame, or that
+            the file is damaged; several things are joined by ``; ``.
+        stamp: Which bytes this is.
+        colour: What a PNG says of its colours besides a profile, as its chunks.
+    """
+
+    rgb: np.ndarray
+    size: tuple[int, int]
+    alpha: np.ndarray | None
+    orientation: int
+    icc_profile: bytes | None
+    note: str
+    stamp: SourceStamp
+    colour: Chunks = ()
+
+    def without_pixels(self) -> SourceImage:
+        """Return the same without its arrays, for when only the rest is still needed."""
+        return replace(self, rgb=np.empty((0, 0, 3), np.uint8), alpha=None)
