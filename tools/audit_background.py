@@ -26,7 +26,7 @@ from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.removal import CATALOGUE
 from bgremoval_mm.removal.io.targets import check_report
 from bgremoval_mm.removal.options import PRECISIONS
-from bgremoval_mm.utils.json_io import write_json
+from bgremoval_mm.utils.json_io import read_json, write_json
 from bgremoval_mm.utils.text import printable
 
 CONDITIONS = get_args(Condition)
@@ -168,8 +168,6 @@ def run_audit(args: argparse.Namespace) -> Audit:
 
 def load_earlier(file: Path, settings: dict[str, Any]) -> Audit | None:
     """Read an earlier audit of the same settings, complete or not."""
-    from bgremoval_mm.experiments.runner.state import read_json
-
     content = read_json(file)
     if content is None or content.get('settings') != settings:
         return None

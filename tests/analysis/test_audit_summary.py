@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from bgremoval_mm.analysis.background_audit.evaluate import class_scores
 from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScores, as_text
+from bgremoval_mm.evaluation.functional import class_scores
 
 
 @pytest.fixture

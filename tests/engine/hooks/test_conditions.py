@@ -31,7 +31,7 @@ from bgremoval_mm.engine.hooks.conditions import (
     removals,
     unlike,
 )
-from bgremoval_mm.engine.pairs import original_name
+from bgremoval_mm.engine.pairs import baseline_name
 
 
 class _Points(torch.utils.data.Dataset):
@@ -154,7 +154,7 @@ def test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Test:
 
 
 def report() -> dict[str, Any]:
-    """The ``diff_metrics.json`` of the `-rembg` run; empty if there is none."""
+    """The ``diff_metrics.json`` of the removed arm; empty if there is none."""
     path = Path('work_dirs/toy-rembg/diff_metrics.json')
     return json.loads(path.read_text()) if path.exists() else {}
 
@@ -301,7 +301,7 @@ def test_nothing_found_is_said(test: Test) -> None:
     log = test('toy-rembg')
     assert 'No difference to the baseline: of work_dirs/toy, its test gave no metric' in log
     log = test('toy', score=None, hook={})
-    assert 'No difference' not in log  # a run on original images has nothing to be compared with
+    assert 'No difference' not in log  # a baseline has nothing to be compared with
 
 
 def test_damaged_records_are_not_known(tmp_path: Path) -> None:
@@ -344,7 +344,7 @@ def test_pairs_of_configs_are_alike(loader: str) -> None:
     configs = Path(__file__).resolve().parents[2] / 'configs'
     pairs = {}
     for rembg in sorted(configs.glob('[!_]*/*/*-rembg*.py')):
-        original = rembg.with_name(f'{original_name(rembg.stem)}.py')
+        original = rembg.with_name(f'{baseline_name(rembg.stem)}.py')
         # One of each folder and dataset: to read all takes half a minute.
         dataset = original.stem.split('_')[-1]
         if original.is_file():

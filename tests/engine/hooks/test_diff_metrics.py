@@ -27,9 +27,8 @@ from mmengine.runner import Runner
 from mmengine.visualization import BaseVisBackend
 from mmengine.visualization.vis_backend import VISBACKENDS
 
-from bgremoval_mm.engine.hooks.baseline_run import OriginalArm
+from bgremoval_mm.engine.hooks.baseline_run import BaselineRun
 from bgremoval_mm.engine.hooks.diff_metrics import DiffMetricsHook
-from bgremoval_mm.engine.pairs import original_name
 from bgremoval_mm.engine.work_dir import read_run
 
 
@@ -560,7 +559,7 @@ def test_missing_baseline_is_one_warning_with_the_command(run: Run, project: Pat
 
 def test_strict_fails_before_training(run: Run) -> None:
     """With ``strict`` a missing baseline is an error before the first iteration."""
-    with pytest.raises(FileNotFoundError, match=r'found no run of the original config'):
+    with pytest.raises(FileNotFoundError, match=r'found no run of the baseline'):
         run('toy-rembg', top1(45.0), hook={'strict': True})
     assert list(Path('work_dirs/toy-rembg').glob('*.pth')) == []
     with pytest.raises(FileNotFoundError, match=r'no baseline at nowhere'):
@@ -648,26 +647,10 @@ def test_registry_builds_the_hook_under_any_scope() -> None:
     assert (hook.metrics, hook.strict) == (['mIoU'], True)
 
 
-@pytest.mark.parametrize(
-    ('name', 'expected'),
-    [
-        ('vgg11_8xb32_clothing10-rembg', 'vgg11_8xb32_clothing10'),
-        ('upernet_fashionpedia-rembg-512x512', 'upernet_fashionpedia-512x512'),
-        ('fashionpedia-rembg_instance', 'fashionpedia_instance'),
-        ('vgg11_clothing10', None),
-        ('vgg11-rembgs', None),
-        ('rembg', None),
-    ],
-)
-def test_original_name(name: str, expected: str | None) -> None:
-    """Only a whole ``-rembg`` is taken away, wherever it stands."""
-    assert original_name(name) == expected
-
-
 def test_command_names_a_work_dir_given_by_hand(project: Path) -> None:
     """The command that makes the baseline writes to where it is looked for."""
     (project / 'configs' / 'x.py').touch()
-    problem = OriginalArm('auto', 'configs/x-rembg.py', 'out/a-rembg').problem('train')
+    problem = BaselineRun('auto', 'configs/x-rembg.py', 'out/a-rembg').problem('train')
     assert problem is not None
     assert 'python tools/train.py configs/x.py --work-dir out/a' in problem
 
