@@ -695,7 +695,7 @@ torch.distributed.barrier()
 torch.distributed.destroy_process_group()
 """
     )
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     environment = {**os.environ, 'PYTHONPATH': str(root), 'OMP_NUM_THREADS': '1'}
     launch = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
     subprocess.run([*launch, str(script)], env=environment, check=True, timeout=120)
