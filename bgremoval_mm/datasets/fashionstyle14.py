@@ -65,7 +65,7 @@ class FashionStyle14(ClassificationDataset):
     Once loaded, ``metainfo['split']`` says what was used: split, seed, and a digest over the images
     of all three subsets. mmengine stores it in the checkpoints of a run. Loading fails with a
     FileNotFoundError if the lists, or all images, are missing, and with a ValueError for a line
-    that is no path of an image of the 14 classes.
+    that is not the path of an image of the 14 classes.
 
     Args:
         data_root: Folder of the dataset, e.g. ``'data/FashionStyle14_v1'``.

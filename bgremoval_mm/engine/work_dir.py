@@ -100,7 +100,7 @@ def read_run(work_dir: str | Path) -> RunHistory:
     """Read the validations and the newest test result of a run.
 
     A start replaces what earlier ones recorded from its own first validation on. A resumed run thus
-    continues the earlier record, and a run started anew in the same folder replaces it.
+    continues the earlier record, and a run started again in the same folder replaces it.
 
     Args:
         work_dir: The run's work_dir, or one of its timestamped folders.

@@ -68,7 +68,7 @@ class Auditor:
             config = for_testing(deepcopy(config))
             config.work_dir = str(work_dir)
             config.load_from = str(checkpoint)
-            # Worker processes must be forked anew for each condition, or they would keep the first.
+            # Workers must be forked again for each condition, or they would keep the first.
             config.test_dataloader.persistent_workers = False
             self._per_image = scratch / PER_IMAGE_FILE
             add_per_image_results(config, self._per_image)

@@ -53,8 +53,8 @@ class ChangeBackground(RemoveBackground):
         **removal: What RemoveBackground takes.
 
     Raises:
-        ValueError: If `condition` is none of these, ``'replaced'`` has no donors, or a donor is no
-            image that can be opened, or does not lie in `img_root` where that is needed.
+        ValueError: If `condition` is none of these, ``'replaced'`` has no donors, or a donor cannot
+            be opened as an image, or does not lie in `img_root` where that is needed.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ __all__ = ['LoadImageFromRemoved', 'RemovedImages']
 
 
 class _Made(NamedTuple):
-    """What the manifest says of one image."""
+    """The record of one image in the manifest."""
 
     suffix: str
     stamp: SourceStamp | None

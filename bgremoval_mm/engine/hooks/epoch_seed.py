@@ -20,7 +20,7 @@ def epoch_seed(seed: int, epoch: int) -> int:
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]) >> 1
 
 
-# `force` replaces the stand-in of bgremoval_mm.engine.hooks.
+# `force` replaces the placeholder of bgremoval_mm.registry.
 @HOOKS.register_module(force=True)
 class EpochSeedHook(Hook):
     """Seed all random generators at the start of each epoch from (run's seed, epoch).
