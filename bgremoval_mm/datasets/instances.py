@@ -156,7 +156,7 @@ class Fashionpedia(InstanceDataset):
         ann_file: Annotation file in place of the subset's, e.g. one with fewer images.
         data_prefix: ``dict(img=...)`` in place of the subset's folder.
         crowd_policy: What a crowd is in training: ``'ignore'`` (neither garment nor background), or
-            an ``'instance'`` as others are. CocoMetric goes by its own annotation file, in which
+            an ``'instance'`` as others are. CocoMetric reads its own annotation file, in which
             crowds stay crowds.
         pipeline: Transforms or their configs. ``LoadAnnotations`` must have ``poly2mask=True``.
         test_mode: None: in every subset but ``'train'``.

@@ -34,7 +34,7 @@ class LabelMapDataset(CheckedPipeline, BaseSegDataset):
     when all label maps of the subset are there, so a list says that the work is complete.
     Loading raises a FileNotFoundError if the list, an image or a label map is missing; a sample
     raises a ValueError if its label map has not one channel, not the size of its image, or a value
-    that is no class.
+    that is not a class.
     """
 
     HOW_TO_GET: ClassVar[str] = ''

@@ -17,7 +17,7 @@ import pytest
 from bgremoval_mm.utils import import_hooks
 from bgremoval_mm.utils.import_hooks import when_imported
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)

@@ -47,7 +47,7 @@ def explain_misfit(image: np.ndarray, stored: StoredMask, path: str, command: st
     if (height, width) == stored.size:
         msg += (
             ", and the loader must turn images by their EXIF orientation only (mmcv's 'pillow' "
-            "also goes by what an editor left in the file's XMP; 'cv2' does not)"
+            "also uses what an editor left in the file's XMP; 'cv2' does not)"
         )
     return msg
 
