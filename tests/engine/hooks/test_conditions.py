@@ -341,7 +341,7 @@ def test_steps_given_as_classes() -> None:
 @pytest.mark.parametrize('loader', ['test_dataloader', 'val_dataloader'])
 def test_pairs_of_configs_are_alike(loader: str) -> None:
     """No pair that is shipped would be refused: its arms differ in the removal only."""
-    configs = Path(__file__).resolve().parents[2] / 'configs'
+    configs = Path(__file__).resolve().parents[3] / 'configs'
     pairs = {}
     for rembg in sorted(configs.glob('[!_]*/*/*-rembg*.py')):
         original = rembg.with_name(f'{baseline_name(rembg.stem)}.py')
