@@ -66,7 +66,7 @@ def load_from_pretrained(url: str, map_location: Any = None) -> dict[str, Any]:
     path = _find_together(url)
     _warn_of_another_hash(path)
     try:
-        return torch.load(path, map_location=map_location, weights_only=True)
+        checkpoint: dict[str, Any] = torch.load(path, map_location, weights_only=True)
     except Exception as err:
         # torch raises what zipfile, pickle and its own reader raise.
         msg = printable(
@@ -74,6 +74,7 @@ def load_from_pretrained(url: str, map_location: Any = None) -> dict[str, Any]:
             f'Delete it, or replace it by {url}'
         )
         raise PretrainedWeightsError(msg) from err
+    return checkpoint
 
 
 def _find_together(url: str) -> Path:

@@ -78,7 +78,7 @@ CLASSES = _classes(
     ('DATASETS', 'FashionStyle14', 'datasets.fashionstyle14'),
     ('DATASETS', 'Fashionpedia', 'datasets.instances', 'mmdet', 'det'),
     ('DATASETS', 'FashionpediaSemantic', 'datasets.semantic', 'mmseg', 'seg'),
-    ('DATASETS', 'RembgConcatDataset', 'datasets.wrappers', 'mmcv'),
+    ('DATASETS', 'RembgConcatDataset', 'datasets.concat', 'mmcv'),
     ('DATASETS', 'RembgDataset', 'datasets.wrappers', 'mmcv'),
     ('HOOKS', 'DiffMetricsHook', 'engine.hooks.diff_metrics'),
     ('HOOKS', 'EpochSeedHook', 'engine.hooks.epoch_seed'),
@@ -86,6 +86,7 @@ CLASSES = _classes(
     ('METRICS', 'PerImageAccuracy', 'evaluation.metrics.per_image'),
     ('METRICS', 'PerImageIoU', 'evaluation.metrics.per_image'),
     ('TRANSFORMS', 'ChangeBackground', 'datasets.transforms.change_background', 'mmcv'),
+    ('TRANSFORMS', 'LoadForegroundMask', 'datasets.transforms.load_foreground_mask', 'mmcv'),
     ('TRANSFORMS', 'RemoveBackground', 'datasets.transforms.remove_background', 'mmcv'),
 )
 """Every class that configs may name in ``type``, by its name."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from bgremoval_mm.analysis import annotation_loss as loss
 from bgremoval_mm.cli import console
@@ -126,7 +127,7 @@ def measure(args: argparse.Namespace) -> int:
     return FAILED if failures else OK
 
 
-def _print(categories: list[loss.CategoryLoss], total: dict) -> None:
+def _print(categories: list[loss.CategoryLoss], total: dict[str, Any]) -> None:
     """Print the table and the line below it."""
     from rich.console import Console
     from rich.table import Table

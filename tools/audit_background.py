@@ -18,7 +18,7 @@ from typing import Any, get_args
 from mmengine.config import DictAction
 
 import bgremoval_mm  # noqa: F401  # registers the package's classes
-from bgremoval_mm.analysis.background_audit.summary import Audit, Outcome, as_text
+from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScores, as_text
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.errors import OK, OPENMMLAB, add_debug_argument, guarded
 from bgremoval_mm.datasets.transforms.change_background import Condition
@@ -60,7 +60,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'the one that the config names, if any)',
     )
     parser.add_argument(
-        '--img-root', help="SRC of tools/remove_background.py (default: the data set's data_root)"
+        '--img-root', help="SRC of tools/remove_background.py (default: the dataset's data_root)"
     )
     parser.add_argument(
         '--model', choices=list(CATALOGUE), help="that makes the masks (default: the config's)"
@@ -157,7 +157,7 @@ def run_audit(args: argparse.Namespace) -> Audit:
                 metrics, of_classes = auditor.evaluate(condition, args.seed + draw)
                 draws.append(metrics)
                 classes.append(of_classes)
-            audit.outcomes[condition] = Outcome(condition, draws, mean_of(classes))
+            audit.outcomes[condition] = ConditionScores(condition, draws, mean_of(classes))
             write_json(args.out / 'audit.json', audit.as_json())
         in_order = [name for name in CONDITIONS if name in audit.outcomes]
         audit.outcomes = {name: audit.outcomes[name] for name in in_order}

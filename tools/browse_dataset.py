@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""Draw what the network of a config gets, the arms of a pair beside each other.
+"""Draw what the network of a config gets, the variants of a pair beside each other.
 
-CONFIG is either arm, X.py or X-rembg.py; the other one is looked for beside it. Both get the same
-samples and the same random numbers, so that crop, flip and colours are the same and only the
+CONFIG is either variant, X.py or X-rembg.py; the other one is looked for beside it. Both get the
+same samples and the same random numbers, so that crop, flip and colours are the same and only the
 background differs. Pipeline, batches, normalisation, padding and (in training) batch augmentations
 such as MixUp are the config's own; the normalisation is undone for the picture.
 """
@@ -24,7 +24,7 @@ from bgremoval_mm.engine.pairs import baseline_name
 from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.text import printable
-from bgremoval_mm.visualization.browse import choose, find_twin, twin_options
+from bgremoval_mm.visualization.browse import choose, find_other_config, options_of_pair
 from bgremoval_mm.visualization.network_input import NetworkInput, View, is_wrapped
 
 
@@ -33,7 +33,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', type=Path, help='config file of either arm')
+    parser.add_argument('config', type=Path, help='config file of either variant')
     parser.add_argument('--subset', default='train', choices=['train', 'val', 'test'])
     parser.add_argument('--number', type=int, default=12, help='how many samples (default: 12)')
     parser.add_argument(
@@ -49,7 +49,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action=DictAction,
         metavar='KEY=VALUE',
         help='change settings of CONFIG, such as train_dataloader.dataset.on_missing=compute; the '
-        'other arm gets what corresponds',
+        'other variant gets what corresponds',
     )
     add_debug_argument(parser)
     args = parser.parse_args(argv)
@@ -76,17 +76,17 @@ def browse(args: argparse.Namespace) -> int:
     from bgremoval_mm.visualization.canvas import save_png
     from bgremoval_mm.visualization.contact_sheet import Tile, draw_tiles
 
-    arms = load_arms(args)
-    counts = {len(arm) for arm in arms.values()}
+    variants = load_variants(args)
+    counts = {len(variant) for variant in variants.values()}
     if len(counts) > 1:
-        sizes = ', '.join(f'{name}: {len(arm)}' for name, arm in arms.items())
-        msg = f'the two arms must have the same photos, but have different numbers: {sizes}'
+        sizes = ', '.join(f'{name}: {len(variant)}' for name, variant in variants.items())
+        msg = f'the two variants must have the same photos, but have different numbers: {sizes}'
         raise ArgumentError(msg)
     (count,) = counts
-    for arm in arms.values():
-        check_sheet(args.out, folders=photo_folders(arm.photos()), named=args.named)
+    for variant in variants.values():
+        check_sheet(args.out, folders=photo_folders(variant.photos()), named=args.named)
     indices = choose(count, args.number, args.start, args.seed)
-    views = [arm.views(indices, args.seed) for arm in arms.values()]
+    views = [variant.views(indices, args.seed) for variant in variants.values()]
     tiles = [
         Tile([view.picture for view in sample], *caption(sample))
         for sample in zip(*views, strict=True)
@@ -95,41 +95,41 @@ def browse(args: argparse.Namespace) -> int:
         f'{args.config.stem}: {args.subset}',
         f'{len(tiles)} of {count:,} samples as the network gets them, seed {args.seed}',
     )
-    save_png(draw_tiles(tiles, list(arms), heading, 8 // len(arms), side=1.7), args.out)
+    save_png(draw_tiles(tiles, list(variants), heading, 8 // len(variants), side=1.7), args.out)
     print(f'Look at {printable(args.out)}')
     return OK
 
 
-def load_arms(args: argparse.Namespace) -> dict[str, NetworkInput]:
-    """The original arm and its rembg twin, or the one config that has no twin."""
+def load_variants(args: argparse.Namespace) -> dict[str, NetworkInput]:
+    """Load the two configs of a pair, the original first; or the one that has no other."""
     first = read_config(args.config)
-    path = find_twin(args.config)
+    path = find_other_config(args.config)
     options = args.cfg_options or {}
     if path is None:
         configs = {args.config: options}
-        print('This config has no twin beside it; it is shown alone.')
+        print('This config has no other config of a pair beside it; it is shown alone.')
     else:
         wrapped = [is_wrapped(cfg, args.subset) for cfg in (first, read_config(path))]
-        configs = dict(zip((args.config, path), twin_options(options, *wrapped), strict=True))
+        configs = dict(zip((args.config, path), options_of_pair(options, *wrapped), strict=True))
     init_default_scope(first.get('default_scope', 'mmengine'))
-    arms = {}
+    variants = {}
     for each in sorted(configs, key=lambda each: baseline_name(each.stem) is not None):
         cfg = read_config(each, configs[each])
         removed = baseline_name(each.stem) is not None
         name = 'background removed' if removed else 'original'
-        arms[name if path else 'as the network gets it'] = NetworkInput(cfg, args.subset)
-    return arms
+        variants[name if path else 'as the network gets it'] = NetworkInput(cfg, args.subset)
+    return variants
 
 
 def caption(sample: tuple[View, ...]) -> tuple[list[str], str]:
-    """The lines below a sample, and what is odd about it."""
+    """Return the lines below a sample, and what is odd about it."""
     view = sample[0]
     height, width = view.picture.shape[:2]
     size = f'{width} x {height} pixels'
     if view.photo_size is not None:
         size += ', photo {} x {}'.format(*view.photo_size)
     others = {other.path for other in sample} - {view.path}
-    warning = f'the other arm shows {others.pop()}' if others else ''
+    warning = f'the other variant shows {others.pop()}' if others else ''
     return [line for line in (view.label, view.path) if line] + [size], warning
 
 

@@ -93,10 +93,10 @@ def compare(args: argparse.Namespace) -> int:
     for index in indices:
         paths = [arm.path(index) if index < len(arm) else 'nothing' for arm in arms]
         if len(set(paths)) > 1:
-            msg = f'the two data sets differ: photo {index} is {paths[0]} and {paths[1]}'
+            msg = f'the two datasets differ: photo {index} is {paths[0]} and {paths[1]}'
             raise ArgumentError(msg)
     if arms[0].classes != arms[1].classes:
-        msg = f'the two data sets have other classes: {arms[0].classes} and {arms[1].classes}'
+        msg = f'the two datasets have other classes: {arms[0].classes} and {arms[1].classes}'
         raise ArgumentError(msg)
     pairs = [(arms[0].show(index), arms[1].show(index)) for index in tqdm(indices, 'predicting')]
     heading = (args.original.stem, f'{args.subset}: {len(pairs)} of {len(arms[0])} photos')

@@ -1,4 +1,4 @@
-"""The annotated images of a data set of mmdet or mmseg, whichever config or name it comes from."""
+"""The annotated images of a dataset of mmdet or mmseg, whichever config or name it comes from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from bgremoval_mm.analysis.annotation_loss import AnnotatedImage
-from bgremoval_mm.datasets.unwrap import RemovalSettings, base_datasets, type_name
+from bgremoval_mm.datasets.removal_settings import RemovalSettings
+from bgremoval_mm.datasets.unwrap import base_datasets, type_name
 from bgremoval_mm.registry import DATASETS
 from bgremoval_mm.removal import BackgroundRemover, MaskStore
 from bgremoval_mm.removal.errors import ArgumentError
@@ -22,7 +23,7 @@ from bgremoval_mm.utils.text import printable
 __all__ = ['KNOWN', 'AnnotatedImages', 'of_config', 'of_name']
 
 KNOWN = {'ccp': 'CCP', 'fashionpedia': 'Fashionpedia'}
-"""Data sets that need no config."""
+"""Datasets that need no config."""
 
 _ALL_FOREGROUND = ('CCP', 'CCPSemantic')
 
@@ -53,11 +54,11 @@ def of_name(
     subsets: tuple[str, ...],
     precision: str = 'fp32',
 ) -> AnnotatedImages:
-    """The images of a data set of ours.
+    """The images of a dataset of ours.
 
     Args:
         name: A key of `KNOWN`.
-        data_root: Folder of the data set; None: ``data/<name>``.
+        data_root: Folder of the dataset; None: ``data/<name>``.
         mask_dir: Root of the masks; None: ``data/masks/<name>``.
         model: Model of the masks.
         subsets: ``'train'``, ``'val'`` or both.
@@ -76,7 +77,7 @@ def of_config(
     subsets: tuple[str, ...],
     precision: str | None = None,
 ) -> AnnotatedImages:
-    """The images of a config's data sets, ours or any of mmdet and mmseg.
+    """The images of a config's datasets, ours or any of mmdet and mmseg.
 
     Args:
         path: The config; of the removed arm, its masks are taken.
@@ -86,7 +87,7 @@ def of_config(
         precision: Of the masks; None: that of the config's RembgDataset, or fp32.
 
     Raises:
-        ValueError: If the config has no such data set, or no masks and none are given.
+        ValueError: If the config has no such dataset, or no masks and none are given.
     """
     config = Config.fromfile(path)
     datasets: list[dict[str, Any]] = []
@@ -141,7 +142,7 @@ def _same(path: str, name: str, removals: list[dict[str, Any]]) -> Any:
 def _collect(
     datasets: list[dict[str, Any]], store: MaskStore, root: str, scope: str
 ) -> AnnotatedImages:
-    base = Path(os.path.expanduser(root))  # noqa: PTH111 (as data sets do it)
+    base = Path(os.path.expanduser(root))  # noqa: PTH111 (as datasets do it)
     images: dict[str, AnnotatedImage] = {}
     classes: tuple[str, ...] = ()
     with DefaultScope.overwrite_default_scope(scope):
@@ -164,7 +165,7 @@ def _annotated(info: dict[str, Any], base: Path, store: MaskStore) -> AnnotatedI
         instances = tuple(_instances(info['instances']))
         return AnnotatedImage(path, key, store, instances, size=(info['height'], info['width']))
     if info.get('reduce_zero_label') or info.get('label_map'):
-        msg = 'data sets that change the values of label maps as they load them are not supported'
+        msg = 'datasets that change the values of label maps as they load them are not supported'
         raise ValueError(msg)
     return AnnotatedImage(path, key, store, label_map=Path(info['seg_map_path']))
 

@@ -13,11 +13,15 @@ import runpy
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import bgremoval_mm
 from bgremoval_mm.cli import signals
+
+if TYPE_CHECKING:
+    from bgremoval_mm.removal import TreeSummary
 
 __all__ = ['main', 'make_parser', 'run_program']
 
@@ -87,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _add(
-    commands: argparse._SubParsersAction, name: str, run: _Run, text: str
+    commands: argparse._SubParsersAction[Any], name: str, run: _Run, text: str
 ) -> argparse.ArgumentParser:
     made: argparse.ArgumentParser = commands.add_parser(
         name, help=text, description=text[0].upper() + text[1:] + '.'
@@ -116,19 +120,22 @@ def _watch(args: argparse.Namespace) -> int:
     from bgremoval_mm.cli.errors import FAILED, OK
     from bgremoval_mm.cli.tree import describe
     from bgremoval_mm.cli.watch import Watcher
-    from bgremoval_mm.removal import remove_tree
+    from bgremoval_mm.removal.jobs import run
     from bgremoval_mm.utils.text import printable
 
-    options = {**options_of(args), 'progress': False}
+    engine, output, job = options_of(args)
+    job = replace(job, progress=False)
+
+    def remove(accept: Callable[[str], bool]) -> TreeSummary:
+        return run.run_job(args.src, args.dst, engine, output, replace(job, accept=accept))
+
     code = OK
     try:
         with signals.raised():
             # What is wrong with the options is told now, not when the first image arrives.
-            remove_tree(**options, accept=lambda path: False)
+            remove(lambda path: False)
             print(f'Watching {printable(args.src)}; Ctrl-C ends it.', file=sys.stderr)
-            for summary in Watcher(Path(args.src)).run(
-                lambda new: remove_tree(**options, accept=new.__contains__)
-            ):
+            for summary in Watcher(Path(args.src)).run(lambda new: remove(new.__contains__)):
                 if summary.failed:
                     code = FAILED
                 if summary.done or summary.failed:

@@ -1,4 +1,4 @@
-"""Which options go together, and with which SRC and DST: told before anything is loaded.
+"""Rules on options that go together, and with SRC and DST, checked before anything is loaded.
 
 No option is accepted and then ignored.
 """

@@ -30,7 +30,7 @@ __all__ = [
     'set_test_mode',
 ]
 
-Pipeline: TypeAlias = Compose | Sequence[dict | Callable]
+Pipeline: TypeAlias = Compose | Sequence[dict[str, Any] | Callable[..., Any]]
 
 
 def build_or_copy(

@@ -171,7 +171,7 @@ train_dataloader = dict(dataset=dict(
 
 
 def test_unknown_source(run, capsys) -> None:
-    """What is neither a data set nor a config is refused with what is allowed."""
+    """What is neither a dataset nor a config is refused with what is allowed."""
     assert run('imagenet') == 1
     assert 'imagenet is no config, and none of ccp, fashionpedia' in capsys.readouterr().err
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from bgremoval_mm import RemoveBackground
 from bgremoval_mm.analysis.background_audit.evaluate import Auditor
-from bgremoval_mm.analysis.background_audit.summary import Audit, Outcome, as_text
+from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScores, as_text
 from bgremoval_mm.datasets.first_steps import load_photo
 from bgremoval_mm.removal import MaskStore, read_image, remove_tree
 from bgremoval_mm.removal.errors import ArgumentError
@@ -203,7 +203,7 @@ def test_a_store_of_another_precision(audited, precision: str) -> None:
 def removed_tree(tiny_model, root: str, out: str) -> None:
     """Make a tree of removed images on yellow by a network that sees the bright half."""
     tiny_model('u2netp')
-    remove_tree(root, out, 'u2netp', 'rgb', fill=(255, 255, 0), device='cpu', progress=False)
+    remove_tree(root, out, 'u2netp', output='rgb', fill=(255, 255, 0), device='cpu', progress=False)
 
 
 def test_images_that_were_removed_beforehand(audited, tiny_model) -> None:
@@ -284,9 +284,9 @@ def test_a_mixture_of_removed_and_not(audited, two_folders: list[dict]) -> None:
         for index in (0, 6):
             assert rgb(auditor.photo(index, 'original')) == WALL
             assert rgb(auditor.photo(index, 'removed')) == (0, 0, 0)
-        outcome = Outcome('original', [auditor.evaluate('original')[0]])
+        outcome = ConditionScores('original', [auditor.evaluate('original')[0]])
         audit = Audit({}, auditor.trained_on, len(auditor), {'original': outcome})
-    assert audit.home == 'original'
+    assert audit.reference == 'original'
     assert 'trained on original + rembg, and is compared with original' in as_text(audit)
 
 

@@ -91,7 +91,7 @@ def classification(photos: Path, *steps: dict[str, Any], **settings: Any) -> Con
 
 
 def removed(cfg: Config, masks: Path, kind: str = 'RembgDataset', **options: Any) -> Config:
-    """The same config with its data sets in a RembgDataset."""
+    """The same config with its datasets in a RembgDataset."""
     twin = Config(cfg.to_dict())
     for name in ('train_dataloader', 'test_dataloader'):
         twin[name].dataset = {

@@ -8,12 +8,12 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
 from bgremoval_mm.datasets.unwrap import children_of, type_name
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.sampling import evenly_spaced
 
 __all__ = ['add_per_image_results', 'choose_photos', 'for_testing']
 
@@ -75,8 +75,7 @@ def choose_photos(config: Config, number: int, scratch: Path) -> None:
     init_default_scope(config.get('default_scope', 'mmengine'))
     dataset = DATASETS.build(deepcopy(config.test_dataloader.dataset))
     dataset.full_init()
-    count = min(number, len(dataset))
-    chosen = [int(i) for i in np.linspace(0, len(dataset) - 1, count).round()]
+    chosen = evenly_spaced(range(len(dataset)), number)
     _keep(config.test_dataloader.dataset, dataset, chosen)
     for evaluator in config.test_evaluator:
         file = evaluator.get('ann_file')

@@ -144,9 +144,9 @@ def palette(number: int) -> list[tuple[int, int, int]]:
 
 
 def prepared_folder(root: str | Path) -> Path:
-    """Where a tool puts what it makes of a data set: ``data/ccp`` -> ``data/ccp-prepared``.
+    """Where a tool puts what it makes of a dataset: ``data/ccp`` -> ``data/ccp-prepared``.
 
-    Beside the data set, not in it, so that the data set may be read-only, and so that label maps
+    Beside the dataset, not in it, so that the dataset may be read-only, and so that label maps
     are not taken for photographs when the background is removed from all images below its folder.
     """
     root = Path(os.path.expanduser(root))  # noqa: PTH111 (a Path is given as well as a string)

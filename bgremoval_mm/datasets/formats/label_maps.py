@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bgremoval_mm.datasets.formats.categories import BACKGROUND, IGNORED
+from bgremoval_mm.removal.errors import ArgumentError
 
 
 def is_polygon(points: Any) -> bool:
@@ -19,7 +20,7 @@ def is_polygon(points: Any) -> bool:
     return isinstance(points, list) and len(points) >= 6 and len(points) % 2 == 0
 
 
-def decode_mask(segmentation: list | Mapping[str, Any], height: int, width: int) -> np.ndarray:
+def decode_mask(segmentation: list[Any] | Mapping[str, Any], height: int, width: int) -> np.ndarray:
     """The pixels of an instance.
 
     Args:
@@ -44,7 +45,7 @@ def decode_mask(segmentation: list | Mapping[str, Any], height: int, width: int)
                 f'the mask must have the size of its image, {width} x {height} pixels, but has '
                 f'{size[1]} x {size[0]}'
             )
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         code = dict(segmentation)
         if isinstance(code['counts'], list):
             if sum(code['counts']) != height * width:
@@ -52,13 +53,13 @@ def decode_mask(segmentation: list | Mapping[str, Any], height: int, width: int)
                     f'the counts of a run-length code must add up to {width} x {height} = '
                     f'{width * height} pixels, but got {sum(code["counts"])}'
                 )
-                raise ValueError(msg)
+                raise ArgumentError(msg)
             code = coco.frPyObjects(code, height, width)
-        return coco.decode(code)
+        return np.asarray(coco.decode(code))
     polygons = [points for points in segmentation if is_polygon(points)]
     if not polygons:
         return np.zeros((height, width), np.uint8, order='F')
-    return coco.decode(coco.merge(coco.frPyObjects(polygons, height, width)))
+    return np.asarray(coco.decode(coco.merge(coco.frPyObjects(polygons, height, width))))
 
 
 def draw_label_map(
@@ -91,7 +92,7 @@ def draw_label_map(
             inside = decode_mask(annotation['segmentation'], height, width).view(bool)
         except ValueError as err:
             msg = f'annotation {annotation["id"]}: {err}'
-            raise ValueError(msg) from err
+            raise ArgumentError(msg) from err
         layers.append((-int(inside.sum()), annotation['id'], annotation['category_id'], inside))
     # pycocotools decodes into Fortran order; painting in the same order is several times faster.
     ground = BACKGROUND if with_background else IGNORED
@@ -147,14 +148,14 @@ def check_label_map(
             f'{channels}; it may be a picture in colours. Draw it anew with '
             'tools/prepare_dataset.py.'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     if labels.shape != tuple(size):
         height, width = labels.shape
         msg = (
             f'a label map must have the size of its image, {size[1]} x {size[0]} pixels, but '
             f'{source} has {width} x {height}. Draw it anew with tools/prepare_dataset.py.'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     used = np.flatnonzero(np.bincount(labels.ravel(), minlength=IGNORED + 1))
     unknown = [int(value) for value in used if len(classes) <= value != IGNORED]
     if unknown:
@@ -163,4 +164,4 @@ def check_label_map(
             f'none, but {source} holds {", ".join(map(str, unknown))}. Draw it anew with '
             'tools/prepare_dataset.py.'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
-from bgremoval_mm.datasets.base.classification import one_of
+from bgremoval_mm.datasets.base.checks import one_of
+from bgremoval_mm.removal.errors import ArgumentError
 
 TOP = 'dataset'
 """The folder that holds the folders of the classes."""
@@ -32,7 +33,7 @@ class ImageTree:
     decomposed names (NFD), lists mostly composed ones (NFC).
 
     Attributes:
-        paths: Paths of all files, relative to the data set's folder.
+        paths: Paths of all files, relative to the dataset's folder.
         by_nfc: The same, by their NFC form.
     """
 
@@ -105,7 +106,7 @@ def parse_line(line: str) -> str | None:
         parts = parts[1:]
     if len(parts) < 3 or parts[0] != TOP or '..' in parts or text[0] in '/\\':
         msg = f'each line must be a path {TOP}/<class>/<file>, but got {line.strip()!r}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     return '/'.join(parts)
 
 
@@ -144,7 +145,7 @@ def read_list(file: Path, classes: Sequence[str]) -> list[str]:
     paths, problems = parse_list(file, classes)
     if problems:
         more = f' ({len(problems) - 1:,} more lines are wrong)' if len(problems) > 1 else ''
-        raise ValueError(problems[0] + more)
+        raise ArgumentError(problems[0] + more)
     return paths
 
 
@@ -157,11 +158,11 @@ def encode_list(paths: Iterable[str]) -> bytes:
     for path in paths:
         if '\n' in path or parse_line(path) != path:
             msg = f'the file name {path!r} cannot stand in a list of names: rename the file'
-            raise ValueError(msg)
+            raise ArgumentError(msg)
     return ''.join(f'{path}\n' for path in paths).encode('utf-8', _BYTES_SURVIVE)
 
 
-def compare(file: Path, listed: Sequence[str], tree: ImageTree) -> Subset:
+def match_with_disk(file: Path, listed: Sequence[str], tree: ImageTree) -> Subset:
     """Compare a list with what is on disk."""
     found: dict[str, None] = {}  # a dict keeps the order
     missing: dict[str, None] = {}

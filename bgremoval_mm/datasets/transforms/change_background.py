@@ -115,7 +115,7 @@ class ChangeBackground(RemoveBackground):
         image = mmcv.imread(donor)
         if image is None:
             image = _read(donor, path)
-        return fill_foreground(image, self._mask_of(image, {'img_path': donor}))
+        return fill_foreground(image, self.masks.mask(image, donor, self.resize))
 
     def __repr__(self) -> str:
         return (

@@ -190,7 +190,9 @@ class LoadImageFromRemoved:
         images: Where the removed images are.
     """
 
-    def __init__(self, loader: Callable[[dict], dict | None], images: RemovedImages) -> None:
+    def __init__(
+        self, loader: Callable[[dict[str, Any]], dict[str, Any] | None], images: RemovedImages
+    ) -> None:
         self.loader = loader
         self.images = images
 

@@ -137,7 +137,9 @@ class Photos(Dataset):
 def undecided(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """`auto` is bf16 at first and fp32 ever after; masks show what they were computed in."""
     answers = chain(['bf16'], repeat('fp32'))
-    monkeypatch.setattr('bgremoval_mm.removal.backends.choose_precision', lambda *_: next(answers))
+    monkeypatch.setattr(
+        'bgremoval_mm.removal.options.engine.choose_precision', lambda *_: next(answers)
+    )
     levels = {'bf16': 200, 'fp32': 100}
 
     def compute(self: BackgroundRemover, images: list) -> list:

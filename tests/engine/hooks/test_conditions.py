@@ -154,7 +154,7 @@ def test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Test:
 
 
 def report() -> dict[str, Any]:
-    """The ``diff_metrics.json`` of the removed arm; empty if there is none."""
+    """The ``diff_metrics.json`` of the `-rembg` run; empty if there is none."""
     path = Path('work_dirs/toy-rembg/diff_metrics.json')
     return json.loads(path.read_text()) if path.exists() else {}
 
@@ -301,7 +301,7 @@ def test_nothing_found_is_said(test: Test) -> None:
     log = test('toy-rembg')
     assert 'No difference to the baseline: of work_dirs/toy, its test gave no metric' in log
     log = test('toy', score=None, hook={})
-    assert 'No difference' not in log  # a baseline has nothing to be compared with
+    assert 'No difference' not in log  # a run on original images has nothing to be compared with
 
 
 def test_damaged_records_are_not_known(tmp_path: Path) -> None:

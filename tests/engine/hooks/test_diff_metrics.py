@@ -559,7 +559,7 @@ def test_missing_baseline_is_one_warning_with_the_command(run: Run, project: Pat
 
 def test_strict_fails_before_training(run: Run) -> None:
     """With ``strict`` a missing baseline is an error before the first iteration."""
-    with pytest.raises(FileNotFoundError, match=r'found no run of the baseline'):
+    with pytest.raises(FileNotFoundError, match=r'found no run of the original config'):
         run('toy-rembg', top1(45.0), hook={'strict': True})
     assert list(Path('work_dirs/toy-rembg').glob('*.pth')) == []
     with pytest.raises(FileNotFoundError, match=r'no baseline at nowhere'):

@@ -412,7 +412,7 @@ def test_killed_job_resumes_on_real_photos(
     assert 'failed: broken.jpg: cannot be decoded: image file is truncated' in done.stdout
     assert set(contents(dst)) == {p.name + '.png' for p in photos}
     fresh = tmp_path / 'fresh'
-    remove_tree(src, fresh, u2netp, 'rgba', device='cpu', progress=False)
+    remove_tree(src, fresh, u2netp, output='rgba', device='cpu', progress=False)
     assert contents(fresh) == contents(dst)
     with capsys.disabled():
         first_line = done.stdout.splitlines()[0]
