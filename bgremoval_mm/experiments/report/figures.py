@@ -22,7 +22,6 @@ __all__ = ['alt_text', 'bar_chart', 'class_chart', 'curve_chart', 'read_curves']
 COLOURS = ('#57606a', '#0969da', '#bf8700', '#8250df')
 WORSE = '#cf222e'
 Curve = tuple[Sequence[float], Sequence[float]]
-_NAME_SEED = {'svg.hashsalt': 'bgremoval_mm'}  # without it the names inside are random
 
 
 def bar_chart(group: Group, metric: Metric) -> str:
@@ -127,7 +126,8 @@ def _finish(axes: Axes, legend: bool = True) -> None:
 
 def _svg(figure: Figure) -> str:
     buffer = io.BytesIO()
-    with matplotlib.rc_context(_NAME_SEED):  # equal results give equal files
+    # Equal results give equal files: by default the names inside are random.
+    with matplotlib.rc_context({'svg.hashsalt': 'bgremoval_mm'}):
         FigureCanvasSVG(figure).print_svg(buffer, metadata={'Date': None})
     return buffer.getvalue().decode()
 

@@ -10,7 +10,8 @@ from typing import Any
 from mmengine.config import Config, DictAction
 
 from bgremoval_mm.datasets.pipeline import loads_images
-from bgremoval_mm.datasets.unwrap import RemovalSettings, base_datasets, base_keys, type_name
+from bgremoval_mm.datasets.removal_settings import RemovalSettings
+from bgremoval_mm.datasets.unwrap import base_datasets, base_keys, type_name
 from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.experiments.runner.runs import Run, Workspace
 from bgremoval_mm.removal.errors import ArgumentError
