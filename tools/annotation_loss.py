@@ -155,7 +155,7 @@ def _print(categories: list[loss.CategoryLoss], total: dict[str, Any]) -> None:
     )
     if total['iou'] is None:
         print(
-            'No IoU: not all of the foreground is annotated, so the annotations are no mask of it.'
+            'No IoU: not all of the foreground is annotated, so the annotations are not its mask.'
         )
     else:
         iou = total['iou']

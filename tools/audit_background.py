@@ -26,7 +26,7 @@ from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.removal import CATALOGUE
 from bgremoval_mm.removal.io.targets import check_report
 from bgremoval_mm.removal.options import PRECISIONS
-from bgremoval_mm.utils.json_io import write_json
+from bgremoval_mm.utils.json_io import read_json, write_json
 from bgremoval_mm.utils.text import printable
 
 CONDITIONS = get_args(Condition)
@@ -167,9 +167,7 @@ def run_audit(args: argparse.Namespace) -> Audit:
 
 
 def load_earlier(file: Path, settings: dict[str, Any]) -> Audit | None:
-    """An earlier audit of the same settings, complete or not."""
-    from bgremoval_mm.experiments.runner.state import read_json
-
+    """Read an earlier audit of the same settings, complete or not."""
     content = read_json(file)
     if content is None or content.get('settings') != settings:
         return None
@@ -177,7 +175,7 @@ def load_earlier(file: Path, settings: dict[str, Any]) -> Audit | None:
 
 
 def mean_of(classes: list[dict[str, float | None]]) -> dict[str, float | None]:
-    """Mean score of each class over draws."""
+    """Return the mean score of each class over draws."""
     means: dict[str, float | None] = {}
     for name in classes[0]:
         values = [each[name] for each in classes if each.get(name) is not None]

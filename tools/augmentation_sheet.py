@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Draw what augmentations do to photos and to their removed twins (the paper's Fig. 7).
+"""Draw what augmentations do to photos, original and removed (Fig. 7 of the paper).
 
 The augmentations are those of configs/classification/augmentation, always applied. Prints which of
 them leave a removed background black.
@@ -100,7 +100,7 @@ def draw(args: argparse.Namespace) -> int:
 
 
 def find_photos(paths: list[Path]) -> list[Path]:
-    """The files themselves, and the images below folders.
+    """Return the files themselves, and the images below folders.
 
     Raises:
         FileNotFoundError: If a path does not exist, or there is no image.
@@ -119,7 +119,7 @@ def find_photos(paths: list[Path]) -> list[Path]:
 
 
 def evenly(files: list[Path], number: int) -> list[Path]:
-    """So many of them at equal distances."""
+    """Return so many of them, at equal distances."""
     indices = np.linspace(0, len(files) - 1, min(number, len(files))).round()
     return [files[int(index)] for index in indices]
 

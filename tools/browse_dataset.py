@@ -20,7 +20,7 @@ from mmengine.registry import init_default_scope
 import bgremoval_mm  # noqa: F401  # registers the package's classes
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.errors import OK, OPENMMLAB, add_debug_argument, guarded
-from bgremoval_mm.engine.pairs import original_name
+from bgremoval_mm.engine.pairs import baseline_name
 from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.text import printable
@@ -113,9 +113,9 @@ def load_variants(args: argparse.Namespace) -> dict[str, NetworkInput]:
         configs = dict(zip((args.config, path), options_of_pair(options, *wrapped), strict=True))
     init_default_scope(first.get('default_scope', 'mmengine'))
     variants = {}
-    for each in sorted(configs, key=lambda each: original_name(each.stem) is not None):
+    for each in sorted(configs, key=lambda each: baseline_name(each.stem) is not None):
         cfg = read_config(each, configs[each])
-        removed = original_name(each.stem) is not None
+        removed = baseline_name(each.stem) is not None
         name = 'background removed' if removed else 'original'
         variants[name if path else 'as the network gets it'] = NetworkInput(cfg, args.subset)
     return variants

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-"""Draw what two trained models say of the same photos, the arms of a pair beside each other.
+"""Draw the predictions of two trained models on the same photos, those of a pair, side by side.
 
-A row a photo: its annotation; what the original arm says of it; what the removed arm says of it
+One row per photo: its annotation, the prediction on the original, the prediction
 without its background. Any mmdet (instances), mmsegmentation (label maps) or mmpretrain (classes)
 configs with their checkpoints.
 """
@@ -29,9 +29,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('original', type=Path, help='config file of the original arm')
+    parser.add_argument('original', type=Path, help='config file of the original images')
     parser.add_argument('original_checkpoint', type=Path)
-    parser.add_argument('rembg', type=Path, help='config file of the removed arm')
+    parser.add_argument('rembg', type=Path, help='config file of the removed images')
     parser.add_argument('rembg_checkpoint', type=Path)
     parser.add_argument('--subset', default='test', choices=['val', 'test'])
     parser.add_argument(
@@ -83,24 +83,25 @@ def compare(args: argparse.Namespace) -> int:
     configs = [read_config(args.original), read_config(args.rembg)]
     check_codebases(args, configs)
     checkpoints = (args.original_checkpoint, args.rembg_checkpoint)
-    arms = [
+    predictors = [
         Predictor(config, checkpoint, args.subset, args.score_thr, args.device)
         for config, checkpoint in zip(configs, checkpoints, strict=True)
     ]
-    photos = (arms[0].path(index) for index in range(len(arms[0])))
+    photos = (predictors[0].path(index) for index in range(len(predictors[0])))
     check_sheet(args.out, folders=photo_folders(photos), named=args.named)
-    indices = choose_photos(arms[0], args.number, args.images)
+    indices = choose_photos(predictors[0], args.number, args.images)
     for index in indices:
-        paths = [arm.path(index) if index < len(arm) else 'nothing' for arm in arms]
+        paths = [each.path(index) if index < len(each) else 'nothing' for each in predictors]
         if len(set(paths)) > 1:
             msg = f'the two datasets differ: photo {index} is {paths[0]} and {paths[1]}'
             raise ArgumentError(msg)
-    if arms[0].classes != arms[1].classes:
-        msg = f'the two datasets have other classes: {arms[0].classes} and {arms[1].classes}'
+    first, second = predictors
+    if first.classes != second.classes:
+        msg = f'the two datasets have other classes: {first.classes} and {second.classes}'
         raise ArgumentError(msg)
-    pairs = [(arms[0].show(index), arms[1].show(index)) for index in tqdm(indices, 'predicting')]
-    heading = (args.original.stem, f'{args.subset}: {len(pairs)} of {len(arms[0])} photos')
-    sheet = draw_prediction_sheet(pairs, arms[0].classes, heading, args.hide_photos)
+    pairs = [(first.show(index), second.show(index)) for index in tqdm(indices, 'predicting')]
+    heading = (args.original.stem, f'{args.subset}: {len(pairs)} of {len(predictors[0])} photos')
+    sheet = draw_prediction_sheet(pairs, predictors[0].classes, heading, args.hide_photos)
     save = save_png if args.out.suffix.lower() == '.png' else save_jpeg
     save(sheet, args.out)
     print(f'Look at {printable(args.out)}')

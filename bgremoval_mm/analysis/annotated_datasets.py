@@ -1,4 +1,4 @@
-"""The annotated images of a dataset of mmdet or mmseg, whichever config or name it comes from."""
+"""The annotated images of a dataset of mmdet or mmseg, by its config or its name."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def of_name(
     subsets: tuple[str, ...],
     precision: str = 'fp32',
 ) -> AnnotatedImages:
-    """The images of a dataset of ours.
+    """Return the images of a dataset of this package.
 
     Args:
         name: A key of `KNOWN`.
@@ -77,10 +77,10 @@ def of_config(
     subsets: tuple[str, ...],
     precision: str | None = None,
 ) -> AnnotatedImages:
-    """The images of a config's datasets, ours or any of mmdet and mmseg.
+    """Return the images of a config's datasets, of this package or any of mmdet and mmseg.
 
     Args:
-        path: The config; of the removed arm, its masks are taken.
+        path: The config; its masks are taken if it removes backgrounds.
         mask_dir: Root of the masks; None: that of the config's RembgDataset.
         model: Model of the masks; None: that of the config's RembgDataset, or u2net.
         subsets: Loaders: ``'train'``, ``'val'``.
@@ -117,7 +117,7 @@ def of_config(
     mask_dir = mask_dir or _same(path, 'mask_dir', removals)
     model = model or _same(path, 'model', removals)
     if mask_dir is None:
-        msg = f'{path} names no masks, as a config of the removed arm does: give --mask-dir'
+        msg = f'{path} names no masks, as a `-rembg` config does: give --mask-dir'
         raise ArgumentError(msg)
     if len(roots) > 1:
         msg = f'the datasets of {path} lie in several folders ({", ".join(sorted(roots))})'
@@ -166,13 +166,13 @@ def _annotated(info: dict[str, Any], base: Path, store: MaskStore) -> AnnotatedI
         return AnnotatedImage(path, key, store, instances, size=(info['height'], info['width']))
     if info.get('reduce_zero_label') or info.get('label_map'):
         msg = 'datasets that change the values of label maps as they load them are not supported'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     return AnnotatedImage(path, key, store, label_map=Path(info['seg_map_path']))
 
 
 def _instances(instances: list[dict[str, Any]]) -> Iterator[tuple[int, Any]]:
     for each in instances:
         if 'mask' not in each:
-            msg = 'the annotations have boxes but no masks, so nothing can be said of pixels'
-            raise ValueError(msg)
+            msg = 'the annotations have boxes but no masks, so pixels cannot be counted'
+            raise ArgumentError(msg)
         yield each['bbox_label'], each['mask']

@@ -32,7 +32,7 @@ from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
 from bgremoval_mm.utils.text import printable
 
 __all__ = [
-    'SUFFIXES',
+    'FORMAT_OF_SUFFIX',
     'Parser',
     'add_bench_arguments',
     'add_debug_argument',
@@ -40,13 +40,12 @@ __all__ = [
     'add_masks_arguments',
     'add_tree_arguments',
     'at_least',
-    'is_address',
     'options_of',
 ]
 
 _Options = TypeVar('_Options')
 
-SUFFIXES = {suffix: name for name, suffix in FILE_FORMATS.items()} | {'.jpeg': 'jpeg'}
+FORMAT_OF_SUFFIX = {suffix: name for name, suffix in FILE_FORMATS.items()} | {'.jpeg': 'jpeg'}
 
 
 class Parser(argparse.ArgumentParser):
@@ -125,11 +124,6 @@ def _read(kind: type[_Options], args: argparse.Namespace) -> _Options:
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     given = {name: getattr(args, name, None) for name in names}
     return kind(**{name: value for name, value in given.items() if value is not None})
-
-
-def is_address(text: str) -> bool:
-    """Return whether it is an address for fsspec, as `addresses.is_url` says."""
-    return '://' in text
 
 
 def at_least(least: int) -> Callable[[str], int]:

@@ -95,7 +95,7 @@ def find_images(root: Path, folder: str) -> list[dict[str, str]]:
     unknown = sorted(set(names) - set(CLASSES))
     if unknown:
         msg = (
-            f'{top} holds folders that are no class of Clothing10: {first_few(unknown)}. The '
+            f'{top} holds folders that are not classes of Clothing10: {first_few(unknown)}. The '
             f'classes are {", ".join(CLASSES)}; move other folders out of the dataset.'
         )
         raise ArgumentError(msg)

@@ -54,7 +54,7 @@ class RembgConcatDataset(ConcatDataset):
 
     def __init__(
         self,
-        dataset: dict | Dataset,
+        dataset: dict[str, Any] | Dataset[Any],
         mask_dir: str | None = None,
         pipeline: Pipeline | None = None,
         img_root: str | None = None,
@@ -82,8 +82,9 @@ class RembgConcatDataset(ConcatDataset):
 
     @property
     def removed(self) -> RembgDataset:
-        """Their removed twins."""
-        return self.datasets[1]
+        """The same images with their background removed."""
+        removed: RembgDataset = self.datasets[1]
+        return removed
 
     @property
     def pipeline(self) -> Any:
@@ -117,17 +118,18 @@ class RembgConcatDataset(ConcatDataset):
         return self.removed.CLASSES
 
     def get_cat_ids(self, idx: int) -> list[int]:
-        """Categories of a sample."""
+        """Return the categories of a sample."""
         half, inner = self._get_ori_dataset_idx(idx)
-        return self.datasets[half].get_cat_ids(inner)
+        categories: list[int] = self.datasets[half].get_cat_ids(inner)
+        return categories
 
     def get_gt_labels(self) -> np.ndarray:
-        """Labels of all samples, as mmpretrain's datasets give them."""
+        """Return the labels of all samples, as mmpretrain's datasets give them."""
         self.full_init()
         return np.concatenate([each.get_gt_labels() for each in self.datasets])
 
     def prepare_data(self, idx: int) -> Any:
-        """A sample, through the pipeline, without another one in its place if it fails."""
+        """Return a sample, through the pipeline, without another one in its place if it fails."""
         half, inner = self._get_ori_dataset_idx(idx)
         return self.datasets[half].prepare_data(inner)
 
@@ -145,7 +147,7 @@ class RembgConcatDataset(ConcatDataset):
 
     def __len__(self) -> int:
         self.full_init()
-        return self.cumulative_sizes[-1]
+        return int(self.cumulative_sizes[-1])
 
     def __getattr__(self, name: str) -> Any:
         if 'datasets' in vars(self):
@@ -163,6 +165,6 @@ def _check_original(pipeline: Any) -> None:
     if removal is not None:
         msg = (
             f'the pipeline of a RembgConcatDataset must hold no {type(removal).__name__}: it is '
-            'that of the originals, and the background is removed from their twins'
+            'that of the originals, and the background is removed from their copies'
         )
         raise ArgumentError(msg)

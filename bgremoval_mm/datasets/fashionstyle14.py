@@ -52,7 +52,7 @@ class FashionStyle14(ClassificationDataset):
     """FashionStyle14: about 13,000 photographs of people in 14 fashion styles.
 
     Reads ``<data_root>/dataset/<class>/<file>`` and the lists ``<data_root>/{train,val,test}.csv``:
-    one path a line, no header, the class is the path's second part. The dataset must be fetched
+    one path per line, no header, the class is the path's second part. The dataset must be fetched
     by hand; ``python tools/prepare_dataset.py fashionstyle14 data/FashionStyle14_v1`` checks it.
 
     The published lists do not fit the published images. Listed files that are missing and classes
@@ -65,7 +65,7 @@ class FashionStyle14(ClassificationDataset):
     Once loaded, ``metainfo['split']`` says what was used: split, seed, and a digest over the images
     of all three subsets. mmengine stores it in the checkpoints of a run. Loading fails with a
     FileNotFoundError if the lists, or all images, are missing, and with a ValueError for a line
-    that is no path of an image of the 14 classes.
+    that is not the path of an image of the 14 classes.
 
     Args:
         data_root: Folder of the dataset, e.g. ``'data/FashionStyle14_v1'``.
@@ -148,7 +148,7 @@ class FashionStyle14(ClassificationDataset):
     def _complain(self, kind: type[Exception], text: str) -> None:
         if self.strict:
             msg = (
-                f"{text}. With strict=False they are passed over; split='stratified' uses the "
+                f"{text}. With strict=False they are ignored; split='stratified' uses the "
                 'images that are there.'
             )
             raise kind(msg)
@@ -156,7 +156,7 @@ class FashionStyle14(ClassificationDataset):
 
 
 def how_to_get(root: Path) -> str:
-    """A sentence that says where the dataset comes from."""
+    """Return a sentence that says where the dataset comes from."""
     return (
         f'Fetch FashionStyle14_v1 by hand from {PAGE}, unpack it to {root}, and check it with '
         f'`python tools/prepare_dataset.py fashionstyle14 {root}`'
@@ -166,7 +166,7 @@ def how_to_get(root: Path) -> str:
 def split_files(
     root: Path, split: str, seed: int = 0, split_dir: Path | None = None
 ) -> dict[str, Path]:
-    """File by subset of a split; a re-split is made if it is not there yet.
+    """Return the file of each subset of a split; a re-split is made if it is not there yet.
 
     Raises:
         FileNotFoundError: If the folder is not that of the dataset.
@@ -183,7 +183,7 @@ def split_files(
 
 
 def split_name(split: str, seed: int, subsets: Mapping[str, Subset]) -> str:
-    """What a run keeps of its split: e.g. ``'stratified seed 0 sha256 0123456789abcdef'``."""
+    """Name the split that a run keeps: e.g. ``'stratified seed 0 sha256 0123456789abcdef'``."""
     numbered = f'{split} seed {seed}' if split == 'stratified' else split
     return f'{numbered} sha256 {digest(subsets)[:16]}'
 

@@ -82,7 +82,7 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
         """Return a subset's annotation file and folder of images: absolute, or below the root."""
         raise NotImplementedError
 
-    def with_checks(self, transforms: list[Callable]) -> list[Callable]:
+    def with_checks(self, transforms: list[Callable[..., Any]]) -> list[Callable[..., Any]]:
         """Require bitmap masks, and check that images have the size of their annotations."""
         for each in nested(transforms):
             if getattr(each, 'with_mask', False) and not getattr(each, 'poly2mask', True):
@@ -111,7 +111,7 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
         coco.img_ann_map, coco.cat_img_map = coco.imgToAnns, coco.catToImgs
         return coco
 
-    def load_data_list(self) -> list[dict]:
+    def load_data_list(self) -> list[dict[str, Any]]:
         """Return the annotations of all images, as mmdet's CocoDataset gives them."""
         remote = self.backend_args is not None
         if not remote and not Path(self.ann_file).is_file():
@@ -126,7 +126,7 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
             )
         return samples
 
-    def parse_data_info(self, raw_data_info: dict) -> dict:
+    def parse_data_info(self, raw_data_info: dict[str, Any]) -> dict[str, Any]:
         """Return the annotation of one image, crowds according to the policy."""
         annotations = []
         for each in raw_data_info['raw_ann_info']:
@@ -156,7 +156,7 @@ class Fashionpedia(InstanceDataset):
         ann_file: Annotation file in place of the subset's, e.g. one with fewer images.
         data_prefix: ``dict(img=...)`` in place of the subset's folder.
         crowd_policy: What a crowd is in training: ``'ignore'`` (neither garment nor background), or
-            an ``'instance'`` as others are. CocoMetric goes by its own annotation file, in which
+            an ``'instance'`` as others are. CocoMetric reads its own annotation file, in which
             crowds stay crowds.
         pipeline: Transforms or their configs. ``LoadAnnotations`` must have ``poly2mask=True``.
         test_mode: None: in every subset but ``'train'``.

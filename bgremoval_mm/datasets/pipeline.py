@@ -1,4 +1,4 @@
-"""Where in a dataset's pipeline the background is removed."""
+"""Pipelines that remove the background, and the place of the removal in them."""
 
 from __future__ import annotations
 
@@ -105,9 +105,9 @@ def with_removal(pipeline: Any, removal: Removal, given: Mapping[str, Any]) -> A
     if isinstance(pipeline, Sequence) or type(pipeline) in (Compose, RembgPipeline):
         return RembgPipeline(transforms, removal, given)
     # How a class of the user's applies its transforms, and what it does besides, is its own.
-    twin = copy.copy(pipeline)
-    twin.transforms = put_removal_in(transforms, removal, given)
-    return twin
+    changed = copy.copy(pipeline)
+    changed.transforms = put_removal_in(transforms, removal, given)
+    return changed
 
 
 def transforms_of(pipeline: Any) -> list[Any]:

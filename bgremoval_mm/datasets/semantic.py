@@ -34,7 +34,7 @@ class LabelMapDataset(CheckedPipeline, BaseSegDataset):
     when all label maps of the subset are there, so a list says that the work is complete.
     Loading raises a FileNotFoundError if the list, an image or a label map is missing; a sample
     raises a ValueError if its label map has not one channel, not the size of its image, or a value
-    that is no class.
+    that is not a class.
     """
 
     HOW_TO_GET: ClassVar[str] = ''
@@ -78,14 +78,14 @@ class LabelMapDataset(CheckedPipeline, BaseSegDataset):
 
     def meta(self) -> dict[str, Any]:
         """Return classes and palette."""
-        return self.METAINFO
+        return dict(self.METAINFO)
 
     def subset_files(self, subset: str) -> tuple[str, str, str]:
         """Return list of names and folder of label maps below `prepared`, and folder of images."""
         raise NotImplementedError
 
     @classmethod
-    def get_label_map(cls, new_classes: Sequence | None = None) -> None:
+    def get_label_map(cls, new_classes: Sequence[str] | None = None) -> None:
         """Return None: other classes are refused, so that no index ever changes."""
 
     def with_checks(self, transforms: list[Callable[..., Any]]) -> list[Callable[..., Any]]:
@@ -95,7 +95,7 @@ class LabelMapDataset(CheckedPipeline, BaseSegDataset):
             transforms, lambda each: type(each).__name__ == 'LoadAnnotations', check
         )
 
-    def load_data_list(self) -> list[dict]:
+    def load_data_list(self) -> list[dict[str, Any]]:
         """Return the annotations of all images, as mmseg's BaseSegDataset gives them."""
         if self.backend_args is not None:
             return list(super().load_data_list())

@@ -1,7 +1,7 @@
 """The base datasets inside wrappers: those that load images.
 
 Wrappers are those of mmengine, mmpretrain, mmdet, mmsegmentation and torch, and any class that
-keeps what it wraps in an attribute, a list, a tuple or a dictionary. Nothing is passed over: what
+keeps what it wraps in an attribute, a list, a tuple or a dictionary. Nothing is skipped: what
 holds a dataset is looked into, and what holds neither a dataset nor a pipeline is an error.
 """
 
@@ -147,7 +147,7 @@ def _like(value: Any, depth: int = 4) -> bool:
 
 
 def _held(value: Any) -> Iterator[Any]:
-    """What an object's attributes hold, and of each container the first thing."""
+    """Yield what an object's attributes hold, and of each container the first thing."""
     for each in _attributes(value).values():
         first = next(iter(each.values()), None) if isinstance(each, dict) else each
         yield next(iter(first), None) if isinstance(first, list | tuple) else first
@@ -195,8 +195,8 @@ def copy_down_to_bases(dataset: Any) -> Any:
 
     Copies share annotations that are loaded. What two wrappers share is copied twice.
     """
-    twin = copy.copy(dataset)
-    inner = twin if isinstance(twin, dict) else _attributes(twin)
+    copied = copy.copy(dataset)
+    inner = copied if isinstance(copied, dict) else _attributes(copied)
     for key, each in children_of(dataset).items():
         if len(key) == 1:
             inner[key[0]] = copy_down_to_bases(each)
@@ -206,7 +206,7 @@ def copy_down_to_bases(dataset: Any) -> Any:
             if inner[name] is (dataset if isinstance(dataset, dict) else vars(dataset))[name]:
                 inner[name] = _changeable(inner[name])
             inner[name][place] = copy_down_to_bases(each)
-    return twin
+    return copied
 
 
 def _changeable(container: Any) -> Any:

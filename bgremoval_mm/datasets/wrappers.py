@@ -172,9 +172,9 @@ class RembgDataset(Dataset[Any]):
     def get_subset(self, indices: Any) -> RembgDataset:
         """Return a part of it, as the wrapped dataset does; mmengine's wrappers refuse."""
         self.full_init()
-        twin = copy.copy(self)
-        twin.dataset = self.dataset.get_subset(indices)
-        return twin
+        subset = copy.copy(self)
+        subset.dataset = self.dataset.get_subset(indices)
+        return subset
 
     def get_subset_(self, indices: Any) -> None:
         """Keep a part of it, as the wrapped dataset does; the one that was given is not changed."""
@@ -186,7 +186,7 @@ class RembgDataset(Dataset[Any]):
         return len(self.dataset)
 
     def __getitem__(self, idx: int) -> Any:
-        """A sample, through the pipeline. Retries are the wrapped dataset's own."""
+        """Return a sample, through the pipeline. Retries are the wrapped dataset's own."""
         self.full_init()
         return self.dataset[idx]
 
@@ -209,7 +209,7 @@ class RembgDataset(Dataset[Any]):
         return f'{type(self).__name__}({self.dataset!r}, {self._given})'
 
     def _removal_of(self, base: Any) -> RemoveBackground | RemovedImages:
-        """The removal for a base dataset, which says where its images lie."""
+        """Return the removal for a base dataset, which says where its images lie."""
         root = self._given.get('img_root')
         folder = next((key for key in ('mask_dir', 'image_dir') if key in self._given), None)
         if folder is not None and root is None:
@@ -227,6 +227,6 @@ class RembgDataset(Dataset[Any]):
 
 
 def _present(base: Any) -> RemoveBackground | RemovedImages | None:
-    """The removal that a dataset's pipeline has already."""
+    """Return the removal that a dataset's pipeline has already."""
     removal = next(find_removals(base.pipeline), None)
     return removal.images if isinstance(removal, LoadImageFromRemoved) else removal

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
+from bgremoval_mm.evaluation.statistics import mcnemar
+
 
 def mask_iou(mask: np.ndarray, truth: np.ndarray) -> float:
     """Intersection over union of two masks, foreground where a pixel is above 127.
@@ -104,6 +106,5 @@ class Comparison:
             only_first=only_first,
             only_second=only_second,
             neither=int((~a & ~b).sum()),
-            # Under equal accuracy, each picture that only one arm has right is a fair coin toss.
-            p_value=float(binomtest(only_first, discordant).pvalue) if discordant else 1.0,
+            p_value=mcnemar(a, b).p,
         )

@@ -103,7 +103,7 @@ def _runs_on_cpus(cfg: Config) -> bool:
     """Tell whether torchrun starts the processes of a run and they have no device but the CPU."""
     from mmengine.device import get_device
 
-    return cfg.get('launcher') == 'pytorch' and get_device() == 'cpu'
+    return bool(cfg.get('launcher') == 'pytorch' and get_device() == 'cpu')
 
 
 def _is_data_parallel(kind: str | type) -> bool:

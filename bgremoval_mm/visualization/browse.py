@@ -14,7 +14,7 @@ import torch
 
 from bgremoval_mm.datasets.formats.categories import IGNORED
 from bgremoval_mm.datasets.transforms.remove_background import DEFAULTS
-from bgremoval_mm.engine.pairs import original_name
+from bgremoval_mm.engine.pairs import baseline_name
 from bgremoval_mm.removal.errors import ArgumentError
 
 __all__ = ['choose', 'denormalise', 'find_other_config', 'label_text', 'options_of_pair', 'seeded']
@@ -28,14 +28,14 @@ def find_other_config(config: Path) -> Path | None:
 
     ``X-rembg.py`` and ``X.py`` are a pair, wherever in the name the ``-rembg`` stands.
     """
-    original = original_name(config.stem)
+    original = baseline_name(config.stem)
     if original is not None:
         other = config.with_name(original + config.suffix)
         return other if other.is_file() else None
     others = (
         path
         for path in config.parent.glob(f'*-rembg*{config.suffix}')
-        if original_name(path.stem) == config.stem
+        if baseline_name(path.stem) == config.stem
     )
     return min(others, default=None)
 

@@ -197,10 +197,9 @@ def build_part(name: str, build: Callable[[], Any]) -> Any:
 
 def collate_function(settings: Any) -> Callable[[list[Any]], Any]:
     """Return the collate function of a loader, as the Runner finds it."""
-    if settings is None:
-        return pseudo_collate
-    if callable(settings):
-        return settings
+    if settings is None or callable(settings):
+        function: Callable[[list[Any]], Any] = settings or pseudo_collate
+        return function
     options = dict(settings)
     kind = options.pop('type')
     return partial(FUNCTIONS.get(kind) if isinstance(kind, str) else kind, **options)

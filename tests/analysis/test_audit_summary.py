@@ -7,13 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from bgremoval_mm.analysis.background_audit.evaluate import class_scores
 from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScores, as_text
+from bgremoval_mm.evaluation.functional import class_scores
 
 
 @pytest.fixture
 def audit() -> Audit:
-    """Of a model that was trained on originals: hats lean on the background, bags do not."""
+    """Of a model that was trained on originals: hats depend on the background, bags do not."""
     outcomes = {
         'original': ConditionScores(
             'original', [{'accuracy/top1': 80.0}], {'hat': 90.0, 'bag': 70.0}

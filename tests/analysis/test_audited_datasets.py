@@ -277,7 +277,7 @@ def test_own_masks_of_joined_test_sets(audited, tiny_model) -> None:
 
 
 def test_a_mixture_of_removed_and_not(audited, two_folders: list[dict]) -> None:
-    """The arm names both; `original` and `removed` hold for all photos, by one removal."""
+    """The run names both; `original` and `removed` hold for all photos, by one removal."""
     parts = [two_folders[0], photos('red', ann_file='')]
     with audited({'type': 'ConcatDataset', 'datasets': parts}) as auditor:
         assert auditor.trained_on == 'original + rembg'
@@ -325,17 +325,17 @@ def test_removal_within_another_transform(audited) -> None:
         audited(photos(pipeline=[PIPELINE[0], within, PIPELINE[1]]))
 
 
-@pytest.mark.parametrize(('options', 'arm'), [
+@pytest.mark.parametrize(('options', 'run'), [
     ({'type': 'RemoveBackground', 'prob': 0.0}, 'original'),
     ({'type': 'ChangeBackground', 'condition': 'blurred'}, 'original'),
     ({'type': 'ChangeBackground', 'condition': 'removed'}, 'rembg'),
 ])  # fmt: skip
-def test_arms_of_other_steps(audited, options: dict, arm: str) -> None:
-    """A step that removes nothing does not make the config one of the removed arm."""
+def test_arms_of_other_steps(audited, options: dict, run: str) -> None:
+    """A step that removes nothing does not make the config one of the removed run."""
     write_photos('photos', store=MaskStore('masks', 'u2netp'))
     step = {'model': 'u2netp', 'mask_dir': 'masks', 'img_root': 'photos', **options}
     with audited(photos(pipeline=[PIPELINE[0], step, PIPELINE[1]])) as auditor:
-        assert auditor.trained_on == arm
+        assert auditor.trained_on == run
         assert rgb(auditor.photo(0, 'original')) == WALL
         assert rgb(auditor.photo(0, 'removed')) == (0, 0, 0)
 

@@ -16,10 +16,9 @@ from typing import Any
 import pytest
 
 from bgremoval_mm.cli import one, rules, tree
-from bgremoval_mm.cli.arguments import Parser, add_tree_arguments, is_address, options_of
+from bgremoval_mm.cli.arguments import Parser, add_tree_arguments, options_of
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.removal import TreeSummary
-from bgremoval_mm.removal.io.addresses import is_url
 from bgremoval_mm.removal.options import EngineOptions, JobOptions, OutputOptions, choice
 
 BUNDLES = (EngineOptions, OutputOptions, JobOptions)
@@ -290,12 +289,6 @@ def test_backend_of_one_image(given, installed, chosen, monkeypatch: pytest.Monk
     backend, precision, device = given
     options = EngineOptions(backend=backend, precision=precision, device=device)
     assert one.choose_backend(options) == replace(options, backend=chosen)
-
-
-@pytest.mark.parametrize('address', ['s3://b/a', 'file:///tmp/a', 'memory://a', 'a/b', 'a:b', '-'])
-def test_addresses_are_told_as_the_engine_tells_them(address: str) -> None:
-    """The light test for an address agrees with the engine's."""
-    assert is_address(address) == is_url(address)
 
 
 # The packages' own `__init__` modules are left out: what they load is no part of the command.

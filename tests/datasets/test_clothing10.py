@@ -12,7 +12,7 @@ from bgremoval_mm import Clothing10
 
 
 def test_folders_of_the_subsets(clothing10_root: Path) -> None:
-    """The folder of 'val' is called `validation`; files that are no images are passed over."""
+    """The folder of 'val' is called `validation`; files that are not images are ignored."""
     for subset, folder, count in (('train', 'train', 3), ('val', 'validation', 2)):
         dataset = Clothing10(clothing10_root, subset)
         paths = [dataset[index]['img_path'] for index in range(len(dataset))]
@@ -76,7 +76,7 @@ def test_class_without_images(clothing10_root: Path, how: str) -> None:
 def test_folder_that_is_no_class(clothing10_root: Path) -> None:
     """A label outside the table is an error that names it and the classes."""
     (clothing10_root / 'train' / 'trousers').mkdir()
-    expected = r'folders that are no class of Clothing10: trousers\. The classes are dress, hat, '
+    expected = r'are not classes of Clothing10: trousers\. The classes are dress, hat, '
     with pytest.raises(ValueError, match=expected):
         Clothing10(clothing10_root)
 

@@ -52,7 +52,7 @@ def test_official_lists(fashionstyle14_root: Path, warnings) -> None:
 
 
 def test_missing_files(fashionstyle14_root: Path, warnings) -> None:
-    """Files that are not there are passed over, logged with their number, and kept."""
+    """Files that are not there are ignored, logged with their number, and kept."""
     lost = [f'dataset/gal/lost {index}.jpg' for index in range(7)]
     append(fashionstyle14_root / 'train.csv', *lost)
     dataset = FashionStyle14(fashionstyle14_root)
@@ -145,7 +145,7 @@ def test_wrong_root(fashionstyle14_root: Path, split: str) -> None:
 
 
 def test_missing_list(fashionstyle14_root: Path) -> None:
-    """Without its lists the dataset can only be split anew."""
+    """Without its lists the dataset can only be split again."""
     (fashionstyle14_root / 'val.csv').unlink()
     with pytest.raises(FileNotFoundError, match=r'holds dataset/, test\.csv, train\.csv'):
         FashionStyle14(fashionstyle14_root)

@@ -1,4 +1,4 @@
-"""Looking into wrappers: every kind of them, as objects and as configs; nothing is passed over."""
+"""Looking into wrappers: every kind of them, as objects and as configs; nothing is ignored."""
 
 from __future__ import annotations
 

@@ -45,8 +45,7 @@ def test_arms_differ_in_the_data_set_and_the_hook_alone(demo: ModuleType) -> Non
     }
     for split in sources.SPLITS:
         wrapper = rembg[f'{split}_dataloader'].pop('dataset')
-        inner = wrapper.pop('dataset')
-        assert wrapper.pop('pipeline') == inner['pipeline']
+        inner = {**wrapper.pop('dataset'), 'pipeline': wrapper.pop('pipeline')}
         assert wrapper == settings
         rembg[f'{split}_dataloader']['dataset'] = inner
     assert rembg == original

@@ -63,7 +63,7 @@ def test_ccp(run, ccp_root: Path) -> None:
     status, said, found = run('ccp', '--dst', ccp_root)
     assert status == 0
     assert 'has 1,004 annotated photographs, this copy 9, so' in said
-    assert 'photographs without annotation, and passed over: 1' in said
+    assert 'photographs without annotation, and ignored: 1' in said
     assert content_of(ccp_root) == before
     out = ccp_root.parent / 'ccp-prepared'
     assert sorted(path.name for path in out.iterdir()) == ['annotations', 'label_maps']

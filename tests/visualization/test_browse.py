@@ -87,7 +87,7 @@ def test_seeded_restores_after_an_error() -> None:
 
 
 def test_choice_of_samples() -> None:
-    """By lot without repetition, or consecutive up to the end; all if there are fewer."""
+    """At random without repetition, or consecutive up to the end; all if there are fewer."""
     drawn = choose(100, 10, None, 0)
     assert len(set(drawn)) == 10
     assert set(drawn) <= set(range(100))

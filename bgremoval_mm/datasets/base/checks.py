@@ -13,7 +13,7 @@ from bgremoval_mm.utils.messages import first_few
 __all__ = ['check_classes', 'check_files', 'one_of']
 
 
-def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
+def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
     """Return the value of an argument, if it is allowed.
 
     Raises:
@@ -26,7 +26,7 @@ def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
 
 
 def check_classes(
-    dataset: str, metainfo: Mapping | None, classes: Sequence[str], instead: str
+    dataset: str, metainfo: Mapping[str, Any] | None, classes: Sequence[str], instead: str
 ) -> None:
     """Check that meta information names no other classes than the dataset has.
 

@@ -99,7 +99,7 @@ class ClassificationDataset(BaseDataset):
             as the index of the class (int).
         """
         labels = self.class_to_idx
-        images = [
+        images: list[dict[str, Any]] = [
             dict(each) if isinstance(each, Mapping) else {'img_path': each[0], 'gt_label': each[1]}
             for each in self.find_images()[:: self.every]
         ]

@@ -25,7 +25,7 @@ class CheckedPipeline:
 
     _pipeline: Compose
 
-    def with_checks(self, transforms: list[Callable]) -> list[Callable]:
+    def with_checks(self, transforms: list[Callable[..., Any]]) -> list[Callable[..., Any]]:
         """Return the transforms of a pipeline, with checks put in between."""
         raise NotImplementedError
 
@@ -35,7 +35,7 @@ class CheckedPipeline:
         return self._pipeline
 
     @pipeline.setter
-    def pipeline(self, pipeline: Compose | Sequence[dict | Callable]) -> None:
+    def pipeline(self, pipeline: Compose | Sequence[dict[str, Any] | Callable[..., Any]]) -> None:
         # A copy: the caller's pipeline may serve another dataset too.
         checked = copy.copy(pipeline) if isinstance(pipeline, Compose) else Compose(pipeline)
         plain = [each for each in checked.transforms if not isinstance(each, _Check)]
@@ -84,8 +84,10 @@ class CheckLabelMap(_Check):
 
 
 def insert_after(
-    transforms: list[Callable], wanted: Callable[[Callable], bool], new: Callable
-) -> list[Callable]:
+    transforms: list[Callable[..., Any]],
+    wanted: Callable[[Callable[..., Any]], bool],
+    new: Callable[..., Any],
+) -> list[Callable[..., Any]]:
     """Insert `new` after the last transform that matches, if there is one."""
     matching = [index for index, each in enumerate(transforms) if wanted(each)]
     if not matching:

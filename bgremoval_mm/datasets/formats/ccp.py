@@ -32,7 +32,7 @@ def read_labels(path: Path) -> np.ndarray:
         names = sorted(name for name in content if not name.startswith('__'))
         msg = f'{path} must hold `groundtruth`, but holds {first_few(names) or "nothing"}'
         raise ArgumentError(msg)
-    labels = content['groundtruth']
+    labels: np.ndarray = content['groundtruth']
     if labels.ndim != 2 or labels.dtype.kind not in 'iu':
         msg = (
             f'`groundtruth` of {path} must be whole numbers of shape (height, width), but is '

@@ -49,7 +49,7 @@ class Tally:
 
 
 def read_coco(path: Path) -> Any:
-    """Content of a JSON file.
+    """Read a JSON file.
 
     Raises:
         FileNotFoundError: If it is not there.
@@ -66,10 +66,10 @@ def read_coco(path: Path) -> Any:
 
 
 def check_coco(content: Any, classes: Sequence[str], source: Any) -> Tally:
-    """Make sure that annotations are COCO's, and of these classes.
+    """Check that annotations are COCO's, and of these classes.
 
     Args:
-        content: What stands in the JSON file.
+        content: What the JSON file holds.
         classes: Names of the categories, whose ids are 0, 1, 2...
         source: The file, for errors.
 
@@ -132,7 +132,7 @@ def _check_categories(categories: list[Any], classes: Sequence[str], source: Any
         ]
         msg = (
             f'{source} must have {len(expected)} categories with ids from 0 in their known order, '
-            f'but has {len(found)}, and at place {index} not {at[0]} but {at[1]}. It is of another '
+            f'but has {len(found)}, and at index {index} not {at[0]} but {at[1]}. It is of another '
             'dataset or release.'
         )
         raise ArgumentError(msg)
@@ -143,7 +143,7 @@ def _check_keys(entries: list[Any], keys: Sequence[str], kind: str, source: Any)
         missing = [key for key in keys if not isinstance(entry, dict) or entry.get(key) is None]
         if missing:
             name = entry.get('id') if isinstance(entry, dict) else None
-            msg = f'{source}: {kind} {name} (place {place}) has no {", ".join(missing)}'
+            msg = f'{source}: {kind} {name} (entry {place}) has no {", ".join(missing)}'
             raise ArgumentError(msg)
 
 
@@ -163,7 +163,7 @@ def _check_annotation(
     classes: Sequence[str],
     source: Any,
 ) -> str:
-    """Check one annotation; its kind of segmentation: 'polygons', 'empty' or 'rle'."""
+    """Check one annotation; return its kind of segmentation: 'polygons', 'empty' or 'rle'."""
     name = f'{source}: annotation {annotation["id"]}'
     if annotation['category_id'] not in range(len(classes)):
         msg = (

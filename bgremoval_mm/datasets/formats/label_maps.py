@@ -16,12 +16,12 @@ from bgremoval_mm.removal.errors import ArgumentError
 
 
 def is_polygon(points: Any) -> bool:
-    """Whether a list of coordinates, [x1, y1, x2, y2...], can be drawn: three points or more."""
+    """Tell whether coordinates, [x1, y1, x2, y2...], can be drawn: three points or more."""
     return isinstance(points, list) and len(points) >= 6 and len(points) % 2 == 0
 
 
 def decode_mask(segmentation: list[Any] | Mapping[str, Any], height: int, width: int) -> np.ndarray:
-    """The pixels of an instance.
+    """Decode the pixels of an instance.
 
     Args:
         segmentation: COCO's: a list of polygons, whose union it is, or a run-length code, with
@@ -133,7 +133,7 @@ def instances_of(labels: np.ndarray) -> list[dict[str, Any]]:
 def check_label_map(
     labels: np.ndarray, size: tuple[int, int], classes: Sequence[str], source: Any
 ) -> None:
-    """Raise ValueError unless an array is the label map of an image.
+    """Raise ArgumentError unless an array is the label map of an image.
 
     Args:
         labels: Label map to be, uint8 of shape (H, W).
@@ -145,7 +145,7 @@ def check_label_map(
         channels = labels.shape[-1]
         msg = (
             f'a label map must have one channel, whose values are class indices, but {source} has '
-            f'{channels}; it may be a picture in colours. Draw it anew with '
+            f'{channels}; it may be a picture in colours. Draw it again with '
             'tools/prepare_dataset.py.'
         )
         raise ArgumentError(msg)
@@ -153,7 +153,7 @@ def check_label_map(
         height, width = labels.shape
         msg = (
             f'a label map must have the size of its image, {size[1]} x {size[0]} pixels, but '
-            f'{source} has {width} x {height}. Draw it anew with tools/prepare_dataset.py.'
+            f'{source} has {width} x {height}. Draw it again with tools/prepare_dataset.py.'
         )
         raise ArgumentError(msg)
     used = np.flatnonzero(np.bincount(labels.ravel(), minlength=IGNORED + 1))
@@ -161,7 +161,7 @@ def check_label_map(
     if unknown:
         msg = (
             f'a label map must hold class indices from 0 to {len(classes) - 1}, or {IGNORED} for '
-            f'none, but {source} holds {", ".join(map(str, unknown))}. Draw it anew with '
+            f'none, but {source} holds {", ".join(map(str, unknown))}. Draw it again with '
             'tools/prepare_dataset.py.'
         )
         raise ArgumentError(msg)

@@ -1,4 +1,4 @@
-"""Lists of image paths, one a line, and the files on disk that they mean.
+"""Lists of image paths, one per line, and the files on disk that they mean.
 
 For FashionStyle14, whose names hold spaces, commas and Japanese characters, and which has been
 through several archive programs.
@@ -51,7 +51,7 @@ class ImageTree:
         return cls(frozenset(paths), {nfc(path): path for path in paths})
 
     def find(self, path: str) -> str | None:
-        """The path as it is on disk, or None if there is no such file."""
+        """Return the path as it is on disk, or None if there is no such file."""
         return path if path in self.paths else self.by_nfc.get(nfc(path))
 
 
@@ -78,17 +78,17 @@ class Subset:
 
 
 def nfc(path: str) -> str:
-    """The composed form of a name, the same for all ways to write it."""
+    """Return the composed form of a name, the same for all ways to write it."""
     return normalize('NFC', path)
 
 
 def label_of(path: str) -> str:
-    """Class of ``dataset/<class>/<file>``."""
+    """Return the class of ``dataset/<class>/<file>``."""
     return path.split('/')[1]
 
 
 def parse_line(line: str) -> str | None:
-    """The path ``dataset/<class>/<file>`` that a line of a list means; None for a blank line.
+    """Return the path ``dataset/<class>/<file>`` of a line; None for a blank line.
 
     A comma is a part of the name. Quotes around the line, backslashes and a leading ``./`` or
     ``FashionStyle14_v1/`` are taken off.
@@ -114,7 +114,7 @@ def parse_list(file: Path, classes: Sequence[str]) -> tuple[list[str], list[str]
     """Read a list of paths.
 
     Args:
-        file: Text with one path a line, without a header; see :func:`parse_line`.
+        file: Text with one path per line, without a header; see :func:`parse_line`.
         classes: The labels that there are.
 
     Returns:
@@ -150,7 +150,7 @@ def read_list(file: Path, classes: Sequence[str]) -> list[str]:
 
 
 def encode_list(paths: Iterable[str]) -> bytes:
-    """Content of a list's file, which :func:`read_list` reads back.
+    """Return the content of a list's file, which :func:`read_list` reads back.
 
     Raises:
         ValueError: If a name cannot stand in a list.
@@ -177,12 +177,12 @@ def match_with_disk(file: Path, listed: Sequence[str], tree: ImageTree) -> Subse
 
 
 def shared_paths(subsets: Mapping[str, Subset]) -> list[str]:
-    """Images that stand in more than one subset, sorted."""
+    """Return the images that are in more than one subset, sorted."""
     counts = Counter(path for subset in subsets.values() for path in subset.paths)
     return sorted(path for path, count in counts.items() if count > 1)
 
 
 def digest(subsets: Mapping[str, Subset]) -> str:
-    """What was used, told by one number: sha256 over subset, order and NFC path of each image."""
+    """Return the fingerprint of a split: sha256 over subset, order and NFC path of each image."""
     lines = (f'{name}\t{nfc(path)}\n' for name in subsets for path in subsets[name].paths)
     return hashlib.sha256(''.join(lines).encode('utf-8', _BYTES_SURVIVE)).hexdigest()

@@ -105,7 +105,7 @@ def check(root: Path, progress: bool = True) -> CheckReport:
         report.errors.append(f'{root / _LABELS} holds no annotation (.mat)')
     spare = len(photos - set(names))
     if spare:
-        report.notes.append(f'photographs without annotation, and passed over: {spare:,}')
+        report.notes.append(f'photographs without annotation, and ignored: {spare:,}')
     if len(names) != PUBLIC:
         report.warnings.append(
             f'the public set has {PUBLIC:,} annotated photographs, this copy {len(names):,}, so '

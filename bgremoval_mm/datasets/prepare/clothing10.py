@@ -98,7 +98,7 @@ def check(root: Path, progress: bool = True) -> CheckReport:
     report.tables = {'Clothing10': counts}
     report_photos(report, read)
     if ignored:
-        report.notes.append(f'files that are no images, and passed over: {len(ignored):,}')
+        report.notes.append(f'files that are not images, and ignored: {len(ignored):,}')
     found = fingerprint(read.hashes)
     differences = differences_from_known(images, read)
     if found == FINGERPRINT:

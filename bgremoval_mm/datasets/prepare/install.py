@@ -1,4 +1,4 @@
-"""Putting a dataset in its place, whole or not at all: from a download, a zip file or a folder."""
+"""Putting a dataset in its place, in one step: from a download, a zip file or a folder."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class LoadForegroundMask(BaseTransform):
         img_root: str | None = None,
         on_missing: str = 'compute',
         resize: str = 'lanczos',
-        transforms: Sequence[dict | Callable] = (),
+        transforms: Sequence[dict[str, Any] | Callable[..., Any]] = (),
         **engine: Any,
     ) -> None:
         if resize not in RESIZE_METHODS:
@@ -98,7 +98,7 @@ class LoadForegroundMask(BaseTransform):
         path = results.get('img_path')
         mask = self.masks.mask(image, None if path is None else str(path), self.resize)
         with random_numbers_kept(self.transforms):
-            moved = self.transforms(results)
+            moved: dict[str, Any] | None = self.transforms(results)
             if moved is None:
                 return None
             moved[FG_MASK] = self._move(mask, moved['img'].shape[:2])

@@ -47,7 +47,7 @@ def explain_misfit(image: np.ndarray, stored: StoredMask, path: str, command: st
     if (height, width) == stored.size:
         msg += (
             ", and the loader must turn images by their EXIF orientation only (mmcv's 'pillow' "
-            "also goes by what an editor left in the file's XMP; 'cv2' does not)"
+            "also uses what an editor left in the file's XMP; 'cv2' does not)"
         )
     return msg
 
@@ -90,8 +90,8 @@ def is_upright(image: np.ndarray, path: Path) -> bool:
         return True
 
     def small(pixels: np.ndarray) -> np.ndarray:
-        # Grey, because some loaders give RGB.
-        return cv2.resize(pixels.mean(-1, dtype=np.float32), (32, 32), interpolation=cv2.INTER_AREA)
+        grey = pixels.mean(-1, dtype=np.float32)  # because some loaders give RGB
+        return np.asarray(cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA))
 
     def distance(pixels: np.ndarray) -> float:
         return float(np.abs(small(image) - small(pixels)).mean())

@@ -226,7 +226,7 @@ def check_image(image: Any, transform: str) -> None:
     """Check that an image is what a loader of OpenMMLab gives.
 
     Args:
-        image: What stands in the sample.
+        image: What the sample holds.
         transform: Name of the transform that needs it, for the error.
 
     Raises:

@@ -41,5 +41,6 @@ def _each(transforms: Iterable[Any]) -> Iterator[Any]:
 
 def random_states() -> tuple[object, ...]:
     """Return what changes when Python, numpy or torch draws a random number."""
-    _, keys, place, *_ = np.random.get_state()  # noqa: NPY002
+    state: Any = np.random.get_state()  # noqa: NPY002
+    _, keys, place, *_ = state
     return random.getstate(), bytes(keys), place, bytes(torch.get_rng_state().numpy())

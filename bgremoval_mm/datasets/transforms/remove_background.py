@@ -161,7 +161,7 @@ class RemoveBackground(BaseTransform):
 
     def _mask_of(self, image: np.ndarray, results: dict[str, Any]) -> np.ndarray:
         """Return the mask that the sample carries already, else that of its file."""
-        mask = results.get(FG_MASK)
+        mask: np.ndarray | None = results.get(FG_MASK)
         if mask is None:
             path = results.get('img_path')
             return self.masks.mask(image, None if path is None else str(path), self.resize)

@@ -13,7 +13,7 @@ __all__ = ['checked_baseline', 'checked_metrics']
 
 
 def checked_baseline(baseline: Any) -> str | Mapping[str, float]:
-    """Check the baseline, as far as that is possible without a run."""
+    """Return the baseline, checked as far as it can be without a run."""
     if isinstance(baseline, str | Path):
         return str(baseline)
     if not isinstance(baseline, Mapping):

@@ -1,4 +1,4 @@
-"""The run, or the numbers, that a run is compared with."""
+"""Reading the run, or the numbers, that a run is compared with."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BaselineTest:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The values of a baseline.
+    """The values of the baseline.
 
     Attributes:
         source: Where they come from, for messages and files.
@@ -151,14 +151,14 @@ def load_baseline(source: str | Path | Mapping[str, float]) -> Baseline:
 
 
 def _fixed(source: str, values: Mapping[str, float], tta: bool) -> Baseline:
-    """Make a baseline of numbers without a step."""
+    """Return a baseline of numbers without a step."""
     scores = {metric: Score(value) for metric, value in values.items()}
     test = BaselineTest(source, values, Conditions(tta=tta))
     return Baseline(source, scores, scores, values, fixed=values, tests=(test,))
 
 
 def _originals(part: Mapping[str, Mapping[str, Any]]) -> dict[str, Score]:
-    """Read the original side of one part of a ``diff_metrics.json``."""
+    """Return the original side of one part of a ``diff_metrics.json``."""
     return {
         metric: Score(float(entry['original']), entry.get('original_step'))
         for metric, entry in part.items()
@@ -167,7 +167,7 @@ def _originals(part: Mapping[str, Mapping[str, Any]]) -> dict[str, Score]:
 
 
 def _json_object(path: Path) -> dict[str, Any] | None:
-    """Read the JSON object in a file; None if it is something else, such as JSON lines."""
+    """Read the JSON object in a file, None if it is something else, such as JSON lines."""
     try:
         content = json.loads(path.read_text(encoding='utf-8', errors='replace'))
     except json.JSONDecodeError:

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 FILE_NAME = 'bgremoval-test.json'
-# What of a dataset's config does not change which images it has.
+# What does not change which images a dataset has.
 _ASIDE = frozenset(
     (
         *('type', '_scope_', 'pipeline', 'metainfo', 'lazy_init', 'test_mode'),
@@ -51,7 +51,7 @@ class Conditions:
     Attributes:
         tta: Whether it was augmented at test time.
         images: Number of images.
-        datasets: What the config says of each dataset, but for its pipeline, as JSON.
+        datasets: The config of each dataset, but for its pipeline, as JSON.
         pipeline: The steps behind the loader and RemoveBackground, as JSON.
         removal: How the background was removed, one entry per way; empty for the originals.
     """

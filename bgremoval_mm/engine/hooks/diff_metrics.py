@@ -20,7 +20,7 @@ from bgremoval_mm.engine.comparison import (
 )
 from bgremoval_mm.engine.hooks.arguments import checked_baseline, checked_metrics
 from bgremoval_mm.engine.hooks.baseline import Baseline
-from bgremoval_mm.engine.hooks.baseline_run import OriginalArm
+from bgremoval_mm.engine.hooks.baseline_run import BaselineRun
 from bgremoval_mm.engine.hooks.conditions import (
     Conditions,
     conditions_of,
@@ -87,7 +87,7 @@ class DiffMetricsHook(Hook):
         self._history: dict[int, dict[str, float]] = {}
         self._training = False
         self._told = False
-        self._arm: OriginalArm | None = None
+        self._baseline_run: BaselineRun | None = None
         self._step_unit = 'epoch'
         self._empty_validations = 0
 
@@ -140,11 +140,11 @@ class DiffMetricsHook(Hook):
             return
         values = self._select(runner, 'test', metrics)
         baseline = self._load()
-        if baseline is None or self._arm is None:
+        if baseline is None or self._baseline_run is None:
             publish(runner, 'test', values, {})
             self._no_difference(runner, 'there is no run of it')
             return
-        test, why = self._arm.test_like(baseline, mine)
+        test, why = self._baseline_run.test_like(baseline, mine)
         publish(runner, 'test', values, test.metrics if test else {})
         if test is None:
             self._no_difference(runner, why)
@@ -177,9 +177,9 @@ class DiffMetricsHook(Hook):
             if theirs is not None and theirs != mine:
                 unit = self._step_unit
                 runner.logger.warning(
-                    'The two runs are not equally long: the last validation of %s is of %s '
-                    '%d, that of this run of %s %d. "best" and "last" compare a longer with a '
-                    'shorter training.',
+                    'The run and its baseline have not run equally long: the last validation of %s '
+                    'is of %s %d, that of this run of %s %d. "best" and "last" compare a longer '
+                    'with a shorter training.',
                     *(printable(baseline.source), unit, theirs, unit, mine),
                 )
         about = {
@@ -196,7 +196,7 @@ class DiffMetricsHook(Hook):
 
     def _no_difference(self, runner: Runner, why: str) -> None:
         """Say why there is no difference, to those who wait for one."""
-        if self._arm is not None and self._arm.exists and is_main_process():
+        if self._baseline_run is not None and self._baseline_run.exists and is_main_process():
             runner.logger.warning('No difference to the baseline: %s.', why)
 
     def _report(
@@ -258,8 +258,8 @@ class DiffMetricsHook(Hook):
 
     def _check(self, runner: Runner, part: str, conditions: Conditions | None = None) -> None:
         """Find the baseline and say, on all processes alike, what it lacks."""
-        self._arm = OriginalArm(self.baseline, runner.cfg.filename, runner.work_dir)
-        if not self._arm.exists and not self._told:
+        self._baseline_run = BaselineRun(self.baseline, runner.cfg.filename, runner.work_dir)
+        if not self._baseline_run.exists and not self._told:
             self._told = True
             runner.logger.info(
                 'DiffMetricsHook: neither the config nor the work_dir of this run is called '
@@ -270,7 +270,7 @@ class DiffMetricsHook(Hook):
         problems: list[Exception | None] = [None]
         if is_main_process():
             try:
-                problem = self._arm.problem(part, self.metrics, conditions)
+                problem = self._baseline_run.problem(part, self.metrics, conditions)
                 problems = [FileNotFoundError(problem) if problem else None]
             except ValueError as err:  # waiting will not help
                 problems = [err]
@@ -283,4 +283,4 @@ class DiffMetricsHook(Hook):
 
     def _load(self) -> Baseline | None:
         """Read the baseline as it is now; None if there is none yet, and on all but one process."""
-        return self._arm.load() if self._arm and is_main_process() else None
+        return self._baseline_run.load() if self._baseline_run and is_main_process() else None

@@ -16,7 +16,7 @@ __all__ = ['EpochSeedHook', 'epoch_seed']
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
-    """Mix the seed of one epoch, in [0, 2^31), out of the run's seed and the epoch."""
+    """Return the seed of one epoch, in [0, 2^31), mixed from the run's seed and the epoch."""
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]) >> 1
 
 

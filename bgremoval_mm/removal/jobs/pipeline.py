@@ -217,7 +217,7 @@ class Job:
     def _infer_batch(self, batch: list[_Loaded]) -> tuple[list[_Loaded], list[tuple[Any, ...]]]:
         return batch, self._infer([item.inputs for item in batch if item.inputs])
 
-    def _infer(self, inputs: list[tuple[np.ndarray, ...]]) -> list[tuple]:
+    def _infer(self, inputs: list[tuple[np.ndarray, ...]]) -> list[tuple[Any, ...]]:
         """Return of each image the mask, whether it is constant, and the second model's, if any."""
         if not inputs:
             return []

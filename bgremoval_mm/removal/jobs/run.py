@@ -8,11 +8,12 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
+from bgremoval_mm.removal.io.addresses import local_path
 from bgremoval_mm.removal.io.manifest import Record, TargetWriteError, latest
-from bgremoval_mm.removal.io.storage import LocalStorage
 from bgremoval_mm.removal.jobs.apart import TargetError
 from bgremoval_mm.removal.jobs.given_masks import open_masks
 from bgremoval_mm.removal.jobs.pipeline import Job
@@ -96,7 +97,7 @@ def run_job(
         store = open_masks(output.mask_dir, remover.spec, remover.precision)
     work = Job(source, target, remover, second, store, job.max_pixels, job.max_bytes)
 
-    where = target.folder if isinstance(target.storage, LocalStorage) else target.storage.address
+    where = local_path(target.storage.address) or target.storage.address
     summary = TreeSummary(where, ignored=scan.ignored)
     target.sweep(images)
     known, formats = _known(work, job)
@@ -191,7 +192,7 @@ def _select(work: Job, images: list[str], known: dict[str, Record], job: JobOpti
     ]
 
 
-def _shared(record: Record, work: Job) -> dict:
+def _shared(record: Record, work: Job) -> dict[str, Any]:
     """Return a record's parameters; those of the job are one object."""
     return work.target.params if record.params == work.target.params else record.params
 

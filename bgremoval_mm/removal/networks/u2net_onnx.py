@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -90,7 +91,7 @@ def _convolutions(network: U2Net) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d | 
     handles = []
     for module, *pair in pairs:
 
-        def note(*_: object, found: tuple = tuple(pair)) -> None:
+        def note(*_: object, found: tuple[Any, ...] = tuple(pair)) -> None:
             order.append(found)
 
         handles.append(module.register_forward_pre_hook(note))

@@ -76,7 +76,7 @@ def test_too_few_images(count: int, empty: str) -> None:
 
 
 def test_images_on_disk(fashionstyle14_root: Path) -> None:
-    """Images are told by content; other files and hidden ones are passed over."""
+    """Images are detected by content; other files and hidden ones are ignored."""
     folder = fashionstyle14_root / 'dataset' / 'gal'
     (folder / 'Thumbs.db').write_bytes(b'no image')
     (folder / '._mig (5)').write_bytes(b'')
@@ -126,7 +126,7 @@ def test_readable_by_others(fashionstyle14_root: Path) -> None:
 
 
 def test_incomplete_lists(fashionstyle14_root: Path) -> None:
-    """A list that is gone is not made anew behind a run's back."""
+    """A list that is gone is not made again behind a run's back."""
     ensure_lists(fashionstyle14_root, CLASSES, 0)['val'].unlink()
     with pytest.raises(FileNotFoundError, match=r"must hold \['val.csv'\]; delete the folder"):
         ensure_lists(fashionstyle14_root, CLASSES, 0)

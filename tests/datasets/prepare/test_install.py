@@ -1,4 +1,4 @@
-"""Putting a dataset in its place: whole or not at all, and nothing that does not belong to it."""
+"""Putting a dataset in its place: in one step, and nothing that does not belong to it."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_unsafe_paths(source: Path, tmp_path: Path, name: str) -> None:
     archive = zipped(source, tmp_path / 'a.zip')
     with zipfile.ZipFile(archive, 'a') as file:
         file.writestr(zipfile.ZipInfo('x'), '')
-        file.filelist[-1].filename = name  # writestr would mend it
+        file.filelist[-1].filename = name  # writestr would fix it
     before = sorted(tmp_path.rglob('*'))
     with pytest.raises(PreparationError, match=r'unsafe path .*; nothing was unpacked'):
         install(LAYOUT, archive, tmp_path / 'two', progress=False)

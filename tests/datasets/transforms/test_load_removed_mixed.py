@@ -88,7 +88,7 @@ def test_last_format_of_each_image_is_loaded(tree: Tree) -> None:
 def test_backgrounds_of_several_kinds_are_refused(
     tree: Tree, model: str, change: dict[str, Any], words: str, options: str
 ) -> None:
-    """A network would learn them. The message names both, and the command that mends it."""
+    """A network would learn them. The message names both, and the command that fixes it."""
     tree.made('a.jpg')
     tree.made('b.jpg')
     tree.made('b.jpg', model, **change)

@@ -78,7 +78,7 @@ def test_another_precision(filled, image_tree, stored: str, asked: str, on_missi
 
 
 def test_every_reason_is_told(filled, image_tree: Path) -> None:
-    """No mask, other weights, precision, settings or content: each is told by its name."""
+    """No mask, other weights, precision, settings or content: each is named."""
     options = filled('bf16')
     path = image_tree / 'dress' / '1.jpg'
     store = MaskStore(options['mask_dir'], 'u2netp', 'bf16')

@@ -105,7 +105,7 @@ def test_stale_mask_is_made_again(model, masked, photo: Path, image_tree, pictur
 
 @pytest.mark.parametrize('kind', ['missing', 'stale'])
 def test_error_gives_the_command(model, masked, photo: Path, image_tree, tmp_path, kind) -> None:
-    """on_missing='error' says what is wrong and the command that mends it."""
+    """on_missing='error' says what is wrong and the command that fixes it."""
     mask_dir = masked(image_tree) if kind == 'stale' else str(tmp_path / 'none')
     if kind == 'stale':
         Image.new('RGB', (8, 8)).save(photo)
