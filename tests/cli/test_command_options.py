@@ -314,7 +314,10 @@ print(code, sorted(heavy & set(sys.modules)), file=sys.stderr)
     [
         (['--help'], 0),
         (['--version'], 0),
-        *[([name, '--help'], 0) for name in ('remove', 'masks', 'models', 'review', 'bench')],
+        *[
+            ([name, '--help'], 0)
+            for name in ('remove', 'masks', 'models', 'sheet', 'review', 'bench')
+        ],
         (['doctor', '--help'], 0),
         (['remove', 'nowhere.jpg', 'cut.png'], 1),
         (['remove', 'nowhere', 'out'], 1),
