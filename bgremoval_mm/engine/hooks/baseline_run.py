@@ -40,9 +40,9 @@ class BaselineRun:
         folder = baseline_name(self.work_dir.name)
         stem = baseline_name(Path(config).stem) if config else None
         # Beside this work_dir under either name, else where the tools write by default.
-        places = [self.work_dir.with_name(name) for name in (folder, stem) if name]
-        places += [Path('work_dirs') / stem] if stem else []
-        self.places = list({path.resolve(): path for path in places}.values())
+        folders = [self.work_dir.with_name(name) for name in (folder, stem) if name]
+        folders += [Path('work_dirs') / stem] if stem else []
+        self.folders = list({path.resolve(): path for path in folders}.values())
         self.config = Path(config).with_name(f'{stem}.py') if config and stem else None
 
     @property
@@ -57,7 +57,7 @@ class BaselineRun:
             ValueError: If a given file cannot be a baseline.
         """
         found: Baseline | None = None
-        for source in self.places if self.baseline == 'auto' else [self.baseline]:
+        for source in self.folders if self.baseline == 'auto' else [self.baseline]:
             try:
                 candidate = load_baseline(source)
             except FileNotFoundError:
@@ -147,8 +147,8 @@ class BaselineRun:
         if self.config is None:
             return 'Train the same config on the original images, or give `baseline` its work_dir.'
         default = Path('work_dirs', self.config.stem).resolve()
-        target = Path(self.baseline) if isinstance(self.baseline, str) else self.places[0]
-        target = self.places[0] if self.baseline == 'auto' else target
+        target = Path(self.baseline) if isinstance(self.baseline, str) else self.folders[0]
+        target = self.folders[0] if self.baseline == 'auto' else target
         option = '' if target.resolve() == default else f' --work-dir {_quoted(target)}'
         return f'Make it with: python tools/train.py {self._config_argument()}{option}'
 
