@@ -103,7 +103,7 @@ def draw_label_map(
 
 
 def instances_of(labels: np.ndarray) -> list[dict[str, Any]]:
-    """One instance for each label of a map: all pixels of that label.
+    """Return one instance for each label of a map: all pixels of that label.
 
     Args:
         labels: uint8 of shape (H, W): class index, or 255 for none.

@@ -33,7 +33,7 @@ _SUFFIX = '.jpg'
 
 
 def annotation_file(subset: str) -> str:
-    """Path of an annotation file below the dataset's folder."""
+    """Return the path of an annotation file below the dataset's folder."""
     return f'annotations/instances_attributes_{subset}2020.json'
 
 
