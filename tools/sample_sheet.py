@@ -71,7 +71,7 @@ def draw(args: argparse.Namespace) -> int:
 
 
 def small(pixels: np.ndarray) -> np.ndarray:
-    """A picture of a size for the sheet."""
+    """Scale a picture to the size of the sheet's pictures."""
     picture = Image.fromarray(pixels)
     picture.thumbnail((_SIDE, _SIDE))
     return np.asarray(picture)
