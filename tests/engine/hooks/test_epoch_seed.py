@@ -48,7 +48,7 @@ class Network(BaseModel):
     def forward(self, inputs: torch.Tensor, mode: str = 'tensor') -> dict[str, torch.Tensor]:
         """The loss, whatever is asked for."""
         self.seen.append(inputs.clone())
-        hidden = torch.nn.masks.dropout(self.layer(inputs), training=self.training)
+        hidden = torch.nn.functional.dropout(self.layer(inputs), training=self.training)
         return {'loss': hidden.square().mean()}
 
 
