@@ -25,7 +25,10 @@ if TYPE_CHECKING:
         shown_augmentations,
     )
 
+    ARMS: tuple[str, ...]
+
 __all__ = [
+    'ARMS',
     'AUGMENTATIONS',
     'CLASSIFICATION',
     'EXPERIMENTS',
@@ -41,6 +44,8 @@ __all__ = [
 
 
 def _load(name: str) -> Any:
+    if name == 'ARMS':  # what earlier releases called the names of the variants
+        return tuple(variant.name for variant in _load('Experiment').variants)
     return getattr(import_module(f'{__name__}.papers.liang2023.experiments'), name)
 
 

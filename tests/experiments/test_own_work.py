@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import runpy
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +12,6 @@ import pytest
 from mmengine.registry import DefaultScope
 
 from bgremoval_mm.experiments.papers import load_work
-from bgremoval_mm.removal import remove_tree
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent / 'made_up'
@@ -25,10 +23,11 @@ model = dict(type='TinyModel')
 pipeline = [dict(type='LoadImageFromFile'), dict(type='TinyPack')]
 dataset = dict(type='TinyPhotos', data_root='photos', pipeline=pipeline)
 train_dataloader = dict(
-    batch_size=5, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True), dataset=dataset)
+    batch_size=5, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dataset, collate_fn=dict(type='default_collate'))
 val_dataloader = test_dataloader = dict(
     batch_size=5, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dataset)
+    dataset=dataset, collate_fn=dict(type='default_collate'))
 val_evaluator = test_evaluator = dict(type='TinyHits')
 train_cfg = dict(by_epoch=True, max_epochs=2)
 val_cfg = test_cfg = dict()
@@ -38,30 +37,25 @@ visualizer = dict(type='Visualizer', vis_backends=vis_backends)
 """
 VARIANT = """
 _base_ = './linear_photos.py'
-around = dict(
-    _delete_=True, type='RembgDataset', mask_dir='masks', on_missing='error', fill={fill},
-    dataset=_base_.dataset)
-train_dataloader = dict(dataset=around)
-val_dataloader = dict(dataset=around)
-test_dataloader = dict(dataset=around)
+pipeline = [
+    dict(type='LoadImageFromFile'), dict(type='TinyFrame', level={level}), dict(type='TinyPack')]
+train_dataloader = dict(dataset=dict(pipeline=pipeline))
+val_dataloader = dict(dataset=dict(pipeline=pipeline))
+test_dataloader = dict(dataset=dict(pipeline=pipeline))
 custom_hooks = [dict(type='DiffMetricsHook')]
 """
 
 
 @pytest.fixture
-def project(
-    clothing10_root: Path, tiny_model: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """A folder with photos, masks, and the configs of the work, whose module can be imported."""
+def project(clothing10_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with photos and the configs of the work, whose module can be imported."""
     pytest.importorskip('mmcv')
     shutil.copytree(clothing10_root, tmp_path / 'photos')
-    tiny_model('u2net')
-    remove_tree(tmp_path / 'photos', tmp_path / 'masks', 'u2net', device='cpu', progress=False)
     folder = tmp_path / 'configs' / 'tiny'
     folder.mkdir(parents=True)
     (folder / 'linear_photos.py').write_text(CONFIG)
-    (folder / 'linear_photos-rembg.py').write_text(VARIANT.format(fill=0))
-    (folder / 'linear_photos-bgaug.py').write_text(VARIANT.format(fill=200))
+    (folder / 'linear_photos-rembg.py').write_text(VARIANT.format(level=0))
+    (folder / 'linear_photos-bgaug.py').write_text(VARIANT.format(level=200))
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(HERE)
     monkeypatch.setenv('PYTHONPATH', f'{ROOT}:{HERE}')
@@ -119,7 +113,7 @@ def test_own_work(project: Path, capsys: pytest.CaptureFixture) -> None:
     assert list(table.index) == ['background removed', 'background replaced']
     mean = sum(results['', fold]['metrics']['tiny/hits'] for fold in (0, 1)) / 2
     assert table.loc['background replaced', 'original'] == pytest.approx(mean, abs=5e-4)
-    assert table.loc['background replaced', 'paper: difference'] == 0.125
+    assert table.loc['background replaced', 'paper: difference'] == '+0.125'
     assert table.loc['background removed', 'paper: changed'] == '—'
     (claim,) = pd.read_csv('out/report/fig_1_photos_claims.csv').to_dict('records')
     assert claim['the paper says'] == 'Replacing helps.'

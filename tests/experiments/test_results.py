@@ -18,7 +18,7 @@ from bgremoval_mm.experiments.base import Verdict
 from bgremoval_mm.experiments.papers.liang2023 import WORK
 from bgremoval_mm.experiments.papers.liang2023.claims import CLAIMS
 from bgremoval_mm.experiments.papers.liang2023.experiments import CLASSIFICATION
-from bgremoval_mm.experiments.report.figures import read_curves
+from bgremoval_mm.experiments.report.figures import bar_chart, read_curves
 from bgremoval_mm.experiments.report.groups import Cell, Group, Pair, group_results
 from bgremoval_mm.experiments.report.page import build_report, write_report
 from bgremoval_mm.experiments.report.results import read_results
@@ -356,6 +356,14 @@ def test_report_files(report_folder: Path, tmp_path: Path) -> None:
     assert len(re.findall(r'<img [^>]*alt="[^"]{20,}', page)) == page.count('<img ')
     with pytest.raises(FileNotFoundError, match=r'there is no result\.json below'):
         build_report(report_folder)
+
+
+def test_equal_results_give_equal_pictures(make_pairs: Callable, tmp_path: Path) -> None:
+    """A chart has neither a date nor random names in it."""
+    make_pairs('vgg11', UP)
+    found = group(tmp_path / 'root')
+    charts = {bar_chart(found, found.metrics[0]) for _ in range(2)}
+    assert len(charts) == 1
 
 
 @pytest.mark.parametrize('name', ['index.html', 'report.md', 'fig_5_clothing10.csv'])

@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -21,8 +22,6 @@ __all__ = ['alt_text', 'bar_chart', 'class_chart', 'curve_chart', 'read_curves']
 COLOURS = ('#57606a', '#0969da', '#bf8700', '#8250df')
 WORSE = '#cf222e'
 Curve = tuple[Sequence[float], Sequence[float]]
-# So that equal results give equal files.
-_METADATA = {'Date': None}
 
 
 def bar_chart(group: Group, metric: Metric) -> str:
@@ -127,7 +126,9 @@ def _finish(axes: Axes, legend: bool = True) -> None:
 
 def _svg(figure: Figure) -> str:
     buffer = io.BytesIO()
-    FigureCanvasSVG(figure).print_svg(buffer, metadata=dict(_METADATA))
+    # Equal results give equal files: by default the names inside are random.
+    with matplotlib.rc_context({'svg.hashsalt': 'bgremoval_mm'}):
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={'Date': None})
     return buffer.getvalue().decode()
 
 

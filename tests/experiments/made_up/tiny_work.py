@@ -42,6 +42,19 @@ class TinyPhotos(BaseDataset):
 
 
 @TRANSFORMS.register_module(force=True)
+class TinyFrame(BaseTransform):
+    """Another frame around a photo, in place of another background."""
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Paint the frame."""
+        results['img'][:4] = self.level
+        return results
+
+
+@TRANSFORMS.register_module(force=True)
 class TinyPack(BaseTransform):
     """Means of the colours, and the label."""
 
