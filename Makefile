@@ -2,10 +2,12 @@
 PYTHON ?= python3.11
 # ONNX Runtime for the CPU or a GPU: `make setup ORT=gpu`; auto asks nvidia-smi.
 ORT ?= auto
+# Processes that share the tests, each with one thread; `make test JOBS=0` runs them in pytest itself.
+JOBS ?= 2
 
 BIN := .venv/bin
 
-.PHONY: help setup doctor demo test lint format docs clean
+.PHONY: help setup doctor demo test coverage lint format docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,7 +15,8 @@ help:
 	@echo '             (PYTHON=/path/to/python3.11, ORT=cpu or gpu)'
 	@echo 'make doctor  show what is installed and whether it works'
 	@echo 'make demo    train on photos with and without backgrounds, five minutes'
-	@echo 'make test    run the tests (ARGS="-m ..." is passed to pytest)'
+	@echo 'make test    run the tests in two processes (ARGS="-m ..." goes to pytest, JOBS=4: in four)'
+	@echo 'make coverage  run the tests and show how much of the package they cover'
 	@echo 'make lint    check style, types and spelling'
 	@echo 'make format  fix style automatically'
 	@echo 'make docs    build the documentation into docs/_build/html'
@@ -34,7 +37,10 @@ demo: | $(BIN)/python
 	$(BIN)/python tools/demo.py $(ARGS)
 
 test: | $(BIN)/python
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+coverage: | $(BIN)/python
+	$(MAKE) test ARGS='--cov --cov-report=term --cov-report=xml --cov-report=html $(ARGS)'
 
 lint: | $(BIN)/python
 	$(BIN)/ruff check .
@@ -52,5 +58,5 @@ docs: | $(BIN)/python
 	@echo 'Open docs/_build/html/index.html'
 
 clean:
-	rm -rf build dist docs/_build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist docs/_build htmlcov coverage.xml .coverage .mypy_cache .pytest_cache .ruff_cache
 	find bgremoval_mm tools tests configs -name __pycache__ -prune -exec rm -rf {} +

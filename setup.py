@@ -1,16 +1,12 @@
-"""Build of bgremoval_mm: dependencies, extras, and `.mim`, where `mim` looks for configs and tools.
-
-Nothing heavy is imported here: pip reads the requirements before anything is installed.
-"""
+"""Build of `.mim`, where `mim` looks for configs and tools; all else is in pyproject.toml."""
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 from typing import Any
 
-from setuptools import find_packages, setup
+from setuptools import setup
 from setuptools.command.build_py import build_py
 from setuptools.command.editable_wheel import editable_wheel
 
@@ -65,87 +61,4 @@ class EditableWheel(editable_wheel):
         return super()._create_wheel_file(bdist_wheel)
 
 
-def read_version() -> str:
-    """The version, read without importing the package."""
-    text = (ROOT / PACKAGE / 'version.py').read_text(encoding='utf-8')
-    found = re.search(r"^__version__ = '([^']+)'", text, re.MULTILINE)
-    if found is None:
-        msg = f"{PACKAGE}/version.py must hold a line `__version__ = '1.2.3'`."
-        raise ValueError(msg)
-    return found.group(1)
-
-
-# OpenMMLab's packages stand in extras only: the onedl-* forks provide the same modules under other
-# names, and must not get the originals on top. mmdet 3.3 and mmsegmentation 1.2 refuse mmcv >= 2.2.
-# pkg_resources, which mmengine and mmcv's build import, left setuptools in version 82.
-base = [
-    'torch>=2.1',
-    'torchvision>=0.16',
-    'mmengine>=0.10.7',
-    'mmcv>=2.0.1,<2.2',
-    'rich',
-    'setuptools<82',
-]
-cls = [*base, 'mmpretrain>=1.2']
-# pycocotools and scipy: masks, and the files of CCP.
-det = [*base, 'mmdet>=3.3', 'pycocotools', 'scipy']
-# mmseg imports ftfy and regex without declaring them.
-seg = [*base, 'mmsegmentation>=1.2.2', 'ftfy', 'regex', 'pycocotools', 'scipy']
-# ONNX Runtime comes in two distributions that write the same files: take one of `cpu` and `gpu`.
-cpu = ['onnxruntime>=1.20', 'onnx>=1.17']
-gpu = ['onnxruntime-gpu>=1.20', 'onnx>=1.17']
-rembg = ['rembg>=2.0.60']
-# Faster removal on CPUs; int8 is quantised by NNCF.
-openvino = ['openvino>=2024.4', 'nncf>=2.14', 'onnx>=1.17']
-# Removal on a cluster, and at addresses like s3://.
-ray = ['ray>=2.40', 'pandas', 'pyarrow', 'fsspec']
-# Pictures that Pillow alone does not read: HEIC. JPEG XL's plugin is under GPL-3.0: the tests need
-# it, but no extra of ours brings it into a user's program.
-formats = ['pi-heif>=1.0']
-demo = ['matplotlib', 'scikit-image', 'scipy']
-# tools/reproduce.py: locks, statistics, tables, charts, pages.
-reports = ['filelock', 'jinja2', 'matplotlib', 'pandas', 'pycocotools', 'scipy']
-lint = ['ruff', 'mypy', 'codespell', 'pre-commit']
-tests = [
-    *('pytest>=8', 'pytest-timeout', 'build', 'tensorboard', 'pillow-jxl-plugin>=1.3'),
-    *(*lint, *rembg, *openvino, *ray, *formats),
-]
-
-setup(
-    name=PACKAGE,
-    version=read_version(),
-    description='Background removal in any mmpretrain, mmdet or mmseg pipeline',
-    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
-    long_description_content_type='text/markdown',
-    license='Apache-2.0',
-    license_files=['LICENSE'],
-    classifiers=[
-        'Development Status :: 4 - Beta',
-        'Operating System :: POSIX :: Linux',
-        'Programming Language :: Python :: 3.11',
-        'Topic :: Scientific/Engineering :: Image Recognition',
-    ],
-    packages=find_packages(include=[f'{PACKAGE}*']),
-    package_data={PACKAGE: ['py.typed', 'experiments/report/*.j2', 'removal/review/review.html']},
-    entry_points={'console_scripts': ['bgremoval = bgremoval_mm.cli.main:run_program']},
-    python_requires='>=3.11',
-    install_requires=['numpy', 'opencv-python', 'pillow', 'platformdirs', 'pooch', 'tqdm'],
-    extras_require={
-        'cls': cls,
-        'det': det,
-        'seg': seg,
-        'cpu': cpu,
-        'gpu': gpu,
-        'rembg': rembg,
-        'openvino': openvino,
-        'ray': ray,
-        'formats': formats,
-        'demo': demo,
-        'reports': reports,
-        'all': sorted({*cls, *det, *seg, *rembg, *formats, *demo, *reports}),
-        'tests': tests,
-        'docs': ['sphinx>=8', 'myst-parser>=4', 'furo'],
-    },
-    cmdclass={'build_py': BuildPy, 'editable_wheel': EditableWheel},
-    zip_safe=False,
-)
+setup(cmdclass={'build_py': BuildPy, 'editable_wheel': EditableWheel})

@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 
 from bgremoval_mm.datasets.formats.label_maps import decode_mask
-from bgremoval_mm.datasets.prepare.check_report import Findings
+from bgremoval_mm.datasets.prepare.check_report import CheckReport
 from bgremoval_mm.datasets.prepare.fashionpedia import draw_all
 
 
@@ -53,19 +53,19 @@ def main() -> None:
     console.print(f'{len(images)} images, {len(rle) / len(images):.1f} instances each')
     for kind, instances in (('RLE', rle), ('polygons', list(map(as_polygons, rle)))):
         with tempfile.TemporaryDirectory() as folder:
-            findings = Findings('benchmark', folder)
+            report = CheckReport('benchmark', folder)
             start = time.perf_counter()
             draw_all(
                 {'images': images, 'annotations': instances},
                 Path(folder),
                 'train',
-                findings,
+                report,
                 workers=args.workers,
                 progress=False,
             )
             seconds = time.perf_counter() - start
-        if not findings.usable:
-            raise SystemExit('\n'.join(findings.errors))
+        if not report.usable:
+            raise SystemExit('\n'.join(report.errors))
         console.print(f'{kind}: {len(images) / seconds:.0f} images/s ({seconds:.1f} s)')
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from bgremoval_mm.removal import fetch_weights
 
 BGREMOVAL = (sys.executable, '-m', 'bgremoval_mm.cli.main')
-COMMANDS = ('remove', 'masks', 'models', 'review', 'bench', 'doctor')
+COMMANDS = ('remove', 'masks', 'models', 'sheet', 'review', 'bench', 'doctor')
 
 REMBG = """
 import sys

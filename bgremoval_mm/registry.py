@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     'CLASSES',
     'DATASETS',
+    'FORMER_NAMES',
     'HOOKS',
     'METRICS',
     'TRANSFORMS',
@@ -62,7 +63,7 @@ class RegisteredClass(NamedTuple):
 
 
 def _classes(*entries: tuple[str, ...]) -> Mapping[str, RegisteredClass]:
-    """The entries by name; modules are given relative to this package."""
+    """Return the entries by name; modules are given relative to this package."""
     package = __name__.rpartition('.')[0]
     return {
         name: RegisteredClass(root, name, f'{package}.{module}', *rest)
@@ -77,17 +78,21 @@ CLASSES = _classes(
     ('DATASETS', 'FashionStyle14', 'datasets.fashionstyle14'),
     ('DATASETS', 'Fashionpedia', 'datasets.instances', 'mmdet', 'det'),
     ('DATASETS', 'FashionpediaSemantic', 'datasets.semantic', 'mmseg', 'seg'),
-    ('DATASETS', 'RembgConcatDataset', 'datasets.wrappers', 'mmcv'),
+    ('DATASETS', 'RembgConcatDataset', 'datasets.concat', 'mmcv'),
     ('DATASETS', 'RembgDataset', 'datasets.wrappers', 'mmcv'),
     ('HOOKS', 'DiffMetricsHook', 'engine.hooks.diff_metrics'),
     ('HOOKS', 'EpochSeedHook', 'engine.hooks.epoch_seed'),
-    ('METRICS', 'ClassEvidence', 'evaluation.metrics.per_image'),
     ('METRICS', 'ClasswiseAccuracy', 'evaluation.metrics.classwise_accuracy'),
-    ('METRICS', 'RegionEvidence', 'evaluation.metrics.per_image'),
+    ('METRICS', 'PerImageAccuracy', 'evaluation.metrics.per_image'),
+    ('METRICS', 'PerImageIoU', 'evaluation.metrics.per_image'),
     ('TRANSFORMS', 'ChangeBackground', 'datasets.transforms.change_background', 'mmcv'),
+    ('TRANSFORMS', 'LoadForegroundMask', 'datasets.transforms.load_foreground_mask', 'mmcv'),
     ('TRANSFORMS', 'RemoveBackground', 'datasets.transforms.remove_background', 'mmcv'),
 )
 """Every class that configs may name in ``type``, by its name."""
+
+FORMER_NAMES = {'PerImageAccuracy': 'ClassEvidence', 'PerImageIoU': 'RegionEvidence'}
+"""What a class was called in an earlier release, as saved configs have it."""
 
 
 def load_class(name: str) -> Any:
@@ -130,9 +135,10 @@ def lazy_register(classes: Iterable[RegisteredClass]) -> None:
 def _register(entries: Iterable[RegisteredClass]) -> None:
     for entry in entries:
         registry = _root(entry.registry)
-        holder = registry.module_dict.get(entry.name)
-        if getattr(holder, '__module__', None) != entry.module:
-            registry.register_module(name=entry.name, module=_Placeholder(entry))
+        for name in filter(None, (entry.name, FORMER_NAMES.get(entry.name))):
+            holder = registry.module_dict.get(name)
+            if getattr(holder, '__module__', None) != entry.module:
+                registry.register_module(name=name, module=_Placeholder(entry))
 
 
 def _root(name: str) -> Any:

@@ -1,3 +1,3 @@
-"""Version of the package, read by setup.py without importing anything."""
+"""Version of the package, which pyproject.toml reads without importing anything."""
 
 __version__ = '0.1.0'

@@ -63,9 +63,7 @@ class Row:
     def is_for(self, experiment: Experiment, dataset: str) -> bool:
         """Whether the row is for a cell."""
         # An augmentation's training is that of Fig. 5's ResNet-50 but for the augmentation.
-        places = (
-            ['Fig. 5', 'Fig. 7'] if isinstance(experiment, Augmentation) else [experiment.place]
-        )
+        places = ['Fig. 5', 'Fig. 7'] if isinstance(experiment, Augmentation) else [experiment.item]
         names = {'all', *places, experiment.model, experiment.model.partition('_')[0], dataset}
         if isinstance(experiment, Classification):
             names |= {experiment.family, *(f'{experiment.family} {place}' for place in places)}
@@ -222,7 +220,7 @@ def plain(node: Any) -> Any:
     return [plain(each) for each in node] if isinstance(node, list | tuple) else node
 
 
-@pytest.mark.parametrize('experiment', CLASSIFICATION, ids=lambda e: f'{e.title} {e.place}')
+@pytest.mark.parametrize('experiment', CLASSIFICATION, ids=lambda e: f'{e.title} {e.item}')
 def test_pipelines_are_the_registered_upstream_ones(
     experiment: Classification, upstream_config: Callable[[str], Config]
 ) -> None:

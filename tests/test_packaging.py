@@ -9,9 +9,11 @@ import sys
 import tarfile
 import zipfile
 from email.parser import Parser
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -53,15 +55,19 @@ def in_wheel(wheel: Path) -> set[str]:
     return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
 
 
-@pytest.fixture
-def source(repository: Path, tmp_path: Path) -> Path:
-    """A copy of the sources, so that no build writes into the repository."""
-    copy = tmp_path / 'source'
+def copy_sources(repository: Path, copy: Path) -> Path:
+    """Copy the sources, so that no build writes into the repository."""
     for part in SHIPPED:
         shutil.copytree(repository / part, copy / part, ignore=ignore_caches)
     for name in FILES:
         shutil.copy2(repository / name, copy / name)
     return copy
+
+
+@pytest.fixture
+def source(repository: Path, tmp_path: Path) -> Path:
+    """Return a copy of the sources of this test's own."""
+    return copy_sources(repository, tmp_path / 'source')
 
 
 def test_wheel_carries_mim(source: Path, tmp_path: Path) -> None:
@@ -141,69 +147,79 @@ def test_help_of_train_does_not_name_gpus(repository: Path) -> None:
     assert '--launcher' in done.stdout
 
 
-@pytest.fixture
-def requirements(source: Path, tmp_path: Path) -> dict[str, dict[str, Requirement]]:
+@pytest.fixture(scope='module')
+def requirements(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, Requirement]]:
     """Requirements by extra ('' for those without one) and name, from the built metadata."""
-    backend(source, f'prepare_metadata_for_build_wheel({str(tmp_path)!r})')
-    (metadata,) = tmp_path.glob('*.dist-info/METADATA')
+    folder = tmp_path_factory.mktemp('metadata')
+    source = copy_sources(repository, folder / 'source')
+    backend(source, f'prepare_metadata_for_build_wheel({str(folder)!r})')
+    (metadata,) = folder.glob('*.dist-info/METADATA')
     headers = Parser().parsestr(metadata.read_text())
-    found: dict[str, dict[str, Requirement]] = {}
-    for extra in ('', *headers.get_all('Provides-Extra', [])):
-        for line in headers.get_all('Requires-Dist', []):
-            requirement = Requirement(line)
+    lines = [Requirement(line) for line in headers.get_all('Requires-Dist', [])]
+
+    def required(extra: str) -> dict[str, Requirement]:
+        found = {}
+        for requirement in lines:
             marker = requirement.marker
             if marker is None if extra == '' else marker and marker.evaluate({'extra': extra}):
-                found.setdefault(extra, {})[canonicalize_name(requirement.name)] = requirement
-    return found
+                if requirement.name == 'bgremoval_mm':  # an extra made of others
+                    for part in requirement.extras:
+                        found |= required(part)
+                else:
+                    found[canonicalize_name(requirement.name)] = requirement
+        return found
+
+    return {extra: required(extra) for extra in ('', *headers.get_all('Provides-Extra', []))}
+
+
+@pytest.fixture(scope='module')
+def pins(repository: Path) -> dict[str, str]:
+    """Versions of constraints.txt by name; there are no local tags, no ranges, no doubles."""
+    lines = (repository / 'constraints.txt').read_text().splitlines()
+    lines = [line for line in lines if line and not line.startswith('#')]
+    assert all(re.fullmatch(r'[\w.-]+==[\w.]+', line) for line in lines)
+    versions = dict(line.split('==') for line in lines)
+    assert len(versions) == len(lines)
+    return {canonicalize_name(name): pin for name, pin in versions.items()}
 
 
 def test_extras(requirements: dict[str, dict[str, Requirement]]) -> None:
     """One ONNX Runtime an extra, none in `all`, and no OpenMMLab package without an extra."""
-    expected = {
-        'cls',
-        'det',
-        'seg',
-        'cpu',
-        'gpu',
-        'rembg',
-        'openvino',
-        'ray',
-        'formats',
-        'demo',
-        'reports',
-        'all',
-        'tests',
-        'docs',
-    }
-    assert set(requirements) == expected | {''}
+    expected = (
+        *('openmmlab', 'cls', 'det', 'seg', 'cpu', 'gpu', 'rembg', 'openvino', 'ray', 'formats'),
+        *('demo', 'reports', 'all', 'lint', 'tests', 'docs'),
+    )
+    assert set(requirements) == {'', *expected}
     runtimes = {extra: FLAVOURS & set(names) for extra, names in requirements.items()}
     assert runtimes.pop('cpu') == {'onnxruntime'}
     assert runtimes.pop('gpu') == {'onnxruntime-gpu'}
     assert not any(runtimes.values())
     assert not {name for name in requirements[''] if name.startswith(('mm', 'torch', 'onnx'))}
-    for extra in ('cls', 'det', 'seg'):
+    for extra, codebase in (('cls', 'mmpretrain'), ('det', 'mmdet'), ('seg', 'mmsegmentation')):
+        assert {'torch', 'mmcv', codebase} <= set(requirements[extra])
         assert set(requirements[extra]) <= set(requirements['all'])
 
 
-def test_constraints(repository: Path, requirements: dict[str, dict[str, Requirement]]) -> None:
+def test_constraints(pins: dict[str, str], requirements: dict[str, dict[str, Requirement]]) -> None:
     """Every direct dependency is pinned to one version that its own bounds allow."""
-    lines = (repository / 'constraints.txt').read_text().splitlines()
-    pins = [line for line in lines if line and not line.startswith('#')]
-    assert all(re.fullmatch(r'[\w.-]+==[\w.]+', pin) for pin in pins), 'no local tags, no ranges'
-    versions = {canonicalize_name(name): version for name, version in (p.split('==') for p in pins)}
-    assert len(versions) == len(pins)
-    assert not [name for name in versions if 'headless' in name or name.startswith('nvidia')]
+    assert not [name for name in pins if 'headless' in name or name.startswith('nvidia')]
     for names in requirements.values():
         for name, requirement in names.items():
-            assert requirement.specifier.contains(versions[name]), name
+            assert requirement.specifier.contains(pins[name]), name
 
 
-def test_constraints_are_what_runs_here(repository: Path) -> None:
+def test_constraints_are_what_runs_here(pins: dict[str, str]) -> None:
     """The environment of this test run has the pinned versions of what matters most."""
-    from importlib.metadata import version
-
-    lines = (repository / 'constraints.txt').read_text().splitlines()
-    pins = dict(line.split('==') for line in lines if '==' in line and line[0] != '#')
     names = ('torch', 'mmengine', 'mmcv', 'numpy', 'setuptools', 'onnxruntime', 'opencv-python')
     installed = {name: version(name).partition('+')[0] for name in names}
     assert installed == {name: pins[name] for name in names}
+
+
+def test_hooks_have_the_pinned_versions(repository: Path, pins: dict[str, str]) -> None:
+    """pre-commit's public hooks of ruff and codespell are those that `make lint` runs."""
+    config = yaml.safe_load((repository / '.pre-commit-config.yaml').read_text())
+    hooks = {repo['repo'].rpartition('/')[2]: repo.get('rev') for repo in config['repos']}
+    assert hooks['ruff-pre-commit'] == f'v{pins["ruff"]}'
+    assert hooks['codespell'] == f'v{pins["codespell"]}'

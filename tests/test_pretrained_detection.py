@@ -350,7 +350,7 @@ def test_merged_patches_of_swin(folder: Path) -> None:
     corners = [(0, 0), (1, 0), (0, 1), (1, 1)]
     joined = torch.cat([image[:, y::2, x::2] for y, x in corners], dim=-1)
     weight, bias = state[f'{at}.norm.weight'], state[f'{at}.norm.bias']
-    normal = torch.nn.masks.layer_norm(joined, (384,), weight, bias)
+    normal = torch.nn.functional.layer_norm(joined, (384,), weight, bias)
     expected = normal @ state[f'{at}.reduction.weight'].T
     found, size = backbone.stages[0].downsample(image.flatten(1, 2), (4, 6))
     assert size == (2, 3)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""Draw what the network of a config gets, the arms of a pair beside each other.
+"""Draw what the network of a config gets, the variants of a pair beside each other.
 
-CONFIG is either arm, X.py or X-rembg.py; the other one is looked for beside it. Both get the same
-samples and the same random numbers, so that crop, flip and colours are the same and only the
+CONFIG is either variant, X.py or X-rembg.py; the other one is looked for beside it. Both get the
+same samples and the same random numbers, so that crop, flip and colours are the same and only the
 background differs. Pipeline, batches, normalisation, padding and (in training) batch augmentations
 such as MixUp are the config's own; the normalisation is undone for the picture.
 """
@@ -11,63 +11,50 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from pathlib import Path
 
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
 import bgremoval_mm  # noqa: F401  # registers the package's classes
-from bgremoval_mm.cli import console
-from bgremoval_mm.cli.errors import OK, OPENMMLAB, add_debug_argument, guarded
-from bgremoval_mm.engine.pairs import original_name
+from bgremoval_mm.cli.errors import OK
+from bgremoval_mm.cli.script import (
+    add_config_options,
+    add_number_argument,
+    add_seed_argument,
+    add_sheet_argument,
+    run_script,
+    script_parser,
+)
+from bgremoval_mm.engine.pairs import baseline_name
 from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.text import printable
-from bgremoval_mm.visualization.browse import choose, find_twin, twin_options
+from bgremoval_mm.visualization.browse import choose, find_other_config, options_of_pair
 from bgremoval_mm.visualization.network_input import NetworkInput, View, is_wrapped
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('config', type=Path, help='config file of either arm')
+    parser = script_parser(__doc__)
+    parser.add_argument('config', type=Path, help='config file of either variant')
     parser.add_argument('--subset', default='train', choices=['train', 'val', 'test'])
-    parser.add_argument('--number', type=int, default=12, help='how many samples (default: 12)')
-    parser.add_argument(
-        '--seed', type=int, default=0, help='of the choice and of all random numbers (default: 0)'
-    )
+    add_number_argument(parser, '--number', 12, 'samples')
+    add_seed_argument(parser, 'of the choice and of all random numbers')
     parser.add_argument(
         '--start', type=int, metavar='N', help='show samples N, N + 1 ... instead of a choice'
     )
-    parser.add_argument('--out', type=Path, help='the sheet (default: dataset.png)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change settings of CONFIG, such as train_dataloader.dataset.on_missing=compute; the '
-        'other arm gets what corresponds',
+    add_sheet_argument(parser, 'dataset.png', ['.png'])
+    add_config_options(
+        parser,
+        'change settings of CONFIG, such as train_dataloader.dataset.on_missing=compute; the other '
+        'variant gets what corresponds',
     )
-    add_debug_argument(parser)
-    args = parser.parse_args(argv)
-    if args.seed < 0:
-        parser.error(f'--seed must be 0 or more, but got {args.seed}')
-    args.named, args.out = args.out is not None, args.out or Path('dataset.png')
-    if args.out.suffix.lower() != '.png':
-        parser.error(f'--out must end in .png, but got {args.out}')
-    return args
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 if the sheet was drawn, 1 if not."""
-    args = parse_args(argv)
-    # mmengine's, once for every config that is read.
-    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
-    console.prepare(own_process=argv is None)
-    return guarded(lambda: browse(args), args.debug, OPENMMLAB)
+    return run_script(browse, parse_args(argv), argv)
 
 
 def browse(args: argparse.Namespace) -> int:
@@ -76,17 +63,17 @@ def browse(args: argparse.Namespace) -> int:
     from bgremoval_mm.visualization.canvas import save_png
     from bgremoval_mm.visualization.contact_sheet import Tile, draw_tiles
 
-    arms = load_arms(args)
-    counts = {len(arm) for arm in arms.values()}
+    variants = load_variants(args)
+    counts = {len(variant) for variant in variants.values()}
     if len(counts) > 1:
-        sizes = ', '.join(f'{name}: {len(arm)}' for name, arm in arms.items())
-        msg = f'the two arms must have the same photos, but have different numbers: {sizes}'
+        sizes = ', '.join(f'{name}: {len(variant)}' for name, variant in variants.items())
+        msg = f'the two variants must have the same photos, but have different numbers: {sizes}'
         raise ArgumentError(msg)
     (count,) = counts
-    for arm in arms.values():
-        check_sheet(args.out, folders=photo_folders(arm.photos()), named=args.named)
+    for variant in variants.values():
+        check_sheet(args.out, folders=photo_folders(variant.photos()), named=args.named)
     indices = choose(count, args.number, args.start, args.seed)
-    views = [arm.views(indices, args.seed) for arm in arms.values()]
+    views = [variant.views(indices, args.seed) for variant in variants.values()]
     tiles = [
         Tile([view.picture for view in sample], *caption(sample))
         for sample in zip(*views, strict=True)
@@ -95,41 +82,41 @@ def browse(args: argparse.Namespace) -> int:
         f'{args.config.stem}: {args.subset}',
         f'{len(tiles)} of {count:,} samples as the network gets them, seed {args.seed}',
     )
-    save_png(draw_tiles(tiles, list(arms), heading, 8 // len(arms), side=1.7), args.out)
+    save_png(draw_tiles(tiles, list(variants), heading, 8 // len(variants), side=1.7), args.out)
     print(f'Look at {printable(args.out)}')
     return OK
 
 
-def load_arms(args: argparse.Namespace) -> dict[str, NetworkInput]:
-    """The original arm and its rembg twin, or the one config that has no twin."""
+def load_variants(args: argparse.Namespace) -> dict[str, NetworkInput]:
+    """Load the two configs of a pair, the original first; or the one that has no other."""
     first = read_config(args.config)
-    path = find_twin(args.config)
+    path = find_other_config(args.config)
     options = args.cfg_options or {}
     if path is None:
         configs = {args.config: options}
-        print('This config has no twin beside it; it is shown alone.')
+        print('This config has no other config of a pair beside it; it is shown alone.')
     else:
         wrapped = [is_wrapped(cfg, args.subset) for cfg in (first, read_config(path))]
-        configs = dict(zip((args.config, path), twin_options(options, *wrapped), strict=True))
+        configs = dict(zip((args.config, path), options_of_pair(options, *wrapped), strict=True))
     init_default_scope(first.get('default_scope', 'mmengine'))
-    arms = {}
-    for each in sorted(configs, key=lambda each: original_name(each.stem) is not None):
+    variants = {}
+    for each in sorted(configs, key=lambda each: baseline_name(each.stem) is not None):
         cfg = read_config(each, configs[each])
-        removed = original_name(each.stem) is not None
+        removed = baseline_name(each.stem) is not None
         name = 'background removed' if removed else 'original'
-        arms[name if path else 'as the network gets it'] = NetworkInput(cfg, args.subset)
-    return arms
+        variants[name if path else 'as the network gets it'] = NetworkInput(cfg, args.subset)
+    return variants
 
 
 def caption(sample: tuple[View, ...]) -> tuple[list[str], str]:
-    """The lines below a sample, and what is odd about it."""
+    """Return the lines below a sample, and what is odd about it."""
     view = sample[0]
     height, width = view.picture.shape[:2]
     size = f'{width} x {height} pixels'
     if view.photo_size is not None:
         size += ', photo {} x {}'.format(*view.photo_size)
     others = {other.path for other in sample} - {view.path}
-    warning = f'the other arm shows {others.pop()}' if others else ''
+    warning = f'the other variant shows {others.pop()}' if others else ''
     return [line for line in (view.label, view.path) if line] + [size], warning
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
-"""Draw what two trained models say of the same photos, the arms of a pair beside each other.
+"""Draw the predictions of two trained models on the same photos, those of a pair, side by side.
 
-A row a photo: its annotation; what the original arm says of it; what the removed arm says of it
+One row per photo: its annotation, the prediction on the original, the prediction
 without its background. Any mmdet (instances), mmsegmentation (label maps) or mmpretrain (classes)
 configs with their checkpoints.
 """
@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from pathlib import Path
 
 from mmengine.config import Config
 from tqdm import tqdm
 
 import bgremoval_mm  # noqa: F401  # registers the package's classes
-from bgremoval_mm.cli import console
-from bgremoval_mm.cli.errors import OK, OPENMMLAB, add_debug_argument, guarded
+from bgremoval_mm.cli.errors import OK
+from bgremoval_mm.cli.script import (
+    add_number_argument,
+    add_sheet_argument,
+    run_script,
+    script_parser,
+)
 from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.text import printable
@@ -26,17 +30,13 @@ from bgremoval_mm.utils.text import printable
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('original', type=Path, help='config file of the original arm')
+    parser = script_parser(__doc__)
+    parser.add_argument('original', type=Path, help='config file of the original images')
     parser.add_argument('original_checkpoint', type=Path)
-    parser.add_argument('rembg', type=Path, help='config file of the removed arm')
+    parser.add_argument('rembg', type=Path, help='config file of the removed images')
     parser.add_argument('rembg_checkpoint', type=Path)
     parser.add_argument('--subset', default='test', choices=['val', 'test'])
-    parser.add_argument(
-        '--number', type=int, default=6, help='how many photos, evenly chosen (default: 6)'
-    )
+    add_number_argument(parser, '--number', 6, 'photos, evenly spaced')
     parser.add_argument(
         '--images', nargs='+', metavar='NAME', help='these photos: ends of their paths'
     )
@@ -49,60 +49,45 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='draw on grey, for publication where the photos must not be shown',
     )
     parser.add_argument('--device', default='cpu', help='cpu (default), cuda or cuda:N')
-    parser.add_argument(
-        '--out',
-        type=Path,
-        help='the sheet, .png or .jpg (default: predictions.png)',
-    )
-    add_debug_argument(parser)
-    args = parser.parse_args(argv)
-    args.named, args.out = args.out is not None, args.out or Path('predictions.png')
-    if args.out.suffix.lower() not in ('.png', '.jpg', '.jpeg'):
-        parser.error(f'--out must end in .png or .jpg, but got {args.out}')
-    if args.number < 1:
-        parser.error(f'--number must be at least 1, but got {args.number}')
-    return args
+    add_sheet_argument(parser, 'predictions.png')
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 if the sheet was drawn, 1 if not."""
-    args = parse_args(argv)
-    # mmengine's, once for every config that is read.
-    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
-    console.prepare(own_process=argv is None)
-    return guarded(lambda: compare(args), args.debug, OPENMMLAB)
+    return run_script(compare, parse_args(argv), argv)
 
 
 def compare(args: argparse.Namespace) -> int:
     """Draw the sheet."""
     from bgremoval_mm.removal.io.targets import check_sheet, photo_folders
-    from bgremoval_mm.visualization.canvas import save_jpeg, save_png
+    from bgremoval_mm.visualization.canvas import save_sheet
     from bgremoval_mm.visualization.prediction_sheet import draw_prediction_sheet
     from bgremoval_mm.visualization.predictions import Predictor, choose_photos
 
     configs = [read_config(args.original), read_config(args.rembg)]
     check_codebases(args, configs)
     checkpoints = (args.original_checkpoint, args.rembg_checkpoint)
-    arms = [
+    predictors = [
         Predictor(config, checkpoint, args.subset, args.score_thr, args.device)
         for config, checkpoint in zip(configs, checkpoints, strict=True)
     ]
-    photos = (arms[0].path(index) for index in range(len(arms[0])))
+    photos = (predictors[0].path(index) for index in range(len(predictors[0])))
     check_sheet(args.out, folders=photo_folders(photos), named=args.named)
-    indices = choose_photos(arms[0], args.number, args.images)
+    indices = choose_photos(predictors[0], args.number, args.images)
     for index in indices:
-        paths = [arm.path(index) if index < len(arm) else 'nothing' for arm in arms]
+        paths = [each.path(index) if index < len(each) else 'nothing' for each in predictors]
         if len(set(paths)) > 1:
-            msg = f'the two data sets differ: photo {index} is {paths[0]} and {paths[1]}'
+            msg = f'the two datasets differ: photo {index} is {paths[0]} and {paths[1]}'
             raise ArgumentError(msg)
-    if arms[0].classes != arms[1].classes:
-        msg = f'the two data sets have other classes: {arms[0].classes} and {arms[1].classes}'
+    first, second = predictors
+    if first.classes != second.classes:
+        msg = f'the two datasets have other classes: {first.classes} and {second.classes}'
         raise ArgumentError(msg)
-    pairs = [(arms[0].show(index), arms[1].show(index)) for index in tqdm(indices, 'predicting')]
-    heading = (args.original.stem, f'{args.subset}: {len(pairs)} of {len(arms[0])} photos')
-    sheet = draw_prediction_sheet(pairs, arms[0].classes, heading, args.hide_photos)
-    save = save_png if args.out.suffix.lower() == '.png' else save_jpeg
-    save(sheet, args.out)
+    pairs = [(first.show(index), second.show(index)) for index in tqdm(indices, 'predicting')]
+    heading = (args.original.stem, f'{args.subset}: {len(pairs)} of {len(predictors[0])} photos')
+    sheet = draw_prediction_sheet(pairs, predictors[0].classes, heading, args.hide_photos)
+    save_sheet(sheet, args.out)
     print(f'Look at {printable(args.out)}')
     return OK
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env python
-"""Get a data set and check it: counts by split and class, missing, unreadable and double images.
+"""Get a dataset and check it: counts by split and class, missing, unreadable and double images.
 
     python tools/prepare_dataset.py clothing10 [--dst data/clothing10] [--src FOLDER|ZIP]
     python tools/prepare_dataset.py fashionstyle14 data/FashionStyle14_v1 [--stratified]
     python tools/prepare_dataset.py ccp [--dst data/ccp] [--src FOLDER|ZIP] [--out FOLDER]
     python tools/prepare_dataset.py fashionpedia data/fashionpedia [--label-maps]
 
-What is there already is only checked, never overwritten. The exit status is 0 if the data set can
+What is there already is only checked, never overwritten. The exit status is 0 if the dataset can
 be used (with warnings, perhaps), 1 if not, 2 for a wrong command line.
 """
 
@@ -22,13 +22,13 @@ from rich.console import Console
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.errors import FAILED, OK, add_debug_argument, guarded
 from bgremoval_mm.datasets.prepare import ccp, clothing10, fashionpedia, fashionstyle14
-from bgremoval_mm.datasets.prepare.check_report import Findings, counts_table
+from bgremoval_mm.datasets.prepare.check_report import CheckReport, counts_table
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.addresses import lies_in
 from bgremoval_mm.utils.json_io import write_json
 from bgremoval_mm.utils.text import printable
 
-# A module with `add_arguments(parser)` and `run(args) -> Findings` for each subcommand.
+# A module with `add_arguments(parser)` and `run(args) -> CheckReport` for each subcommand.
 COMMANDS = {
     'ccp': ccp,
     'clothing10': clothing10,
@@ -58,24 +58,24 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run; 0 if the data set can be used, 1 if not, 130 if interrupted."""
+    """Run; 0 if the dataset can be used, 1 if not, 130 if interrupted."""
     args = parse_args(argv)
     console.prepare(own_process=argv is None)
     return guarded(lambda: prepare(args), args.debug)
 
 
 def prepare(args: argparse.Namespace) -> int:
-    """Prepare the data set, and tell what was found."""
+    """Prepare the dataset, and tell what was found."""
     if args.json is not None:
-        check_findings_file(args.json, args.dst if 'dst' in args else args.root)
-    findings = COMMANDS[args.dataset].run(args)
-    show(findings)
+        check_json_target(args.json, args.dst if 'dst' in args else args.root)
+    report = COMMANDS[args.dataset].run(args)
+    show(report)
     if args.json is not None:
-        write_json(args.json, findings.as_dict())
-    return OK if findings.usable else FAILED
+        write_json(args.json, report.as_dict())
+    return OK if report.usable else FAILED
 
 
-def check_findings_file(path: Path, root: Path) -> None:
+def check_json_target(path: Path, root: Path) -> None:
     """Refuse a file of the dataset for what was found in it."""
     if path.exists() and lies_in(path, root):
         try:
@@ -87,15 +87,15 @@ def check_findings_file(path: Path, root: Path) -> None:
             raise ArgumentError(msg)
 
 
-def show(findings: Findings) -> None:
+def show(report: CheckReport) -> None:
     """Print tables, errors, warnings and notes."""
     console = Console(soft_wrap=True, highlight=False)
-    for title, counts in findings.tables.items():
-        console.print(counts_table(title, counts, findings.known))
-    for line in findings.lines():
+    for title, counts in report.tables.items():
+        console.print(counts_table(title, counts, report.known))
+    for line in report.lines():
         console.print(line, markup=False)
-    verdict = 'can be used' if findings.usable else 'can not be used as it is'
-    console.print(f'{findings.root} {verdict}.', markup=False)
+    verdict = 'can be used' if report.usable else 'can not be used as it is'
+    console.print(f'{report.root} {verdict}.', markup=False)
 
 
 if __name__ == '__main__':

@@ -1,44 +1,30 @@
 #!/usr/bin/env python
-"""Reproduce the paper's results: plan the runs, do them, report what came out.
+"""Reproduce the results of a published work: plan the runs, do them, report the results.
 
     python tools/reproduce.py plan                # what there is to do, and what is done
     python tools/reproduce.py run --results "Fig. 5" --datasets clothing10 --seeds 0 1 2
     python tools/reproduce.py report              # tables, figures, claims
 
-`run` goes on where it was broken off, and does nothing twice.
+`run` resumes interrupted runs and skips finished ones.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.errors import FAILED, OPENMMLAB, add_debug_argument, guarded, print_error
-from bgremoval_mm.experiments.papers.liang2023.experiments import ARMS
-from bgremoval_mm.experiments.runner.runs import PLACES, Run, RunError, select_runs
-from bgremoval_mm.experiments.runner.state import State, read_json, state_of
+from bgremoval_mm.experiments.papers import WORKS, load_work
+from bgremoval_mm.experiments.runner.runs import FAILURE, LOG, RESULT, Run, Workspace, select_runs
+from bgremoval_mm.experiments.runner.state import State, state_of
+from bgremoval_mm.utils.json_io import read_json
 from bgremoval_mm.utils.text import printable
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-_LETTERS = {
-    'missing data': ('-', 'bright_black'),
-    'pending': ('.', ''),
-    'interrupted': ('i', 'yellow'),
-    'running': ('r', 'cyan'),
-    'failed': ('F', 'bold red'),
-    'done': ('D', 'green'),
-    'other options': ('o', 'magenta'),
-}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -85,6 +71,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     run.add_argument('--sbatch-args', default='', help='further options of sbatch, in one string')
 
     page = commands.add_parser('report', help='build the report of what is finished')
+    page.add_argument('--work', help='one work only, as for plan (default: all with a result)')
     page.add_argument(
         '--root',
         type=Path,
@@ -103,16 +90,27 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
+        '--work',
+        default=WORKS[0],
+        help=f'{", ".join(WORKS)}, or your own module that defines WORK (default: {WORKS[0]})',
+    )
+    parser.add_argument(
         '--results',
         nargs='+',
         default=[],
-        metavar='PLACE',
-        choices=PLACES,
-        help=f'results of the paper: {", ".join(PLACES)} (default: all)',
+        metavar='ITEM',
+        help='figures and tables of the work, such as "Fig. 5" (default: all)',
     )
     parser.add_argument('--datasets', nargs='+', default=[], help='by name (default: all)')
     parser.add_argument('--models', nargs='+', default=[], help='by name (default: all)')
-    parser.add_argument('--arms', nargs='+', default=[], choices=ARMS)
+    parser.add_argument(
+        '--variants',
+        '--arms',
+        nargs='+',
+        default=[],
+        metavar='VARIANT',
+        help='original, rembg ... (default: all); --arms is its former name',
+    )
     parser.add_argument('--seeds', nargs='+', type=int, default=[0], help='(default: 0)')
     parser.add_argument(
         '--root',
@@ -121,13 +119,19 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         help='folder of all runs (default: work_dirs/reproduce)',
     )
     parser.add_argument(
+        '--configs',
+        type=Path,
+        default=CONFIGS,
+        help='folder of the configs, for your own work (default: that of this repository)',
+    )
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         default=[],
         metavar='KEY=VALUE',
-        help='change settings of all runs, of both arms alike; train_dataset.KEY, val_dataset.KEY '
-        'and test_dataset.KEY are of the data set that reads the photos; @FILE takes them from a '
-        'file, one a line',
+        help='change settings of all runs, in all variants alike; train_dataset.KEY, '
+        'val_dataset.KEY and test_dataset.KEY are of the dataset that reads the photos; @FILE '
+        'takes them from a file, one a line',
     )
 
 
@@ -142,31 +146,33 @@ def reproduce(args: argparse.Namespace) -> int:
     """Do what the command line asks for."""
     if args.command == 'report':
         return write_report(args)
-    runs = select_runs(args.results, args.datasets, args.models, args.arms, args.seeds)
+    work = load_work(args.work)
+    runs = select_runs(work, args.results, args.datasets, args.models, args.variants, args.seeds)
     if not runs:
         print_error('no experiment fits that selection')
         return 2
-    missing = MissingData(args.cfg_options)
-    states = {run: state_of(run, args.root, args.cfg_options, missing) for run in runs}
+    workspace = Workspace(args.root, args.configs, tuple(args.cfg_options))
+    missing = MissingData(workspace)
+    states = {run: state_of(run, workspace, missing) for run in runs}
     if args.command == 'plan':
-        return show_plan(args, states, missing)
-    return do_runs(args, states, missing)
+        return show_plan(args, workspace, states, missing)
+    return do_runs(args, workspace, states, missing)
 
 
 class MissingData:
-    """Looks once for the data of a data set and an arm, not once a run."""
+    """Looks once for the data of an item, a dataset and a variant, not once a run."""
 
-    def __init__(self, options: list[str]) -> None:
-        self.options = options
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
         self.found: dict[tuple[str, ...], str] = {}
 
     def __call__(self, run: Run) -> str:
-        """What is not there, with the command that mends it; '' if nothing."""
+        """Describe the missing data and the command that fetches them; '' if nothing is missing."""
         from bgremoval_mm.experiments.runner.options import missing_data
 
-        key = (run.experiment.place, run.dataset, run.arm)
+        key = (run.experiment.item, run.dataset, run.variant)
         if key not in self.found:
-            self.found[key] = missing_data(run, CONFIGS, self.options)
+            self.found[key] = missing_data(run, self.workspace)
         return self.found[key]
 
 
@@ -176,7 +182,7 @@ def write_report(args: argparse.Namespace) -> int:
     from bgremoval_mm.experiments.report.page import write_report as write_pages
 
     folder = args.out or args.root / 'report'
-    content = build_report(args.root)
+    content = build_report(args.root, args.work)
     write_pages(content, folder)
     page = printable(folder / 'index.html')
     print(f'{content.runs} runs in {len(content.sections)} sections; open {page}')
@@ -184,97 +190,31 @@ def write_report(args: argparse.Namespace) -> int:
 
 
 def show_plan(
-    args: argparse.Namespace, states: dict[Run, State], missing: Callable[[Run], str]
+    args: argparse.Namespace,
+    workspace: Workspace,
+    states: dict[Run, State],
+    missing: Callable[[Run], str],
 ) -> int:
-    """Print the runs, result by result."""
+    """Print the runs, item by item."""
     from bgremoval_mm.experiments.runner.estimate import Estimates
+    from bgremoval_mm.experiments.runner.plan import measure, print_plan
     from bgremoval_mm.experiments.runner.worker import provenance
 
-    device = provenance(CONFIGS.parent)['device']
-    estimates = Estimates(args.root, CONFIGS, args.cfg_options, device)
-    problems = []
-    if args.estimate is not None:
-        for run, state in states.items():
-            wanted = run.arm == ARMS[0] and run.seed == args.seeds[0] and state != 'missing data'
-            if wanted and estimates.hours(run) is None:
-                print(f'timing {run.config} ...', file=sys.stderr)
-                try:
-                    estimates.measure(run, args.estimate)
-                except RunError as err:
-                    problems.append(str(err))
-    console = Console(width=None if sys.stdout.isatty() else 110)
-    groups: dict[tuple[str, str], list[Run]] = {}
-    for run in states:
-        groups.setdefault((run.experiment.place, run.dataset), []).append(run)
-    total = 0.0
-    for (place, dataset), runs in groups.items():
-        console.print(plan_table(f'{place}, {dataset}', runs, states, estimates.hours, args))
-        for arm in dict.fromkeys(run.arm for run in runs):
-            reason = missing(next(run for run in runs if run.arm == arm))
-            if reason:
-                console.print(f'  {arm}: {reason}', style='yellow', highlight=False, soft_wrap=True)
-        total += sum(hours_left(run, states[run], estimates.hours) or 0.0 for run in runs)
-    letters = '   '.join(f'{letter} {state}' for state, (letter, _) in _LETTERS.items())
-    console.print(f'\n{letters}', highlight=False)
-    counts = Counter(states.values())
-    print(', '.join(f'{count} {state}' for state, count in counts.items()))
-    if estimates.known:
-        print(
-            f'about {total:.1f} hours left on one {device}, training only, as far as it was timed'
-        )
-    else:
-        print('hours are not known: plan --estimate times a few iterations')
+    estimates = Estimates(workspace, provenance(args.configs.parent)['device'])
+    problems = [] if args.estimate is None else measure(states, estimates, args.estimate)
+    print_plan(states, missing, estimates)
     for problem in problems:
         print_error(problem)
     return 1 if problems else 0
 
 
-def hours_left(run: Run, state: State, hours: Callable[[Run], float | None]) -> float | None:
-    """Hours of a run that is not done; both arms take the same."""
-    return 0.0 if state == 'done' else hours(timed(run))
-
-
-def timed(run: Run) -> Run:
-    """The run that stands for others in time: whatever the seed and the arm."""
-    return Run(run.experiment, run.dataset, ARMS[0], 0)
-
-
-def plan_table(
-    title: str,
-    runs: list[Run],
-    states: dict[Run, State],
-    hours: Callable[[Run], float | None],
-    args: argparse.Namespace,
-) -> Table:
-    """A line a network: a letter for each seed's run in either arm."""
-    table = Table(title=title, box=box.SIMPLE, title_justify='left')
-    table.add_column('network')
-    table.add_column('model')
-    arms = list(dict.fromkeys(run.arm for run in runs))
-    for arm in arms:
-        table.add_column(f'{arm}, seeds {" ".join(map(str, args.seeds))}')
-    table.add_column('hours a run', justify='right')
-    for experiment in dict.fromkeys(run.experiment for run in runs):
-        cells = []
-        for arm in arms:
-            cell = Text()
-            for run in runs:
-                if (run.experiment, run.arm) == (experiment, arm):
-                    letter, style = _LETTERS[states[run]]
-                    cell.append(f'{letter} ', style)
-            cells.append(cell)
-        run = next(run for run in runs if run.experiment == experiment)
-        time = hours(timed(run))
-        table.add_row(
-            experiment.title, experiment.model, *cells, '' if time is None else f'{time:.1f}'
-        )
-    return table
-
-
 def do_runs(
-    args: argparse.Namespace, states: dict[Run, State], missing: Callable[[Run], str]
+    args: argparse.Namespace,
+    workspace: Workspace,
+    states: dict[Run, State],
+    missing: Callable[[Run], str],
 ) -> int:
-    """Do what is not done, and say what became of it."""
+    """Do what is not done, and print what is done, failed or missing."""
     from bgremoval_mm.experiments.runner import scheduler
 
     todo, others = scheduler.to_do(list(states), states.__getitem__, args.retry_failed)
@@ -284,35 +224,31 @@ def do_runs(
         print(f'  {reason}')
     wrong = others.get('other options', [])
     if wrong:
-        folder = args.root / wrong[0].name
         print_error(
-            f'{len(wrong)} runs were begun with other options, for example {folder}. '
-            'Take another --root for these options.'
+            f'{len(wrong)} runs were begun with other options, for example '
+            f'{workspace.folder(wrong[0])}. Take another --root for these options.'
         )
         return FAILED
     if args.slurm is not None:
-        jobs = scheduler.submit(
-            todo, args.root, CONFIGS, args.cfg_options, args.slurm, args.sbatch_args
-        )
+        jobs = scheduler.submit(todo, workspace, args.slurm, args.sbatch_args)
         print(f'{len(jobs)} jobs handed to Slurm, {len(todo) - len(jobs)} were there already')
         return 0
-    slots = scheduler.device_slots(args.jobs)
-    outcome = scheduler.execute(todo, args.root, CONFIGS, args.cfg_options, slots)
+    outcome = scheduler.execute(todo, workspace, scheduler.device_slots(args.jobs))
     failed = dict(outcome.failed)
     if not args.retry_failed:
         for run in others.get('failed', []):
-            failure = read_json(args.root / run.name / 'failure.json') or {}
+            failure = read_json(workspace.folder(run) / FAILURE) or {}
             failed[run.name] = f'{failure.get("reason")} (earlier; --retry-failed tries again)'
     if args.discard_checkpoints:
         for run in states:
-            if (args.root / run.name / 'result.json').is_file():
-                for checkpoint in (args.root / run.name).glob('*.pth'):
+            if (workspace.folder(run) / RESULT).is_file():
+                for checkpoint in workspace.folder(run).glob('*.pth'):
                     checkpoint.unlink()
     print(f'{len(outcome.done)} done now, {len(failed)} failed; results below {args.root}')
     for name in outcome.elsewhere:
         print(f'  another process is at work on {name}')
     for name, reason in failed.items():
-        log = printable(args.root / name / 'run.log')
+        log = printable(args.root / name / LOG)
         print(f'  failed: {name}: {console.escape_lines(reason)}\n    log: {log}')
     return 1 if failed or others.get('missing data') else 0
 

@@ -18,7 +18,7 @@ import bgremoval_mm  # noqa: F401
 from bgremoval_mm.cli.errors import OPENMMLAB, add_debug_argument, is_expected
 from bgremoval_mm.engine.hooks.conditions import conditions_of, write_conditions
 from bgremoval_mm.engine.process_group import process_group
-from bgremoval_mm.engine.run_config import add_common_arguments, test_config
+from bgremoval_mm.engine.run_config import add_common_arguments, build_test_config
 from bgremoval_mm.utils.json_io import write_json
 from bgremoval_mm.utils.text import printable
 
@@ -50,7 +50,7 @@ def main(args: argparse.Namespace) -> None:
     """Test."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     try:
-        cfg = test_config(args)
+        cfg = build_test_config(args)
         group = process_group(cfg)
     except Exception as err:
         if args.debug or not is_expected(err, OPENMMLAB):

@@ -15,7 +15,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 import bgremoval_mm  # noqa: F401
 from bgremoval_mm.cli.errors import OPENMMLAB, add_debug_argument, is_expected
 from bgremoval_mm.engine.process_group import process_group
-from bgremoval_mm.engine.run_config import add_common_arguments, train_config
+from bgremoval_mm.engine.run_config import add_common_arguments, build_train_config
 from bgremoval_mm.utils.text import printable
 
 
@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> None:
     """Train."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     try:
-        cfg = train_config(args)
+        cfg = build_train_config(args)
         group = process_group(cfg)
     except Exception as err:
         if args.debug or not is_expected(err, OPENMMLAB):

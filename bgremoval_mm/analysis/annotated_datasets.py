@@ -1,4 +1,4 @@
-"""The annotated images of a data set of mmdet or mmseg, whichever config or name it comes from."""
+"""The annotated images of a dataset of mmdet or mmseg, by its config or its name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from bgremoval_mm.analysis.annotation_loss import AnnotatedImage
-from bgremoval_mm.datasets.unwrap import RemovalSettings, base_datasets, type_name
+from bgremoval_mm.datasets.removal_settings import RemovalSettings
+from bgremoval_mm.datasets.unwrap import base_datasets, type_name
 from bgremoval_mm.registry import DATASETS
 from bgremoval_mm.removal import BackgroundRemover, MaskStore
 from bgremoval_mm.removal.errors import ArgumentError
@@ -22,7 +23,7 @@ from bgremoval_mm.utils.text import printable
 __all__ = ['KNOWN', 'AnnotatedImages', 'of_config', 'of_name']
 
 KNOWN = {'ccp': 'CCP', 'fashionpedia': 'Fashionpedia'}
-"""Data sets that need no config."""
+"""Datasets that need no config."""
 
 _ALL_FOREGROUND = ('CCP', 'CCPSemantic')
 
@@ -53,11 +54,11 @@ def of_name(
     subsets: tuple[str, ...],
     precision: str = 'fp32',
 ) -> AnnotatedImages:
-    """The images of a data set of ours.
+    """Return the images of a dataset of this package.
 
     Args:
         name: A key of `KNOWN`.
-        data_root: Folder of the data set; None: ``data/<name>``.
+        data_root: Folder of the dataset; None: ``data/<name>``.
         mask_dir: Root of the masks; None: ``data/masks/<name>``.
         model: Model of the masks.
         subsets: ``'train'``, ``'val'`` or both.
@@ -76,17 +77,17 @@ def of_config(
     subsets: tuple[str, ...],
     precision: str | None = None,
 ) -> AnnotatedImages:
-    """The images of a config's data sets, ours or any of mmdet and mmseg.
+    """Return the images of a config's datasets, of this package or any of mmdet and mmseg.
 
     Args:
-        path: The config; of the removed arm, its masks are taken.
+        path: The config; its masks are taken if it removes backgrounds.
         mask_dir: Root of the masks; None: that of the config's RembgDataset.
         model: Model of the masks; None: that of the config's RembgDataset, or u2net.
         subsets: Loaders: ``'train'``, ``'val'``.
         precision: Of the masks; None: that of the config's RembgDataset, or fp32.
 
     Raises:
-        ValueError: If the config has no such data set, or no masks and none are given.
+        ValueError: If the config has no such dataset, or no masks and none are given.
     """
     config = Config.fromfile(path)
     datasets: list[dict[str, Any]] = []
@@ -116,7 +117,7 @@ def of_config(
     mask_dir = mask_dir or _same(path, 'mask_dir', removals)
     model = model or _same(path, 'model', removals)
     if mask_dir is None:
-        msg = f'{path} names no masks, as a config of the removed arm does: give --mask-dir'
+        msg = f'{path} names no masks, as a `-rembg` config does: give --mask-dir'
         raise ArgumentError(msg)
     if len(roots) > 1:
         msg = f'the datasets of {path} lie in several folders ({", ".join(sorted(roots))})'
@@ -141,7 +142,7 @@ def _same(path: str, name: str, removals: list[dict[str, Any]]) -> Any:
 def _collect(
     datasets: list[dict[str, Any]], store: MaskStore, root: str, scope: str
 ) -> AnnotatedImages:
-    base = Path(os.path.expanduser(root))  # noqa: PTH111 (as data sets do it)
+    base = Path(os.path.expanduser(root))  # noqa: PTH111 (as datasets do it)
     images: dict[str, AnnotatedImage] = {}
     classes: tuple[str, ...] = ()
     with DefaultScope.overwrite_default_scope(scope):
@@ -164,14 +165,14 @@ def _annotated(info: dict[str, Any], base: Path, store: MaskStore) -> AnnotatedI
         instances = tuple(_instances(info['instances']))
         return AnnotatedImage(path, key, store, instances, size=(info['height'], info['width']))
     if info.get('reduce_zero_label') or info.get('label_map'):
-        msg = 'data sets that change the values of label maps as they load them are not supported'
-        raise ValueError(msg)
+        msg = 'datasets that change the values of label maps as they load them are not supported'
+        raise ArgumentError(msg)
     return AnnotatedImage(path, key, store, label_map=Path(info['seg_map_path']))
 
 
 def _instances(instances: list[dict[str, Any]]) -> Iterator[tuple[int, Any]]:
     for each in instances:
         if 'mask' not in each:
-            msg = 'the annotations have boxes but no masks, so nothing can be said of pixels'
-            raise ValueError(msg)
+            msg = 'the annotations have boxes but no masks, so pixels cannot be counted'
+            raise ArgumentError(msg)
         yield each['bbox_label'], each['mask']

@@ -1,4 +1,4 @@
-"""What removing the background erases of what is annotated: figures by category and image."""
+"""The annotated pixels that removing the background erases, by category and image."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from bgremoval_mm.datasets.formats.categories import IGNORED
 from bgremoval_mm.datasets.formats.label_maps import decode_mask
 from bgremoval_mm.removal import MaskStore
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.masks.functional import binarise
 from bgremoval_mm.removal.outputs.mask_store import mask_problem
 
@@ -131,12 +132,12 @@ class CategoryLoss:
         self.soft, self.hard = self._soft / self.pixels, self._hard / self.pixels
 
     def as_dict(self) -> dict[str, Any]:
-        """What is reported."""
+        """Return what is reported."""
         return {key: value for key, value in asdict(self).items() if not key.startswith('_')}
 
 
 def instance_loss(category: int, inside: np.ndarray, mask: np.ndarray) -> InstanceLoss:
-    """What a mask erases of an instance.
+    """Measure what a mask erases of an instance.
 
     Args:
         category: Index of its category.
@@ -153,13 +154,13 @@ def instance_loss(category: int, inside: np.ndarray, mask: np.ndarray) -> Instan
 
 
 def intersection_over_union(first: np.ndarray, second: np.ndarray) -> float:
-    """|A and B| / |A or B| of two bool arrays of one shape; 1 where both are empty."""
+    """Return |A and B| / |A or B| of two bool arrays of one shape; 1 where both are empty."""
     union = int((first | second).sum())
     return int((first & second).sum()) / union if union else 1.0
 
 
 def annotated_pixels(image: AnnotatedImage) -> list[tuple[int, np.ndarray]]:
-    """Category and pixels (bool of shape (H, W)) of each instance, or of each label of a map.
+    """Return category and pixels (bool of shape (H, W)) of each instance, or label of a map.
 
     Instances without a pixel are left out.
 
@@ -173,7 +174,7 @@ def annotated_pixels(image: AnnotatedImage) -> list[tuple[int, np.ndarray]]:
             labels = np.asarray(picture)
         if labels.ndim != 2:
             msg = f'a label map must have one channel, but {image.label_map} has {labels.shape[2]}'
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         return [(int(k), labels == k) for k in np.unique(labels) if k != IGNORED]
     assert image.size is not None
     decoded = (
@@ -184,7 +185,7 @@ def annotated_pixels(image: AnnotatedImage) -> list[tuple[int, np.ndarray]]:
 
 
 def measure(image: AnnotatedImage) -> ImageLoss:
-    """What its mask erases of an image's annotations.
+    """Measure what its mask erases of an image's annotations.
 
     Raises:
         FileNotFoundError: If there is no mask, or no image.
@@ -200,7 +201,7 @@ def measure(image: AnnotatedImage) -> ImageLoss:
                 f'the annotations are for {width} x {height} pixels, but the upright image has '
                 f'{columns} x {rows}'
             )
-            raise ValueError(msg)
+            raise ArgumentError(msg)
     union = np.zeros(mask.shape, bool)
     for _, inside in layers:
         union |= inside
@@ -214,7 +215,7 @@ def measure(image: AnnotatedImage) -> ImageLoss:
 
 
 def load_mask(image: AnnotatedImage) -> np.ndarray:
-    """The mask of an image at its full size, uint8 of shape (H, W)."""
+    """Return the mask of an image at its full size, uint8 of shape (H, W)."""
     if not image.path.is_file():
         msg = f'{image.path} is missing'
         raise FileNotFoundError(msg)
@@ -225,12 +226,12 @@ def load_mask(image: AnnotatedImage) -> np.ndarray:
         raise FileNotFoundError(msg)
     if problem is not None:
         msg = f'{problem}: {image.store.path(image.key)}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     return stored.full_size()
 
 
 def by_category(losses: Iterable[ImageLoss], classes: Sequence[str]) -> list[CategoryLoss]:
-    """Figures of each category that is annotated, the most erased (at `THRESHOLD`) first."""
+    """Sum up each category that is annotated, the most erased (at `THRESHOLD`) first."""
     categories: dict[int, CategoryLoss] = {}
     for loss in losses:
         for each in loss.instances:
@@ -240,7 +241,7 @@ def by_category(losses: Iterable[ImageLoss], classes: Sequence[str]) -> list[Cat
 
 
 def summary(losses: Mapping[str, ImageLoss], with_iou: bool) -> dict[str, Any]:
-    """Figures over all images; IoU only where all of the foreground is annotated."""
+    """Sum up all images; IoU only where all of the foreground is annotated."""
     every = list(losses.values())
     pixels = sum(loss.pixels for loss in every)
     instances = [each for loss in every for each in loss.instances]

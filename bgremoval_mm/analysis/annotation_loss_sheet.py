@@ -16,11 +16,10 @@ from bgremoval_mm.analysis.annotation_loss import (
 )
 from bgremoval_mm.removal import compose, read_image
 from bgremoval_mm.removal.masks.functional import binarise
-from bgremoval_mm.visualization.contact_sheet import Tile, draw_tiles
+from bgremoval_mm.visualization.contact_sheet import Tile, draw_tiles, shrink
 
 __all__ = ['draw_loss_sheet']
 
-_SIDE = 400  # pixels; a picture on the sheet is about half as large
 _RED = np.array([230, 30, 40], np.float32)
 
 
@@ -56,13 +55,7 @@ def _tile(image: AnnotatedImage, loss: ImageLoss, classes: Sequence[str]) -> Til
     caption = [image.key, f'{loss.share:.1%} of the annotated pixels erased']
     gone = {classes[each.category] for each in loss.instances if each.wiped_out}
     return Tile(
-        [_small(each) for each in (photo, compose(photo, mask), marked.astype(np.uint8))],
+        [shrink(each) for each in (photo, compose(photo, mask), marked.astype(np.uint8))],
         caption,
         f'gone: {", ".join(sorted(gone))}' if gone else '',
     )
-
-
-def _small(pixels: np.ndarray) -> np.ndarray:
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((_SIDE, _SIDE))
-    return np.asarray(picture)

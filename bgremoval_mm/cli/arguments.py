@@ -1,8 +1,8 @@
 """The options of the commands, and which of them go together.
 
-An option that a rule is about has the default None, so that it is known whether it was given;
-`remove_tree` has the real default. Imports nothing heavy: `--help` and a typing error are answered
-at once.
+An option that a rule is about has the default None, so that it is known whether it was given; its
+real default is that of EngineOptions, OutputOptions or JobOptions, whose field has the name in the
+namespace. Imports nothing heavy: `--help` and a typing error are answered at once.
 """
 
 from __future__ import annotations
@@ -10,16 +10,29 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn, TypeVar
 
 from bgremoval_mm.cli.errors import add_debug_argument
-from bgremoval_mm.removal.options import BACKENDS, ENGINES, FILE_FORMATS, OUTPUTS, PRECISIONS
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.options import (
+    BACKENDS,
+    ENGINES,
+    FILE_FORMATS,
+    OUTPUTS,
+    PRECISIONS,
+    EngineOptions,
+    JobOptions,
+    OutputOptions,
+    Shard,
+)
+from bgremoval_mm.removal.options.values import DEVICE
 from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
 from bgremoval_mm.utils.text import printable
 
 __all__ = [
-    'SUFFIXES',
+    'FORMAT_OF_SUFFIX',
     'Parser',
     'add_bench_arguments',
     'add_debug_argument',
@@ -27,15 +40,16 @@ __all__ = [
     'add_masks_arguments',
     'add_tree_arguments',
     'at_least',
-    'is_address',
     'options_of',
 ]
 
-SUFFIXES = {suffix: name for name, suffix in FILE_FORMATS.items()} | {'.jpeg': 'jpeg'}
+_Options = TypeVar('_Options')
+
+FORMAT_OF_SUFFIX = {suffix: name for name, suffix in FILE_FORMATS.items()} | {'.jpeg': 'jpeg'}
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that tells what is wrong in one line, whatever was typed."""
+    """Parser that says what is wrong in one line, whatever was typed."""
 
     def error(self, message: str) -> NoReturn:
         """End with exit code 2."""
@@ -97,17 +111,19 @@ def add_licence_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def options_of(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what the command line has for `remove_tree`; what was not given is left out."""
-    others = ('sheet', 'review', 'watch', 'command', 'run', 'parser', 'debug')
-    return {
-        key: value for key, value in vars(args).items() if value is not None and key not in others
-    }
+def options_of(args: argparse.Namespace) -> tuple[EngineOptions, OutputOptions, JobOptions]:
+    """Return the options of a job; what was not given has the default of its field.
+
+    Raises:
+        ArgumentError: If they do not go together.
+    """
+    return _read(EngineOptions, args), _read(OutputOptions, args), _read(JobOptions, args)
 
 
-def is_address(text: str) -> bool:
-    """Return whether it is an address for fsspec, as `addresses.is_url` says."""
-    return '://' in text
+def _read(kind: type[_Options], args: argparse.Namespace) -> _Options:
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    given = {name: getattr(args, name, None) for name in names}
+    return kind(**{name: value for name, value in given.items() if value is not None})
 
 
 def at_least(least: int) -> Callable[[str], int]:
@@ -256,17 +272,18 @@ def _fill(text: str) -> int | tuple[int, ...]:
 
 
 def _device(text: str) -> str:
-    if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', text):
+    if not DEVICE.fullmatch(text):
         msg = f'must be auto, cpu, cuda or cuda:N, but got {text!r}'
         raise argparse.ArgumentTypeError(msg)
     return text
 
 
 def _shard(text: str) -> str:
-    found = re.fullmatch(r'(\d+)/(\d+)', text)
-    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+    try:
+        Shard.parse(text)
+    except ArgumentError:
         msg = f'must be I/N with I from 1 to N, such as 3/8, but got {text!r}'
-        raise argparse.ArgumentTypeError(msg)
+        raise argparse.ArgumentTypeError(msg) from None
     return text
 
 

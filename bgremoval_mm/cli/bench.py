@@ -1,4 +1,4 @@
-"""Which backend is the fastest here: whole jobs on the user's own photos, side by side.
+"""Measurement of which backend is the fastest here: whole jobs on the user's own photos.
 
 The photos are dealt to the rounds. Each round runs every setting in turn, in this process, on its
 photos; so what else the machine does falls on all of them. Printed are medians over the rounds.
@@ -13,27 +13,28 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from bgremoval_mm.cli import signals
-from bgremoval_mm.cli.arguments import add_bench_arguments
+from bgremoval_mm.cli.arguments import add_bench_arguments, options_of
 from bgremoval_mm.cli.errors import OK
 from bgremoval_mm.removal import (
     BackgroundRemover,
     fetch_weights,
     read_image,
     release_sessions,
-    remove_tree,
 )
 from bgremoval_mm.removal.backends import open_vino
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.io.scan import scan_tree
+from bgremoval_mm.removal.jobs.run import run_job
 from bgremoval_mm.removal.masks.iou import iou
+from bgremoval_mm.removal.options import EngineOptions
 from bgremoval_mm.utils.sampling import evenly_spaced
 
 __all__ = ['add_bench_arguments', 'run_bench']
@@ -58,7 +59,7 @@ def run_bench(args: argparse.Namespace) -> int:
 
 
 def _installed() -> list[str]:
-    """Settings that can be run here, rembg first."""
+    """Return the settings that can be run here, rembg first."""
     settings = ['rembg'] if find_spec('rembg') else []
     if find_spec('onnxruntime'):
         settings.append(REFERENCE)
@@ -72,7 +73,11 @@ def _installed() -> list[str]:
 
 
 def _deal(args: argparse.Namespace, scratch: Path) -> list[Path]:
-    """A folder of links a round, to photos at equal distances in the order of their names."""
+    """Make a folder of links per round, to photos at equal distances in the order of their names.
+
+    Raises:
+        ArgumentError: If there are fewer photos than rounds.
+    """
     files = [args.photos / name for name in scan_tree(args.photos).images]
     number = min(args.images, len(files))
     if not 1 <= args.rounds <= number:
@@ -88,7 +93,7 @@ def _deal(args: argparse.Namespace, scratch: Path) -> list[Path]:
 
 
 def _rembg_job(args: argparse.Namespace) -> Callable[[Path, Path], None]:
-    """What a careful user of rembg's Python interface writes: one session for all."""
+    """Return what a careful user of rembg's Python interface writes: one session for all."""
     import rembg
 
     os.environ['U2NET_HOME'] = str(fetch_weights(args.model).parent)
@@ -108,23 +113,11 @@ def _rembg_job(args: argparse.Namespace) -> Callable[[Path, Path], None]:
 
 
 def _our_job(args: argparse.Namespace, setting: str) -> Callable[[Path, Path], None]:
-    backend, precision = setting.split(':')
+    _, output, job = options_of(args)
+    engine, quiet = _engine(args, setting), replace(job, progress=False)
 
     def run(photos: Path, out: Path) -> None:
-        summary = remove_tree(
-            photos,
-            out,
-            args.model,
-            args.output,
-            backend=backend,
-            device=args.device,
-            precision=precision,
-            batch_size=args.batch_size,
-            calibration=args.calibration,
-            file_format=args.file_format,
-            progress=False,
-            **_threads(args),
-        )
+        summary = run_job(photos, out, engine, output, quiet)
         if summary.failed:
             path, reason = next(iter(summary.failed.items()))
             msg = f'{setting} failed on {len(summary.failed)} photos: {path}: {reason}'
@@ -134,8 +127,8 @@ def _our_job(args: argparse.Namespace, setting: str) -> Callable[[Path, Path], N
 
 
 def _bare_rate(args: argparse.Namespace, photos: Path, setting: str) -> float:
-    """Images/s of nothing but the network, on inputs that are ready."""
-    remover = _make_remover(args, setting)
+    """Return the images/s of nothing but the network, on inputs that are ready."""
+    remover = BackgroundRemover.from_options(_engine(args, setting))
     inputs = [remover.preprocess(read_image(path).rgb) for path in sorted(photos.iterdir())]
     size = args.batch_size
     batches = [np.stack(inputs[start : start + size]) for start in range(0, len(inputs), size)]
@@ -145,22 +138,9 @@ def _bare_rate(args: argparse.Namespace, photos: Path, setting: str) -> float:
     return len(inputs) / (time.perf_counter() - started)
 
 
-def _make_remover(args: argparse.Namespace, setting: str) -> BackgroundRemover:
+def _engine(args: argparse.Namespace, setting: str) -> EngineOptions:
     backend, precision = setting.split(':')
-    return BackgroundRemover(
-        args.model,
-        backend,
-        args.device,
-        precision,
-        args.batch_size,
-        calibration=args.calibration,
-        **_threads(args),
-    )
-
-
-def _threads(args: argparse.Namespace) -> dict[str, Any]:
-    """The number of threads, if one was given."""
-    return {} if args.num_threads is None else {'num_threads': args.num_threads}
+    return replace(options_of(args)[0], backend=backend, precision=precision)
 
 
 def _print_speed(
@@ -201,14 +181,14 @@ def _print_speed(
 
 
 def _print_quality(args: argparse.Namespace, settings: list[str], parts: list[Path]) -> None:
-    """Differences of the masks to ONNX Runtime's in fp32, and with label maps their IoU."""
+    """Print how far masks are from ONNX Runtime's in fp32, and with label maps their IoU."""
     files = [path.resolve() for part in parts for path in sorted(part.iterdir())]
     reference: list[np.ndarray] = []
     settings = [each for each in settings if each != REFERENCE]
     if find_spec('onnxruntime'):
         settings.insert(0, REFERENCE)
     for setting in settings:
-        remover = _make_remover(args, setting)
+        remover = BackgroundRemover.from_options(_engine(args, setting))
         found = [remover([read_image(path).rgb])[0] for path in files]
         reference = reference or found
         gaps = [np.abs(a.astype(int) - b) for a, b in zip(found, reference, strict=True)]
@@ -225,7 +205,7 @@ def _print_quality(args: argparse.Namespace, settings: list[str], parts: list[Pa
 
 
 def _iou(mask: np.ndarray, labels: Path) -> float:
-    """IoU of the mask above one half with the annotated pixels; NaN without annotation."""
+    """Return the IoU of the mask above one half with the annotated pixels; NaN without any."""
     if not labels.is_file():
         return float('nan')
     with Image.open(labels) as image:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import runpy
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import bgremoval_mm
 from bgremoval_mm.cli import signals
+
+if TYPE_CHECKING:
+    from bgremoval_mm.removal import TreeSummary
 
 __all__ = ['main', 'make_parser', 'run_program']
 
@@ -25,8 +27,9 @@ _Run = Callable[[argparse.ArgumentParser, argparse.Namespace], int]
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The command line with all its commands."""
+    """Make the command line with all its commands."""
     from bgremoval_mm.cli import arguments
+    from bgremoval_mm.cli.mask_sheet import add_sheet_arguments
     from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
     from bgremoval_mm.version import __version__
 
@@ -58,6 +61,9 @@ def make_parser() -> argparse.ArgumentParser:
     arguments.add_licence_argument(listed)
     arguments.add_debug_argument(listed)
 
+    sheet = _add(commands, 'sheet', _sheet, 'list and draw the least trustworthy masks of a store')
+    add_sheet_arguments(sheet)
+
     review = _add(commands, 'review', _review, 'write a page on which to judge suspicious masks')
     review.add_argument('results', help='DST of a job')
     review.add_argument('images', type=Path, help='SRC of that job')
@@ -68,13 +74,20 @@ def make_parser() -> argparse.ArgumentParser:
 
     bench = _add(commands, 'bench', _bench, 'measure which backend is the fastest here')
     arguments.add_bench_arguments(bench)
-    doctor = _add(commands, 'doctor', _doctor, 'show what is installed, and whether it works')
+    text = 'check the installed stack and print a fix for everything that is broken'
+    doctor = _add(commands, 'doctor', _doctor, text)
     arguments.add_debug_argument(doctor)
     return parser
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run a command; 0 if all went well, 1 if not, 2 on wrong options, 130 if interrupted."""
+def main(argv: list[str] | None = None, command: str | None = None) -> int:
+    """Run a command; return 0 if all went well, 1 if not, 2 on wrong options, 130 if interrupted.
+
+    Args:
+        argv: What follows the program's name. Default: as it was started.
+        command: The one to run, where `argv` does not begin with it, as for a tool of its own.
+    """
+    words = sys.argv[1:] if argv is None else argv
     if argv is None:
         signals.install()
     from bgremoval_mm.cli import console
@@ -82,12 +95,12 @@ def main(argv: list[str] | None = None) -> int:
 
     console.prepare(own_process=argv is None)
     console.log_to_stderr()
-    args = make_parser().parse_args(argv)
+    args = make_parser().parse_args(words if command is None else [command, *words])
     return guarded(lambda: args.run(args.parser, args), args.debug)
 
 
 def _add(
-    commands: argparse._SubParsersAction, name: str, run: _Run, text: str
+    commands: argparse._SubParsersAction[Any], name: str, run: _Run, text: str
 ) -> argparse.ArgumentParser:
     made: argparse.ArgumentParser = commands.add_parser(
         name, help=text, description=text[0].upper() + text[1:] + '.'
@@ -116,19 +129,22 @@ def _watch(args: argparse.Namespace) -> int:
     from bgremoval_mm.cli.errors import FAILED, OK
     from bgremoval_mm.cli.tree import describe
     from bgremoval_mm.cli.watch import Watcher
-    from bgremoval_mm.removal import remove_tree
+    from bgremoval_mm.removal.jobs import run
     from bgremoval_mm.utils.text import printable
 
-    options = {**options_of(args), 'progress': False}
+    engine, output, job = options_of(args)
+    job = replace(job, progress=False)
+
+    def remove(accept: Callable[[str], bool]) -> TreeSummary:
+        return run.run_job(args.src, args.dst, engine, output, replace(job, accept=accept))
+
     code = OK
     try:
         with signals.raised():
             # What is wrong with the options is told now, not when the first image arrives.
-            remove_tree(**options, accept=lambda path: False)
+            remove(lambda path: False)
             print(f'Watching {printable(args.src)}; Ctrl-C ends it.', file=sys.stderr)
-            for summary in Watcher(Path(args.src)).run(
-                lambda new: remove_tree(**options, accept=new.__contains__)
-            ):
+            for summary in Watcher(Path(args.src)).run(lambda new: remove(new.__contains__)):
                 if summary.failed:
                     code = FAILED
                 if summary.done or summary.failed:
@@ -184,14 +200,16 @@ def _bench(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     return run_bench(args)
 
 
+def _sheet(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.mask_sheet import run_sheet
+
+    return run_sheet(args)
+
+
 def _doctor(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
-    tool = Path(bgremoval_mm.__file__).parent / '.mim' / 'tools' / 'doctor.py'
-    arguments, sys.argv = sys.argv, [str(tool)]  # what follows `bgremoval` is not the tool's
-    try:
-        code: int = runpy.run_path(str(tool), run_name='doctor')['main']()
-    finally:
-        sys.argv = arguments
-    return code
+    from bgremoval_mm.cli.doctor import run_doctor
+
+    return run_doctor()
 
 
 def run_program() -> NoReturn:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bgremoval_mm.cli.arguments import options_of
 from bgremoval_mm.cli.errors import OK, writing_to
 from bgremoval_mm.cli.rules import find_source
 from bgremoval_mm.removal.errors import BgremovalError
-from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
+from bgremoval_mm.removal.options import EngineOptions
 from bgremoval_mm.utils.text import printable
 
 if TYPE_CHECKING:
@@ -35,25 +37,13 @@ def run_one(args: argparse.Namespace) -> int:
     from bgremoval_mm.removal.remover import BackgroundRemover
     from bgremoval_mm.utils.atomic import write_atomically
 
-    precision = args.precision or 'fp32'
+    engine, output, job = options_of(args)
+    assert output.output != 'store'  # see `rules.check_one`
     target = CutoutFolder(
-        '.',
-        args.output,
-        args.model,
-        0 if args.fill is None else args.fill,
-        precision,
-        file_format=args.file_format or 'png',
+        '.', output.output, engine.model, output.fill, file_format=output.file_format
     )
-    remover = BackgroundRemover(
-        args.model,
-        choose_backend(args.backend, precision, args.device),
-        args.device,
-        precision,
-        num_threads=args.num_threads or 0,
-        accept_licence=args.accept_licence,
-        calibration=args.calibration,
-    )
-    source = _read(args)
+    remover = BackgroundRemover.from_options(choose_backend(engine))
+    source = _read(args.src, job.max_pixels, job.max_bytes)
     mask, _ = remover.low_resolution([source.rgb])[0]
     content = target.render(source, mask)
     with writing_to('standard output' if args.dst == '-' else args.dst):
@@ -68,34 +58,34 @@ def run_one(args: argparse.Namespace) -> int:
     return OK
 
 
-def choose_backend(backend: str, precision: str, device: str) -> str:
-    """Return what ``'auto'`` is for a single image.
+def choose_backend(options: EngineOptions) -> EngineOptions:
+    """Return the options with what ``backend='auto'`` is for a single image.
 
     OpenVINO, the fastest on CPUs, compiles the network first, for as long as ONNX Runtime takes for
     several images; and ONNX Runtime's masks are rembg's.
     """
-    if (backend, precision) == ('auto', 'fp32') and device in ('auto', 'cpu'):
-        return 'onnxruntime' if find_spec('onnxruntime') else backend
-    return backend
+    is_open = (options.backend, options.precision) == ('auto', 'fp32')
+    if is_open and options.device in ('auto', 'cpu') and find_spec('onnxruntime'):
+        return replace(options, backend='onnxruntime')
+    return options
 
 
-def _read(args: argparse.Namespace) -> SourceImage:
-    """Read the image.
+def _read(src: str, max_pixels: int, max_bytes: int) -> SourceImage:
+    """Read the image, from standard input if `src` is ``-``.
 
     Raises:
         BgremovalError: If it cannot be read; the message begins with its name.
     """
     from bgremoval_mm.removal.images.reading import check_bytes, decode_image, read_image
 
-    max_pixels, max_bytes = args.max_pixels or MAX_PIXELS, args.max_bytes or MAX_BYTES
     try:
-        if args.src != '-':
-            return read_image(Path(args.src), max_pixels, max_bytes)
+        if src != '-':
+            return read_image(Path(src), max_pixels, max_bytes)
         content = sys.stdin.buffer.read(max_bytes + 1)
         check_bytes(len(content), max_bytes)
         return decode_image(content, max_pixels=max_pixels)
     except (BgremovalError, OSError) as err:
-        name = 'standard input' if args.src == '-' else args.src
+        name = 'standard input' if src == '-' else src
         reason = err.strerror if isinstance(err, OSError) and err.strerror else err
         msg = f'{name}: {reason}'
         raise BgremovalError(msg) from err

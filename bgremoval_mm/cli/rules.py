@@ -1,4 +1,4 @@
-"""Which options go together, and with which SRC and DST: told before anything is loaded.
+"""Rules on options that go together, and with SRC and DST, checked before anything is loaded.
 
 No option is accepted and then ignored.
 """
@@ -11,7 +11,8 @@ import re
 import sys
 from pathlib import Path
 
-from bgremoval_mm.cli.arguments import SUFFIXES, is_address
+from bgremoval_mm.cli.arguments import FORMAT_OF_SUFFIX
+from bgremoval_mm.removal.io.addresses import is_url
 
 __all__ = [
     'check_arguments',
@@ -38,16 +39,16 @@ def goes_to_file(parser: argparse.ArgumentParser, args: argparse.Namespace) -> b
     src, dst = args.src, args.dst
     if dst == '-':
         to_file = True
-    elif is_address(dst) or dst.endswith('/') or Path(dst).is_dir():
+    elif is_url(dst) or dst.endswith('/') or Path(dst).is_dir():
         to_file = False
     else:
-        to_file = Path(dst).suffix.lower() in SUFFIXES
-    if to_file and is_address(src):
+        to_file = Path(dst).suffix.lower() in FORMAT_OF_SUFFIX
+    if to_file and is_url(src):
         parser.error(f'images at addresses go to a folder or an address, but DST is {dst}')
     if src == '-' and not to_file:
         parser.error(
             'one image from standard input goes to a file: give DST with its suffix, '
-            f'{", ".join(SUFFIXES)}'
+            f'{", ".join(FORMAT_OF_SUFFIX)}'
         )
     if to_file and src != '-' and Path(src).is_dir():
         parser.error(f'SRC is a folder, so DST must be one, but got {dst}')
@@ -55,7 +56,7 @@ def goes_to_file(parser: argparse.ArgumentParser, args: argparse.Namespace) -> b
         return to_file
     if _FILE_SUFFIX.fullmatch(Path(dst).suffix.lower()):
         parser.error(
-            f'DST must end in one of {", ".join(SUFFIXES)}, or be a folder, but got {dst}. '
+            f'DST must end in one of {", ".join(FORMAT_OF_SUFFIX)}, or be a folder, but got {dst}. '
             f'If a folder of that name is meant: {dst}/'
         )
     return to_file
@@ -73,7 +74,7 @@ def check_one(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None
         if sys.stdout.isatty():
             parser.error('standard output is a terminal: give DST, or redirect it')
         return
-    of_suffix = SUFFIXES[Path(args.dst).suffix.lower()]
+    of_suffix = FORMAT_OF_SUFFIX[Path(args.dst).suffix.lower()]
     if args.file_format not in (None, of_suffix):
         parser.error(f'--format {args.file_format} does not go with DST, {args.dst}')
     args.file_format = of_suffix
@@ -85,7 +86,7 @@ def check_one(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None
 def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """Refuse what does not go together for a folder."""
     _check_options(parser, args)
-    remote = is_address(args.src) or is_address(args.dst)
+    remote = is_url(args.src) or is_url(args.dst)
     if args.sheet is not None and args.output != 'store':
         parser.error('--sheet shows a mask store: it goes with --output store only')
     if remote and (args.sheet is not None or args.review is not None):
@@ -128,7 +129,7 @@ def find_source(src: str) -> None:
     Raises:
         OSError: If it is not, or is not to be seen.
     """
-    if is_address(src):
+    if is_url(src):
         return
     try:
         os.lstat(src)
@@ -181,5 +182,5 @@ def _is_same(one: str | Path, other: str | Path) -> bool:
     try:
         status = os.fstat(sys.stdin.fileno()) if one == '-' else Path(one).stat()
         return os.path.samestat(status, Path(other).stat())
-    except (OSError, ValueError, AttributeError):  # not there, or standard input is no file
+    except (OSError, ValueError, AttributeError):  # not there, or standard input is not a file
         return False

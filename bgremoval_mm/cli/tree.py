@@ -1,6 +1,6 @@
-"""Removal jobs over folders: the run and its closing lines.
+"""Removal jobs over folders: the run, its reports and its closing lines.
 
-What tools/remove_background.py, `bgremoval masks` and `bgremoval remove` share.
+Shared by tools/remove_background.py, `bgremoval masks` and `bgremoval remove`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from bgremoval_mm.cli.arguments import options_of
 from bgremoval_mm.cli.errors import FAILED, OK, is_expected
 from bgremoval_mm.cli.rules import find_source
 from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.removal.options import EngineOptions, choice
 from bgremoval_mm.utils.text import printable
 
 if TYPE_CHECKING:
@@ -33,10 +34,10 @@ def run_tree(args: argparse.Namespace) -> int:
         0 if every image has its result, 1 if not.
 
     Raises:
-        BgremovalError, OSError: If the job cannot be done, or there is no image at all.
+        BgremovalError, OSError: If the job cannot be done, or there is no image.
     """
     find_source(args.src)
-    from bgremoval_mm.removal import remove_tree
+    from bgremoval_mm.removal.jobs import run
 
     if args.sheet is not None:
         _check_sheet(args)
@@ -44,9 +45,11 @@ def run_tree(args: argparse.Namespace) -> int:
         from bgremoval_mm.removal.review.page import check_folder
 
         check_folder(args.review, _image_root(args.src), args.dst)
-    _print_hint(args)
+    engine, output, job = options_of(args)
+    if args.precision is None and args.mask_dir is None:  # nobody has chosen how it is computed
+        _print_hint(engine)
     with signals.raised():
-        summary = remove_tree(**options_of(args))
+        summary = run.run_job(args.src, args.dst, engine, output, job)
         if args.shard is None and not (summary.done or summary.skipped or summary.failed):
             raise BgremovalError(_nothing_found(args.src, summary.ignored))
         print(describe(summary))
@@ -61,7 +64,7 @@ def run_tree(args: argparse.Namespace) -> int:
 
 
 def describe(summary: TreeSummary) -> str:
-    """The closing lines of a run."""
+    """Return the closing lines of a run."""
     where = f'results and manifest.jsonl in {printable(summary.folder)}'
     failed = len(summary.failed)
     if summary.done:
@@ -93,29 +96,25 @@ def _listing(what: str, texts: dict[str, str]) -> list[str]:
 
 
 def _count_others(number: int) -> str:
-    return '1 file that is no image' if number == 1 else f'{number} files that are not images'
+    return f'{number} non-image file' + ('' if number == 1 else 's')
 
 
 def _nothing_found(src: str, others: list[str]) -> str:
-    """What to tell somebody who may have named the wrong folder."""
+    """Return what to tell somebody who may have named the wrong folder."""
     if not others:
         return f'there is no image in {src}: it holds no file'
     names = ', '.join(others[:_NAMED]) + (' ...' if len(others) > _NAMED else '')
     return f'there is no image in {src}, only {_count_others(len(others))}: {names}'
 
 
-def _print_hint(args: argparse.Namespace) -> None:
-    """Say how much faster the job could be, unless somebody has chosen how it is computed."""
-    if args.precision is not None or args.mask_dir is not None:
-        return
-    from bgremoval_mm.removal.backends import faster_precision_hint
-
-    if hint := faster_precision_hint(args.model, 'fp32', args.backend, args.device):
+def _print_hint(engine: EngineOptions) -> None:
+    """Say how much faster the job could be."""
+    if hint := choice.faster_precision_hint(engine.precision, engine.backend, engine.device):
         print(hint, file=sys.stderr)
 
 
 def _write_reports(args: argparse.Namespace) -> None:
-    """Make of the results what was asked for."""
+    """Write the reports that were asked for."""
     if args.sheet is not None:
         _draw_sheet(args)
         print(f'Look at {printable(args.sheet)}')
@@ -148,6 +147,6 @@ def _draw_sheet(args: argparse.Namespace) -> None:
 
 
 def _image_root(src: str) -> Path:
-    """The folder that the results mirror."""
+    """Return the folder that the results mirror."""
     path = Path(src)
     return path.parent if path.is_file() else path

@@ -13,12 +13,14 @@ from bgremoval_mm.utils.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from bgremoval_mm.datasets.clothing10 import Clothing10
+    from bgremoval_mm.datasets.concat import RembgConcatDataset
     from bgremoval_mm.datasets.fashionstyle14 import FashionStyle14
     from bgremoval_mm.datasets.instances import CCP, Fashionpedia
     from bgremoval_mm.datasets.semantic import CCPSemantic, FashionpediaSemantic
     from bgremoval_mm.datasets.transforms.change_background import ChangeBackground
+    from bgremoval_mm.datasets.transforms.load_foreground_mask import LoadForegroundMask
     from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
-    from bgremoval_mm.datasets.wrappers import RembgConcatDataset, RembgDataset
+    from bgremoval_mm.datasets.wrappers import RembgDataset
 
 __all__ = [
     'CCP',
@@ -28,6 +30,7 @@ __all__ = [
     'FashionStyle14',
     'Fashionpedia',
     'FashionpediaSemantic',
+    'LoadForegroundMask',
     'RembgConcatDataset',
     'RembgDataset',
     'RemoveBackground',

@@ -1,4 +1,4 @@
-"""Builds or copies the dataset that a wrapper wraps, and hands pipelines to where they belong."""
+"""Build or copy the dataset that a wrapper wraps, and hand pipelines to where they belong."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
     'set_test_mode',
 ]
 
-Pipeline: TypeAlias = Compose | Sequence[dict | Callable]
+Pipeline: TypeAlias = Compose | Sequence[dict[str, Any] | Callable[..., Any]]
 
 
 def build_or_copy(
@@ -68,14 +68,14 @@ def build_or_copy(
         raise ArgumentTypeError(msg)
     base_datasets(built)  # checks that all of it is known
     # A config, too, may hold datasets that are built already.
-    twin = copy_down_to_bases(built)
+    changeable = copy_down_to_bases(built)
     if built is dataset:
         if pipeline is not None:
             new = composed(pipeline)
-            set_pipelines(twin, pipeline, lambda _: new)
+            set_pipelines(changeable, pipeline, lambda _: new)
         if test_mode is not None:
-            set_test_mode(twin, test_mode)
-    return twin
+            set_test_mode(changeable, test_mode)
+    return changeable
 
 
 def composed(pipeline: Pipeline) -> Any:
@@ -129,7 +129,7 @@ def _init_lazily(config: Any) -> None:
     """Put off loading the annotations, in a wrapper's config and in those that it wraps."""
     if isinstance(config, dict):
         inner = children_of(config)
-        # KFoldDataset has no such argument: it goes by the config of what it wraps.
+        # KFoldDataset has no such argument: the config of what it wraps decides.
         if not inner or accepts(config, 'lazy_init'):
             config['lazy_init'] = True
         for each in inner.values():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from bgremoval_mm.datasets.base.classification import ClassificationDataset, first_few, what_is_at
+from bgremoval_mm.datasets.base.class_folders import IncompleteError, images_by_class
+from bgremoval_mm.datasets.base.classification import ClassificationDataset
 from bgremoval_mm.registry import DATASETS
-from bgremoval_mm.removal.io.scan import scan_tree
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.messages import first_few, what_is_at
 
 CLASSES = (
     'dress',
@@ -27,16 +29,16 @@ FOLDERS = {'train': 'train', 'val': 'validation', 'test': 'test'}
 
 @DATASETS.register_module(force=True)
 class Clothing10(ClassificationDataset):
-    """The ten most frequent classes of the Clothing data set: 3,781 photographs.
+    """The ten most frequent classes of the Clothing dataset: 3,781 photographs.
 
     Reads ``<data_root>/{train,validation,test}/<class>/<photo>`` (3,068, 341 and 372 photographs);
-    ``python tools/prepare_dataset.py clothing10`` gets and checks it. Images are told by content,
-    other files are passed over. Loading fails with a FileNotFoundError if the folders or the images
-    of a class are missing, and with a ValueError if there is a folder, or an image in no folder,
-    that belongs to no class.
+    ``python tools/prepare_dataset.py clothing10`` gets and checks it. Images are detected by
+    content; other files are ignored. Loading fails with a FileNotFoundError if the folders or the
+    images of a class are missing, and with a ValueError if there is a folder, or an image in no
+    folder, that belongs to no class.
 
     Args:
-        data_root: Folder of the data set.
+        data_root: Folder of the dataset.
         subset: ``'train'``, ``'val'`` (the folder ``validation``) or ``'test'``.
         pipeline: Transforms or their configs. May be left out where a wrapper brings them.
         test_mode: Whether a sample that fails raises an error instead of being replaced by another
@@ -48,22 +50,22 @@ class Clothing10(ClassificationDataset):
         >>> dict(type='Clothing10', data_root='data/clothing10', subset='train', pipeline=[...])
     """
 
-    METAINFO: ClassVar[dict] = {'classes': CLASSES}
+    METAINFO: ClassVar[dict[str, Any]] = {'classes': CLASSES}
 
-    def find_images(self) -> list[tuple[str, str]]:
-        """Relative path and class of each image, in the order of classes, then names."""
+    def find_images(self) -> list[dict[str, str]]:
+        """Find each image and its class, in the order of the paths."""
         root = Path(self.data_root)
         check_root(root)
         return find_images(root, FOLDERS[self.subset])
 
 
 def how_to_get(root: Path) -> str:
-    """The command that gets the data set."""
+    """Return the command that gets the dataset."""
     return f'python tools/prepare_dataset.py clothing10 --dst {root}'
 
 
 def check_root(root: Path) -> None:
-    """Raise FileNotFoundError unless a folder has the data set's three folders."""
+    """Raise FileNotFoundError unless a folder has the dataset's three folders."""
     if not all((root / folder).is_dir() for folder in FOLDERS.values()):
         folders = ', '.join(f'{folder}/' for folder in FOLDERS.values())
         msg = (
@@ -73,19 +75,19 @@ def check_root(root: Path) -> None:
         raise FileNotFoundError(msg)
 
 
-def find_images(root: Path, folder: str) -> list[tuple[str, str]]:
+def find_images(root: Path, folder: str) -> list[dict[str, str]]:
     """Find the images of one of the three folders.
 
     Args:
-        root: Folder of the data set.
+        root: Folder of the dataset.
         folder: Name of the folder in it, e.g. ``'validation'``.
 
     Returns:
-        One pair an image: path relative to `root`, and name of the class.
+        A dict per image: ``img_path``, relative to `root`, and ``gt_label``, name of the class.
 
     Raises:
+        ArgumentError: If there is an unknown class, or an image outside the classes.
         FileNotFoundError: If a class has no image.
-        ValueError: If there is a class that the data set has not, or an image outside the classes.
         OSError: If a file or folder cannot be read.
     """
     top = root / folder
@@ -93,29 +95,15 @@ def find_images(root: Path, folder: str) -> list[tuple[str, str]]:
     unknown = sorted(set(names) - set(CLASSES))
     if unknown:
         msg = (
-            f'{top} holds folders that are no class of Clothing10: {first_few(unknown)}. The '
-            f'classes are {", ".join(CLASSES)}; move other folders out of the data set.'
+            f'{top} holds folders that are not classes of Clothing10: {first_few(unknown)}. The '
+            f'classes are {", ".join(CLASSES)}; move other folders out of the dataset.'
         )
-        raise ValueError(msg)
-    scan = scan_tree(top)
-    if scan.unreadable:
-        reasons = [f'{path}: {reason}' for path, reason in scan.unreadable.items()]
-        msg = f'{top} cannot be read: {first_few(reasons)}'
-        raise OSError(msg)
-    stray = [image for image in scan.images if '/' not in image]
-    if stray:
+        raise ArgumentError(msg)
+    try:
+        labels = images_by_class(top, CLASSES)
+    except IncompleteError as err:
         msg = (
-            f'{top} holds images outside the folders of the classes: {first_few(stray)}. Move them '
-            'into the folder of their class, or away.'
+            f'{err}. The copy is not complete: delete it and get it again with `{how_to_get(root)}`'
         )
-        raise ValueError(msg)
-    pairs = [(f'{folder}/{image}', image.partition('/')[0]) for image in scan.images]
-    empty = sorted(set(CLASSES) - {label for _, label in pairs})
-    if empty:
-        msg = (
-            f'{top} must hold images of every class of Clothing10, but there are none of '
-            f'{", ".join(empty)}. The copy is not complete: delete it and get it again with '
-            f'`{how_to_get(root)}`'
-        )
-        raise FileNotFoundError(msg)
-    return pairs
+        raise IncompleteError(msg) from None
+    return [{'img_path': f'{folder}/{path}', 'gt_label': label} for path, label in labels.items()]

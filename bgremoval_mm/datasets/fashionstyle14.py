@@ -7,25 +7,25 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from bgremoval_mm.datasets.base.checks import one_of
 from bgremoval_mm.datasets.base.classification import (
     SUBSETS,
     ClassificationDataset,
-    first_few,
-    one_of,
-    what_is_at,
 )
 from bgremoval_mm.datasets.formats.split_lists import (
     TOP,
     ImageTree,
     Subset,
-    compare,
     digest,
     label_of,
+    match_with_disk,
     read_list,
     shared_paths,
 )
 from bgremoval_mm.datasets.formats.stratified import ensure_lists
 from bgremoval_mm.registry import DATASETS
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.messages import first_few, what_is_at
 
 CLASSES = (
     'conservative',
@@ -52,7 +52,7 @@ class FashionStyle14(ClassificationDataset):
     """FashionStyle14: about 13,000 photographs of people in 14 fashion styles.
 
     Reads ``<data_root>/dataset/<class>/<file>`` and the lists ``<data_root>/{train,val,test}.csv``:
-    one path a line, no header, the class is the path's second part. The data set must be fetched
+    one path per line, no header, the class is the path's second part. The dataset must be fetched
     by hand; ``python tools/prepare_dataset.py fashionstyle14 data/FashionStyle14_v1`` checks it.
 
     The published lists do not fit the published images. Listed files that are missing and classes
@@ -65,14 +65,14 @@ class FashionStyle14(ClassificationDataset):
     Once loaded, ``metainfo['split']`` says what was used: split, seed, and a digest over the images
     of all three subsets. mmengine stores it in the checkpoints of a run. Loading fails with a
     FileNotFoundError if the lists, or all images, are missing, and with a ValueError for a line
-    that is no path of an image of the 14 classes.
+    that is not the path of an image of the 14 classes.
 
     Args:
-        data_root: Folder of the data set, e.g. ``'data/FashionStyle14_v1'``.
+        data_root: Folder of the dataset, e.g. ``'data/FashionStyle14_v1'``.
         subset: ``'train'``, ``'val'`` or ``'test'``.
-        split: ``'official'``, the lists of the data set, or ``'stratified'``.
+        split: ``'official'``, the lists of the dataset, or ``'stratified'``.
         seed: Which re-split, at least 0.
-        split_dir: Folder for re-splits in place of ``<data_root>/splits``, if the data set must not
+        split_dir: Folder for re-splits in place of ``<data_root>/splits``, if the dataset must not
             be written to.
         strict: Make missing files and classes an error.
         pipeline: Transforms or their configs. May be left out where a wrapper brings them.
@@ -86,7 +86,7 @@ class FashionStyle14(ClassificationDataset):
         ...      split='official', pipeline=[...])
     """
 
-    METAINFO: ClassVar[dict] = {'classes': CLASSES}
+    METAINFO: ClassVar[dict[str, Any]] = {'classes': CLASSES}
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class FashionStyle14(ClassificationDataset):
         seed: int = 0,
         split_dir: str | Path | None = None,
         strict: bool = False,
-        pipeline: Sequence[dict | Callable] = (),
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
         test_mode: bool | None = None,
         **options: Any,
     ) -> None:
@@ -108,16 +108,16 @@ class FashionStyle14(ClassificationDataset):
         self.report: Subset | None = None
         super().__init__(data_root, subset, pipeline, test_mode, **options)
 
-    def find_images(self) -> list[tuple[str, str]]:
-        """Relative path and class of each image, in the order of the list."""
+    def find_images(self) -> list[dict[str, str]]:
+        """Find each image and its class, in the order of the list."""
         root = Path(self.data_root)
         files = split_files(root, self.split, self.seed, self.split_dir)
-        # All three, because data sets that are joined must agree on what the split is.
+        # All three, because datasets that are joined must agree on what the split is.
         subsets = read_subsets(root, files)
         self.report = subsets[self.subset]
         self._metainfo['split'] = split_name(self.split, self.seed, subsets)
         self._judge(self.report, shared_paths(subsets))
-        return [(path, label_of(path)) for path in self.report.paths]
+        return [{'img_path': path, 'gt_label': label_of(path)} for path in self.report.paths]
 
     def _judge(self, found: Subset, shared: Sequence[str]) -> None:
         """Log or raise what is wrong with a list."""
@@ -133,7 +133,7 @@ class FashionStyle14(ClassificationDataset):
             self._complain(FileNotFoundError, f'{lost}: {first_few(found.missing)}')
         absent = [name for name in CLASSES if name not in found.counts]
         if absent:
-            self._complain(ValueError, f'{found.file} has no image of {", ".join(absent)}')
+            self._complain(ArgumentError, f'{found.file} has no image of {", ".join(absent)}')
         if found.duplicates:
             self.log(
                 f'{found.duplicates:,} lines of {found.file} repeat earlier ones and were dropped',
@@ -148,7 +148,7 @@ class FashionStyle14(ClassificationDataset):
     def _complain(self, kind: type[Exception], text: str) -> None:
         if self.strict:
             msg = (
-                f"{text}. With strict=False they are passed over; split='stratified' uses the "
+                f"{text}. With strict=False they are ignored; split='stratified' uses the "
                 'images that are there.'
             )
             raise kind(msg)
@@ -156,7 +156,7 @@ class FashionStyle14(ClassificationDataset):
 
 
 def how_to_get(root: Path) -> str:
-    """A sentence that says where the data set comes from."""
+    """Return a sentence that says where the dataset comes from."""
     return (
         f'Fetch FashionStyle14_v1 by hand from {PAGE}, unpack it to {root}, and check it with '
         f'`python tools/prepare_dataset.py fashionstyle14 {root}`'
@@ -166,10 +166,10 @@ def how_to_get(root: Path) -> str:
 def split_files(
     root: Path, split: str, seed: int = 0, split_dir: Path | None = None
 ) -> dict[str, Path]:
-    """File by subset of a split; a re-split is made if it is not there yet.
+    """Return the file of each subset of a split; a re-split is made if it is not there yet.
 
     Raises:
-        FileNotFoundError: If the folder is not that of the data set.
+        FileNotFoundError: If the folder is not that of the dataset.
     """
     files = {name: root / f'{name}.csv' for name in SUBSETS} if split == 'official' else {}
     if not (root / TOP).is_dir() or not all(file.is_file() for file in files.values()):
@@ -183,7 +183,7 @@ def split_files(
 
 
 def split_name(split: str, seed: int, subsets: Mapping[str, Subset]) -> str:
-    """What a run keeps of its split: e.g. ``'stratified seed 0 sha256 0123456789abcdef'``."""
+    """Name the split that a run keeps: e.g. ``'stratified seed 0 sha256 0123456789abcdef'``."""
     numbered = f'{split} seed {seed}' if split == 'stratified' else split
     return f'{numbered} sha256 {digest(subsets)[:16]}'
 
@@ -191,11 +191,13 @@ def split_name(split: str, seed: int, subsets: Mapping[str, Subset]) -> str:
 def read_subsets(root: Path, files: Mapping[str, Path]) -> dict[str, Subset]:
     """Read the lists of a split and compare them with what is on disk."""
     tree = ImageTree.of(root, CLASSES)
-    return {name: compare(file, read_list(file, CLASSES), tree) for name, file in files.items()}
+    return {
+        name: match_with_disk(file, read_list(file, CLASSES), tree) for name, file in files.items()
+    }
 
 
 def _checked_seed(seed: int) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         msg = f'`seed` must be an integer of at least 0, but got {seed!r}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     return seed

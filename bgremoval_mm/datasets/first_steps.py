@@ -1,4 +1,4 @@
-"""Photos as they are behind the first steps of a pipeline: loaded, their background changed."""
+"""Photos as the first steps of a pipeline give them: loaded, with their background changed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import Compose
 
-from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
+from bgremoval_mm.datasets.pipeline import is_image_loader, is_removal
 from bgremoval_mm.datasets.unwrap import base_datasets
-from bgremoval_mm.datasets.wrappers import is_image_loader
 
 __all__ = ['load_photo']
 
@@ -30,25 +29,26 @@ def load_photo(dataset: Any, index: int) -> np.ndarray:
     """
     with _first_steps_only(dataset):
         image = dataset[index]['img']
-    return np.rint(np.ascontiguousarray(image[..., ::-1])).clip(0, 255).astype(np.uint8)
+    pixels: np.ndarray = np.rint(np.ascontiguousarray(image[..., ::-1])).clip(0, 255)
+    return pixels.astype(np.uint8)
 
 
 @contextmanager
 def _first_steps_only(dataset: Any) -> Iterator[None]:
     """Cut pipelines off behind the loader and the removal for a while."""
     whole = []
-    for leaf in base_datasets(dataset):
-        transforms = leaf.pipeline.transforms
+    for base in base_datasets(dataset):
+        transforms = base.pipeline.transforms
         steps = [
-            place
-            for place, each in enumerate(transforms)
-            if is_image_loader(each) or isinstance(each, RemoveBackground)
+            index
+            for index, each in enumerate(transforms)
+            if is_image_loader(each) or is_removal(each)
         ]
-        whole.append((leaf, leaf.pipeline))
-        leaf.pipeline = Compose(transforms[: max(steps, default=0) + 1])
+        whole.append((base, base.pipeline))
+        base.pipeline = Compose(transforms[: max(steps, default=0) + 1])
     try:
         yield
     finally:
         # In reverse, as a dataset may stand in several wrappers.
-        for leaf, pipeline in reversed(whole):
-            leaf.pipeline = pipeline
+        for base, pipeline in reversed(whole):
+            base.pipeline = pipeline

@@ -1,7 +1,4 @@
-"""Instance segmentation: Fashionpedia and CCP as data sets of mmdet.
-
-This module imports mmdet. `bgremoval_mm.datasets` imports it when a data set is built.
-"""
+"""Instance segmentation: Fashionpedia and CCP as datasets of mmdet, which this imports."""
 
 from __future__ import annotations
 
@@ -17,15 +14,13 @@ from mmdet.datasets import CocoDataset
 from mmdet.datasets.api_wrappers import COCO
 from mmengine.logging import print_log
 
-from bgremoval_mm.datasets.base.classification import one_of
+from bgremoval_mm.datasets.base.checks import check_classes, check_files, one_of
 from bgremoval_mm.datasets.base.segmentation import (
-    SUBSETS,
+    SEGMENTATION_SUBSETS,
     CheckedPipeline,
     CheckImageSize,
-    check_files,
     insert_after,
     nested,
-    same_classes,
 )
 from bgremoval_mm.datasets.formats.categories import (
     CCP_CLASSES,
@@ -34,15 +29,17 @@ from bgremoval_mm.datasets.formats.categories import (
     prepared_folder,
 )
 from bgremoval_mm.datasets.formats.coco import check_coco, read_coco
+from bgremoval_mm.datasets.pipeline import is_image_loader
 from bgremoval_mm.registry import DATASETS
+from bgremoval_mm.removal.errors import ArgumentError
 
 CROWD_POLICIES = ('ignore', 'instance')
 
 
 class InstanceDataset(CheckedPipeline, CocoDataset):
-    """A COCO data set that knows its classes and files, and looks at them before training.
+    """A COCO dataset that knows its classes and files, and looks at them before training.
 
-    A subclass gives ``METAINFO``, ``HOW_TO_GET`` and :meth:`places`.
+    A subclass gives ``METAINFO``, ``HOW_TO_GET`` and :meth:`subset_files`.
 
     Loading raises a FileNotFoundError if the annotation file or an image is missing, and a
     ValueError if the file is of another kind, has other categories, an id twice or outside the
@@ -59,16 +56,17 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
         ann_file: str = '',
         data_prefix: Mapping[str, str] | None = None,
         crowd_policy: str = 'ignore',
-        pipeline: Sequence[dict | Callable] = (),
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
         test_mode: bool | None = None,
-        metainfo: Mapping | None = None,
+        metainfo: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        self.subset = one_of('subset', subset, SUBSETS)
+        self.subset = one_of('subset', subset, SEGMENTATION_SUBSETS)
         self.crowd_policy = one_of('crowd_policy', crowd_policy, CROWD_POLICIES)
-        same_classes(type(self).__name__, metainfo, self.METAINFO['classes'])
-        root = os.path.expanduser(data_root)  # noqa: PTH111 (mm data sets keep strings)
-        own_file, own_images = self.places(root, subset)
+        name = type(self).__name__
+        check_classes(name, metainfo, self.METAINFO['classes'], "mmdet's CocoDataset")
+        root = os.path.expanduser(data_root)  # noqa: PTH111 (mm datasets keep strings)
+        own_file, own_images = self.subset_files(root, subset)
         super().__init__(
             data_root=root,
             ann_file=str(ann_file or own_file),
@@ -80,12 +78,12 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
         )
 
     @staticmethod
-    def places(root: str, subset: str) -> tuple[str, str]:
-        """Annotation file, and folder of images, of a subset; relative to the root or absolute."""
+    def subset_files(root: str, subset: str) -> tuple[str, str]:
+        """Return a subset's annotation file and folder of images: absolute, or below the root."""
         raise NotImplementedError
 
-    def with_checks(self, transforms: list[Callable]) -> list[Callable]:
-        """See to it that masks are bitmaps, and that images have the size of their annotations."""
+    def with_checks(self, transforms: list[Callable[..., Any]]) -> list[Callable[..., Any]]:
+        """Require bitmap masks, and check that images have the size of their annotations."""
         for each in nested(transforms):
             if getattr(each, 'with_mask', False) and not getattr(each, 'poly2mask', True):
                 msg = (
@@ -93,10 +91,8 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
                     f'{type(self).__name__}, but got False: mmdet would silently ignore every mask '
                     'that is a run-length code'
                 )
-                raise ValueError(msg)
-        return insert_after(
-            transforms, lambda each: type(each).__name__.startswith('LoadImage'), CheckImageSize()
-        )
+                raise ArgumentError(msg)
+        return insert_after(transforms, is_image_loader, CheckImageSize())
 
     def COCOAPI(self, path: str) -> COCO:  # noqa: N802 (mmdet's name for what reads the file)
         """Read and check the annotation file. mmdet reads it by calling this."""
@@ -115,13 +111,13 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
         coco.img_ann_map, coco.cat_img_map = coco.imgToAnns, coco.catToImgs
         return coco
 
-    def load_data_list(self) -> list[dict]:
-        """Annotations of all images, as mmdet's CocoDataset gives them."""
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Return the annotations of all images, as mmdet's CocoDataset gives them."""
         remote = self.backend_args is not None
         if not remote and not Path(self.ann_file).is_file():
             msg = f'{self.ann_file} is missing. {self.HOW_TO_GET}'
             raise FileNotFoundError(msg)
-        samples = super().load_data_list()
+        samples = list(super().load_data_list())
         if not remote:
             check_files(
                 (sample['img_path'] for sample in samples),
@@ -130,8 +126,8 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
             )
         return samples
 
-    def parse_data_info(self, raw_data_info: dict) -> dict:
-        """Annotation of one image, crowds according to the policy."""
+    def parse_data_info(self, raw_data_info: dict[str, Any]) -> dict[str, Any]:
+        """Return the annotation of one image, crowds according to the policy."""
         annotations = []
         for each in raw_data_info['raw_ann_info']:
             if not each['segmentation']:
@@ -140,10 +136,11 @@ class InstanceDataset(CheckedPipeline, CocoDataset):
             if self.crowd_policy == 'instance':
                 each = {**each, 'iscrowd': 0}
             annotations.append(each)
-        return super().parse_data_info({**raw_data_info, 'raw_ann_info': annotations})
+        sample = {**raw_data_info, 'raw_ann_info': annotations}
+        return dict(super().parse_data_info(sample))
 
 
-# `force` replaces the stand-in of bgremoval_mm.datasets.
+# `force` replaces the placeholder of bgremoval_mm.registry.
 @DATASETS.register_module(force=True)
 class Fashionpedia(InstanceDataset):
     """Fashionpedia, instances: 45,623 photographs for training and 1,158 for validation.
@@ -154,12 +151,12 @@ class Fashionpedia(InstanceDataset):
     left out.
 
     Args:
-        data_root: Folder of the data set.
+        data_root: Folder of the dataset.
         subset: ``'train'`` or ``'val'``.
         ann_file: Annotation file in place of the subset's, e.g. one with fewer images.
         data_prefix: ``dict(img=...)`` in place of the subset's folder.
         crowd_policy: What a crowd is in training: ``'ignore'`` (neither garment nor background), or
-            an ``'instance'`` as others are. CocoMetric goes by its own annotation file, in which
+            an ``'instance'`` as others are. CocoMetric reads its own annotation file, in which
             crowds stay crowds.
         pipeline: Transforms or their configs. ``LoadAnnotations`` must have ``poly2mask=True``.
         test_mode: None: in every subset but ``'train'``.
@@ -174,7 +171,7 @@ class Fashionpedia(InstanceDataset):
         >>> dict(type='Fashionpedia', data_root='data/fashionpedia', subset='val', pipeline=[...])
     """
 
-    METAINFO: ClassVar[dict] = {
+    METAINFO: ClassVar[dict[str, Any]] = {
         'classes': FASHIONPEDIA_CLASSES,
         'palette': palette(len(FASHIONPEDIA_CLASSES)),
     }
@@ -183,8 +180,8 @@ class Fashionpedia(InstanceDataset):
     )
 
     @staticmethod
-    def places(root: str, subset: str) -> tuple[str, str]:
-        """Annotation file and folder of images, relative to the root."""
+    def subset_files(root: str, subset: str) -> tuple[str, str]:
+        """Return the annotation file and the folder of images, relative to the root."""
         # The photographs of validation and test are in one archive.
         return (
             f'annotations/instances_attributes_{subset}2020.json',
@@ -202,7 +199,7 @@ class CCP(InstanceDataset):
     photographs train.
 
     Args:
-        data_root: Folder of the data set, e.g. ``'data/ccp'``.
+        data_root: Folder of the dataset, e.g. ``'data/ccp'``.
         subset: ``'train'`` or ``'val'``.
         ann_file: Annotation file in place of the subset's, e.g. of another ``--out``.
         data_prefix: ``dict(img=...)`` in place of ``photos/``.
@@ -217,11 +214,14 @@ class CCP(InstanceDataset):
         FileNotFoundError: If files are missing.
     """
 
-    METAINFO: ClassVar[dict] = {'classes': CCP_CLASSES, 'palette': palette(len(CCP_CLASSES))}
+    METAINFO: ClassVar[dict[str, Any]] = {
+        'classes': CCP_CLASSES,
+        'palette': palette(len(CCP_CLASSES)),
+    }
     HOW_TO_GET = 'To get and prepare it: `python tools/prepare_dataset.py ccp`'
 
     @staticmethod
-    def places(root: str, subset: str) -> tuple[str, str]:
-        """Annotation file beside the root, and folder of images in it."""
+    def subset_files(root: str, subset: str) -> tuple[str, str]:
+        """Return the annotation file beside the root, and the folder of images in it."""
         file = prepared_folder(root) / 'annotations' / f'instances_{subset}.json'
         return str(file.absolute()), 'photos/'

@@ -1,4 +1,4 @@
-"""Where in a dataset's pipeline the background is removed."""
+"""Pipelines that remove the background, and the place of the removal in them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ __all__ = [
     'RembgPipeline',
     'find_removals',
     'is_image_loader',
+    'is_removal',
     'loads_images',
     'put_removal_in',
     'transforms_of',
@@ -53,7 +54,7 @@ class RembgPipeline(Compose):
 
     def __init__(
         self,
-        transforms: Sequence[dict | Callable],
+        transforms: Sequence[dict[str, Any] | Callable[..., Any]],
         removal: Removal,
         given: Mapping[str, Any] | None = None,
     ) -> None:
@@ -104,9 +105,9 @@ def with_removal(pipeline: Any, removal: Removal, given: Mapping[str, Any]) -> A
     if isinstance(pipeline, Sequence) or type(pipeline) in (Compose, RembgPipeline):
         return RembgPipeline(transforms, removal, given)
     # How a class of the user's applies its transforms, and what it does besides, is its own.
-    twin = copy.copy(pipeline)
-    twin.transforms = put_removal_in(transforms, removal, given)
-    return twin
+    changed = copy.copy(pipeline)
+    changed.transforms = put_removal_in(transforms, removal, given)
+    return changed
 
 
 def transforms_of(pipeline: Any) -> list[Any]:
@@ -126,8 +127,8 @@ def transforms_of(pipeline: Any) -> list[Any]:
 
 
 def put_removal_in(
-    transforms: Sequence[Callable], removal: Removal, given: Mapping[str, Any]
-) -> list[Callable]:
+    transforms: Sequence[Callable[..., Any]], removal: Removal, given: Mapping[str, Any]
+) -> list[Callable[..., Any]]:
     """Return the transforms with the removal behind the image loader, or in its place.
 
     Transforms that remove the background already stay as they are, as long as they do what was
@@ -169,7 +170,7 @@ def put_removal_in(
     return result
 
 
-def _check_order(transforms: Sequence[Callable]) -> None:
+def _check_order(transforms: Sequence[Callable[..., Any]]) -> None:
     """Refuse an image loader behind the removal: it would bring the background back."""
     removing = [i for i, each in enumerate(transforms) if any(find_removals([each]))]
     behind = [each for each in transforms[removing[-1] + 1 :] if _loads(each)]
@@ -197,7 +198,7 @@ def find_removals(transforms: Any) -> Iterator[RemoveBackground | LoadImageFromR
 
 
 def _find(node: Any, seen: set[int]) -> Iterator[RemoveBackground | LoadImageFromRemoved]:
-    if isinstance(node, RemoveBackground | LoadImageFromRemoved):
+    if is_removal(node):
         yield node
     elif isinstance(node, list | tuple):
         for each in node:
@@ -209,6 +210,11 @@ def _find(node: Any, seen: set[int]) -> Iterator[RemoveBackground | LoadImageFro
     elif _is_transform(node) and id(node) not in seen:
         seen.add(id(node))
         yield from _find(list(vars(node).values()), seen)
+
+
+def is_removal(transform: Any) -> bool:
+    """Tell whether a transform itself removes the background, not one inside it."""
+    return isinstance(transform, RemoveBackground | LoadImageFromRemoved)
 
 
 def _is_transform(node: Any) -> bool:

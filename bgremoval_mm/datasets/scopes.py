@@ -55,7 +55,7 @@ def scope_of(config: dict[str, Any]) -> str | None:
 
 
 def _plain_names(config: Any) -> Iterator[str]:
-    """Names of classes that say nothing of where they come from."""
+    """Yield names of classes that do not say which codebase they come from."""
     if isinstance(config, dict):
         kind = config.get('type')
         if isinstance(kind, str) and '.' not in kind and '_scope_' not in config:

@@ -1,7 +1,4 @@
-"""Semantic segmentation: Fashionpedia and CCP as data sets of mmsegmentation.
-
-This module imports mmseg. `bgremoval_mm.datasets` imports it when a data set is built.
-"""
+"""Semantic segmentation: Fashionpedia and CCP as datasets of mmseg, which this imports."""
 
 from __future__ import annotations
 
@@ -12,14 +9,12 @@ from typing import Any, ClassVar
 
 from mmseg.datasets import BaseSegDataset
 
-from bgremoval_mm.datasets.base.classification import one_of
+from bgremoval_mm.datasets.base.checks import check_classes, check_files, one_of
 from bgremoval_mm.datasets.base.segmentation import (
-    SUBSETS,
+    SEGMENTATION_SUBSETS,
     CheckedPipeline,
     CheckLabelMap,
-    check_files,
     insert_after,
-    same_classes,
 )
 from bgremoval_mm.datasets.formats.categories import (
     CCP_CLASSES,
@@ -29,16 +24,17 @@ from bgremoval_mm.datasets.formats.categories import (
     prepared_folder,
 )
 from bgremoval_mm.registry import DATASETS
+from bgremoval_mm.removal.errors import ArgumentError
 
 
 class LabelMapDataset(CheckedPipeline, BaseSegDataset):
     """Photographs with label maps that ``tools/prepare_dataset.py`` made, and lists of them.
 
-    A subclass gives ``METAINFO``, ``HOW_TO_GET`` and :meth:`places`. The tool writes a list when
-    all label maps of the subset are there, so a list says that the work was done to its end.
+    A subclass gives ``METAINFO``, ``HOW_TO_GET`` and :meth:`subset_files`. The tool writes a list
+    when all label maps of the subset are there, so a list says that the work is complete.
     Loading raises a FileNotFoundError if the list, an image or a label map is missing; a sample
     raises a ValueError if its label map has not one channel, not the size of its image, or a value
-    that is no class.
+    that is not a class.
     """
 
     HOW_TO_GET: ClassVar[str] = ''
@@ -48,14 +44,14 @@ class LabelMapDataset(CheckedPipeline, BaseSegDataset):
         data_root: str | Path,
         subset: str = 'train',
         prepared: str | Path | None = None,
-        pipeline: Sequence[dict | Callable] = (),
+        pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
         test_mode: bool | None = None,
-        metainfo: Mapping | None = None,
+        metainfo: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        self.subset = one_of('subset', subset, SUBSETS)
+        self.subset = one_of('subset', subset, SEGMENTATION_SUBSETS)
         meta = self.meta()
-        same_classes(type(self).__name__, metainfo, meta['classes'])
+        check_classes(type(self).__name__, metainfo, meta['classes'], "mmseg's BaseSegDataset")
         for name in ('reduce_zero_label', 'ignore_index'):
             allowed = {'reduce_zero_label': False, 'ignore_index': IGNORED}[name]
             if options.get(name, allowed) != allowed:
@@ -64,10 +60,10 @@ class LabelMapDataset(CheckedPipeline, BaseSegDataset):
                     f'{options[name]}: its label maps hold class indices from 0, and {IGNORED} for '
                     'what is ignored'
                 )
-                raise ValueError(msg)
-        root = os.path.expanduser(data_root)  # noqa: PTH111 (mm data sets keep strings)
+                raise ArgumentError(msg)
+        root = os.path.expanduser(data_root)  # noqa: PTH111 (mm datasets keep strings)
         made = Path(prepared).expanduser() if prepared else prepared_folder(root)
-        file, maps, images = self.places(subset)
+        file, maps, images = self.subset_files(subset)
         own = {
             'ann_file': str((made / file).absolute()),
             'data_prefix': {'img_path': images, 'seg_map_path': str((made / maps).absolute())},
@@ -81,32 +77,32 @@ class LabelMapDataset(CheckedPipeline, BaseSegDataset):
         )
 
     def meta(self) -> dict[str, Any]:
-        """Classes and palette."""
-        return self.METAINFO
+        """Return classes and palette."""
+        return dict(self.METAINFO)
 
-    def places(self, subset: str) -> tuple[str, str, str]:
-        """List of names and folder of label maps, both below `prepared`; folder of images."""
+    def subset_files(self, subset: str) -> tuple[str, str, str]:
+        """Return list of names and folder of label maps below `prepared`, and folder of images."""
         raise NotImplementedError
 
     @classmethod
-    def get_label_map(cls, new_classes: Sequence | None = None) -> None:
-        """None: other classes are refused, so that no index ever changes."""
+    def get_label_map(cls, new_classes: Sequence[str] | None = None) -> None:
+        """Return None: other classes are refused, so that no index ever changes."""
 
-    def with_checks(self, transforms: list[Callable]) -> list[Callable]:
+    def with_checks(self, transforms: list[Callable[..., Any]]) -> list[Callable[..., Any]]:
         """Put the check of label maps behind what loads them."""
         check = CheckLabelMap(tuple(self._metainfo['classes']))
         return insert_after(
             transforms, lambda each: type(each).__name__ == 'LoadAnnotations', check
         )
 
-    def load_data_list(self) -> list[dict]:
-        """Annotations of all images, as mmseg's BaseSegDataset gives them."""
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Return the annotations of all images, as mmseg's BaseSegDataset gives them."""
         if self.backend_args is not None:
-            return super().load_data_list()
+            return list(super().load_data_list())
         if not Path(self.ann_file).is_file():
             msg = f'{self.ann_file}, the list of the label maps, is missing. {self.HOW_TO_GET}'
             raise FileNotFoundError(msg)
-        samples = super().load_data_list()
+        samples = list(super().load_data_list())
         name = type(self).__name__
         check_files((each['img_path'] for each in samples), f'images of {name}', self.HOW_TO_GET)
         check_files(
@@ -115,7 +111,7 @@ class LabelMapDataset(CheckedPipeline, BaseSegDataset):
         return samples
 
 
-# `force` replaces the stand-in of bgremoval_mm.datasets.
+# `force` replaces the placeholder of bgremoval_mm.registry.
 @DATASETS.register_module(force=True)
 class FashionpediaSemantic(LabelMapDataset):
     """Fashionpedia, label maps: 46 classes, or 47 with the background.
@@ -126,7 +122,7 @@ class FashionpediaSemantic(LabelMapDataset):
     the tool's ``--with-background``) it is class 46.
 
     Args:
-        data_root: Folder of the data set.
+        data_root: Folder of the dataset.
         subset: ``'train'`` or ``'val'``; images of the latter are in ``test/``.
         with_background: Make the background a class.
         prepared: Folder of the label maps. Default: ``<data_root>-prepared``.
@@ -143,7 +139,7 @@ class FashionpediaSemantic(LabelMapDataset):
         >>> dict(type='FashionpediaSemantic', data_root='data/fashionpedia', subset='val')
     """
 
-    METAINFO: ClassVar[dict] = {
+    METAINFO: ClassVar[dict[str, Any]] = {
         'classes': FASHIONPEDIA_CLASSES,
         'palette': palette(len(FASHIONPEDIA_CLASSES)),
     }
@@ -157,7 +153,7 @@ class FashionpediaSemantic(LabelMapDataset):
         super().__init__(*args, **options)
 
     def meta(self) -> dict[str, Any]:
-        """Classes and palette, with the background if it is a class."""
+        """Return classes and palette, with the background if it is a class."""
         if not self.with_background:
             return self.METAINFO
         return {
@@ -165,8 +161,8 @@ class FashionpediaSemantic(LabelMapDataset):
             'palette': [*palette(len(FASHIONPEDIA_CLASSES)), (0, 0, 0)],
         }
 
-    def places(self, subset: str) -> tuple[str, str, str]:
-        """List of names and folder of label maps, both below `prepared`; folder of images."""
+    def subset_files(self, subset: str) -> tuple[str, str, str]:
+        """Return list of names and folder of label maps below `prepared`, and folder of images."""
         top = 'label_maps_with_background' if self.with_background else 'label_maps'
         return f'{top}/{subset}.txt', f'{top}/{subset}', 'train' if subset == 'train' else 'test'
 
@@ -180,7 +176,7 @@ class CCPSemantic(LabelMapDataset):
     background is 255 and ignored in loss and metric. 80 % of the photographs train.
 
     Args:
-        data_root: Folder of the data set, e.g. ``'data/ccp'``.
+        data_root: Folder of the dataset, e.g. ``'data/ccp'``.
         subset: ``'train'`` or ``'val'``.
         prepared: Folder of the label maps. Default: ``<data_root>-prepared``.
         pipeline: Transforms or their configs.
@@ -193,9 +189,12 @@ class CCPSemantic(LabelMapDataset):
         FileNotFoundError: If files are missing.
     """
 
-    METAINFO: ClassVar[dict] = {'classes': CCP_CLASSES, 'palette': palette(len(CCP_CLASSES))}
+    METAINFO: ClassVar[dict[str, Any]] = {
+        'classes': CCP_CLASSES,
+        'palette': palette(len(CCP_CLASSES)),
+    }
     HOW_TO_GET = 'To get and prepare it: `python tools/prepare_dataset.py ccp`'
 
-    def places(self, subset: str) -> tuple[str, str, str]:
-        """List of names and folder of label maps, both below `prepared`; folder of images."""
+    def subset_files(self, subset: str) -> tuple[str, str, str]:
+        """Return list of names and folder of label maps below `prepared`, and folder of images."""
         return f'label_maps/{subset}.txt', 'label_maps', 'photos'

@@ -1,7 +1,7 @@
-"""What lies inside dataset wrappers: those that load images, and how they remove backgrounds.
+"""The base datasets inside wrappers: those that load images.
 
 Wrappers are those of mmengine, mmpretrain, mmdet, mmsegmentation and torch, and any class that
-keeps what it wraps in an attribute, a list, a tuple or a dictionary. Nothing is passed over: what
+keeps what it wraps in an attribute, a list, a tuple or a dictionary. Nothing is skipped: what
 holds a dataset is looked into, and what holds neither a dataset nor a pipeline is an error.
 """
 
@@ -10,18 +10,15 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from torch.utils.data import Dataset
 
-from bgremoval_mm.datasets.pipeline import find_removals, loads_images, transforms_of
-from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
+from bgremoval_mm.datasets.pipeline import loads_images, transforms_of
 from bgremoval_mm.removal.errors import ArgumentError
 
 __all__ = [
     'ArgumentTypeError',
-    'RemovalSettings',
     'base_datasets',
     'base_keys',
     'children_of',
@@ -150,7 +147,7 @@ def _like(value: Any, depth: int = 4) -> bool:
 
 
 def _held(value: Any) -> Iterator[Any]:
-    """What an object's attributes hold, and of each container the first thing."""
+    """Yield what an object's attributes hold, and of each container the first thing."""
     for each in _attributes(value).values():
         first = next(iter(each.values()), None) if isinstance(each, dict) else each
         yield next(iter(first), None) if isinstance(first, list | tuple) else first
@@ -198,8 +195,8 @@ def copy_down_to_bases(dataset: Any) -> Any:
 
     Copies share annotations that are loaded. What two wrappers share is copied twice.
     """
-    twin = copy.copy(dataset)
-    inner = twin if isinstance(twin, dict) else _attributes(twin)
+    copied = copy.copy(dataset)
+    inner = copied if isinstance(copied, dict) else _attributes(copied)
     for key, each in children_of(dataset).items():
         if len(key) == 1:
             inner[key[0]] = copy_down_to_bases(each)
@@ -209,130 +206,8 @@ def copy_down_to_bases(dataset: Any) -> Any:
             if inner[name] is (dataset if isinstance(dataset, dict) else vars(dataset))[name]:
                 inner[name] = _changeable(inner[name])
             inner[name][place] = copy_down_to_bases(each)
-    return twin
+    return copied
 
 
 def _changeable(container: Any) -> Any:
     return list(container) if isinstance(container, list | tuple) else copy.copy(container)
-
-
-@dataclass(frozen=True)
-class RemovalSettings:
-    """How the backgrounds of a dataset are removed.
-
-    Attributes:
-        kind: ``'none'``; ``'masks'``, by a RemoveBackground; ``'images'``, by loading images whose
-            background was removed before.
-        arguments: Of ``'masks'``, every argument of RemoveBackground; of ``'images'``, `image_dir`
-            and `img_root`.
-    """
-
-    kind: Literal['none', 'masks', 'images']
-    arguments: dict[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, dataset: Any) -> list[RemovalSettings]:
-        """Return the settings of each base dataset, in the order of ``base_datasets``.
-
-        Args:
-            dataset: A dataset, or the config of one. The config of a RembgConcatDataset gives
-                those of the originals, then those of their removed twins, as the dataset does.
-
-        Raises:
-            ArgumentError: If a pipeline has several removals that differ.
-        """
-        if isinstance(dataset, dict):
-            return list(_of_config(dataset, None, None))
-        return [
-            _of_transforms(list(find_removals(base.pipeline))) for base in base_datasets(dataset)
-        ]
-
-
-_DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(RemoveBackground.__init__).parameters.items()
-    if name != 'self'
-}
-
-
-def _of_transforms(removals: list[Any]) -> RemovalSettings:
-    found = []
-    for each in removals:
-        if isinstance(each, RemoveBackground):
-            found.append(RemovalSettings('masks', {key: getattr(each, key) for key in _DEFAULTS}))
-        else:
-            images = each.images
-            arguments = {'image_dir': images.image_dir, 'img_root': images.img_root}
-            found.append(RemovalSettings('images', arguments))
-    return _only(found)
-
-
-def _only(found: list[RemovalSettings]) -> RemovalSettings:
-    if any(each != found[0] for each in found):
-        msg = (
-            'the pipeline must remove the background in one way, but has '
-            f'{len(found)} RemoveBackground that differ'
-        )
-        raise ArgumentError(msg)
-    return found[0] if found else RemovalSettings('none')
-
-
-def _of_config(
-    config: Any, given: dict[str, Any] | None, pipeline: Any
-) -> Iterator[RemovalSettings]:
-    """Follow a config down to its base datasets.
-
-    Args:
-        config: The config, or a dataset inside one.
-        given: Arguments of the wrappers of ours around it; None if there is none.
-        pipeline: The pipeline that they put in the place of the base datasets'.
-    """
-    if not isinstance(config, dict):
-        for base, settings in zip(base_datasets(config), RemovalSettings.of(config), strict=True):
-            yield _given_to(base, given) if settings.kind == 'none' else settings
-        return
-    inner = children_of(config)
-    own = config.get('pipeline')
-    if pipeline is None and own and (not inner or loads_images(own)):
-        pipeline = own
-    if not inner:
-        removals = [RemovalSettings('masks', each) for each in _find_configs(pipeline or [])]
-        yield _only(removals) if removals else _given_to(config, given)
-        return
-    name = type_name(config)
-    if name == 'RembgConcatDataset':
-        for each in inner.values():
-            yield from _of_config(each, given, pipeline)
-    if name in ('RembgDataset', 'RembgConcatDataset'):
-        own_arguments = {key: config[key] for key in (*_DEFAULTS, 'image_dir') if key in config}
-        given = (given or {}) | own_arguments
-    for each in inner.values():
-        yield from _of_config(each, given, pipeline)
-
-
-def _given_to(base: Any, given: dict[str, Any] | None) -> RemovalSettings:
-    """Return the settings that wrappers of ours give to a base dataset."""
-    if given is None:
-        return RemovalSettings('none')
-    root = base.get('data_root') if isinstance(base, dict) else getattr(base, 'data_root', None)
-    root = given.get('img_root') or root or None
-    if given.get('image_dir') is not None:
-        return RemovalSettings('images', {'image_dir': given['image_dir'], 'img_root': root})
-    if given.get('mask_dir') is None:
-        root = given.get('img_root')
-    arguments = {key: value for key, value in given.items() if key in _DEFAULTS}
-    return RemovalSettings('masks', _DEFAULTS | arguments | {'img_root': root})
-
-
-def _find_configs(node: Any) -> Iterator[dict[str, Any]]:
-    """Find the arguments of RemoveBackground in the config of a pipeline."""
-    if isinstance(node, dict):
-        if type_name(node) in ('RemoveBackground', 'ChangeBackground'):
-            yield _DEFAULTS | {key: value for key, value in node.items() if key in _DEFAULTS}
-        else:
-            yield from _find_configs(list(node.values()))
-    elif isinstance(node, list | tuple):
-        for each in node:
-            yield from _find_configs(each)
-    elif isinstance(node, RemoveBackground):
-        yield {key: getattr(node, key) for key in _DEFAULTS}

@@ -1,49 +1,38 @@
-"""Datasets with their background removed, whatever dataset it is."""
+"""RembgDataset: any dataset with its backgrounds removed."""
 
 from __future__ import annotations
 
 import copy
-import inspect
 from typing import Any
 
-import numpy as np
-from mmengine.dataset import ConcatDataset
 from torch.utils.data import Dataset
 
 from bgremoval_mm.datasets.assemble import (
     Pipeline,
     attribute_of,
     build_or_copy,
-    composed,
     full_init,
     set_pipelines,
     set_test_mode,
 )
 from bgremoval_mm.datasets.pipeline import (
-    RembgPipeline,
     find_removals,
-    is_image_loader,
     with_removal,
 )
 from bgremoval_mm.datasets.subsets import copy_subsets_afresh
 from bgremoval_mm.datasets.transforms.load_removed import LoadImageFromRemoved, RemovedImages
-from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
+from bgremoval_mm.datasets.transforms.remove_background import DEFAULTS, RemoveBackground
 from bgremoval_mm.datasets.unwrap import ArgumentTypeError, base_datasets
 from bgremoval_mm.registry import DATASETS
 from bgremoval_mm.removal.errors import ArgumentError
 
-__all__ = ['RembgConcatDataset', 'RembgDataset', 'RembgPipeline', 'is_image_loader', 'leaves']
-
-leaves = base_datasets
+__all__ = ['RembgDataset']
 
 copy_subsets_afresh()
 
-# What a wrapper hands on to RemoveBackground.
-_REMOVAL_ARGUMENTS = frozenset(inspect.signature(RemoveBackground).parameters)
-
 
 @DATASETS.register_module(force=True)
-class RembgDataset(Dataset):
+class RembgDataset(Dataset[Any]):
     """Any dataset of mmpretrain, mmdet, mmsegmentation or mmengine, background removed.
 
     Puts a RemoveBackground behind the image loader of the wrapped dataset's pipeline;
@@ -90,7 +79,7 @@ class RembgDataset(Dataset):
 
     def __init__(
         self,
-        dataset: dict | Dataset,
+        dataset: dict[str, Any] | Dataset[Any],
         mask_dir: str | None = None,
         pipeline: Pipeline | None = None,
         img_root: str | None = None,
@@ -99,11 +88,11 @@ class RembgDataset(Dataset):
         test_mode: bool | None = None,
         **removal: Any,
     ) -> None:
-        unknown = sorted(set(removal) - _REMOVAL_ARGUMENTS)
+        unknown = sorted(set(removal) - set(DEFAULTS))
         if unknown:
             msg = (
                 f'{type(self).__name__} got unknown arguments {unknown}; besides its own it '
-                f'takes those of RemoveBackground: {", ".join(sorted(_REMOVAL_ARGUMENTS))}'
+                f'takes those of RemoveBackground: {", ".join(sorted(DEFAULTS))}'
             )
             raise ArgumentTypeError(msg)
         if image_dir is not None and (removal or mask_dir is not None):
@@ -171,7 +160,8 @@ class RembgDataset(Dataset):
         """Names of the classes, as mmpretrain's datasets give them."""
         metainfo = self.metainfo
         # mmdet's ConcatDataset of datasets that differ has a list of them.
-        return (metainfo[0] if isinstance(metainfo, list) else metainfo).get('classes')
+        first: dict[str, tuple[str, ...]] = metainfo[0] if isinstance(metainfo, list) else metainfo
+        return first.get('classes')
 
     def full_init(self) -> None:
         """Load the annotations, if that was put off."""
@@ -182,9 +172,9 @@ class RembgDataset(Dataset):
     def get_subset(self, indices: Any) -> RembgDataset:
         """Return a part of it, as the wrapped dataset does; mmengine's wrappers refuse."""
         self.full_init()
-        twin = copy.copy(self)
-        twin.dataset = self.dataset.get_subset(indices)
-        return twin
+        subset = copy.copy(self)
+        subset.dataset = self.dataset.get_subset(indices)
+        return subset
 
     def get_subset_(self, indices: Any) -> None:
         """Keep a part of it, as the wrapped dataset does; the one that was given is not changed."""
@@ -196,7 +186,7 @@ class RembgDataset(Dataset):
         return len(self.dataset)
 
     def __getitem__(self, idx: int) -> Any:
-        """A sample, through the pipeline. Retries are the wrapped dataset's own."""
+        """Return a sample, through the pipeline. Retries are the wrapped dataset's own."""
         self.full_init()
         return self.dataset[idx]
 
@@ -219,7 +209,7 @@ class RembgDataset(Dataset):
         return f'{type(self).__name__}({self.dataset!r}, {self._given})'
 
     def _removal_of(self, base: Any) -> RemoveBackground | RemovedImages:
-        """The removal for a base dataset, which says where its images lie."""
+        """Return the removal for a base dataset, which says where its images lie."""
         root = self._given.get('img_root')
         folder = next((key for key in ('mask_dir', 'image_dir') if key in self._given), None)
         if folder is not None and root is None:
@@ -236,150 +226,7 @@ class RembgDataset(Dataset):
         return RemoveBackground(**{**self._given, 'img_root': root})
 
 
-@DATASETS.register_module(force=True)
-class RembgConcatDataset(ConcatDataset):
-    """The originals, followed by the same images with their background removed.
-
-    Sample ``i`` and sample ``i + n`` of ``2 n`` are the same photograph. It is a ConcatDataset of
-    two, for samplers that tell sources apart.
-
-    Args:
-        dataset: Config of the dataset, or the dataset itself, which is not changed.
-        mask_dir: See RembgDataset.
-        pipeline: See RembgDataset.
-        img_root: See RembgDataset.
-        lazy_init: See RembgDataset.
-        test_mode: See RembgDataset.
-        **removal: See RembgDataset.
-
-    Raises:
-        TypeError, ValueError: See RembgDataset; also if the pipeline of the originals removes
-            their background.
-    """
-
-    # What says the same of both halves. The rest of what they have depends on the index.
-    _SHARED = frozenset((
-        'METAINFO', 'ann_file', 'class_to_idx', 'data_prefix', 'data_root', 'filter_cfg',
-        'img_prefix', 'img_suffix', 'seg_map_suffix', 'serialize_data',
-    ))  # fmt: skip
-
-    def __init__(
-        self,
-        dataset: dict | Dataset,
-        mask_dir: str | None = None,
-        pipeline: Pipeline | None = None,
-        img_root: str | None = None,
-        lazy_init: bool = False,
-        test_mode: bool | None = None,
-        **removal: Any,
-    ) -> None:
-        original = build_or_copy(dataset, pipeline, lazy_init, test_mode)
-        for base in base_datasets(original):
-            _check_original(base.pipeline)
-        # A copy shares the annotations once they are loaded; only its pipeline is new.
-        if not lazy_init:
-            full_init(original)
-        removed = RembgDataset(original, mask_dir, None, img_root, lazy_init=lazy_init, **removal)
-        self.datasets = [original, removed]
-        self.ignore_keys: list[str] = []
-        self._fully_initialized = False
-        if not lazy_init:
-            self.full_init()
-
-    @property
-    def dataset(self) -> Any:
-        """The originals."""
-        return self.datasets[0]
-
-    @property
-    def removed(self) -> RembgDataset:
-        """Their removed twins."""
-        return self.datasets[1]
-
-    @property
-    def pipeline(self) -> Any:
-        """The pipeline of the originals. A new one is set for both halves."""
-        return base_datasets(self.dataset)[0].pipeline
-
-    @pipeline.setter
-    def pipeline(self, pipeline: Pipeline) -> None:
-        pipeline = composed(pipeline)
-        _check_original(pipeline)
-        self.removed.pipeline = pipeline
-        set_pipelines(self.dataset, pipeline, lambda _: pipeline)
-
-    @property
-    def _metainfo(self) -> Any:
-        return self.removed._metainfo
-
-    @property
-    def test_mode(self) -> bool:
-        """See RembgDataset; of both halves."""
-        return self.removed.test_mode
-
-    @test_mode.setter
-    def test_mode(self, test_mode: bool) -> None:
-        set_test_mode(self.dataset, test_mode)
-        self.removed.test_mode = test_mode
-
-    @property
-    def CLASSES(self) -> tuple[str, ...] | None:  # noqa: N802
-        """Names of the classes, as mmpretrain's datasets give them."""
-        return self.removed.CLASSES
-
-    def get_cat_ids(self, idx: int) -> list[int]:
-        """Categories of a sample."""
-        half, inner = self._get_ori_dataset_idx(idx)
-        return self.datasets[half].get_cat_ids(inner)
-
-    def get_gt_labels(self) -> np.ndarray:
-        """Labels of all samples, as mmpretrain's datasets give them."""
-        self.full_init()
-        return np.concatenate([each.get_gt_labels() for each in self.datasets])
-
-    def prepare_data(self, idx: int) -> Any:
-        """A sample, through the pipeline, without another one in its place if it fails."""
-        half, inner = self._get_ori_dataset_idx(idx)
-        return self.datasets[half].prepare_data(inner)
-
-    def _get_ori_dataset_idx(self, idx: int) -> tuple[int, int]:
-        self.full_init()
-        total = len(self)
-        if not -total <= idx < total:
-            msg = f'`idx` must be from 0 to {total - 1}, but got {idx}'
-            raise IndexError(msg)
-        return divmod(idx % total, total // 2)
-
-    def __getitem__(self, idx: int) -> Any:
-        half, inner = self._get_ori_dataset_idx(idx)
-        return self.datasets[half][inner]
-
-    def __len__(self) -> int:
-        self.full_init()
-        return self.cumulative_sizes[-1]
-
-    def __getattr__(self, name: str) -> Any:
-        if 'datasets' in vars(self):
-            if name == 'cumulative_sizes' and not self._fully_initialized:
-                self.full_init()
-                return self.cumulative_sizes
-            if name in self._SHARED:
-                return getattr(self.dataset, name)
-        msg = f'{type(self).__name__!r} object has no attribute {name!r}'
-        raise AttributeError(msg)
-
-
 def _present(base: Any) -> RemoveBackground | RemovedImages | None:
-    """The removal that a dataset's pipeline has already."""
+    """Return the removal that a dataset's pipeline has already."""
     removal = next(find_removals(base.pipeline), None)
     return removal.images if isinstance(removal, LoadImageFromRemoved) else removal
-
-
-def _check_original(pipeline: Any) -> None:
-    removal = next(find_removals(pipeline), None)
-    if removal is not None:
-        msg = (
-            f'the pipeline of a RembgConcatDataset must hold no {type(removal).__name__}: it is '
-            'that of the originals, and the background is removed from their twins'
-        )
-        raise ArgumentError(msg)

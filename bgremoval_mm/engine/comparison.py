@@ -1,28 +1,34 @@
-"""The arithmetic of "this run minus the original one": units, directions, best, last, the table."""
+"""This run minus its baseline: units, directions, best, last, the table and the report."""
 
 from __future__ import annotations
 
 import io
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 from mmengine.hooks import CheckpointHook
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from bgremoval_mm.utils.json_io import write_json
+
 __all__ = [
-    'Comparison',
+    'MetricDifference',
     'Score',
     'best_scores',
-    'compare',
+    'differences',
     'direction',
     'format_table',
     'is_value',
     'last_scores',
     'unit',
+    'update_report',
 ]
 
 _PERCENT_PREFIXES = ('accuracy/', 'single-label/', 'multi-label/', 'retrieval/')  # mmpretrain
@@ -43,12 +49,12 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One metric in both arms, in the metric's own unit.
+class MetricDifference:
+    """One metric of both runs of a pair, in the metric's own unit.
 
     Attributes:
         unit: 'percent' or 'fraction', None where the codebases do not say.
-        original: The original arm's value.
+        original: The baseline's value.
         rembg: This run's value.
         diff: ``rembg - original``; None if either is no value.
     """
@@ -59,7 +65,7 @@ class Comparison:
     diff: float | None
 
     def as_dict(self) -> dict[str, str | float | int | None]:
-        """The JSON form. The steps are there where they are known."""
+        """Return the JSON form. The steps are there where they are known."""
         content: dict[str, str | float | int | None] = {
             'unit': self.unit,
             'original': self.original.value,
@@ -72,7 +78,7 @@ class Comparison:
 
 
 def unit(metric: str) -> str | None:
-    """The unit that the codebases report a metric in.
+    """Return the unit that the codebases report a metric in.
 
     In percent: mmpretrain's ``accuracy/``, ``single-label/``, ``multi-label/`` and ``retrieval/``,
     mmseg's ``mIoU``, ``aAcc``, ``mAcc``, ``mDice``, ``mFscore``, ``mPrecision`` and ``mRecall``.
@@ -93,7 +99,7 @@ def unit(metric: str) -> str | None:
 
 @lru_cache(maxsize=1024)
 def direction(metric: str) -> str | None:
-    """Whether higher is better, decided by name as mmengine's ``CheckpointHook`` does.
+    """Tell whether higher is better, by name, as mmengine's ``CheckpointHook`` does.
 
     Returns:
         'greater', 'less', or None for a name that tells neither (such a metric has no best value).
@@ -107,12 +113,12 @@ def direction(metric: str) -> str | None:
 
 
 def is_value(metric: str, value: float) -> bool:
-    """Whether a number is a measurement: finite, and not COCO's -1 for "no such objects"."""
+    """Tell whether a number is a measurement: finite, and not COCO's -1 for "no such objects"."""
     return math.isfinite(value) and not (unit(metric) == 'fraction' and value < 0)
 
 
 def best_scores(val: Mapping[int, Mapping[str, float]]) -> dict[str, Score]:
-    """Each metric's best value over the validations; the earliest one of equals.
+    """Find each metric's best value over the validations; the earliest one of equals.
 
     Args:
         val: Step to metric name to value.
@@ -132,7 +138,7 @@ def best_scores(val: Mapping[int, Mapping[str, float]]) -> dict[str, Score]:
 
 
 def last_scores(val: Mapping[int, Mapping[str, float]]) -> dict[str, Score]:
-    """The values of the last validation.
+    """Return the values of the last validation.
 
     Args:
         val: Step to metric name to value.
@@ -146,8 +152,10 @@ def last_scores(val: Mapping[int, Mapping[str, float]]) -> dict[str, Score]:
     return {metric: Score(value, step) for metric, value in val[step].items()}
 
 
-def compare(original: Mapping[str, Score], rembg: Mapping[str, Score]) -> dict[str, Comparison]:
-    """Compare the metrics that both arms have, in the order of ``rembg``."""
+def differences(
+    original: Mapping[str, Score], rembg: Mapping[str, Score]
+) -> dict[str, MetricDifference]:
+    """Compare the metrics that both runs have, in the order of ``rembg``."""
     compared = {}
     for metric, mine in rembg.items():
         if metric not in original:
@@ -155,15 +163,17 @@ def compare(original: Mapping[str, Score], rembg: Mapping[str, Score]) -> dict[s
         theirs = original[metric]
         both = is_value(metric, mine.value) and is_value(metric, theirs.value)
         diff = mine.value - theirs.value if both else None
-        compared[metric] = Comparison(unit(metric), theirs, mine, diff)
+        compared[metric] = MetricDifference(unit(metric), theirs, mine, diff)
     return compared
 
 
-def format_table(sections: Mapping[str, Mapping[str, Comparison]], step_unit: str = 'epoch') -> str:
-    """A text table of comparisons.
+def format_table(
+    sections: Mapping[str, Mapping[str, MetricDifference]], step_unit: str = 'epoch'
+) -> str:
+    """Draw a text table of differences.
 
     Args:
-        sections: Name ('best', 'last', 'test') to metric name to comparison.
+        sections: Name ('best', 'last', 'test') to metric name to difference.
         step_unit: 'epoch' or 'iter'.
 
     Returns:
@@ -178,8 +188,8 @@ def format_table(sections: Mapping[str, Mapping[str, Comparison]], step_unit: st
     for name in ('original', 'rembg', 'diff'):
         table.add_column(name, justify='right')
     table.add_column('unit')
-    for section, comparisons in sections.items():
-        for metric, each in comparisons.items():
+    for section, metrics in sections.items():
+        for metric, each in metrics.items():
             diff = '-' if each.diff is None else f'{each.diff:+.4g}'
             mine = cell(metric, each.rembg)
             table.add_row(
@@ -188,3 +198,34 @@ def format_table(sections: Mapping[str, Mapping[str, Comparison]], step_unit: st
     text = io.StringIO()
     Console(file=text, width=160, color_system=None, markup=False).print(table)
     return '\n'.join(line.rstrip() for line in text.getvalue().rstrip().splitlines())
+
+
+def update_report(
+    path: Path,
+    part: str,
+    sections: Mapping[str, Mapping[str, MetricDifference]],
+    about: Mapping[str, Any],
+) -> None:
+    """Put differences into a ``diff_metrics.json``, which keeps its other part.
+
+    Args:
+        path: The file.
+        part: 'train' or 'test'.
+        sections: See `format_table`.
+        about: What is to be known of the run that they come from.
+    """
+    content = _read_report(path)
+    for name, metrics in sections.items():
+        content[name] = {metric: each.as_dict() for metric, each in metrics.items()}
+    content.setdefault('runs', {})[part] = dict(about)
+    write_json(path, content)
+
+
+def _read_report(path: Path) -> dict[str, Any]:
+    """Read an earlier ``diff_metrics.json``; empty if there is none or it is something else."""
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (FileNotFoundError, ValueError):
+        return {}
+    is_report = isinstance(content, dict) and isinstance(content.get('runs'), dict)
+    return content if is_report else {}

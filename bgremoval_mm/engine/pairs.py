@@ -1,19 +1,25 @@
-"""Pairs of runs: how a run and its baseline are named."""
+"""Pairs of runs: how a run is named that differs from its baseline in one thing."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ['original_name']
+__all__ = ['SUFFIXES', 'baseline_name']
 
-_REMBG = re.compile(r'-rembg(?=[-_.]|$)')
+SUFFIXES = {
+    '-rembg': 'background removed',
+    '-bgaug': 'background replaced',
+}
+"""What a run's name has and its baseline's has not, and what that changes."""
+
+_SUFFIX = re.compile(rf'(?:{"|".join(map(re.escape, SUFFIXES))})(?=[-_.]|$)')
 
 
-def original_name(name: str) -> str | None:
-    """A config's or work_dir's name without its ``-rembg``; None if it has none.
+def baseline_name(name: str) -> str | None:
+    """Return a config's or work_dir's name without its suffix; None if it has none.
 
-    >>> original_name('swin-base_fashionpedia-rembg-512x512')
+    >>> baseline_name('swin-base_fashionpedia-rembg-512x512')
     'swin-base_fashionpedia-512x512'
     """
-    original, found = _REMBG.subn('', name)
-    return original if found and original else None
+    baseline, found = _SUFFIX.subn('', name)
+    return baseline if found and baseline else None

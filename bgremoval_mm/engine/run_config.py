@@ -16,9 +16,10 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
 
+from bgremoval_mm.engine.process_group import wrap_for_cpus
 from bgremoval_mm.removal.errors import ArgumentError
 
-__all__ = ['add_common_arguments', 'read_config', 'test_config', 'train_config']
+__all__ = ['add_common_arguments', 'build_test_config', 'build_train_config', 'read_config']
 
 _ACCELERATORS = ('cuda', 'npu', 'mlu', 'musa')  # what mmengine's AmpOptimWrapper accepts
 
@@ -39,8 +40,8 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
-def train_config(args: argparse.Namespace) -> Config:
-    """The config of a training.
+def build_train_config(args: argparse.Namespace) -> Config:
+    """Build the config of a training.
 
     Args:
         args: ``config``, ``work_dir``, ``resume`` (None, 'auto' or a checkpoint), ``amp``,
@@ -75,8 +76,8 @@ def train_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def test_config(args: argparse.Namespace) -> Config:
-    """The config of a test.
+def build_test_config(args: argparse.Namespace) -> Config:
+    """Build the config of a test.
 
     Args:
         args: ``config``, ``checkpoint``, ``work_dir``, ``out``, ``show``, ``show_dir``,
@@ -102,11 +103,8 @@ def test_config(args: argparse.Namespace) -> Config:
     return _finish(cfg, args)
 
 
-test_config.__test__ = False  # type: ignore[attr-defined]  # not a test for pytest to collect
-
-
 def read_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
-    """A config as a run would use it, for what looks at it without running it.
+    """Read a config as a run would use it, to look at it without running it.
 
     Args:
         path: The config file.
@@ -157,43 +155,8 @@ def _finish(cfg: Config, args: argparse.Namespace) -> Config:
     _merge(cfg, args.cfg_options)
     if cfg.get('default_scope') == 'mmpretrain':
         _fill_in_mmpretrain_loaders(cfg)
-    if _runs_on_cpus(cfg):
-        _wrap_for_cpus(cfg)
+    wrap_for_cpus(cfg)
     return cfg
-
-
-def _runs_on_cpus(cfg: Config) -> bool:
-    """Whether torchrun starts the processes of a run and they have no device but the CPU."""
-    from mmengine.device import get_device
-
-    return cfg.get('launcher') == 'pytorch' and get_device() == 'cpu'
-
-
-def _wrap_for_cpus(cfg: Config) -> None:
-    """Let DistributedDataParallel take a model on the CPU, which has no device number.
-
-    Without a ``model_wrapper_cfg`` the Runner's own settings are written down; one in the config
-    keeps its word, but for the devices that the Runner would put in.
-    """
-    wrapper = cfg.get('model_wrapper_cfg')
-    if wrapper is None:
-        wrapper = ConfigDict(
-            type='MMDistributedDataParallel',
-            broadcast_buffers=False,
-            find_unused_parameters=cfg.get('find_unused_parameters', False),
-        )
-    if _is_data_parallel(wrapper.get('type', 'MMDistributedDataParallel')):
-        wrapper.device_ids = None
-    cfg.model_wrapper_cfg = wrapper
-
-
-def _is_data_parallel(kind: str | type) -> bool:
-    """Whether a model wrapper takes ``device_ids``, as the Runner decides."""
-    from mmengine.registry import MODEL_WRAPPERS
-    from torch.nn.parallel import DistributedDataParallel
-
-    wrapper = MODEL_WRAPPERS.get(kind) if isinstance(kind, str) else kind
-    return wrapper is not None and issubclass(wrapper, DistributedDataParallel)
 
 
 def _fill_in_mmpretrain_loaders(cfg: Config) -> None:
@@ -298,7 +261,7 @@ def _use_tta(cfg: Config) -> None:
 
 
 def _pipeline_owners(dataset: ConfigDict) -> Iterator[ConfigDict]:
-    """On the way to each base dataset, the outermost config with a pipeline for single images."""
+    """Yield, above each base dataset, the outermost config with a pipeline for single images."""
     # Here, since `--help` must not wait for torch.
     from bgremoval_mm.datasets.pipeline import loads_images
     from bgremoval_mm.datasets.unwrap import children_of
@@ -313,7 +276,7 @@ def _pipeline_owners(dataset: ConfigDict) -> Iterator[ConfigDict]:
 
 
 def _flip_pipeline(pipeline: list[Any]) -> list[Any]:
-    """The pipeline with its last step (packing) done on the image and on its mirror image."""
+    """Return the pipeline with its last step (packing) done on the image and its mirror image."""
     flips = [ConfigDict(type='RandomFlip', prob=prob) for prob in (1.0, 0.0)]
     flip = ConfigDict(type='TestTimeAug', transforms=[flips, [deepcopy(pipeline[-1])]])
     return [*deepcopy(pipeline[:-1]), flip]

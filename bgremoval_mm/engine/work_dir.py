@@ -1,4 +1,4 @@
-"""Reading what an OpenMMLab run leaves in its work_dir.
+"""The metrics that an OpenMMLab run leaves in its work_dir.
 
     <work_dir>/<timestamp>/vis_data/scalars.json    JSON lines, training and validation mixed
     <work_dir>/<timestamp>/<timestamp>.json         test results, one JSON object
@@ -40,16 +40,18 @@ _NOT_METRICS = frozenset({'step', 'epoch', 'time', 'data_time'})
 
 @dataclass(frozen=True)
 class ScalarLog:
-    """The validations in one ``scalars.json``.
+    """The validations and training losses in one ``scalars.json``.
 
     Attributes:
         val: Step (epoch or iteration, from 1) to metric name to value.
+        loss: Epoch, or iteration of a run without epochs, to its training losses.
         stepless: Number of validation records at step 0: ``runner.val()`` without training, or an
             iteration-based run that logs by epoch. They cannot be placed and are not in ``val``.
         damaged: Number of lines that are not JSON, such as the torn last line of a killed run.
     """
 
     val: dict[int, dict[str, float]] = field(default_factory=dict)
+    loss: dict[int, list[float]] = field(default_factory=dict)
     stepless: int = 0
     damaged: int = 0
 
@@ -81,6 +83,7 @@ class RunHistory:
         stepless: As in :class:`ScalarLog`, summed over the starts.
         damaged: As in :class:`ScalarLog`, summed over the starts.
         tests: All tests, the oldest first.
+        loss: Epoch, or iteration of a run without epochs, to the mean of its training losses.
     """
 
     work_dir: Path
@@ -90,13 +93,14 @@ class RunHistory:
     stepless: int = 0
     damaged: int = 0
     tests: tuple[TestResult, ...] = ()
+    loss: dict[int, float] = field(default_factory=dict)
 
 
 def read_run(work_dir: str | Path) -> RunHistory:
     """Read the validations and the newest test result of a run.
 
     A start replaces what earlier ones recorded from its own first validation on. A resumed run thus
-    continues the earlier record, and a run started anew in the same folder replaces it.
+    continues the earlier record, and a run started again in the same folder replaces it.
 
     Args:
         work_dir: The run's work_dir, or one of its timestamped folders.
@@ -113,6 +117,7 @@ def read_run(work_dir: str | Path) -> RunHistory:
         raise FileNotFoundError(msg)
     val: dict[int, dict[str, float]] = {}
     tests: list[TestResult] = []
+    losses: dict[int, list[float]] = {}
     stepless = damaged = 0
     for start in _starts(work_dir):
         scalars = start / 'vis_data' / 'scalars.json'
@@ -124,6 +129,7 @@ def read_run(work_dir: str | Path) -> RunHistory:
             if begin is not None:
                 val = {step: metrics for step, metrics in val.items() if step < begin}
             val |= log.val
+            losses |= log.loss  # a resumed run does its last epoch again
         results = start / f'{start.name}.json'
         if results.is_file():
             try:
@@ -139,19 +145,21 @@ def read_run(work_dir: str | Path) -> RunHistory:
         stepless,
         damaged,
         tuple(tests),
+        {step: sum(each) / len(each) for step, each in sorted(losses.items())},
     )
 
 
 def read_scalars(path: str | Path) -> ScalarLog:
-    """Read the validations of one ``scalars.json``.
+    """Read the validations and training losses of one ``scalars.json``.
 
     Args:
         path: The file, JSON lines.
 
     Returns:
-        The validations; of two records of a step the later one wins, metric by metric.
+        What was found; of two validations of a step the later one wins, metric by metric.
     """
     val: dict[int, dict[str, float]] = {}
+    losses: dict[int, list[float]] = {}
     stepless = damaged = 0
     with Path(path).open(encoding='utf-8', errors='replace') as lines:
         for line in lines:
@@ -165,6 +173,9 @@ def read_scalars(path: str | Path) -> ScalarLog:
                 damaged += 1
                 continue
             if 'iter' in record:  # a training record
+                if 'loss' in record:
+                    at = record.get('epoch') or record.get('step') or record['iter']
+                    losses.setdefault(int(at), []).append(float(record['loss']))
                 continue
             metrics = numbers(record)
             step = record.get('step')
@@ -172,7 +183,7 @@ def read_scalars(path: str | Path) -> ScalarLog:
                 val.setdefault(step, {}).update(metrics)
             elif metrics:
                 stepless += 1
-    return ScalarLog(dict(sorted(val.items())), stepless, damaged)
+    return ScalarLog(dict(sorted(val.items())), losses, stepless, damaged)
 
 
 def read_metrics(path: str | Path) -> dict[str, float]:
@@ -196,7 +207,7 @@ def read_metrics(path: str | Path) -> dict[str, float]:
 
 
 def _read_object(path: str | Path) -> dict[str, Any]:
-    """The JSON object in a file; anything else is an ArgumentError."""
+    """Return the JSON object in a file; anything else is an ArgumentError."""
     try:
         content = json.loads(Path(path).read_text(encoding='utf-8'))
     except (json.JSONDecodeError, UnicodeDecodeError) as err:
@@ -209,7 +220,7 @@ def _read_object(path: str | Path) -> dict[str, Any]:
 
 
 def numbers(record: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics of a record: numbers only, without mode prefix, times and differences."""
+    """Return the metrics of a record: numbers only, without mode prefix, times and differences."""
     metrics = {
         _MODE_PREFIX.sub('', key): float(value)
         for key, value in record.items()
@@ -223,7 +234,7 @@ def numbers(record: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _starts(work_dir: Path) -> list[Path]:
-    """The timestamped folders of a work_dir, oldest first."""
+    """Return the timestamped folders of a work_dir, oldest first."""
     if _TIMESTAMP.fullmatch(work_dir.name) and (work_dir / 'vis_data').is_dir():
         return [work_dir]
     folders = (path for path in work_dir.iterdir() if _TIMESTAMP.fullmatch(path.name))

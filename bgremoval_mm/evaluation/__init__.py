@@ -1,1 +1,1 @@
-"""Metrics and statistics."""
+"""Scores, metrics and statistics."""

@@ -1,4 +1,4 @@
-"""COCO's mAP on any drawing of the images, without matching boxes and masks anew."""
+"""COCO's mAP on any drawing of the images; boxes and masks are matched only once."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class ResampledMap:
             self._matches[index // len(self.images), index % len(self.images)] = match
 
     def __call__(self, indices: np.ndarray) -> float:
-        """mAP of the images of these indices, with repetitions, a fraction."""
+        """Return the mAP, a fraction, of the images of these indices, with repetitions."""
         precision = self._precision(indices)
         known = precision[precision > -1]
         return float(known.mean()) if known.size else float('nan')
 
     def by_class(self) -> dict[str, float]:
-        """AP of each class that is annotated, over all images, a fraction."""
+        """Return the AP of each class that is annotated, over all images, a fraction."""
         precision = self._precision(np.arange(len(self.images)))
         found = {}
         for index, category in enumerate(self._evaluation.params.catIds):
@@ -64,7 +64,7 @@ class ResampledMap:
         return found
 
     def _precision(self, indices: np.ndarray) -> np.ndarray:
-        """Precision by IoU threshold, recall threshold and class; -1 where nothing is annotated."""
+        """Return precision by IoU threshold, recall threshold and class; -1 without annotation."""
         self._evaluation.evalImgs = list(self._matches[:, indices].ravel())
         with _silence():
             self._evaluation.accumulate()
@@ -74,7 +74,7 @@ class ResampledMap:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """pycocotools tells each of its steps."""
+    """Drop what pycocotools prints of each of its steps."""
     with Path(os.devnull).open('w') as nowhere, redirect_stdout(nowhere):
         yield
 
@@ -87,20 +87,22 @@ def map_difference(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Estimate:
-    """Difference of mAP, a fraction, with a paired bootstrap over images.
+    """Return the difference of mAP, a fraction, with a paired bootstrap over images.
 
     Args:
         annotations: COCO annotation file of the test images.
-        original: COCO results file of each seed.
-        removed: The same of the other arm.
+        original: COCO results file of each seed's baseline.
+        removed: The same of the variant.
         kind: 'bbox' or 'segm'.
         resamples: How often images are drawn.
         seed: Of the draws.
     """
-    arms = [[ResampledMap(annotations, file, kind) for file in arm] for arm in (original, removed)]
+    both = [
+        [ResampledMap(annotations, file, kind) for file in each] for each in (original, removed)
+    ]
     return resampled_difference(
-        lambda arm, drawn: float(np.mean([each(drawn) for each in arms[arm]])),
-        len(arms[0][0].images),
+        lambda which, drawn: float(np.mean([each(drawn) for each in both[which]])),
+        len(both[0][0].images),
         resamples,
         seed,
     )

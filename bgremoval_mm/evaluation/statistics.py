@@ -1,7 +1,7 @@
-"""How sure a difference of two arms is: intervals over seeds, tests on paired predictions.
+"""How sure a difference between a variant and its baseline is: intervals and tests.
 
-Everything is "removed minus original". The arms see the same images in the same order, and the runs
-of a seed are a pair.
+Everything is "variant minus baseline", as in "removed minus original". Both see the same images in
+the same order, and the two runs of a seed are a pair.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+
+from bgremoval_mm.evaluation.functional import mean_iou
 
 __all__ = [
     'Discordance',
@@ -53,9 +55,10 @@ class Estimate:
 
 
 def seed_interval(values: Sequence[float]) -> Estimate:
-    """Mean of one value a seed, with Student's t interval: mean +- t(0.975, n - 1) s / sqrt(n).
+    """Return the mean of one value a seed, with Student's t interval.
 
-    For paired differences this is the paired t test's interval. With one seed there is none.
+    That is mean +- t(0.975, n - 1) s / sqrt(n). For paired differences this is the interval of the
+    paired t test. With one seed there is none.
 
     Args:
         values: One a seed; at least one.
@@ -79,9 +82,9 @@ class Discordance:
     """McNemar's test.
 
     Attributes:
-        gained: Images that only the removed arm got right.
-        lost: Images that only the original arm got right.
-        p: Two-sided probability of a split as uneven, if neither arm were better.
+        gained: Images that only the variant got right.
+        lost: Images that only the baseline got right.
+        p: Two-sided probability of a split as uneven, if neither were better.
     """
 
     gained: int
@@ -90,14 +93,14 @@ class Discordance:
 
 
 def mcnemar(original: np.ndarray, removed: np.ndarray) -> Discordance:
-    """McNemar's exact test on which images each arm got right.
+    """Test by McNemar's exact test whether one of two gets more images right.
 
-    Of the images on which the arms differ, each arm should have got half right by chance: a
+    Of the images on which they differ, each would get half right if neither were better: a
     two-sided binomial test (McNemar, Psychometrika 12, 1947; exact form).
 
     Args:
-        original: bool of shape (N,): right or wrong.
-        removed: The same of the other arm, same images.
+        original: bool of shape (N,): the baseline, right or wrong.
+        removed: The variant, of the same images.
     """
     _check_pairs(original, removed)
     gained = int((removed & ~original).sum())
@@ -109,16 +112,16 @@ def mcnemar(original: np.ndarray, removed: np.ndarray) -> Discordance:
 def accuracy_difference(
     original: np.ndarray, removed: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:
-    """Difference of accuracies in percentage points, with a paired bootstrap over images.
+    """Return the difference of accuracies in percentage points, by a paired bootstrap.
 
-    Each image's value is the mean over seeds of (right in the removed arm) - (right in the original
-    arm); images are drawn with replacement, both arms' and all seeds' predictions with them. The
-    interval is the percentiles' (Efron and Tibshirani 1993, ch. 13). It says how much the test
-    images matter, not how much the seeds do.
+    Each image's value is the mean over seeds of (variant right) - (baseline right); images are
+    drawn with replacement, with the predictions of both and of all seeds. The interval is the
+    percentiles' (Efron and Tibshirani 1993, ch. 13). It says how much the test images matter, not
+    how much the seeds do.
 
     Args:
-        original: bool of shape (S, N): right or wrong, by seed and image.
-        removed: The same of the other arm.
+        original: bool of shape (S, N): the baseline, right or wrong, by seed and image.
+        removed: The same of the variant.
         resamples: How often images are drawn.
         seed: Of the draws.
     """
@@ -128,32 +131,18 @@ def accuracy_difference(
     return _percentiles(float(values.mean()) * 100, draws, values.size)
 
 
-def mean_iou(areas: np.ndarray) -> np.ndarray:
-    """mIoU in percent, as mmseg's IoUMetric: classes that occur nowhere are left out.
-
-    Args:
-        areas: Numbers of shape (..., C, 4): intersection, union, prediction, annotation, summed
-            over images.
-
-    Returns:
-        Array of shape (...).
-    """
-    with np.errstate(invalid='ignore', divide='ignore'):
-        ious = areas[..., 0] / areas[..., 1]
-    return np.nanmean(ious, axis=-1) * 100
-
-
 def iou_difference(
     original: np.ndarray, removed: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:
-    """Difference of mIoU in percentage points, with a paired bootstrap over images.
+    """Return the difference of mIoU in percentage points, by a paired bootstrap over images.
 
     As :func:`accuracy_difference`; the areas of the drawn images are summed before IoU is taken,
     as the metric does, and the seeds' mIoU are averaged.
 
     Args:
-        original: Numbers of shape (S, N, C, 4), see :func:`mean_iou`.
-        removed: The same of the other arm.
+        original: Numbers of shape (S, N, C, 4), of the baseline; the last axis as in
+            :func:`mean_iou`.
+        removed: The same of the variant.
         resamples: How often images are drawn.
         seed: Of the draws.
     """
@@ -164,7 +153,8 @@ def iou_difference(
     def scores(areas: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         flat = areas.reshape(areas.shape[0], count, -1).astype(float)
         sums = np.einsum('rn,snk->srk', drawn, flat, optimize=True)
-        return mean_iou(sums.reshape(*sums.shape[:2], *areas.shape[2:])).mean(axis=0)
+        mean: np.ndarray = mean_iou(sums.reshape(*sums.shape[:2], *areas.shape[2:])).mean(axis=0)
+        return mean
 
     everything = np.ones((1, count))
     observed = float((scores(removed, everything) - scores(original, everything))[0])
@@ -175,11 +165,11 @@ def iou_difference(
 def resampled_difference(
     score: Callable[[int, np.ndarray], float], count: int, resamples: int, seed: int = 0
 ) -> Estimate:
-    """Difference of any score of a set of images, with a paired bootstrap over images.
+    """Return the difference of any score of a set of images, by a paired bootstrap.
 
     Args:
-        score: Takes the arm (0 original, 1 removed) and indices of images, with repetitions, and
-            gives the arm's score on them.
+        score: Takes which it is (0 the baseline, 1 the variant) and indices of images, with
+            repetitions, and returns its score on them.
         count: Number of images.
         resamples: How often images are drawn.
         seed: Of the draws.
@@ -194,7 +184,7 @@ def resampled_difference(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P values corrected for their number by Holm's method (Scand. J. Statist. 6, 1979).
+    """Correct p values for their number by Holm's method (Scand. J. Statist. 6, 1979).
 
     The k-th smallest of m is multiplied by m - k + 1, made at least as large as the one before
     it, and at most 1.
@@ -209,9 +199,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _weights(count: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each image is drawn, shape (resamples, count)."""
+    """Draw how often each image counts, shape (resamples, count)."""
     random = np.random.default_rng(seed)
-    return random.multinomial(count, np.full(count, 1 / count), size=resamples).astype(float)
+    drawn = random.multinomial(count, np.full(count, 1 / count), size=resamples)
+    return np.asarray(drawn, float)
 
 
 def _percentiles(observed: float, draws: np.ndarray, count: int) -> Estimate:
@@ -222,7 +213,7 @@ def _percentiles(observed: float, draws: np.ndarray, count: int) -> Estimate:
 def _check_pairs(original: np.ndarray, removed: np.ndarray) -> None:
     if original.shape != removed.shape or original.size == 0:
         msg = (
-            'both arms must have values of the same images, but got shapes '
+            'a variant and its baseline must have values of the same images, but got shapes '
             f'{original.shape} and {removed.shape}'
         )
         raise ValueError(msg)

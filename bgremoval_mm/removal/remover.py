@@ -5,14 +5,18 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Sequence
+from dataclasses import fields
+from typing import Self
 
 import numpy as np
 
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.backends import make_backend
-from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.networks.preprocessing import preprocess
-from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model
+from bgremoval_mm.removal.options import EngineOptions
+from bgremoval_mm.removal.zoo.catalogue import ModelSpec
+
+__all__ = ['BackgroundRemover']
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +24,7 @@ _OUT_OF_MEMORY = ('out of memory', 'failed to allocate memory', 'cuda_error_out_
 
 
 class BackgroundRemover:
-    """Finds the foreground of photographs with one of the catalogue's models.
+    """Network that finds the foreground of photographs: images in, masks out.
 
     Its masks equal those of ``rembg.remove(image, only_mask=True)`` with the same weights
     (within one level of 255). The model is loaded at the first call, once a process, and
@@ -29,22 +33,13 @@ class BackgroundRemover:
 
     Args:
         model: Name of a model of ``CATALOGUE``, or a ModelSpec.
-        backend: ``'onnxruntime'``, ``'openvino'``, ``'torch'`` or ``'auto'`` (see
-            ``backends.make_backend``).
-        device: ``'cpu'``, ``'cuda'``, ``'cuda:N'``, or ``'auto'`` for a GPU where there is
-            one, which logs what it chose. A GPU that was named but is not there is an error.
-        precision: ``'fp32'``, whose masks are rembg's; ``'bf16'``, ``'fp16'``, ``'int8'`` where the
-            backend and the device have it; or ``'auto'``.
-        batch_size: Largest number of images in one run of the network.
-        num_threads: CPU threads; 0 takes all cores that the process may use: as many as
-            ``OMP_NUM_THREADS`` says, or its affinity and its control group's quota allow.
-        accept_licence: Accept weights that are not for commercial use.
-        calibration: Folder of photos that int8 is calibrated with, once.
+        backend, device, precision, batch_size: How the network is run, see EngineOptions.
+        num_threads, accept_licence, calibration: See there, too.
 
     Raises:
-        ValueError: If an argument is not one of the above.
+        ArgumentError: If an argument is not one of the above. It is a ValueError.
         DeviceError: At the first call, if the device is not there.
-        WeightsError: At the first call, if the weights cannot be had or are damaged.
+        WeightsError: At the first call, if the weights cannot be downloaded or are corrupt.
 
     Examples:
         >>> remover = BackgroundRemover('u2netp')
@@ -60,37 +55,46 @@ class BackgroundRemover:
         device: str = 'auto',
         precision: str = 'fp32',
         batch_size: int = 1,
+        *,
         num_threads: int = 0,
         accept_licence: bool = False,
         calibration: str | None = None,
     ) -> None:
-        if not isinstance(batch_size, int) or batch_size < 1:
-            msg = f'`batch_size` must be a positive int, but got {batch_size!r}'
-            raise ArgumentError(msg)
-        if not isinstance(num_threads, int) or num_threads < 0:
-            allowed = 'a number of CPU threads, 0 for all'
-            msg = f'`num_threads` must be {allowed}, but got {num_threads!r}'
-            raise ArgumentError(msg)
-        self.spec = get_model(model)
-        self.batch_size = batch_size
-        self.backend = make_backend(
-            self.spec,
-            backend,
-            device,
-            precision,
-            num_threads,
-            accept_licence,
-            calibration,
-            batched=batch_size > 1,
-        )
+        self.options = EngineOptions(
+            model=model,
+            backend=backend,
+            device=device,
+            precision=precision,
+            batch_size=batch_size,
+            num_threads=num_threads,
+            accept_licence=accept_licence,
+            calibration=calibration,
+        ).resolved
+        self.backend = make_backend(self.options)
+
+    @classmethod
+    def from_options(cls, options: EngineOptions) -> Self:
+        """Return a remover of these options."""
+        resolved = options.resolved
+        return cls(**{each.name: getattr(resolved, each.name) for each in fields(resolved)})
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model's entry in the catalogue."""
+        return self.options.spec
 
     @property
     def precision(self) -> str:
         """What the network computes in; ``'auto'`` has been decided."""
-        return self.backend.precision
+        return self.options.precision
+
+    @property
+    def batch_size(self) -> int:
+        """Largest number of images in one run of the network."""
+        return self.options.batch_size
 
     def for_throughput(self, num_threads: int = 0) -> BackgroundRemover:
-        """The same remover, for jobs that call `infer` from several threads at once.
+        """Return the same remover, for jobs that call `infer` from several threads at once.
 
         Two runs share the cores: where one thread of a run is kept from its core by decoding or
         encoding, its other threads would wait for it; those of the other run do not. So a job comes
@@ -99,18 +103,18 @@ class BackgroundRemover:
         Args:
             num_threads: CPU threads in all; 0 takes the remover's own number, or all cores.
         """
-        twin = copy.copy(self)
-        twin.backend = self.backend.with_threads(num_threads or self.backend.num_threads)
-        return twin
+        shared = copy.copy(self)
+        shared.backend = self.backend.with_threads(num_threads or self.options.num_threads)
+        return shared
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Masks of the images' own sizes.
+        """Return masks of the images' own sizes.
 
         Args:
             images: uint8 arrays of shape (H, W, 3), RGB; the sizes may differ.
 
         Returns:
-            One mask an image: uint8 of shape (H, W), 255 = foreground.
+            One mask per image: uint8 of shape (H, W), 255 = foreground.
 
         Raises:
             TypeError: If the images are not a list of such arrays.
@@ -121,14 +125,14 @@ class BackgroundRemover:
         ]
 
     def low_resolution(self, images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, bool]]:
-        """Masks at the model's resolution, as a MaskStore keeps them.
+        """Return masks at the model's resolution, as a MaskStore keeps them.
 
         Args:
             images: uint8 arrays of shape (H, W, 3), RGB; the sizes may differ.
 
         Returns:
             For each image the mask, uint8 of shape (size, size), and whether the saliency
-            map was constant, so that the mask is empty for want of any evidence.
+            map was constant, so that the mask is empty: nothing stands out.
         """
         if not isinstance(images, (list, tuple)):
             got = getattr(images, 'shape', type(images).__name__)
@@ -141,7 +145,7 @@ class BackgroundRemover:
         return found
 
     def preprocess(self, image: np.ndarray) -> np.ndarray:
-        """Network input of one image, exactly as rembg computes it.
+        """Return the network input of one image, exactly as rembg computes it.
 
         Args:
             image: uint8 array of shape (H, W, 3), RGB.
@@ -167,7 +171,7 @@ class BackgroundRemover:
         try:
             return self.backend.run(batch)
         except RuntimeError as err:
-            # torch.OutOfMemoryError and ONNX Runtime's exceptions are told by their words only.
+            # torch.OutOfMemoryError and ONNX Runtime's exceptions are known by their words only.
             short = any(words in str(err).lower() for words in _OUT_OF_MEMORY)
             if not short or len(batch) == 1:
                 raise
@@ -176,7 +180,7 @@ class BackgroundRemover:
         return np.concatenate([self._run(batch[:half]), self._run(batch[half:])])
 
     def _to_mask(self, output: np.ndarray) -> tuple[np.ndarray, bool]:
-        """The mask of one image from its network output (C, h, w)."""
+        """Return the mask of one image from its network output (C, h, w)."""
         if self.spec.activation == 'argmax':
             classes = output.argmax(axis=0)
             return np.where(classes > 0, np.uint8(255), np.uint8(0)), False

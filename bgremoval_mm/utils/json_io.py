@@ -10,7 +10,19 @@ from typing import Any
 from bgremoval_mm.utils.atomic import write_atomically
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['read_json_object', 'write_json']
+__all__ = ['read_json', 'read_json_object', 'write_json']
+
+
+def read_json(path: str | Path) -> dict[str, Any] | None:
+    """Read a file that holds one JSON object; None if there is no such file.
+
+    Raises:
+        ValueError: If it holds something else; the message names the file.
+    """
+    try:
+        return read_json_object(path)
+    except FileNotFoundError:
+        return None
 
 
 def read_json_object(path: str | Path) -> dict[str, Any]:
@@ -46,7 +58,7 @@ def write_json(path: str | Path, content: Any) -> None:
 
 
 def _plain(content: Any) -> Any:
-    """The same content in JSON's own types."""
+    """Return the same content in JSON's own types."""
     if isinstance(content, dict):
         return {str(key): _plain(value) for key, value in content.items()}
     if isinstance(content, list | tuple):

@@ -1,4 +1,4 @@
-"""What augmentations do to a photo and to its removed twin (the paper's Fig. 7)."""
+"""What augmentations do to a photo before and after removal, as a sheet of pictures."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def augment(picture: np.ndarray, transform: dict[str, Any], seed: int = 0) -> np
 def background_levels(
     photos: Sequence[tuple[np.ndarray, np.ndarray]], augmentations: dict[str, dict[str, Any]]
 ) -> dict[str, float]:
-    """Mean level of what was black after removal, once it is augmented.
+    """Return the mean level, after augmentation, of what was black after removal.
 
     Args:
         photos: Photo (uint8, H x W x 3, RGB) and mask (uint8, H x W).
@@ -87,7 +87,7 @@ def draw_augmentations(
     names: Sequence[str],
     augmentations: dict[str, dict[str, Any]],
 ) -> Image.Image:
-    """Two rows a photo, original and removed; as it is, and after each augmentation.
+    """Draw two rows a photo, original and removed: as it is, and after each augmentation.
 
     Args:
         photos: Photo (uint8, H x W x 3, RGB) and mask (uint8, H x W).
@@ -99,11 +99,11 @@ def draw_augmentations(
     """
     tiles = []
     for (photo, mask), name in zip(photos, names, strict=True):
-        for arm, picture in (('original', photo), ('removed', compose(photo, mask))):
+        for variant, picture in (('original', photo), ('removed', compose(photo, mask))):
             small = _small(picture)
             row = [small, *(augment(small, each) for each in augmentations.values())]
-            tiles.append(Tile(row, [f'{arm}: {name}']))
-    heading = ('Augmentations of a photo and of its removed twin', 'each with the same numbers')
+            tiles.append(Tile(row, [f'{variant}: {name}']))
+    heading = ('Augmentations of a photo, original and removed', 'each with the same numbers')
     return draw_tiles(tiles, ['as it is', *augmentations], heading, columns=1, side=1.1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,52 +12,52 @@ from typing import Any
 import numpy as np
 import torch
 
-from bgremoval_mm.datasets import RemoveBackground
-from bgremoval_mm.engine.pairs import original_name
+from bgremoval_mm.datasets.formats.categories import IGNORED
+from bgremoval_mm.datasets.transforms.remove_background import DEFAULTS
+from bgremoval_mm.engine.pairs import baseline_name
+from bgremoval_mm.removal.errors import ArgumentError
 
-__all__ = ['choose', 'denormalise', 'find_twin', 'label_of', 'seeded', 'twin_options']
+__all__ = ['choose', 'denormalise', 'find_other_config', 'label_text', 'options_of_pair', 'seeded']
 
 _DATASET = re.compile(r'((?:train|val|test)_dataloader\.dataset)\.(\w+)(.*)')
-_REMOVAL = frozenset(inspect.signature(RemoveBackground).parameters)
-_IGNORED = 255  # mmseg's label of what is not annotated
 _NAMED = 3
 
 
-def find_twin(config: Path) -> Path | None:
-    """The file of the pair's other config, beside the given one; None if there is none.
+def find_other_config(config: Path) -> Path | None:
+    """Return the file of the pair's other config, beside the given one; None if there is none.
 
-    ``X-rembg.py`` is the twin of ``X.py``, wherever in the name the ``-rembg`` stands.
+    ``X-rembg.py`` and ``X.py`` are a pair, wherever in the name the ``-rembg`` stands.
     """
-    original = original_name(config.stem)
+    original = baseline_name(config.stem)
     if original is not None:
-        twin = config.with_name(original + config.suffix)
-        return twin if twin.is_file() else None
-    twins = (
+        other = config.with_name(original + config.suffix)
+        return other if other.is_file() else None
+    others = (
         path
         for path in config.parent.glob(f'*-rembg*{config.suffix}')
-        if original_name(path.stem) == config.stem
+        if baseline_name(path.stem) == config.stem
     )
-    return min(twins, default=None)
+    return min(others, default=None)
 
 
-def twin_options(
-    options: Mapping[str, Any], wrapped: bool, twin_wrapped: bool
+def options_of_pair(
+    options: Mapping[str, Any], wrapped: bool, other_wrapped: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What ``--cfg-options``, written for one config of a pair, are for each of the two.
+    """Translate ``--cfg-options``, written for one config of a pair, for each of the two.
 
-    The data set of a ``-rembg`` config is a RembgDataset around that of the original. So what is
-    said of the photos is said one level deeper there, and what is said of the removal
-    (``train_dataloader.dataset.mask_dir=...``) is for that config only.
+    The dataset of a ``-rembg`` config is a RembgDataset around that of the original. So options for
+    the inner dataset go one level deeper there, and options for the removal
+    (``train_dataloader.dataset.mask_dir=...``) are for that config only.
 
     Args:
         options: Dotted key to value, for the given config.
         wrapped: Whether the given config has a RembgDataset (or RembgConcatDataset).
-        twin_wrapped: Whether its twin has.
+        other_wrapped: Whether the other one has.
 
     Returns:
-        The options of the given config, and those of its twin.
+        The options of the given config, and those of the other one.
     """
-    if wrapped == twin_wrapped:
+    if wrapped == other_wrapped:
         return dict(options), dict(options)
     mine, theirs = {}, {}
     for key, value in options.items():
@@ -69,7 +68,7 @@ def twin_options(
             mine[key] = value
             if match[2] == 'dataset' and match[3]:
                 theirs[match[1] + match[3]] = value
-        elif match[2] in _REMOVAL:
+        elif match[2] in DEFAULTS:
             theirs[key] = value
         else:
             mine[key] = value
@@ -79,7 +78,7 @@ def twin_options(
 
 @contextmanager
 def seeded(*seed: int) -> Iterator[None]:
-    """Seed Python's, numpy's and torch's generators for a while; afterwards they go on as before.
+    """Seed Python's, numpy's and torch's generators for a while; then restore them.
 
     Args:
         *seed: Numbers, 0 or more, that together are the seed.
@@ -98,12 +97,12 @@ def seeded(*seed: int) -> Iterator[None]:
 
 
 def choose(length: int, number: int, start: int | None, seed: int) -> list[int]:
-    """Which samples to show.
+    """Choose the samples to show.
 
     Args:
-        length: Number of samples in the data set.
+        length: Number of samples in the dataset.
         number: How many to show; all if there are fewer.
-        start: The first of consecutive ones; None draws them by lot.
+        start: The first of consecutive ones; None samples at random.
         seed: The same seed draws the same samples.
 
     Returns:
@@ -114,13 +113,13 @@ def choose(length: int, number: int, start: int | None, seed: int) -> list[int]:
     """
     if number < 1:
         msg = f'`number` must be at least 1, but got {number}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     if start is None:
         drawn = np.random.default_rng(seed).permutation(length)[:number]
         return [int(index) for index in drawn]
     if not 0 <= start < length:
         msg = f'`start` must be from 0 to {length - 1}, but got {start}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     return list(range(start, min(start + number, length)))
 
 
@@ -146,7 +145,7 @@ def denormalise(
     """
     if image.ndim != 3 or image.shape[0] not in (1, 3):
         msg = f'an image must have shape (3, H, W) or (1, H, W), but got {tuple(image.shape)}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     levels = image.detach().float().cpu()
     if mean is not None and std is not None:
         levels = levels * std.cpu() + mean.cpu()
@@ -158,8 +157,8 @@ def denormalise(
     return np.ascontiguousarray(levels.permute(1, 2, 0).numpy())
 
 
-def label_of(sample: Any, classes: Sequence[str] | None) -> str:
-    """What the annotation says, in words; empty where there is none.
+def label_text(sample: Any, classes: Sequence[str] | None) -> str:
+    """Put the annotation of a sample into words; empty where there is none.
 
     Args:
         sample: Data sample of mmpretrain (``gt_label``, and ``gt_score`` after MixUp or CutMix),
@@ -170,7 +169,7 @@ def label_of(sample: Any, classes: Sequence[str] | None) -> str:
         return ''
     if 'gt_sem_seg' in sample:
         numbers = np.unique(sample.gt_sem_seg.data.numpy())
-        return _names((n for n in numbers if n != _IGNORED), classes)
+        return _names((n for n in numbers if n != IGNORED), classes)
     if 'gt_instances' in sample and 'labels' in sample.gt_instances:
         labels = sample.gt_instances.labels.tolist()
         count = '1 object' if len(labels) == 1 else f'{len(labels)} objects'

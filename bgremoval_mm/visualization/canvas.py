@@ -1,4 +1,4 @@
-"""What all picture sheets share: colours, text, rendering without a screen, saving.
+"""The parts of all picture sheets: colours, text, rendering without a screen, saving.
 
 Needs matplotlib (the extra ``demo``), so nothing that ``import bgremoval_mm`` loads may import it.
 """
@@ -32,6 +32,7 @@ __all__ = [
     'render',
     'save_jpeg',
     'save_png',
+    'save_sheet',
     'shorten',
 ]
 
@@ -39,7 +40,7 @@ RIGHT, WRONG, INK, FAINT = '#1a7f37', '#cf222e', '#1f2328', '#6e7781'
 
 
 def shorten(text: str, limit: int) -> str:
-    """Text of at most ``limit`` characters; of a longer one the end is kept, where paths differ.
+    """Cut a text to ``limit`` characters; its end is kept, where paths differ.
 
     >>> shorten('train/dress/0a1b.jpg', 12)
     '…ss/0a1b.jpg'
@@ -48,7 +49,7 @@ def shorten(text: str, limit: int) -> str:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty white figure of that size in inches, 150 pixels each."""
+    """Return an empty white figure of that size in inches, 150 pixels each."""
     return Figure(figsize=(width, height), dpi=150, facecolor='white')
 
 
@@ -57,6 +58,11 @@ def render(figure: Figure) -> Image.Image:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert('RGB')
+
+
+def save_sheet(sheet: Image.Image, path: Path) -> None:
+    """Write a sheet as PNG or JPEG, as the suffix of the path says."""
+    (save_png if path.suffix.lower() == '.png' else save_jpeg)(sheet, path)
 
 
 def save_png(sheet: Image.Image, path: Path) -> None:

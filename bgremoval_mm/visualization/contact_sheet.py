@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,12 +17,24 @@ from bgremoval_mm.visualization.canvas import FAINT, INK, WRONG, new_figure, ren
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ['Tile', 'draw_tiles']
+__all__ = ['Tile', 'draw_tiles', 'shrink']
 
 # Inches: between pictures, between tiles and at the sheet's edge; a line of text.
 _GAP, _MARGIN, _LINE = 0.04, 0.22, 0.16
 _TITLE, _NAMES = 0.85, 0.22
 _CHARACTER = 0.066  # width of an average one at 8 points
+
+
+def shrink(pixels: np.ndarray, side: int = 420) -> np.ndarray:
+    """Return a picture as small as a sheet needs it, so that drawing does not take long.
+
+    Args:
+        pixels: uint8 array of shape (H, W) or (H, W, 3).
+        side: Pixels of the longer side; a smaller picture stays as it is.
+    """
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((side, side))
+    return np.asarray(picture)
 
 
 @dataclass(frozen=True)
@@ -97,11 +110,8 @@ def draw_tiles(
 
 
 def _places(columns: int) -> Iterator[tuple[int, int]]:
-    """Row and column of each tile."""
-    place = 0
-    while True:
-        yield divmod(place, columns)
-        place += 1
+    """Yield row and column of each tile."""
+    return (divmod(number, columns) for number in count())
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def check_target(path: Path, store: MaskStore, images: Path, ranking: Ranking) -
     elif target.is_relative_to(images.resolve()):
         msg = (
             f'the sheet would lie in the image folder {printable(images)} and be taken for an '
-            f'image by the next run, and by training: choose another place than {shown}'
+            f'image by the next run, and by training: choose another file than {shown}'
         )
         raise ArgumentError(msg)
     check_no_mask(path)
@@ -131,7 +131,7 @@ def draw_mask_sheet(
 
 
 def make_tile(record: Record, store: MaskStore, images: Path) -> Tile:
-    """Original, mask and removed picture of one image, or words where one cannot be shown.
+    """Return original, mask and removed picture of an image, or words where one cannot be shown.
 
     Args:
         record: The image's record.
@@ -152,10 +152,10 @@ def make_tile(record: Record, store: MaskStore, images: Path) -> Tile:
     try:
         stored = store.get(record.path)
     except StoredMaskError:
-        mask, warning = 'mask is damaged', 'delete the mask and make it anew'
+        mask, warning = 'mask is damaged', 'delete the mask and make it again'
     else:
         if stored is None:
-            mask, warning = 'mask is gone', 'the mask is not there any more: make it anew'
+            mask, warning = 'mask is gone', 'the mask is not there any more: make it again'
         else:
             mask = stored.mask
     if stored is not None and not isinstance(original, str):

@@ -1,4 +1,4 @@
-"""The pictures that a network gets: a config's data set, batches and data preprocessor, undone."""
+"""The pictures that a network gets: dataset, batches and data preprocessor of a config, undone."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from mmengine.dataset import pseudo_collate
 from mmengine.logging import MessageHub
 from mmengine.registry import DATASETS, FUNCTIONS, MODELS
 
-from bgremoval_mm.datasets import RembgConcatDataset, RemoveBackground
-from bgremoval_mm.datasets.unwrap import base_datasets
-from bgremoval_mm.visualization.browse import denormalise, label_of, seeded
+from bgremoval_mm.datasets import RembgConcatDataset
+from bgremoval_mm.datasets.transforms.randomness import random_numbers_kept
+from bgremoval_mm.datasets.unwrap import base_datasets, type_name
+from bgremoval_mm.visualization.browse import denormalise, label_text, seeded
 
 __all__ = [
     'NetworkInput',
@@ -50,7 +51,7 @@ class View:
 class NetworkInput:
     """What the network of a config gets from one of its loaders.
 
-    Needs no model: data set, collate function and data preprocessor are built as the Runner and
+    Needs no model: dataset, collate function and data preprocessor are built as the Runner and
     the model build them. The config's default scope must have been set.
 
     Args:
@@ -75,17 +76,18 @@ class NetworkInput:
         if hasattr(self.dataset, 'full_init'):
             self.dataset.full_init()
         bases = build_part(f'{subset}_dataloader.dataset', partial(base_datasets, self.dataset))
-        for base in bases:
-            transforms = base.pipeline.transforms
-            for i, transform in enumerate(transforms):
-                if isinstance(transform, RemoveBackground):
-                    transforms[i] = partial(_undisturbed, transform)
+        self._removals = [
+            step
+            for base in bases
+            for step in base.pipeline.transforms
+            if hasattr(step, 'draw_removal')
+        ]
         self.collate = collate_function(loader.get('collate_fn'))
         settings = preprocessor_settings(cfg)
         self.preprocessor = build_part('data_preprocessor', partial(MODELS.build, settings))
 
     def __len__(self) -> int:
-        """Number of photos; RembgConcatDataset's removed twins are not counted anew."""
+        """Return the number of photos; of a RembgConcatDataset each counts once."""
         return len(self.dataset) // (2 if isinstance(self.dataset, RembgConcatDataset) else 1)
 
     def photos(self) -> Iterator[str]:
@@ -97,7 +99,7 @@ class NetworkInput:
                         yield str(path)
 
     def views(self, indices: Sequence[int], seed: int) -> list[View]:
-        """Some samples as the network gets them, in batches of the config's size.
+        """Return some samples as the network gets them, in batches of the config's size.
 
         Args:
             indices: The samples. Of a RembgConcatDataset the removed ones are shown.
@@ -106,21 +108,30 @@ class NetworkInput:
                 a generator of its own, such as Albumentations', is not reached.)
 
         Raises:
-            OSError, ValueError, RuntimeError: As data set, pipeline and data preprocessor
+            OSError, ValueError, RuntimeError: As dataset, pipeline and data preprocessor
                 report it, e.g. for a missing mask.
         """
         views = []
         for start in range(0, len(indices), self.batch_size):
-            samples = []
-            for index in indices[start : start + self.batch_size]:
-                with seeded(seed, 0, index):
-                    samples.append(self.dataset[self._place(index)])
+            batch = indices[start : start + self.batch_size]
+            samples = [self._sample(index, seed) for index in batch]
             with seeded(seed, 1, start), torch.no_grad():
                 views += self._preprocess(samples)
         return views
 
-    def _place(self, index: int) -> int:
-        return index + len(self) if isinstance(self.dataset, RembgConcatDataset) else index
+    def _sample(self, index: int, seed: int) -> Any:
+        """Return a sample through the pipeline.
+
+        Whether its background is removed is drawn beforehand: crop, flip and colours would differ
+        between the two configs of a pair if one of them drew another number in between.
+        """
+        second_half = isinstance(self.dataset, RembgConcatDataset)
+        with random_numbers_kept(self._removals):
+            with seeded(seed, 2, index):
+                for step in self._removals:
+                    step.draw_removal()
+            with seeded(seed, 0, index):
+                return self.dataset[index + len(self) if second_half else index]
 
     def _preprocess(self, samples: list[Any]) -> list[View]:
         hub = MessageHub.get_current_instance()
@@ -147,7 +158,7 @@ class NetworkInput:
         return [
             View(
                 picture=to_picture(image),
-                label=label_of(sample, classes),
+                label=label_text(sample, classes),
                 path=str(_field(sample, 'img_path') or ''),
                 photo_size=_size(_field(sample, 'ori_shape')),
             )
@@ -156,7 +167,7 @@ class NetworkInput:
 
 
 def preprocessor_settings(cfg: Config) -> dict[str, Any]:
-    """Config of the data preprocessor, completed as the Runner and the model complete it."""
+    """Return the data preprocessor's config, completed as the Runner and the model complete it."""
     model = cfg.get('model') or {}
     settings = dict(deepcopy(model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}))
     if cfg.get('default_scope') == 'mmpretrain':
@@ -169,21 +180,9 @@ def preprocessor_settings(cfg: Config) -> dict[str, Any]:
 
 
 def is_wrapped(cfg: Config, subset: str) -> bool:
-    """Whether the data set of a loader is a RembgDataset or RembgConcatDataset."""
+    """Tell whether the dataset of a loader is a RembgDataset or RembgConcatDataset."""
     loader = cfg.get(f'{subset}_dataloader') or {}
-    kind = (loader.get('dataset') or {}).get('type', '')
-    name = kind if isinstance(kind, str) else kind.__name__
-    return name.rsplit('.', 1)[-1] in ('RembgDataset', 'RembgConcatDataset')
-
-
-def _undisturbed(removal: RemoveBackground, results: dict[str, Any]) -> dict[str, Any] | None:
-    """Remove the background with random numbers of its own.
-
-    With ``prob`` below 1 it draws one, and crop, flip and colours would be others in the two arms.
-    """
-    # A seed that follows from the sample's, without drawing a number.
-    with seeded(int(np.random.get_state()[1][0])):  # type: ignore[index]  # noqa: NPY002
-        return removal(results)
+    return type_name(loader.get('dataset') or {}) in ('RembgDataset', 'RembgConcatDataset')
 
 
 def build_part(name: str, build: Callable[[], Any]) -> Any:
@@ -197,11 +196,10 @@ def build_part(name: str, build: Callable[[], Any]) -> Any:
 
 
 def collate_function(settings: Any) -> Callable[[list[Any]], Any]:
-    """The collate function of a loader, as the Runner finds it."""
-    if settings is None:
-        return pseudo_collate
-    if callable(settings):
-        return settings
+    """Return the collate function of a loader, as the Runner finds it."""
+    if settings is None or callable(settings):
+        function: Callable[[list[Any]], Any] = settings or pseudo_collate
+        return function
     options = dict(settings)
     kind = options.pop('type')
     return partial(FUNCTIONS.get(kind) if isinstance(kind, str) else kind, **options)

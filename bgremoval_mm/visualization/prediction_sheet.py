@@ -14,27 +14,26 @@ from PIL import Image
 
 from bgremoval_mm.utils.text import printable
 from bgremoval_mm.visualization.canvas import INK, new_figure, render
-from bgremoval_mm.visualization.contact_sheet import Tile, draw_tiles
-from bgremoval_mm.visualization.predictions import Claim, Shown
+from bgremoval_mm.visualization.contact_sheet import Tile, draw_tiles, shrink
+from bgremoval_mm.visualization.predictions import Annotation, PredictionView
 
-__all__ = ['draw_claims', 'draw_prediction_sheet', 'pick_colours']
+__all__ = ['draw_annotations', 'draw_prediction_sheet', 'pick_colours']
 
-_SIDE = 420  # pixels of the longer side that a photo is drawn with
 _OPACITY = 0.55
 _GREY = 235
 _LEGEND_COLUMNS, _LEGEND_LINE = 6, 0.24  # inches a line
 
 
 def draw_prediction_sheet(
-    pairs: Sequence[tuple[Shown, Shown]],
+    pairs: Sequence[tuple[PredictionView, PredictionView]],
     classes: Sequence[str],
     heading: tuple[str, str],
     hide_photos: bool = False,
 ) -> Image.Image:
-    """Draw a row a photo: annotation, the original arm's prediction, the removed arm's.
+    """Draw a row per photo: annotation, prediction on the original, prediction without background.
 
     Args:
-        pairs: Each photo as the original arm and as the removed arm see it.
+        pairs: Each photo as the model of the originals and that of the removed images see it.
         classes: Names of the classes.
         heading: Title and the line below it.
         hide_photos: Draw on grey instead: for publication where the photos must not be shown.
@@ -45,10 +44,7 @@ def draw_prediction_sheet(
     if hide_photos:
         pairs = [(_without_photo(original), _without_photo(removed)) for original, removed in pairs]
     colours = pick_colours(
-        claim.category
-        for pair in pairs
-        for shown in pair
-        for claim in (*shown.truth, *shown.prediction)
+        each.category for pair in pairs for view in pair for each in (*view.truth, *view.prediction)
     )
     tiles = [_tile(original, removed, classes, colours) for original, removed in pairs]
     names = ('annotation', 'original', 'background removed')
@@ -61,7 +57,7 @@ def draw_prediction_sheet(
 
 
 def pick_colours(categories: Iterable[int]) -> dict[int, tuple[int, int, int]]:
-    """A colour (R, G, B) for each class, the most frequent ones first and farthest apart.
+    """Pick a colour (R, G, B) for each class, the most frequent ones first and farthest apart.
 
     Args:
         categories: Class of each thing that will be drawn.
@@ -78,14 +74,16 @@ def pick_colours(categories: Iterable[int]) -> dict[int, tuple[int, int, int]]:
     return colours
 
 
-def draw_claims(
-    photo: np.ndarray, claims: Sequence[Claim], colours: Mapping[int, tuple[int, int, int]]
+def draw_annotations(
+    photo: np.ndarray,
+    annotations: Sequence[Annotation],
+    colours: Mapping[int, tuple[int, int, int]],
 ) -> np.ndarray:
     """Draw masks, half transparent and outlined, and boxes of what has no mask.
 
     Args:
         photo: uint8 array of shape (H, W, 3), RGB; stays as it is.
-        claims: What to draw, the most important first: it lies on top.
+        annotations: What to draw, the most important first: it lies on top.
         colours: (R, G, B) by class.
 
     Returns:
@@ -93,64 +91,58 @@ def draw_claims(
     """
     drawn = photo.copy()
     width = max(1, max(photo.shape[:2]) // 250)
-    for claim in reversed(claims):
-        colour = colours[claim.category]
-        if claim.mask is not None:
-            inside = drawn[claim.mask].astype(np.float32)
+    for each in reversed(annotations):
+        colour = colours[each.category]
+        if each.mask is not None:
+            inside = drawn[each.mask].astype(np.float32)
             mixed = inside * (1 - _OPACITY) + np.asarray(colour, np.float32) * _OPACITY
-            drawn[claim.mask] = mixed.round().astype(np.uint8)
+            drawn[each.mask] = mixed.round().astype(np.uint8)
             outlines, _ = cv2.findContours(
-                claim.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+                each.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
             )
             cv2.drawContours(drawn, outlines, -1, colour, width)
-        elif claim.box is not None:
-            left, top, right, bottom = (round(each) for each in claim.box)
+        elif each.box is not None:
+            left, top, right, bottom = (round(each) for each in each.box)
             cv2.rectangle(drawn, (left, top), (right, bottom), colour, 2 * width)
     return drawn
 
 
 def _tile(
-    original: Shown,
-    removed: Shown,
+    original: PredictionView,
+    removed: PredictionView,
     classes: Sequence[str],
     colours: Mapping[int, tuple[int, int, int]],
 ) -> Tile:
     pictures = [
-        _small(draw_claims(original.photo, original.truth, colours)),
-        _small(draw_claims(original.photo, original.prediction, colours)),
-        _small(draw_claims(removed.photo, removed.prediction, colours)),
+        shrink(draw_annotations(original.photo, original.truth, colours)),
+        shrink(draw_annotations(original.photo, original.prediction, colours)),
+        shrink(draw_annotations(removed.photo, removed.prediction, colours)),
     ]
     caption, warning = [Path(original.path).name], ''
     says_class_only = [
-        claim.mask is None and claim.box is None
-        for claim in (*original.prediction, *removed.prediction)
+        each.mask is None and each.box is None
+        for each in (*original.prediction, *removed.prediction)
     ]
     if says_class_only and all(says_class_only):
         words = [_in_words(each, classes) for each in (original.prediction, removed.prediction)]
-        truth = {claim.category for claim in original.truth}
+        truth = {each.category for each in original.truth}
         caption.append(f'is: {", ".join(classes[each] for each in sorted(truth))}')
         caption.append(f'original: {words[0]}   removed: {words[1]}')
         wrong = [
             name
             for name, shown in (('original', original), ('removed', removed))
-            if not truth & {claim.category for claim in shown.prediction}
+            if not truth & {each.category for each in shown.prediction}
         ]
         warning = f'wrong: {", ".join(wrong)}' if wrong else ''
     return Tile(pictures, caption, warning)
 
 
-def _without_photo(shown: Shown) -> Shown:
+def _without_photo(shown: PredictionView) -> PredictionView:
     return replace(shown, photo=np.full_like(shown.photo, _GREY))
 
 
-def _in_words(claims: Sequence[Claim], classes: Sequence[str]) -> str:
-    return ', '.join(f'{classes[claim.category]} {claim.score or 0:.2f}' for claim in claims)
-
-
-def _small(pixels: np.ndarray) -> np.ndarray:
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((_SIDE, _SIDE))
-    return np.asarray(picture)
+def _in_words(annotations: Sequence[Annotation], classes: Sequence[str]) -> str:
+    return ', '.join(f'{classes[each.category]} {each.score or 0:.2f}' for each in annotations)
 
 
 def _legend(colours: Mapping[str, tuple[int, int, int]], width: int) -> Image.Image:

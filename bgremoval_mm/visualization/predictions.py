@@ -1,4 +1,4 @@
-"""What a trained network says of single photos, beside their annotation; any of the codebases."""
+"""Predictions of a trained model next to the ground truth."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner.checkpoint import load_checkpoint
 
 from bgremoval_mm.datasets.first_steps import load_photo
+from bgremoval_mm.datasets.formats.categories import IGNORED
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.sampling import evenly_spaced
 from bgremoval_mm.visualization.network_input import (
     build_part,
     collate_function,
     preprocessor_settings,
 )
 
-__all__ = ['Claim', 'Predictor', 'Shown', 'choose_photos']
-
-_IGNORED = 255  # mmseg's label of what is not annotated
+__all__ = ['Annotation', 'PredictionView', 'Predictor', 'choose_photos']
 
 
 @dataclass(frozen=True)
-class Claim:
-    """One thing that an annotation or a network says of a photo.
+class Annotation:
+    """One class, region or object in a photo, annotated or predicted.
 
     Attributes:
         category: Index of the class.
-        mask: Where it is: bool array of shape (H, W), in the photo's size; None if not said.
-        box: (x1, y1, x2, y2) in the photo's pixels; None if not said.
+        mask: Where it is: bool array of shape (H, W), in the photo's size; None if not known.
+        box: (x1, y1, x2, y2) in the photo's pixels; None if not known.
         score: The network's confidence, 0 to 1; None for annotations and label maps.
     """
 
@@ -44,25 +45,25 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A photo as an arm's network gets it, with what is known and what is said of it.
+class PredictionView:
+    """A photo as a network gets it, with its ground truth and its predictions.
 
     Attributes:
         path: The photo's file.
         photo: uint8 array of shape (H, W, 3), RGB, in its own size; the background removed if the
-            arm removes it.
-        truth: The annotation.
-        prediction: The network's.
+            config removes it.
+        truth: What is annotated.
+        prediction: What the network predicts.
     """
 
     path: str
     photo: np.ndarray
-    truth: list[Claim]
-    prediction: list[Claim]
+    truth: list[Annotation]
+    prediction: list[Annotation]
 
 
 class Predictor:
-    """A trained model of mmpretrain, mmdet or mmseg and one of its config's data sets.
+    """A trained model of mmpretrain, mmdet or mmseg and one of its config's datasets.
 
     Args:
         cfg: The config.
@@ -88,7 +89,7 @@ class Predictor:
         loader = cfg.get(f'{subset}_dataloader')
         if loader is None:
             msg = f'the config has no {subset}_dataloader'
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         name = f'{subset}_dataloader.dataset'
         self.dataset = build_part(name, partial(DATASETS.build, deepcopy(loader.dataset)))
         self.dataset.full_init()
@@ -104,25 +105,25 @@ class Predictor:
             load_checkpoint(self.model, str(checkpoint), map_location='cpu', strict=True)
         except RuntimeError as err:
             msg = f'{checkpoint} does not fit the config: {err}'
-            raise ValueError(msg) from err
+            raise ArgumentError(msg) from err
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def path(self, index: int) -> str:
-        """File of a photo."""
+        """Return the file of a photo."""
         return str(self.dataset.get_data_info(index)['img_path'])
 
-    def show(self, index: int) -> Shown:
+    def show(self, index: int) -> PredictionView:
         """Predict one photo."""
         with torch.no_grad():
             (sample,) = self.model.test_step(self._collate([self.dataset[index]]))
-        truth, prediction = _claims_of(sample, self.score_threshold)
-        return Shown(self.path(index), load_photo(self.dataset, index), truth, prediction)
+        truth, prediction = _annotations_of(sample, self.score_threshold)
+        return PredictionView(self.path(index), load_photo(self.dataset, index), truth, prediction)
 
 
 def choose_photos(predictor: Predictor, number: int, names: list[str] | None = None) -> list[int]:
-    """Indices of the photos to show: those named, or a number of them at equal distances.
+    """Choose the photos to show: those named, or a number of them at equal distances.
 
     Args:
         predictor: Whose photos.
@@ -133,55 +134,54 @@ def choose_photos(predictor: Predictor, number: int, names: list[str] | None = N
         ValueError: If a name fits none or several.
     """
     if not names:
-        count = min(number, len(predictor))
-        return [int(i) for i in np.linspace(0, len(predictor) - 1, count).round()]
+        return evenly_spaced(range(len(predictor)), number)
     paths = [predictor.path(index) for index in range(len(predictor))]
     indices = []
     for name in names:
         found = [index for index, path in enumerate(paths) if path.endswith(name)]
         if len(found) != 1:
             msg = (
-                f'{name!r} must be the end of exactly one path of the data set, but fits '
+                f'{name!r} must be the end of exactly one path of the dataset, but fits '
                 f'{len(found)}; there are, for example: {", ".join(paths[:3])}'
             )
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         indices += found
     return indices
 
 
-def _claims_of(sample: Any, threshold: float) -> tuple[list[Claim], list[Claim]]:
-    """Annotation and prediction of a codebase's data sample."""
+def _annotations_of(sample: Any, threshold: float) -> tuple[list[Annotation], list[Annotation]]:
+    """Return what is annotated and what is predicted in a codebase's data sample."""
     if 'pred_sem_seg' in sample:
         predicted = sample.pred_sem_seg.data.squeeze(0).cpu().numpy()
         labels = sample.gt_sem_seg.data.squeeze(0).cpu().numpy() if 'gt_sem_seg' in sample else None
         if labels is None:
             return [], _regions(predicted)
-        return _regions(labels), _regions(np.where(labels == _IGNORED, _IGNORED, predicted))
+        return _regions(labels), _regions(np.where(labels == IGNORED, IGNORED, predicted))
     if 'pred_instances' in sample:
         truth = _instances(sample.gt_instances, None) if 'gt_instances' in sample else []
         return truth, _instances(sample.pred_instances, threshold)
     if 'pred_score' in sample:
         best = int(sample.pred_score.argmax())
-        prediction = [Claim(best, score=float(sample.pred_score[best]))]
+        prediction = [Annotation(best, score=float(sample.pred_score[best]))]
         labels = sample.gt_label.tolist() if 'gt_label' in sample else []
-        return [Claim(int(label)) for label in labels], prediction
+        return [Annotation(int(label)) for label in labels], prediction
     msg = f'nothing can be shown of {type(sample).__name__} with the fields {sample.all_keys()}'
-    raise ValueError(msg)
+    raise ArgumentError(msg)
 
 
-def _regions(labels: np.ndarray) -> list[Claim]:
-    return [Claim(int(n), labels == n) for n in np.unique(labels) if n != _IGNORED]
+def _regions(labels: np.ndarray) -> list[Annotation]:
+    return [Annotation(int(n), labels == n) for n in np.unique(labels) if n != IGNORED]
 
 
-def _instances(instances: Any, threshold: float | None) -> list[Claim]:
-    """Instances of at least that score, the surest first."""
+def _instances(instances: Any, threshold: float | None) -> list[Annotation]:
+    """Return the instances of at least that score, the surest first."""
     scores = instances.scores.tolist() if 'scores' in instances else [None] * len(instances)
     boxes = instances.bboxes
     boxes = getattr(boxes, 'tensor', boxes).tolist()  # annotations have a box type of mmdet's
     masks = instances.get('masks')
     masks = getattr(masks, 'masks', masks)  # and BitmapMasks
-    claims = [
-        Claim(
+    annotations = [
+        Annotation(
             int(instances.labels[i]),
             None if masks is None else np.asarray(masks[i]).astype(bool),
             tuple(boxes[i]),
@@ -190,4 +190,4 @@ def _instances(instances: Any, threshold: float | None) -> list[Claim]:
         for i, score in enumerate(scores)
         if threshold is None or score is None or score >= threshold
     ]
-    return sorted(claims, key=lambda claim: -(claim.score or 0.0))
+    return sorted(annotations, key=lambda each: -(each.score or 0.0))

@@ -139,7 +139,7 @@ def test_no_iou_where_not_all_foreground_is_annotated(
 
 
 def test_missing_masks_are_counted(masks: Path, prepared_ccp: Path, run, capsys) -> None:
-    """An image without a mask is named with what mends it, and the exit status is 1."""
+    """An image without a mask is named with what fixes it, and the exit status is 1."""
     MaskStore(masks, 'u2netp').path('photos/0001.jpg').unlink()
     assert run('ccp', '--data-root', prepared_ccp, '--model', 'u2netp', '--number', 0) == 1
     out = capsys.readouterr().out
@@ -171,7 +171,7 @@ train_dataloader = dict(dataset=dict(
 
 
 def test_unknown_source(run, capsys) -> None:
-    """What is neither a data set nor a config is refused with what is allowed."""
+    """What is neither a dataset nor a config is refused with what is allowed."""
     assert run('imagenet') == 1
     assert 'imagenet is no config, and none of ccp, fashionpedia' in capsys.readouterr().err
 

@@ -7,16 +7,18 @@ import json
 import numpy as np
 import pytest
 
-from bgremoval_mm.analysis.background_audit.evaluate import class_scores
-from bgremoval_mm.analysis.background_audit.summary import Audit, Outcome, as_text
+from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScores, as_text
+from bgremoval_mm.evaluation.functional import class_scores
 
 
 @pytest.fixture
 def audit() -> Audit:
-    """Of a model that was trained on originals: hats lean on the background, bags do not."""
+    """Of a model that was trained on originals: hats depend on the background, bags do not."""
     outcomes = {
-        'original': Outcome('original', [{'accuracy/top1': 80.0}], {'hat': 90.0, 'bag': 70.0}),
-        'replaced': Outcome(
+        'original': ConditionScores(
+            'original', [{'accuracy/top1': 80.0}], {'hat': 90.0, 'bag': 70.0}
+        ),
+        'replaced': ConditionScores(
             'replaced',
             [{'accuracy/top1': 36.0}, {'accuracy/top1': 44.0}],
             {'hat': 10.0, 'bag': 70.0, 'cap': None},
@@ -26,19 +28,19 @@ def audit() -> Audit:
 
 
 def test_what_survives(audit: Audit) -> None:
-    """The mean over draws in percent of the home condition's, and the draws' deviation."""
+    """The mean over draws in percent of the reference's, and the draws' deviation."""
     assert audit.outcomes['replaced'].mean('accuracy/top1') == 40.0
     deviation = audit.outcomes['replaced'].deviation('accuracy/top1')
     assert deviation == pytest.approx(np.sqrt(32))
     assert audit.outcomes['original'].deviation('accuracy/top1') is None
-    assert audit.survives('replaced', 'accuracy/top1') == 50.0
-    assert audit.survives('original', 'accuracy/top1') == 100.0
-    assert audit.survives('blurred', 'accuracy/top1') is None
+    assert audit.retained('replaced', 'accuracy/top1') == 50.0
+    assert audit.retained('original', 'accuracy/top1') == 100.0
+    assert audit.retained('blurred', 'accuracy/top1') is None
 
 
 def test_who_leans_on_the_background(audit: Audit) -> None:
     """Largest loss first; classes without photos are left out."""
-    rows = audit.leaning()
+    rows = audit.background_dependence()
     assert [(row['class'], row['lost'], row['with']) for row in rows] == [
         ('hat', 80.0, 'replaced'),
         ('bag', 0.0, 'replaced'),
@@ -46,12 +48,12 @@ def test_who_leans_on_the_background(audit: Audit) -> None:
     assert rows[0]['scores'] == {'original': 90.0, 'replaced': 10.0}
 
 
-def test_home_of_the_removed_arm(audit: Audit) -> None:
+def test_reference_of_the_removed_variant(audit: Audit) -> None:
     """A model that was trained on removed photos is measured by those."""
     audit.trained_on = 'rembg'
-    assert audit.home == 'removed'
-    assert audit.survives('replaced', 'accuracy/top1') is None  # not evaluated at home
-    assert audit.leaning() == []
+    assert audit.reference == 'removed'
+    assert audit.retained('replaced', 'accuracy/top1') is None  # the reference was not evaluated
+    assert audit.background_dependence() == []
 
 
 def test_text_and_file(audit: Audit) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from bgremoval_mm import RemoveBackground
 from bgremoval_mm.analysis.background_audit.evaluate import Auditor
-from bgremoval_mm.analysis.background_audit.summary import Audit, Outcome, as_text
+from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScores, as_text
 from bgremoval_mm.datasets.first_steps import load_photo
 from bgremoval_mm.removal import MaskStore, read_image, remove_tree
 from bgremoval_mm.removal.errors import ArgumentError
@@ -203,7 +203,7 @@ def test_a_store_of_another_precision(audited, precision: str) -> None:
 def removed_tree(tiny_model, root: str, out: str) -> None:
     """Make a tree of removed images on yellow by a network that sees the bright half."""
     tiny_model('u2netp')
-    remove_tree(root, out, 'u2netp', 'rgb', fill=(255, 255, 0), device='cpu', progress=False)
+    remove_tree(root, out, 'u2netp', output='rgb', fill=(255, 255, 0), device='cpu', progress=False)
 
 
 def test_images_that_were_removed_beforehand(audited, tiny_model) -> None:
@@ -277,16 +277,16 @@ def test_own_masks_of_joined_test_sets(audited, tiny_model) -> None:
 
 
 def test_a_mixture_of_removed_and_not(audited, two_folders: list[dict]) -> None:
-    """The arm names both; `original` and `removed` hold for all photos, by one removal."""
+    """The run names both; `original` and `removed` hold for all photos, by one removal."""
     parts = [two_folders[0], photos('red', ann_file='')]
     with audited({'type': 'ConcatDataset', 'datasets': parts}) as auditor:
         assert auditor.trained_on == 'original + rembg'
         for index in (0, 6):
             assert rgb(auditor.photo(index, 'original')) == WALL
             assert rgb(auditor.photo(index, 'removed')) == (0, 0, 0)
-        outcome = Outcome('original', [auditor.evaluate('original')[0]])
+        outcome = ConditionScores('original', [auditor.evaluate('original')[0]])
         audit = Audit({}, auditor.trained_on, len(auditor), {'original': outcome})
-    assert audit.home == 'original'
+    assert audit.reference == 'original'
     assert 'trained on original + rembg, and is compared with original' in as_text(audit)
 
 
@@ -325,17 +325,17 @@ def test_removal_within_another_transform(audited) -> None:
         audited(photos(pipeline=[PIPELINE[0], within, PIPELINE[1]]))
 
 
-@pytest.mark.parametrize(('options', 'arm'), [
+@pytest.mark.parametrize(('options', 'run'), [
     ({'type': 'RemoveBackground', 'prob': 0.0}, 'original'),
     ({'type': 'ChangeBackground', 'condition': 'blurred'}, 'original'),
     ({'type': 'ChangeBackground', 'condition': 'removed'}, 'rembg'),
 ])  # fmt: skip
-def test_arms_of_other_steps(audited, options: dict, arm: str) -> None:
-    """A step that removes nothing does not make the config one of the removed arm."""
+def test_arms_of_other_steps(audited, options: dict, run: str) -> None:
+    """A step that removes nothing does not make the config one of the removed run."""
     write_photos('photos', store=MaskStore('masks', 'u2netp'))
     step = {'model': 'u2netp', 'mask_dir': 'masks', 'img_root': 'photos', **options}
     with audited(photos(pipeline=[PIPELINE[0], step, PIPELINE[1]])) as auditor:
-        assert auditor.trained_on == arm
+        assert auditor.trained_on == run
         assert rgb(auditor.photo(0, 'original')) == WALL
         assert rgb(auditor.photo(0, 'removed')) == (0, 0, 0)
 

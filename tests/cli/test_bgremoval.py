@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bgremoval_mm.cli.doctor import Check, run_doctor
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.removal import BackgroundRemover, MaskStore, cut_out, read_image
 
@@ -157,22 +159,14 @@ def test_bench(options, image_tree: Path, capsys, tmp_path: Path) -> None:
     assert 'error: 100 rounds need as many photos at least' in capsys.readouterr().err
 
 
-def test_doctor_is_the_tools(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`bgremoval doctor` runs tools/doctor.py."""
-    from bgremoval_mm.cli import main as module
-
-    ran = []
-    monkeypatch.setattr(sys, 'argv', ['bgremoval', 'doctor'])
-    monkeypatch.setattr(
-        module.runpy,
-        'run_path',
-        lambda path, run_name: {'main': lambda: ran.append([path, *sys.argv]) or 7},
-    )
-    assert main(['doctor']) == 7
-    ((path, *seen),) = ran
-    assert Path(path).parts[-2:] == ('tools', 'doctor.py')
-    assert seen == [path]  # the tool takes `doctor` for no argument of its own
-    assert sys.argv == ['bgremoval', 'doctor']
+@pytest.mark.parametrize('tool', ['doctor.py', ''])
+def test_doctor(tool: str, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    """`bgremoval doctor` and tools/doctor.py run the checks; their result is the exit code."""
+    run = runpy.run_path(str(repository / 'tools' / tool))['main'] if tool else main
+    broken = Check('thing', 'import sys; sys.exit("broken")', 'repair it')
+    monkeypatch.setattr('bgremoval_mm.cli.doctor.run_doctor', lambda: run_doctor([broken]))
+    assert run([] if tool else ['doctor']) == 1
+    assert 'thing  FAULT   broken' in capsys.readouterr().out
 
 
 def test_command_is_installed() -> None:

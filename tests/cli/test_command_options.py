@@ -9,16 +9,19 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bgremoval_mm.cli import one, rules, tree
-from bgremoval_mm.cli.arguments import Parser, add_tree_arguments, is_address, options_of
+from bgremoval_mm.cli.arguments import Parser, add_tree_arguments, options_of
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.removal import TreeSummary
-from bgremoval_mm.removal.io.addresses import is_url
+from bgremoval_mm.removal.options import EngineOptions, JobOptions, OutputOptions, choice
+
+BUNDLES = (EngineOptions, OutputOptions, JobOptions)
 
 
 @pytest.fixture
@@ -31,16 +34,21 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def shallow(*bundles: Any) -> dict[str, Any]:
+    """The fields of options objects."""
+    return {each.name: getattr(of, each.name) for of in bundles for each in fields(of)}
+
+
 @pytest.fixture
 def jobs(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What `remove_tree` is called with, instead of being run."""
+    """What each job is started with, instead of its being run."""
     calls: list[dict[str, Any]] = []
 
-    def remove_tree(**options: Any) -> TreeSummary:
-        calls.append(options)
+    def run_job(src: str, dst: str, *bundles: Any) -> TreeSummary:
+        calls.append({'src': src, 'dst': dst, **shallow(*bundles)})
         return TreeSummary(Path('out'), done=1, seconds=2.0)
 
-    monkeypatch.setattr('bgremoval_mm.removal.remove_tree', remove_tree)
+    monkeypatch.setattr('bgremoval_mm.removal.jobs.run.run_job', run_job)
     return calls
 
 
@@ -159,6 +167,24 @@ def test_tool_has_the_same_rules(here: Path, repository: Path, capsys) -> None:
     assert '--fill goes with --output rgb only, but --output is store' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ('tool', 'command'),
+    [
+        ('remove_background', 'masks'),
+        ('download_weights', 'models'),
+        ('mask_sheet', 'sheet'),
+        ('doctor', 'doctor'),
+    ],
+)
+def test_tools_are_commands(repository: Path, tool: str, command: str, capsys) -> None:
+    """These tools hand their arguments to a command."""
+    run: Callable[[list[str]], int] = runpy.run_path(str(repository / f'tools/{tool}.py'))['main']
+    with pytest.raises(SystemExit) as left:
+        run(['--help'])
+    assert left.value.code == 0
+    assert capsys.readouterr().out.startswith(f'usage: bgremoval {command} ')
+
+
 @pytest.mark.parametrize('link', [None, os.link, os.symlink])
 def test_photo_is_not_replaced(here: Path, link: Callable | None, capsys) -> None:
     """DST may not be SRC, by its name, by a hard link or by a symbolic one."""
@@ -185,9 +211,15 @@ def test_standard_input_is_not_replaced(here: Path) -> None:
 VALID = [
     (['photos', 'out'], {}),
     (['photos', 'out', '--engine', 'ray', '--workers', '0'], {'engine': 'ray', 'workers': 0}),
-    (['photos', 'out', '--output', 'rgb', '--fill', '255, 0,0'], {'fill': (255, 0, 0)}),
-    (['photos', 'out', '--precision', 'int8', '--calibration', 'c'], {'calibration': 'c'}),
-    (['photos', 'out', '--output', 'store', '--format', 'png'], {'file_format': 'png'}),
+    (
+        ['photos', 'out', '--output', 'rgb', '--fill', '255, 0,0'],
+        {'output': 'rgb', 'fill': (255, 0, 0)},
+    ),
+    (
+        ['photos', 'o', '--precision', 'int8', '--calibration', 'c'],
+        {'precision': 'int8', 'calibration': 'c'},
+    ),
+    (['photos', 'out', '--output', 'store', '--format', 'png'], {'output': 'store'}),
     (['photos', 'out', '--masks', 'm', '--overwrite'], {'mask_dir': 'm', 'overwrite': True}),
     (['photos', 'out', '--threads', '3'], {'num_threads': 3}),
     (['photos', 'results.v2'], {}),
@@ -203,13 +235,11 @@ VALID = [
 
 @pytest.mark.parametrize(('arguments', 'options'), VALID, ids=str)
 def test_valid_command_lines(here: Path, jobs, arguments, options, capsys) -> None:
-    """They reach the job; an option that was not given is left to the job's own default."""
+    """They reach the job; an option that was not given has the job's own default."""
     assert main(['remove', *arguments]) == 0
-    (job,) = jobs
-    assert [job['src'], job['dst']] == arguments[:2]
-    always = {'src', 'dst', 'model', 'output', 'backend', 'device', 'accept_licence'}
-    assert {key: value for key, value in job.items() if key in options} == options
-    assert set(job) - always <= {*options, 'precision', 'engine', 'output'}
+    src, dst, *_ = arguments
+    defaults = {'output': 'rgba', **shallow(EngineOptions(), JobOptions())}
+    assert jobs == [shallow(OutputOptions()) | defaults | options | {'src': src, 'dst': dst}]
     assert '1 done (0.50 images/s), 0 done before, 0 failed' in capsys.readouterr().out
 
 
@@ -226,25 +256,36 @@ def test_every_option_has_a_rule() -> None:
     assert {getattr(parser.parse_args([]), name) for name in rules._OF_FOLDERS} == {None}
 
 
+def test_every_option_reaches_the_job() -> None:
+    """An option of the command is a field of a bundle, or of the command alone; and the reverse."""
+    parser = Parser()
+    add_tree_arguments(parser, 'rgba')
+    of_jobs = {each.name for bundle in BUNDLES for each in fields(bundle)}
+    of_command = {'sheet', 'review', 'debug'}
+    of_python = {'accept', 'progress'}
+    assert set(vars(parser.parse_args([]))) == of_jobs - of_python | of_command
+
+
 def test_options_of_a_job() -> None:
-    """What is for the command alone, and what was not given, is no option of the job."""
-    args = argparse.Namespace(
-        src='a', fill=0, shard=None, sheet=True, review='r', watch=False, debug=True, command='x'
-    )
-    assert options_of(args) == {'src': 'a', 'fill': 0}
+    """What was given, 0 too; the fields' own defaults for what was not, or is not there at all."""
+    args = argparse.Namespace(src='a', output='rgb', fill=9, shard=None, workers=0, sheet=True)
+    assert options_of(args) == (
+        EngineOptions(), OutputOptions(output='rgb', fill=9), JobOptions(workers=0)
+    )  # fmt: skip
 
 
 def test_threads_of_one_image(here: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     """--threads reaches the network of a single image."""
-    seen = {}
+    seen = []
 
     class Remover:
-        def __init__(self, *_: Any, **options: Any) -> None:
-            seen.update(options)
+        @classmethod
+        def from_options(cls, options: EngineOptions) -> None:
+            seen.append(options)
 
     monkeypatch.setattr('bgremoval_mm.removal.remover.BackgroundRemover', Remover)
     assert main(['remove', 'photo.jpg', 'cut.png', '--threads', '3']) == 1
-    assert seen['num_threads'] == 3
+    assert [each.num_threads for each in seen] == [3]
     assert 'photo.jpg: not an image' in capsys.readouterr().err
 
 
@@ -263,13 +304,9 @@ def test_threads_of_one_image(here: Path, monkeypatch: pytest.MonkeyPatch, capsy
 def test_backend_of_one_image(given, installed, chosen, monkeypatch: pytest.MonkeyPatch) -> None:
     """One image does not repay OpenVINO's compiling; what somebody chose is kept."""
     monkeypatch.setattr(one, 'find_spec', lambda name: object() if installed else None)
-    assert one.choose_backend(*given) == chosen
-
-
-@pytest.mark.parametrize('address', ['s3://b/a', 'file:///tmp/a', 'memory://a', 'a/b', 'a:b', '-'])
-def test_addresses_are_told_as_the_engine_tells_them(address: str) -> None:
-    """The light test for an address agrees with the engine's."""
-    assert is_address(address) == is_url(address)
+    backend, precision, device = given
+    options = EngineOptions(backend=backend, precision=precision, device=device)
+    assert one.choose_backend(options) == replace(options, backend=chosen)
 
 
 # The packages' own `__init__` modules are left out: what they load is no part of the command.
@@ -295,7 +332,10 @@ print(code, sorted(heavy & set(sys.modules)), file=sys.stderr)
     [
         (['--help'], 0),
         (['--version'], 0),
-        *[([name, '--help'], 0) for name in ('remove', 'masks', 'models', 'review', 'bench')],
+        *[
+            ([name, '--help'], 0)
+            for name in ('remove', 'masks', 'models', 'sheet', 'review', 'bench')
+        ],
         (['doctor', '--help'], 0),
         (['remove', 'nowhere.jpg', 'cut.png'], 1),
         (['remove', 'nowhere', 'out'], 1),
@@ -329,10 +369,10 @@ def test_hint(here: Path, jobs, capsys, monkeypatch: pytest.MonkeyPatch) -> None
         asked.append(settings)
         return 'four times as fast: --precision auto'
 
-    monkeypatch.setattr('bgremoval_mm.removal.backends.faster_precision_hint', hint, raising=False)
+    monkeypatch.setattr(choice, 'faster_precision_hint', hint)
     assert main(['remove', 'photos', 'out', '--model', 'u2netp', '--device', 'cpu']) == 0
     assert capsys.readouterr().err == 'four times as fast: --precision auto\n'
-    assert asked == [('u2netp', 'fp32', 'auto', 'cpu')]
+    assert asked == [('fp32', 'auto', 'cpu')]
     assert main(['remove', 'photos', 'out', '--precision', 'fp32']) == 0
     assert main(['remove', 'photo.jpg', 'cut.png']) == 1
     assert len(asked) == 1
@@ -345,7 +385,7 @@ def test_closing_lines_of_notes_and_others() -> None:
     summary.noted = {f'{index}.gif': 'animation\x1b' for index in range(22)}  # type: ignore[attr-defined]
     lines = tree.describe(summary).splitlines()
     assert lines[0].startswith('22 done (2.00 images/s), 0 done before, 0 failed; results and ')
-    assert lines[1] == 'skipped 1 file that is no image'
+    assert lines[1] == 'skipped 1 non-image file'
     assert lines[2] == r'  note: 0.gif: animation\x1b'
     assert lines[21:23] == [
         r'  note: 19.gif: animation\x1b',
@@ -381,7 +421,7 @@ def test_folder_without_images(here: Path, capsys) -> None:
     assert main(['masks', 'wrong', 'out']) == 1
     said = capsys.readouterr().err
     assert said.splitlines()[-1] == (
-        r'error: there is no image in wrong, only 4 files that are not images: '
+        r'error: there is no image in wrong, only 4 non-image files: '
         r'a\n.txt, b.pdf, c.md ...'
     )
     assert main(['masks', 'wrong', 'out', '--shard', '1/2']) == 0

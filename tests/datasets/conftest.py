@@ -1,4 +1,4 @@
-"""Real data sets of the three codebases on small trees, and masks for them."""
+"""Real datasets of the three codebases on small trees, and masks for them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def masked(model, tmp_path: Path) -> Callable[[Path], str]:
 
 @pytest.fixture
 def class_folders(image_tree: Path) -> dict:
-    """Config of an mmpretrain data set of class folders, with a real pipeline."""
+    """Config of an mmpretrain dataset of class folders, with a real pipeline."""
     pytest.importorskip('mmpretrain')
     return {
         'type': 'mmpretrain.CustomDataset',
@@ -47,7 +47,7 @@ def class_folders(image_tree: Path) -> dict:
 
 @pytest.fixture
 def coco(tmp_path: Path, picture) -> dict:
-    """Config of an mmdet COCO data set of four images with a box and a polygon each."""
+    """Config of an mmdet COCO dataset of four images with a box and a polygon each."""
     pytest.importorskip('mmdet')
     root = tmp_path / 'coco'
     (root / 'train').mkdir(parents=True)
@@ -86,7 +86,7 @@ def coco(tmp_path: Path, picture) -> dict:
 
 @pytest.fixture
 def label_maps(tmp_path: Path, picture) -> dict:
-    """Config of an mmseg data set of three images with a label map each."""
+    """Config of an mmseg dataset of three images with a label map each."""
     pytest.importorskip('mmseg')
     root = tmp_path / 'seg'
     for folder in ('img', 'ann'):

@@ -12,7 +12,7 @@ from bgremoval_mm import Clothing10
 
 
 def test_folders_of_the_subsets(clothing10_root: Path) -> None:
-    """The folder of 'val' is called `validation`; files that are no images are passed over."""
+    """The folder of 'val' is called `validation`; files that are not images are ignored."""
     for subset, folder, count in (('train', 'train', 3), ('val', 'validation', 2)):
         dataset = Clothing10(clothing10_root, subset)
         paths = [dataset[index]['img_path'] for index in range(len(dataset))]
@@ -52,7 +52,7 @@ def test_wrong_root(clothing10_root: Path, name: str) -> None:
 
 
 def test_missing_subset(clothing10_root: Path) -> None:
-    """A data set without one of its three folders is not complete, whatever is asked for."""
+    """A dataset without one of its three folders is not complete, whatever is asked for."""
     shutil.rmtree(clothing10_root / 'validation')
     with pytest.raises(FileNotFoundError, match=r'holds LICENSE, README\.md, test/, train/'):
         Clothing10(clothing10_root, 'train')
@@ -67,7 +67,7 @@ def test_class_without_images(clothing10_root: Path, how: str) -> None:
         folder.mkdir()
     if how == 'no image':
         (folder / 'list.txt').write_text('nothing')
-    expected = f'{clothing10_root / "test"} must hold images of every class .* none of skirt. '
+    expected = f'{clothing10_root / "test"} must hold images of every class, .* none of skirt. '
     with pytest.raises(FileNotFoundError, match=expected):
         Clothing10(clothing10_root, 'test')
     assert len(Clothing10(clothing10_root, 'train')) == 30
@@ -76,7 +76,7 @@ def test_class_without_images(clothing10_root: Path, how: str) -> None:
 def test_folder_that_is_no_class(clothing10_root: Path) -> None:
     """A label outside the table is an error that names it and the classes."""
     (clothing10_root / 'train' / 'trousers').mkdir()
-    expected = r'folders that are no class of Clothing10: trousers\. The classes are dress, hat, '
+    expected = r'are not classes of Clothing10: trousers\. The classes are dress, hat, '
     with pytest.raises(ValueError, match=expected):
         Clothing10(clothing10_root)
 
@@ -99,7 +99,7 @@ def test_folder_that_cannot_be_read(clothing10_root: Path) -> None:
 
 @pytest.mark.real
 def test_real_photos(repository: Path) -> None:
-    """The real data set has 3,068, 341 and 372 photographs."""
+    """The real dataset has 3,068, 341 and 372 photographs."""
     root = repository / 'data' / 'clothing10'
     if not root.is_dir():
         pytest.skip('needs data/clothing10: python tools/prepare_dataset.py clothing10')

@@ -24,7 +24,7 @@ def warnings(caplog: pytest.LogCaptureFixture):
 
 
 def paths(dataset: FashionStyle14) -> list[str]:
-    """Paths of all samples below the data set's folder."""
+    """Paths of all samples below the dataset's folder."""
     root = Path(dataset.data_root)
     samples = (dataset[index]['img_path'] for index in range(len(dataset)))
     return [Path(path).relative_to(root).as_posix() for path in samples]
@@ -52,7 +52,7 @@ def test_official_lists(fashionstyle14_root: Path, warnings) -> None:
 
 
 def test_missing_files(fashionstyle14_root: Path, warnings) -> None:
-    """Files that are not there are passed over, logged with their number, and kept."""
+    """Files that are not there are ignored, logged with their number, and kept."""
     lost = [f'dataset/gal/lost {index}.jpg' for index in range(7)]
     append(fashionstyle14_root / 'train.csv', *lost)
     dataset = FashionStyle14(fashionstyle14_root)
@@ -133,7 +133,7 @@ def test_nothing_found(fashionstyle14_root: Path) -> None:
 
 @pytest.mark.parametrize('split', ['official', 'stratified'])
 def test_wrong_root(fashionstyle14_root: Path, split: str) -> None:
-    """The error says what was looked for, what is there, and where to get the data set."""
+    """The error says what was looked for, what is there, and where to get the dataset."""
     with pytest.raises(FileNotFoundError) as caught:
         FashionStyle14(fashionstyle14_root.parent, split=split)
     text = str(caught.value)
@@ -145,7 +145,7 @@ def test_wrong_root(fashionstyle14_root: Path, split: str) -> None:
 
 
 def test_missing_list(fashionstyle14_root: Path) -> None:
-    """Without its lists the data set can only be split anew."""
+    """Without its lists the dataset can only be split again."""
     (fashionstyle14_root / 'val.csv').unlink()
     with pytest.raises(FileNotFoundError, match=r'holds dataset/, test\.csv, train\.csv'):
         FashionStyle14(fashionstyle14_root)
@@ -185,7 +185,7 @@ def test_split_in_the_metainfo(fashionstyle14_root: Path, tmp_path: Path) -> Non
 
 
 def test_split_is_recorded_when_it_is_known(fashionstyle14_root: Path) -> None:
-    """A lazy data set records its split once it has read the lists."""
+    """A lazy dataset records its split once it has read the lists."""
     lazy = FashionStyle14(fashionstyle14_root, lazy_init=True)
     assert 'split' not in lazy.metainfo
     assert lazy.report is None

@@ -1,4 +1,4 @@
-"""Fashionpedia and CCP as instance data sets: scores, checks, wrappers."""
+"""Fashionpedia and CCP as instance datasets: scores, checks, wrappers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PIPELINE = [
 
 @pytest.fixture(params=['Fashionpedia', 'CCP'])
 def config(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Config of the validation subset of each data set in turn."""
+    """Config of the validation subset of each dataset in turn."""
     fixture = {'Fashionpedia': 'fashionpedia_root', 'CCP': 'prepared_ccp'}[request.param]
     root = request.getfixturevalue(fixture)
     return {'type': request.param, 'data_root': str(root), 'subset': 'val', 'pipeline': PIPELINE}
@@ -181,7 +181,7 @@ def test_polygons_as_masks_are_refused(config: dict) -> None:
 
 
 def test_other_classes_are_refused(config: dict) -> None:
-    """The order of classes is the data set's; repeating it is allowed."""
+    """The order of classes is the dataset's; repeating it is allowed."""
     known = DATASETS.build(config).metainfo['classes']
     same = DATASETS.build({**config, 'metainfo': {'classes': known, 'note': 'mine'}})
     assert same.metainfo['note'] == 'mine'
@@ -239,7 +239,7 @@ def test_instance_without_a_polygon(fashionpedia_root: Path, segmentation: list)
 
 
 def test_meta_without_data(tmp_path: Path) -> None:
-    """With lazy_init, as inference builds a data set for its classes, no file is needed."""
+    """With lazy_init, as inference builds a dataset for its classes, no file is needed."""
     for name, classes in (('Fashionpedia', FASHIONPEDIA_CLASSES), ('CCP', CCP_CLASSES)):
         config = {'type': name, 'data_root': str(tmp_path), 'lazy_init': True}
         assert DATASETS.build(config).metainfo['classes'] == classes
@@ -259,7 +259,7 @@ def test_samples_in_workers(config: dict) -> None:
 
 @pytest.mark.slow
 def test_importing_loads_no_codebase(fashionpedia_root: Path) -> None:
-    """Only building a data set imports mmdet; mmseg stays out even then; any scope will do."""
+    """Only building a dataset imports mmdet; mmseg stays out even then; any scope will do."""
     code = f"""
 import sys
 import bgremoval_mm

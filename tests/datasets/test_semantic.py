@@ -1,4 +1,4 @@
-"""Fashionpedia and CCP as data sets of label maps: scores, checks, wrappers."""
+"""Fashionpedia and CCP as datasets of label maps: scores, checks, wrappers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 import bgremoval_mm
 from bgremoval_mm.datasets.formats.categories import CCP_CLASSES, prepared_folder
 from bgremoval_mm.datasets.prepare import ccp, fashionpedia
-from bgremoval_mm.datasets.prepare.check_report import Findings
+from bgremoval_mm.datasets.prepare.check_report import CheckReport
 from bgremoval_mm.registry import DATASETS
 
 pytest.importorskip('mmseg')
@@ -30,14 +30,14 @@ def draw(root: Path, with_background: bool) -> None:
     parser = argparse.ArgumentParser()
     fashionpedia.add_arguments(parser)
     switch = '--with-background' if with_background else '--label-maps'
-    findings = fashionpedia.run(parser.parse_args([str(root), switch, '--workers', '1']))
-    assert findings.usable, findings.errors
+    report = fashionpedia.run(parser.parse_args([str(root), switch, '--workers', '1']))
+    assert report.usable, report.errors
 
 
 @pytest.fixture
 def drawn_ccp(ccp_root: Path) -> dict[str, Any]:
     """Config of the small CCP, prepared."""
-    ccp.prepare(ccp_root, prepared_folder(ccp_root), Findings('CCP', ''), 1, progress=False)
+    ccp.prepare(ccp_root, prepared_folder(ccp_root), CheckReport('CCP', ''), 1, progress=False)
     return {'type': 'CCPSemantic', 'data_root': str(ccp_root)}
 
 
@@ -58,7 +58,7 @@ def drawn_47(fashionpedia_root: Path) -> dict[str, Any]:
 
 @pytest.fixture(params=['drawn_ccp', 'drawn_46', 'drawn_47'])
 def config(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """Config of the validation subset of each data set in turn."""
+    """Config of the validation subset of each dataset in turn."""
     return {**request.getfixturevalue(request.param), 'subset': 'val', 'pipeline': PIPELINE}
 
 

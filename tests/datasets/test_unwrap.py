@@ -1,4 +1,4 @@
-"""Looking into wrappers: every kind of them, as objects and as configs; nothing is passed over."""
+"""Looking into wrappers: every kind of them, as objects and as configs; nothing is ignored."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from torch.utils.data import ConcatDataset as TorchConcatDataset
 from torch.utils.data import Dataset, StackDataset, Subset, TensorDataset
 
 from bgremoval_mm import ChangeBackground, RembgConcatDataset, RembgDataset, RemoveBackground
+from bgremoval_mm.datasets.removal_settings import RemovalSettings
 from bgremoval_mm.datasets.unwrap import (
-    RemovalSettings,
     base_datasets,
     base_keys,
     copy_down_to_bases,
 )
-from bgremoval_mm.datasets.wrappers import leaves
 from bgremoval_mm.removal.errors import ArgumentError
 
 COLOUR = (255, 0, 255)
@@ -224,11 +223,6 @@ def test_pipeline_that_cannot_be_read(photos) -> None:
         RembgDataset(photos)
 
 
-def test_leaves_is_the_same_function() -> None:
-    """The earlier name still works."""
-    assert leaves is base_datasets
-
-
 def test_configs_are_looked_into_as_datasets_are() -> None:
     """Through `dataset` and `datasets`, to the keys by which options reach them."""
     first, second = {'type': 'A', 'data_root': 'a'}, {'type': 'B', 'dataset': 'not a dataset'}
@@ -293,7 +287,10 @@ def test_settings_of_removed_images(photos, image_tree: Path, tmp_path: Path) ->
     folder = tmp_path / 'removed'
     remove_tree(image_tree, folder, 'u2netp', output='rgb', device='cpu', progress=False)
     expected = RemovalSettings('images', {'image_dir': str(folder), 'img_root': str(image_tree)})
-    assert RemovalSettings.of(RembgDataset(photos, image_dir=str(folder))) == [expected]
+    (settings,) = RemovalSettings.of(RembgDataset(photos, image_dir=str(folder)))
+    assert settings == expected
+    assert settings.removes
+    assert settings.made_with['model'] == 'u2netp'
     config = {
         'type': 'RembgDataset',
         'image_dir': str(folder),
@@ -322,6 +319,41 @@ def test_settings_of_a_config_are_those_of_its_dataset(model, image_tree, config
     base = {'type': Photos, 'data_root': str(image_tree), 'pipeline': [LOADER]}
     config = {**config, 'dataset': base} if config else base
     assert RemovalSettings.of(config) == RemovalSettings.of(DATASETS.build(copy.deepcopy(config)))
+
+
+@pytest.mark.parametrize(
+    ('steps', 'removes'),
+    [
+        ([], False),
+        ([{'type': 'RemoveBackground', 'prob': 0.5}], True),
+        ([{'type': 'RemoveBackground', 'prob': 0.0}], False),
+        ([{'type': 'ChangeBackground', 'condition': 'removed'}], True),
+        ([{'type': 'ChangeBackground', 'condition': 'blurred'}], False),
+    ],
+)
+def test_settings_say_whether_backgrounds_are_removed(
+    model, image_tree, steps: list[dict], removes: bool
+) -> None:
+    """Of a dataset and of its config alike."""
+    from mmengine.registry import DATASETS
+
+    config = {'type': Photos, 'data_root': str(image_tree), 'pipeline': [LOADER, *steps]}
+    for dataset in (config, DATASETS.build(copy.deepcopy(config))):
+        assert [each.removes for each in RemovalSettings.of(dataset)] == [removes]
+
+
+def test_precision_of_a_dataset_is_resolved(photos, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks gets the precision that the masks have, not 'auto'."""
+    from bgremoval_mm.datasets.transforms import mask_source
+
+    class Remover(mask_source.BackgroundRemover):
+        def __init__(self, model: str, precision: str, **engine: object) -> None:
+            super().__init__(model, precision='bf16' if precision == 'auto' else precision)
+
+    monkeypatch.setattr(mask_source, 'BackgroundRemover', Remover)
+    removed = RembgDataset(photos, model='u2netp', precision='auto')
+    (settings,) = RemovalSettings.of(removed)
+    assert settings.arguments['precision'] == 'bf16'
 
 
 def test_subsets_of_mmengine_have_pipelines_of_their_own(photos) -> None:

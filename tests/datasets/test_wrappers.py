@@ -1,4 +1,4 @@
-"""The wrappers around real data sets of mmpretrain, mmdet and mmsegmentation."""
+"""The wrappers around real datasets of mmpretrain, mmdet and mmsegmentation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from bgremoval_mm import RembgConcatDataset, RembgDataset, RemoveBackground
-from bgremoval_mm.datasets.wrappers import RembgPipeline
+from bgremoval_mm.datasets.pipeline import RembgPipeline
 
 
 def pixels(sample: dict) -> np.ndarray:
@@ -105,7 +105,7 @@ def test_real_masks_in_forked_workers(u2netp: str, photos: list[Path], tmp_path:
 
 
 def test_instance_is_not_changed(model, class_folders: dict) -> None:
-    """A data set object can be given; it keeps its own pipeline."""
+    """A dataset object can be given; it keeps its own pipeline."""
     plain = DATASETS.build(class_folders)
     before = pixels(plain[0])
     removed = RembgDataset(plain, model='u2netp', device='cpu')
@@ -151,7 +151,7 @@ def test_stock_switch_hook_keeps_the_removal(model, class_folders: dict) -> None
 
 
 def test_sampler_interface(model, any_dataset: dict) -> None:
-    """What samplers, loops and other wrappers call is the wrapped data set's answer."""
+    """What samplers, loops and other wrappers call is the wrapped dataset's answer."""
     plain, removed = DATASETS.build(any_dataset), wrapped(any_dataset)
     assert removed.metainfo == plain.metainfo
     assert removed.get_data_info(1) == plain.get_data_info(1)
@@ -212,7 +212,7 @@ def test_with_mmengines_wrappers(model, class_folders: dict, wrapper: str, insid
 
 
 def test_mmdet_mix_dataset(model, coco: dict) -> None:
-    """mmdet's mosaic wrapper takes ours as its data set."""
+    """mmdet's mosaic wrapper takes ours as its dataset."""
     coco['pipeline'] = coco['pipeline'][:2]
     coco['pipeline'][1]['with_mask'] = False
     mixed = DATASETS.build({
@@ -227,7 +227,7 @@ def test_mmdet_mix_dataset(model, coco: dict) -> None:
 
 
 def test_unreadable_image_is_logged_and_counted(model, class_folders, image_tree, caplog) -> None:
-    """A loader that ignores broken files makes the data set take another: never silently."""
+    """A loader that ignores broken files makes the dataset take another: never silently."""
     broken = image_tree / 'dress' / '1.jpg'
     broken.write_bytes(b'')
     class_folders['pipeline'][0]['ignore_empty'] = True
@@ -273,7 +273,7 @@ def test_pipeline_without_loader(class_folders: dict) -> None:
 
 @pytest.mark.parametrize('dataset', [3, 'data', torch.utils.data.TensorDataset(torch.ones(1))])
 def test_wrong_dataset(dataset) -> None:
-    """Only configs and data sets of mmengine can be wrapped."""
+    """Only configs and datasets of mmengine can be wrapped."""
     with pytest.raises(TypeError, match=r'must be a config or a dataset|TensorDataset has no pipe'):
         RembgDataset(dataset)
 

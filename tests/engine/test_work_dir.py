@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from bgremoval_mm.engine.comparison import (
-    Comparison,
+    MetricDifference,
     Score,
     best_scores,
-    compare,
+    differences,
     direction,
     format_table,
     last_scores,
@@ -200,16 +200,16 @@ def test_compare_takes_what_both_have() -> None:
     """The difference is this run minus the original, None where one has no value."""
     original = {'mIoU': Score(40.0, 1), 'aAcc': Score(1.0, 1), 'mAcc': Score(math.nan, 1)}
     rembg = {'mAcc': Score(3.0, 2), 'mIoU': Score(42.5, 2), 'other': Score(0.0, 2)}
-    compared = compare(original, rembg)
+    compared = differences(original, rembg)
     assert list(compared) == ['mAcc', 'mIoU']
-    assert compared['mIoU'] == Comparison('percent', Score(40.0, 1), Score(42.5, 2), 2.5)
+    assert compared['mIoU'] == MetricDifference('percent', Score(40.0, 1), Score(42.5, 2), 2.5)
     assert compared['mAcc'].diff is None
 
 
 def test_table_shows_each_number() -> None:
     """The table has a row a metric and part, with epochs, sign and unit."""
-    compared = {'coco/bbox_mAP': Comparison('fraction', Score(0.4, 3), Score(0.35, 4), -0.05)}
-    nothing = {'[x]': Comparison(None, Score(math.nan), Score(1.0), None)}
+    compared = {'coco/bbox_mAP': MetricDifference('fraction', Score(0.4, 3), Score(0.35, 4), -0.05)}
+    nothing = {'[x]': MetricDifference(None, Score(math.nan), Score(1.0), None)}
     table = format_table({'best': compared, 'test': nothing}, step_unit='iter')
     rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in table.splitlines()]
     assert ['coco/bbox_mAP', 'best', '0.4 (iter 3)', '0.35 (iter 4)', '-0.05', 'fraction'] in rows

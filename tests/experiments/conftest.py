@@ -1,4 +1,4 @@
-"""Folders as runs leave them, made up: results, evidence and logs of known numbers."""
+"""Made-up folders of runs: results, per-image results and logs of known numbers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bgremoval_mm.evaluation.metrics.per_image import write_evidence
-from bgremoval_mm.experiments.papers.liang2023.experiments import ARMS
+from bgremoval_mm.evaluation.metrics.per_image import write_per_image
+from bgremoval_mm.experiments.papers.liang2023 import WORK
 from bgremoval_mm.experiments.runner.runs import Run, select_runs
 
 CLASSES = ('dress', 'hat', 'pants')
@@ -76,7 +76,7 @@ def make_classification(make_result: Callable[..., Path]) -> Callable[..., Path]
                 (predictions[mine] == LABELS[mine]).mean() * 100
             )
         folder = make_result(run, metrics, **more)
-        write_evidence(
+        write_per_image(
             folder / 'evidence.npz',
             names=np.array([f'test/{i:02}.jpg' for i in range(60)]),
             labels=LABELS.astype(np.int16),
@@ -90,16 +90,16 @@ def make_classification(make_result: Callable[..., Path]) -> Callable[..., Path]
 
 @pytest.fixture
 def make_pairs(make_classification: Callable[..., Path]) -> Callable[..., None]:
-    """A function that writes both arms of a network for each seed.
+    """A function that writes original and removed run of a network for each seed.
 
     `right` gives, for each seed, how many of 60 images the original and the removed arm get right.
     """
 
     def make(
-        model: str, right: Sequence[tuple[int, int]], place: str = 'Fig. 5', **more: Any
+        model: str, right: Sequence[tuple[int, int]], item: str = 'Fig. 5', **more: Any
     ) -> None:
         for seed, pair in enumerate(right):
-            runs = select_runs([place], ['clothing10'], [model], ARMS, [seed])
+            runs = select_runs(WORK, [item], ['clothing10'], [model], seeds=[seed])
             for run, count in zip(runs, pair, strict=True):
                 make_classification(run, count, **more)
 

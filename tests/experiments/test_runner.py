@@ -6,89 +6,96 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from filelock import Timeout
 
-from bgremoval_mm.experiments.papers.liang2023.experiments import ARMS, EXPERIMENTS
+from bgremoval_mm.experiments.papers import load_work
+from bgremoval_mm.experiments.papers.liang2023 import WORK
 from bgremoval_mm.experiments.runner.options import load_config, missing_data, photos_of
-from bgremoval_mm.experiments.runner.runs import PLACES, Run, run_of_config, select_runs
-from bgremoval_mm.experiments.runner.state import is_locked, read_json, run_lock, state_of
+from bgremoval_mm.experiments.runner.runs import Run, Workspace, run_of_config, select_runs
+from bgremoval_mm.experiments.runner.state import is_locked, run_lock, state_of
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs'
 
 
 def test_all_runs() -> None:
-    """Each experiment, on each of its data sets, in both arms, with each seed, exactly once."""
-    runs = select_runs(seeds=(0, 1, 2))
-    assert len(runs) == sum(len(each.datasets) for each in EXPERIMENTS) * len(ARMS) * 3
+    """Each experiment, on each of its datasets, in both variants, with each seed, exactly once."""
+    runs = select_runs(WORK, seeds=(0, 1, 2))
+    assert len(runs) == sum(len(each.datasets) for each in WORK.experiments) * 2 * 3
     assert len({run.name for run in runs}) == len(runs)
-    places = [run.experiment.place for run in runs]
-    assert list(dict.fromkeys(places)) == list(PLACES)
+    items = [run.experiment.item for run in runs]
+    assert tuple(dict.fromkeys(items)) == WORK.items
 
 
-def test_original_arm_comes_first() -> None:
-    """The removed arm is compared with the original one, which is therefore trained before."""
-    runs = select_runs(seeds=(3, 4))
+def test_the_baseline_comes_first() -> None:
+    """The other variants are compared with the baseline, which is therefore trained before."""
+    runs = select_runs(WORK, seeds=(3, 4))
     for run in runs:
-        assert runs.index(run.original) <= runs.index(run)
+        assert runs.index(run.baseline) <= runs.index(run)
         assert (CONFIGS / run.config).is_file()
 
 
 def test_selection() -> None:
     """Each selection narrows the others."""
-    (run,) = select_runs(['Fig. 5'], ['clothing10'], ['vgg11'], ['rembg'], [7])
+    (run,) = select_runs(WORK, ['Fig. 5'], ['clothing10'], ['vgg11'], ['rembg'], [7])
     assert run.name == 'vgg11_1xb32_clothing10-rembg/seed7'
-    assert run.original.name == 'vgg11_1xb32_clothing10/seed7'
-    assert select_runs(['Table II'], ['clothing10']) == []
+    assert run.baseline.name == 'vgg11_1xb32_clothing10/seed7'
+    assert select_runs(WORK, ['Table II'], ['clothing10']) == []
 
 
-@pytest.mark.parametrize('argument', ['places', 'datasets', 'models', 'arms'])
+@pytest.mark.parametrize('argument', ['items', 'datasets', 'models', 'variants'])
 def test_unknown_name(argument: str) -> None:
     """An unknown name is an error that lists the known ones."""
     with pytest.raises(ValueError, match=rf"`{argument}` must be of .*, but got 'nothing'"):
-        select_runs(**{argument: ['nothing']})
+        select_runs(WORK, **{argument: ['nothing']})
 
 
 def test_run_of_config() -> None:
     """A config's path leads back to its run."""
-    for run in select_runs(seeds=[5]):
-        assert run_of_config(run.config, 5) == run
+    for run in select_runs(WORK, seeds=[5]):
+        assert run_of_config(WORK, run.config, 5) == run
     with pytest.raises(ValueError, match=r"got 'classification/vgg/none\.py'"):
-        run_of_config('classification/vgg/none.py', 0)
+        run_of_config(WORK, 'classification/vgg/none.py', 0)
 
 
 @pytest.fixture
 def run() -> Run:
     """A run."""
-    return select_runs(['Fig. 5'], ['clothing10'], ['vgg11'])[0]
+    return select_runs(WORK, ['Fig. 5'], ['clothing10'], ['vgg11'])[0]
 
 
 def test_states(run: Run, tmp_path: Path) -> None:
     """From nothing to done, by what lies in the folder."""
+
+    def workspace(options: Sequence[str] = ()) -> Workspace:
+        return Workspace(tmp_path, CONFIGS, tuple(options))
+
     folder = tmp_path / run.name
-    assert state_of(run, tmp_path) == 'pending'
-    assert state_of(run, tmp_path, missing=lambda _: 'no photos') == 'missing data'
+    assert state_of(run, workspace()) == 'pending'
+    assert state_of(run, workspace(), missing=lambda _: 'no photos') == 'missing data'
     folder.mkdir(parents=True)
     (folder / 'run.json').write_text(json.dumps({'options': ['a=1']}))
-    assert state_of(run, tmp_path, ['a=2']) == 'other options'
-    assert state_of(run, tmp_path, ['a=1']) == 'pending'
+    assert state_of(run, workspace(['a=2'])) == 'other options'
+    assert state_of(run, workspace(['a=1'])) == 'pending'
     (folder / 'last_checkpoint').write_text('epoch_1.pth')
-    assert state_of(run, tmp_path, ['a=1']) == 'interrupted'
+    assert state_of(run, workspace(['a=1'])) == 'interrupted'
     (folder / 'failure.json').write_text(json.dumps({'reason': 'none'}))
-    assert state_of(run, tmp_path, ['a=1']) == 'failed'
+    assert state_of(run, workspace(['a=1'])) == 'failed'
     with run_lock(folder).acquire(timeout=0):
-        assert state_of(run, tmp_path, ['a=1']) == 'running'
-    assert state_of(run, tmp_path, ['a=1']) == 'failed'
+        assert state_of(run, workspace(['a=1'])) == 'running'
+    assert state_of(run, workspace(['a=1'])) == 'failed'
     (folder / 'result.json').write_text(json.dumps({'options': ['a=1']}))
-    assert state_of(run, tmp_path, ['a=1']) == 'done'
-    assert state_of(run, tmp_path, []) == 'other options'
+    assert state_of(run, workspace(['a=1'])) == 'done'
+    assert state_of(run, workspace([])) == 'other options'
 
 
 ASK = """
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from bgremoval_mm.experiments.runner.state import is_locked
 print('asking', flush=True)
@@ -149,25 +156,14 @@ def test_a_run_at_work_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             run_lock(tmp_path).acquire(timeout=0)
 
 
-def test_torn_files_are_named(tmp_path: Path) -> None:
-    """A file that is no JSON object is an error with its name; a missing one is none."""
-    assert read_json(tmp_path / 'none.json') is None
-    (tmp_path / 'torn.json').write_text('{"a": ')
-    with pytest.raises(ValueError, match=r'torn.json is not JSON'):
-        read_json(tmp_path / 'torn.json')
-    (tmp_path / 'list.json').write_text('[]')
-    with pytest.raises(ValueError, match=r'list.json must hold a JSON object, but holds a list'):
-        read_json(tmp_path / 'list.json')
-
-
-def test_options_reach_the_photos_in_both_arms() -> None:
-    """`train_dataset.` is the data set that reads the photos, however deep it lies."""
+def test_options_reach_the_photos_in_both_variants() -> None:
+    """`train_dataset.` is the dataset that reads the photos, however deep it lies."""
     pytest.importorskip('mmpretrain')
     options = ['train_dataset.indices=[0,2]', 'train_cfg.max_epochs=3', 'model.head.topk=(1,)']
-    for run in select_runs(['Fig. 5'], ['clothing10'], ['resnet50']):
+    for run in select_runs(WORK, ['Fig. 5'], ['clothing10'], ['resnet50']):
         config = load_config(CONFIGS / run.config, options)
         dataset = config.train_dataloader.dataset
-        leaf = dataset.dataset if run.arm == 'rembg' else dataset
+        leaf = dataset.dataset if run.variant == 'rembg' else dataset
         assert leaf.indices == [0, 2]
         assert 'indices' not in config.test_dataloader.dataset
         assert config.train_cfg.max_epochs == 3
@@ -216,13 +212,25 @@ def test_wrong_options(option: str, message: str) -> None:
 def test_missing_data_names_the_command(run: Run, tmp_path: Path) -> None:
     """Photos, then masks; nothing once both are there."""
     pytest.importorskip('mmpretrain')
-    removed = select_runs(['Fig. 5'], ['clothing10'], ['vgg11'], ['rembg'])[0]
+    removed = select_runs(WORK, ['Fig. 5'], ['clothing10'], ['vgg11'], ['rembg'])[0]
     photos, masks = tmp_path / 'photos', tmp_path / 'masks'
     options = [f'train_dataset.data_root={photos}']
     with_masks = [*options, f'train_dataloader.dataset.mask_dir={masks}']
-    assert 'prepare_dataset.py clothing10' in missing_data(run, CONFIGS, options)
+    plain = Workspace(tmp_path, CONFIGS, tuple(options))
+    masked = Workspace(tmp_path, CONFIGS, tuple(with_masks))
+    assert 'prepare_dataset.py clothing10' in missing_data(run, plain)
     photos.mkdir()
-    assert missing_data(run, CONFIGS, options) == ''
-    assert f'remove_background.py {photos} {masks}' in missing_data(removed, CONFIGS, with_masks)
+    assert missing_data(run, plain) == ''
+    assert f'remove_background.py {photos} {masks}' in missing_data(removed, masked)
     (masks / 'u2net').mkdir(parents=True)
-    assert missing_data(removed, CONFIGS, with_masks) == ''
+    assert missing_data(removed, masked) == ''
+
+
+def test_a_work_is_found_by_name() -> None:
+    """A name that is none of the works', and of no module, is refused with the known ones."""
+    assert load_work('liang2023') is WORK
+    for name in ('liang', 'json', 'no.such.module', ''):
+        with pytest.raises(ValueError, match=rf'one of liang2023, or a module .*got {name!r}'):
+            load_work(name)
+    with pytest.raises(ValueError, match=r"called as its WORK\.name, 'liang2023'"):
+        load_work('bgremoval_mm.experiments.papers.liang2023')

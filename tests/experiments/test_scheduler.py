@@ -1,4 +1,4 @@
-"""Many runs, with short commands in the workers' place and a stand-in for Slurm."""
+"""Many runs, with short commands in the workers' place and a replacement of Slurm."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from bgremoval_mm.experiments.papers.liang2023 import WORK
 from bgremoval_mm.experiments.runner import scheduler
-from bgremoval_mm.experiments.runner.runs import Run, select_runs
+from bgremoval_mm.experiments.runner.runs import Run, Workspace, select_runs
 
 # What the processes do, by the seed of the run.
 DO = {
@@ -42,15 +43,15 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[int, str]], None
 
 def runs(*seeds: int) -> list[Run]:
     """A run for each seed."""
-    return select_runs(['Fig. 5'], ['clothing10'], ['vgg11'], ['original'], seeds)
+    return select_runs(WORK, ['Fig. 5'], ['clothing10'], ['vgg11'], ['original'], seeds)
 
 
 def test_failures_do_not_stop_the_others(
     commands: Callable[[dict[int, str]], None], tmp_path: Path
 ) -> None:
-    """Each outcome is told from the others, and a failure has its reason and last lines."""
+    """Outcomes are kept apart, and a failure has its reason and last lines."""
     commands(DO | {0: 'pass'})
-    outcome = scheduler.execute(runs(1, 2, 3, 0), tmp_path, tmp_path, progress=False)
+    outcome = scheduler.execute(runs(1, 2, 3, 0), Workspace(tmp_path, tmp_path), progress=False)
     names = {run.seed: run.name for run in runs(0, 1, 2, 3)}
     assert outcome.done == [names[0]]
     assert outcome.elsewhere == [names[3]]
@@ -63,12 +64,12 @@ def test_failures_do_not_stop_the_others(
 def test_reason_that_the_worker_gave(
     commands: Callable[[dict[int, str]], None], tmp_path: Path
 ) -> None:
-    """A worker's own word on its failure is kept."""
+    """The reason that a worker gives is kept."""
     (run,) = runs(1)
     file = tmp_path / run.name / 'failure.json'
     content = json.dumps({'reason': 'ValueError: no masks'})
     commands({1: f'import sys; open({str(file)!r}, "w").write({content!r}); sys.exit(1)'})
-    outcome = scheduler.execute([run], tmp_path, tmp_path, progress=False)
+    outcome = scheduler.execute([run], Workspace(tmp_path, tmp_path), progress=False)
     assert outcome.failed == {run.name: 'ValueError: no masks'}
 
 
@@ -88,7 +89,9 @@ def test_slots_bound_how_many_run_at_once(
     """
     commands(dict.fromkeys(range(5), textwrap.dedent(code)))
     slots = [{'CUDA_VISIBLE_DEVICES': 'a'}, {'CUDA_VISIBLE_DEVICES': 'b'}]
-    outcome = scheduler.execute(runs(*range(5)), tmp_path, tmp_path, slots=slots, progress=False)
+    outcome = scheduler.execute(
+        runs(*range(5)), Workspace(tmp_path, tmp_path), slots, progress=False
+    )
     assert len(outcome.done) == 5
     assert set((tmp_path / 'seen').read_text()) == {'1', '2'}
 
@@ -100,12 +103,14 @@ def test_sigterm_ends_the_processes(tmp_path: Path) -> None:
     code = f"""
     import sys
     from pathlib import Path
-    from bgremoval_mm.experiments.runner import schedule
-    from bgremoval_mm.experiments.runner.runs import select_runs
-    schedule.worker_command = lambda *_: {command!r}
+    from bgremoval_mm.experiments.papers.liang2023 import WORK
+    from bgremoval_mm.experiments.runner import scheduler
+    from bgremoval_mm.experiments.runner.runs import Workspace, select_runs
+    scheduler.worker_command = lambda *_: {command!r}
     here = Path({str(tmp_path)!r})
+    runs = select_runs(WORK, ['Fig. 5'])[:2]
     try:
-        schedule.execute(select_runs(['Fig. 5'])[:2], here, here, progress=False)
+        scheduler.execute(runs, Workspace(here, here), progress=False)
     except KeyboardInterrupt:
         sys.exit(130)
     """
@@ -139,7 +144,7 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand-ins for sbatch, which numbers its jobs, and squeue, which knows those of `alive`."""
+    """Replacements of sbatch, which numbers its jobs, and squeue, which knows those of `alive`."""
     programs = tmp_path / 'programs'
     programs.mkdir()
     calls = tmp_path / 'calls'
@@ -159,7 +164,8 @@ def test_slurm_jobs(slurm: Path) -> None:
     """A job a run, with a GPU; those that Slurm still has are not handed in again."""
     both = runs(0, 1)
     root = slurm / 'root'
-    jobs = scheduler.submit(both, root, Path('configs'), ['a=(1,)'], 'gpu', '--time=10:00:00')
+    workspace = Workspace(root, Path('configs'), ('a=(1,)',))
+    jobs = scheduler.submit(both, workspace, 'gpu', '--time=10:00:00')
     calls = (slurm / 'calls').read_text()
     assert len(jobs) == 2
     assert calls.count('--partition=gpu') == calls.count('--gres=gpu:1') == 2
@@ -167,7 +173,7 @@ def test_slurm_jobs(slurm: Path) -> None:
     assert "--options 'a=(1,)'" in calls
     assert '--time=10:00:00' in calls
     (slurm / 'alive').write_text(f'{jobs[0]}\n')
-    again = scheduler.submit(both, root, Path('configs'), ['a=(1,)'], 'gpu')
+    again = scheduler.submit(both, workspace, 'gpu')
     assert len(again) == 1
     assert json.loads((root / both[1].name / 'slurm.json').read_text()) == {'job': again[0]}
 
@@ -176,4 +182,4 @@ def test_no_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without sbatch the message says that Slurm is needed."""
     monkeypatch.setenv('PATH', str(tmp_path))
     with pytest.raises(RuntimeError, match='there is no `sbatch` here'):
-        scheduler.submit(runs(0), tmp_path, tmp_path, [], 'gpu')
+        scheduler.submit(runs(0), Workspace(tmp_path, tmp_path), 'gpu')

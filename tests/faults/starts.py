@@ -3,7 +3,8 @@
     python starts.py --starts 500 --at-once 6
 
 Each process removes the backgrounds of a few small photos by the default job (``job``), or has
-several threads use one new remover at the same moment (``threads``). To widen every race between
+several threads use one new remover at the same moment (``threads``), or several new removers with a
+network each (``models``). To widen every race between
 threads, the interpreter switches between them every microsecond, and several processes share the
 cores. A process that has not ended within the limit counts as hung and is killed.
 """
@@ -33,15 +34,19 @@ THREADS = """
 import sys, threading
 import numpy as np
 from bgremoval_mm.removal import BackgroundRemover
-backend, model = sys.argv[1:]
+backend, model, networks = sys.argv[1:]
 sys.setswitchinterval(1e-6)
-remover = BackgroundRemover(model, backend, 'cpu').for_throughput()
-batch = remover.preprocess(np.full((40, 30, 3), 99, np.uint8))[None]
+networks = int(networks)
+removers = [
+    BackgroundRemover(model, backend, 'cpu', num_threads=1 + number % networks).for_throughput()
+    for number in range(4)
+]
+batch = removers[0].preprocess(np.full((40, 30, 3), 99, np.uint8))[None]
 together = threading.Barrier(4)
-def use():
+def use(remover):
     together.wait()
     remover.infer(batch)
-threads = [threading.Thread(target=use) for _ in range(4)]
+threads = [threading.Thread(target=use, args=(remover,)) for remover in removers]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
@@ -52,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--starts', type=int, default=500)
     parser.add_argument('--at-once', type=int, default=6)
-    parser.add_argument('--mode', choices=['job', 'threads'], default='job')
+    parser.add_argument('--mode', choices=['job', 'threads', 'models'], default='job')
     parser.add_argument('--model', default='u2netp')
     parser.add_argument('--backend', default='auto')
     parser.add_argument('--limit', type=float, default=180, help='seconds for one process')
@@ -88,7 +93,8 @@ def _start(args: argparse.Namespace, scratch: Path, index: int) -> str:
         target = scratch / f'masks{index}'
         command = [sys.executable, '-c', JOB, str(scratch / 'photos'), str(target), *options]
     else:
-        command = [sys.executable, '-c', THREADS, args.backend, args.model]
+        networks = '4' if args.mode == 'models' else '1'
+        command = [sys.executable, '-c', THREADS, args.backend, args.model, networks]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         _, error = process.communicate(timeout=args.limit)

@@ -1,4 +1,4 @@
-"""Tests that the engine starts: no two threads may take a runtime's first steps together."""
+"""Tests that the engine starts: a runtime's first steps are one thread's, and no model waits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -39,7 +41,11 @@ def test_first_run_is_alone() -> None:
 
     def use() -> None:
         together.wait(10)
-        assert sessions.run_session('key', lambda: made.append(1) or 'session', run) == 'session'
+        assert sessions.run_session('runtime', 'key', make, run) == 'session'
+
+    def make() -> str:
+        made.append(1)
+        return 'session'
 
     made: list[int] = []
     for expected in (1, None):
@@ -56,39 +62,92 @@ def test_first_run_is_alone() -> None:
     assert made == [1]
 
 
-def test_first_runs_of_two_sessions_are_apart() -> None:
-    """A second model's first run waits for the first model's, and for sessions that are made."""
-    events = []
+def run_in_threads(*functions: Callable[[], object]) -> None:
+    """Call functions at the same moment, each in a thread of its own, and wait for them."""
+    together = threading.Barrier(len(functions))
 
-    def make(name: str) -> str:
-        events.append(f'{name} begins')
-        time.sleep(0.02)
-        return name
-
-    def run(name: str) -> None:
-        time.sleep(0.02)
-        events.append(f'{name} ends')
-
-    together = threading.Barrier(2)
-
-    def use(name: str) -> None:
+    def call(function: Callable[[], object]) -> None:
         together.wait(10)
-        sessions.run_session(name, lambda: make(name), run)
+        function()
 
-    threads = [threading.Thread(target=use, args=(name,)) for name in ('a', 'b')]
+    threads = [threading.Thread(target=call, args=(each,), daemon=True) for each in functions]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
-    assert [event.split()[1] for event in events] == ['begins', 'ends'] * 2
-    assert events[0][0] == events[1][0]
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+@pytest.mark.parametrize('runtimes', [('one', 'one'), ('one', 'other')], ids=' '.join)
+def test_slow_session_holds_up_no_other(runtimes: tuple[str, str]) -> None:
+    """While a session is made, for minutes perhaps, one of another key is made and run."""
+    other_has_run = threading.Event()
+
+    def make_slowly() -> str:
+        assert other_has_run.wait(10)
+        return 'slow'
+
+    found = []
+    run_in_threads(
+        lambda: found.append(sessions.run_session(runtimes[0], 'a', make_slowly, str.upper)),
+        lambda: sessions.run_session(
+            runtimes[1], 'b', lambda: 'fast', lambda _: other_has_run.set()
+        ),
+    )
+    assert found == ['SLOW']
+
+
+def test_session_of_a_key_is_made_once() -> None:
+    """Threads that need it at the same moment wait for the one that makes it."""
+    made: list[int] = []
+
+    def make() -> int:
+        made.append(1)
+        time.sleep(0.02)
+        return len(made)
+
+    found: list[int] = []
+    use = partial(sessions.run_session, 'runtime', 'key', make, found.append)
+    run_in_threads(*[use] * 4)
+    assert (made, found) == ([1], [1] * 4)
+
+
+def test_first_steps_of_a_runtime_are_one_threads() -> None:
+    """Until a runtime has run one session, it runs no other; after that, all at once."""
+    inside: list[str] = []
+    most: list[int] = []
+
+    def run_alone(key: str) -> None:
+        inside.append(key)
+        most.append(len(inside))
+        time.sleep(0.02)
+        most.append(len(inside))
+        inside.remove(key)
+
+    def use(key: str, run: Callable[[str], object]) -> None:
+        sessions.run_session('steps', key, lambda: key, run)
+
+    run_in_threads(*(partial(use, key, run_alone) for key in 'abc'))
+    assert max(most) == 1
+    all_inside = threading.Barrier(3)
+    run_in_threads(*(partial(use, key, lambda _: all_inside.wait(10)) for key in 'cde'))
+
+
+def test_runtimes_do_not_wait_for_each_other() -> None:
+    """Their first runs may be at the same moment."""
+    all_inside = threading.Barrier(3)
+
+    def use(runtime: str) -> None:
+        sessions.run_session(runtime, runtime, lambda: runtime, lambda _: all_inside.wait(10))
+
+    run_in_threads(*(partial(use, runtime) for runtime in 'xyz'))
 
 
 def test_first_run_that_fails_is_tried_again() -> None:
     """A failed first run leaves the session unused, and its lock free."""
     with pytest.raises(ZeroDivisionError):
-        sessions.run_session('key', lambda: 0, lambda number: 1 / number)
-    assert sessions.run_session('key', lambda: 1, lambda number: number) == 0
+        sessions.run_session('runtime', 'key', lambda: 0, lambda number: 1 / number)
+    assert sessions.run_session('runtime', 'key', lambda: 1, lambda number: number) == 0
 
 
 @pytest.mark.slow
@@ -99,6 +158,8 @@ def test_first_run_that_fails_is_tried_again() -> None:
         ('job', 'auto'),
         ('threads', 'openvino'),
         ('threads', 'onnxruntime'),
+        ('models', 'openvino'),
+        ('models', 'onnxruntime'),
     ],
 )
 def test_no_start_hangs(mode: str, backend: str, u2netp: str, repository: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,12 +28,12 @@ from bgremoval_mm.removal import (
     remove_tree,
 )
 from bgremoval_mm.removal.backends import (
+    Backend,
     CompiledTorchBackend,
     OnnxRuntimeBackend,
     OpenVinoBackend,
     TensorRtBackend,
     TorchBackend,
-    choice,
     int8,
     make_backend,
     open_vino,
@@ -42,7 +43,7 @@ from bgremoval_mm.removal.backends.onnx_graph import make_batchable, to_half
 from bgremoval_mm.removal.backends.onnx_runtime import choose_providers
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.networks.preprocessing import preprocess
-from bgremoval_mm.removal.networks.u2net import load_onnx, u2net, u2netp
+from bgremoval_mm.removal.options import EngineOptions, choice
 
 needs_openvino = pytest.mark.skipif(
     find_spec('openvino') is None, reason='needs OpenVINO: pip install "bgremoval_mm[openvino]"'
@@ -63,72 +64,9 @@ def test_masks_of_every_backend_are_rembgs(backend: str, u2netp: str, photos: li
         assert np.abs(ours.astype(int) - theirs).max() <= 1
 
 
-@pytest.mark.parametrize(
-    ('make', 'count'), [(u2net, 44_009_869), (u2netp, 1_131_181)], ids=['u2net', 'u2netp']
-)
-def test_network_has_the_originals_parameters(make: Callable, count: int) -> None:
-    """Their number, and names of the published checkpoints from every part of the network."""
-    network = make()
-    assert sum(each.numel() for each in network.parameters()) == count
-    names = set(network.state_dict())
-    assert {
-        'stage1.rebnconvin.conv_s1.weight',
-        'stage1.rebnconv7.bn_s1.running_mean',
-        'stage2.rebnconv5d.conv_s1.bias',
-        'stage4.rebnconv4.conv_s1.weight',
-        'stage5.rebnconv3d.bn_s1.weight',
-        'stage1d.rebnconv1d.conv_s1.weight',
-        'side6.weight',
-        'outconv.bias',
-    } <= names
-    assert 'stage4.rebnconv5.conv_s1.weight' not in names
-    dilations = [
-        getattr(network.stage5, f'rebnconv{level}').conv_s1.dilation[0] for level in (1, 2, 3, 4)
-    ]
-    assert dilations == [1, 2, 4, 8]
-    assert network.stage1.rebnconv7.conv_s1.dilation == (2, 2)
-
-
-@pytest.mark.parametrize('size', [32, 45, 64])
-def test_network_takes_any_size(size: int) -> None:
-    """Maps of the input's size, 0 to 1; one fused and six of the levels."""
-    network = u2netp().eval()
-    photo = torch.rand(2, 3, size, size + 7)
-    with torch.no_grad():
-        assert network(photo).shape == (2, 1, size, size + 7)
-        maps = network.logits(photo)
-        assert [tuple(each.shape) for each in maps] == [(2, 1, size, size + 7)] * 7
-        assert 0 <= network(photo).min() <= network(photo).max() <= 1
-
-
-def test_network_can_be_trained() -> None:
-    """A step on a square lowers the loss, and every parameter gets a gradient."""
-    torch.manual_seed(0)
-    network = u2netp()
-    photo, target = torch.rand(2, 3, 64, 64), torch.zeros(2, 1, 64, 64)
-    target[..., 16:48, 16:48] = 1
-    optimiser = torch.optim.Adam(network.parameters(), 1e-3)
-    losses = []
-    for _ in range(3):
-        maps = network.logits(photo)
-        loss = sum(
-            torch.nn.functional.binary_cross_entropy_with_logits(each, target) for each in maps
-        )
-        optimiser.zero_grad()
-        loss.backward()
-        assert all(each.grad is not None for each in network.parameters())
-        optimiser.step()
-        losses.append(loss.item())
-    assert losses[-1] < losses[0]
-
-
-def test_weights_of_another_network(tiny_model: Callable[..., ModelSpec]) -> None:
-    """A file with other convolutions is refused."""
-    tiny_model('u2netp')
-    path = find_weights('u2netp')
-    assert path is not None
-    with pytest.raises(ValueError, match='must hold 119 convolutions of this network, but has 1'):
-        load_onnx(u2netp(), path.read_bytes())
+def made(**options: Any) -> Backend:
+    """The backend of these options."""
+    return make_backend(EngineOptions(**options))
 
 
 @pytest.mark.parametrize(
@@ -148,9 +86,9 @@ def test_weights_of_another_network(tiny_model: Callable[..., ModelSpec]) -> Non
 )
 def test_choice(arguments: dict, kind: type, precision: str) -> None:
     """What is chosen where something is left open; nothing is loaded for it."""
-    backend = make_backend(CATALOGUE['u2net'], **arguments)
+    backend = made(**arguments)
     assert type(backend) is kind
-    assert backend.precision == precision
+    assert backend.options.precision == precision
 
 
 @pytest.mark.parametrize(
@@ -172,8 +110,8 @@ def test_automatic_backend(
     monkeypatch.setattr(choice, 'find_spec', lambda name: name in installed or None)
     monkeypatch.setattr(choice, 'is_installed', lambda name: name in installed)
     with caplog.at_level('INFO', logger='bgremoval_mm'):
-        made = [make_backend(CATALOGUE['u2net']) for _ in range(2)]
-    assert made[0] == made[1]
+        found = [made() for _ in range(2)]
+    assert found[0] == found[1]
     assert caplog.text.count(f"backend='auto': {chosen}") == 1
 
 
@@ -203,8 +141,8 @@ def test_automatic_precision(
     monkeypatch.setattr(choice, 'is_installed', lambda name: name in installed)
     choice.log_once.cache_clear()
     with caplog.at_level('INFO', logger='bgremoval_mm'):
-        backend = make_backend(CATALOGUE['u2net'], precision='auto', **arguments)
-    assert backend.precision == expected[:4]
+        backend = made(precision='auto', **arguments)
+    assert backend.options.precision == expected[:4]
     assert f"precision='auto': {expected}" in caplog.text
 
 
@@ -227,7 +165,7 @@ def test_models_that_torch_lacks(
     """`auto` takes a runtime that has the model, not the fastest one of another model."""
     monkeypatch.setattr(choice, 'find_spec', lambda name: True)
     for name in ('isnet-general-use', 'birefnet-general'):
-        assert type(make_backend(CATALOGUE[name], **arguments)) is chosen
+        assert type(made(model=name, **arguments)) is chosen
 
 
 @pytest.mark.parametrize(
@@ -259,7 +197,7 @@ def test_bf16_that_no_runtime_has(
 )
 def test_which_backends_use_a_gpu(arguments: dict, uses: bool) -> None:
     """A cluster's GPUs are reserved only for backends that run on them."""
-    assert make_backend(CATALOGUE['u2net'], **arguments).uses_gpu is uses
+    assert made(**arguments).uses_gpu is uses
 
 
 @pytest.mark.parametrize(
@@ -279,7 +217,7 @@ def test_faster_precision_is_pointed_out(
     monkeypatch.setattr(choice, 'computes_in_bf16', lambda: has_bf16)
     monkeypatch.setattr(choice, 'has_amx', lambda: False)
     monkeypatch.setattr(choice, 'find_spec', lambda name: True)
-    options = {'model': 'u2net', 'precision': 'fp32', 'backend': 'auto', 'device': 'cpu'}
+    options = {'precision': 'fp32', 'backend': 'auto', 'device': 'cpu'}
     found = choice.faster_precision_hint(**{**options, **arguments})
     assert found is None if hint is None else hint in found
     assert found is None or '0.3 of 255 levels' in found
@@ -359,7 +297,7 @@ def test_quantised_model_is_kept(
     picture: Callable[..., np.ndarray],
     tmp_path: Path,
 ) -> None:
-    """Made once for the same weights and photos, anew for others; nothing half-written stays."""
+    """Made once for the same weights and photos, again for others; nothing half-written stays."""
     spec = tiny_model('u2netp')
     home = find_weights('u2netp').parent
     remover = BackgroundRemover('u2netp', 'openvino', 'cpu', 'int8', calibration=str(image_tree))
@@ -459,20 +397,21 @@ CUDA, TENSORRT, CPU = (f'{name}ExecutionProvider' for name in ('CUDA', 'Tensorrt
 def test_providers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The device's index and, for TensorRT, precision and a cache of engines beside the weights."""
     monkeypatch.setenv('U2NET_HOME', str(tmp_path))
-    spec = CATALOGUE['u2net']
     offered = [TENSORRT, CUDA, CPU]
-    cuda = make_backend(spec, 'onnxruntime', 'cuda:1')
+    cuda = made(backend='onnxruntime', device='cuda:1')
     assert choose_providers(cuda, offered) == [(CUDA, {'device_id': 1}), CPU]
-    assert choose_providers(make_backend(spec, 'onnxruntime', 'cpu'), offered) == [CPU]
-    assert choose_providers(make_backend(spec, 'onnxruntime', 'auto'), [CPU]) == [CPU]
-    first, *rest = choose_providers(make_backend(spec, 'tensorrt', 'cuda:1', 'fp16'), offered, 8)
+    assert choose_providers(made(backend='onnxruntime', device='cpu'), offered) == [CPU]
+    assert choose_providers(made(backend='onnxruntime', device='auto'), [CPU]) == [CPU]
+    first, *rest = choose_providers(
+        made(backend='tensorrt', device='cuda:1', precision='fp16'), offered, 8
+    )
     assert first[0] == TENSORRT
     assert first[1]['trt_fp16_enable'] is True
     assert first[1]['device_id'] == 1
     assert first[1]['trt_engine_cache_path'] == str(tmp_path / 'u2net-tensorrt')
     assert first[1]['trt_engine_cache_prefix'].endswith('-8')
     assert rest == [(CUDA, {'device_id': 1}), CPU]
-    for backend in (cuda, make_backend(spec, 'tensorrt')):
+    for backend in (cuda, made(backend='tensorrt')):
         with pytest.raises(DeviceError, match=r'offers only \[.CPUExecutionProvider.\], not'):
             choose_providers(backend, [CPU])
 
@@ -544,7 +483,7 @@ def test_forked_children_leave_openvino_alone(
     spec = tiny_model('u2netp')
     remover = BackgroundRemover(spec, 'openvino', 'cpu')
     expected = remover([picture()])[0]
-    monkeypatch.setattr(open_vino, '_loaded_in', [os.getppid()])  # as after a fork
+    monkeypatch.setattr(open_vino, '_cores', {os.getppid(): None})  # as after a fork
     monkeypatch.setattr(open_vino, 'run_session', lambda *_: pytest.fail('used OpenVINO'))
     gap = np.abs(remover([picture()])[0].astype(int) - expected)
     assert gap.max() <= 1

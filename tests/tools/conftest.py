@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
 
+import pytest
+from mmengine.registry import DefaultScope
+
+ROOT = Path(__file__).resolve().parents[2]
 DETECTION = """
 randomness = dict(seed=0)
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.001))
@@ -41,3 +48,21 @@ visualizer = dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBa
 def detection() -> str:
     """The text of an mmdet config: a small RetinaNet on images with one box each."""
     return DETECTION
+
+
+@pytest.fixture
+def run_tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that runs a script in this process, which has imported the codebases.
+
+    It takes the name of a tool of this repository, or a script's path, and the arguments.
+    """
+    # A Runner leaves its default scope behind, which would change how later tests find classes.
+    monkeypatch.setattr(DefaultScope, '_instance_dict', DefaultScope._instance_dict.copy())
+
+    def run(tool: str | Path, *arguments: str) -> None:
+        script = tool if isinstance(tool, Path) else ROOT / 'tools' / f'{tool}.py'
+        monkeypatch.setattr(sys, 'argv', [script.name, *arguments])
+        monkeypatch.setenv('LOCAL_RANK', '0')
+        runpy.run_path(str(script), run_name='__main__')
+
+    return run

@@ -85,13 +85,13 @@ def test_both_arms_side_by_side(
     np.testing.assert_array_equal(first[title:], second[title:])
 
 
-def test_config_without_twin_is_shown_alone(
+def test_config_without_a_pair_is_shown_alone(
     browse: Tool, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The first four samples of one config: whole pictures of the first class."""
     (project / 'toy-rembg.py').unlink()
     assert browse('toy.py', '--start=0', '--number=4') == 0
-    assert 'no twin beside it; it is shown alone' in capsys.readouterr().out
+    assert 'no other config of a pair beside it; it is shown alone' in capsys.readouterr().out
     assert shares('dataset.png') == (0, pytest.approx(4, rel=0.04))
 
 

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import pickle
-import runpy
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from mmengine.registry import DefaultScope
 from PIL import Image
 
 from bgremoval_mm.engine.work_dir import read_run
-
-ROOT = Path(__file__).resolve().parents[2]
 
 COMMON = """
 randomness = dict(seed=0)
@@ -92,20 +87,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Run a tool in this process, which has imported the codebases already."""
-    # A Runner leaves its default scope behind, which would change how later tests find classes.
-    monkeypatch.setattr(DefaultScope, '_instance_dict', DefaultScope._instance_dict.copy())
-
-    def run(name: str, *arguments: str) -> None:
-        monkeypatch.setattr(sys, 'argv', [f'{name}.py', *arguments])
-        monkeypatch.setenv('LOCAL_RANK', '0')
-        runpy.run_path(str(ROOT / 'tools' / f'{name}.py'), run_name='__main__')
-
-    return run
-
-
 def pair(name: str, text: str) -> tuple[str, str]:
     """Write a config and its ``-rembg`` twin (here on the same images) with the hook."""
     Path(f'{name}.py').write_text(text)
@@ -116,14 +97,14 @@ def pair(name: str, text: str) -> tuple[str, str]:
 
 
 @pytest.mark.slow
-def test_segmentation(project: Path, tool: Callable[..., None]) -> None:
+def test_segmentation(project: Path, run_tool: Callable[..., None]) -> None:
     """mmseg: by iteration, in percent, with TTA and pictures; equal arms differ by zero."""
     pytest.importorskip('mmseg', reason='mmsegmentation is missing')
     original, removed = pair('toy', SEGMENTATION)
-    tool('train', original)
-    tool('train', removed)
-    tool('test', original, 'work_dirs/toy/iter_2.pth', '--tta', '--out', 'm.json')
-    tool('test', removed, 'work_dirs/toy-rembg/iter_2.pth', '--tta', '--show-dir', 'shown')
+    run_tool('train', original)
+    run_tool('train', removed)
+    run_tool('test', original, 'work_dirs/toy/iter_2.pth', '--tta', '--out', 'm.json')
+    run_tool('test', removed, 'work_dirs/toy-rembg/iter_2.pth', '--tta', '--show-dir', 'shown')
     report = json.loads(Path('work_dirs/toy-rembg/diff_metrics.json').read_text())
     assert report['runs']['train']['step_unit'] == 'iter'
     assert report['last']['mIoU']['unit'] == 'percent'
@@ -134,14 +115,14 @@ def test_segmentation(project: Path, tool: Callable[..., None]) -> None:
 
 
 @pytest.mark.slow
-def test_detection(project: Path, tool: Callable[..., None], detection: str) -> None:
+def test_detection(project: Path, run_tool: Callable[..., None], detection: str) -> None:
     """mmdet: in fractions, with its own dump of predictions and its own picture folder."""
     pytest.importorskip('mmdet', reason='mmdet is missing')
     original, removed = pair('toy', detection)
-    tool('train', original)
-    tool('train', removed)
-    tool('test', original, 'work_dirs/toy/epoch_1.pth', '--out', 'predictions.pkl')
-    tool('test', removed, 'work_dirs/toy-rembg/epoch_1.pth', '--show-dir', 'shown')
+    run_tool('train', original)
+    run_tool('train', removed)
+    run_tool('test', original, 'work_dirs/toy/epoch_1.pth', '--out', 'predictions.pkl')
+    run_tool('test', removed, 'work_dirs/toy-rembg/epoch_1.pth', '--show-dir', 'shown')
     report = json.loads(Path('work_dirs/toy-rembg/diff_metrics.json').read_text())
     assert report['last']['coco/bbox_mAP']['unit'] == 'fraction'
     assert report['test']['coco/bbox_mAP']['diff'] == 0.0

@@ -13,7 +13,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from bgremoval_mm.datasets.prepare import ccp
-from bgremoval_mm.datasets.prepare.check_report import Findings
+from bgremoval_mm.datasets.prepare.check_report import CheckReport
 from bgremoval_mm.experiments.papers.liang2023.experiments import (
     INSTANCE_SEGMENTATION,
     SEMANTIC_SEGMENTATION,
@@ -37,7 +37,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not (PHOTOS / 'photos').is_dir():
         pytest.skip('needs data/ccp: python tools/prepare_dataset.py ccp')
     folder = tmp_path_factory.mktemp('ccp') / 'prepared'
-    ccp.prepare(PHOTOS, folder, Findings('CCP', ''), 2, progress=False)
+    ccp.prepare(PHOTOS, folder, CheckReport('CCP', ''), 2, progress=False)
     return folder
 
 

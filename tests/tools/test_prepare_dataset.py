@@ -1,4 +1,4 @@
-"""tools/prepare_dataset.py: getting and checking data sets, as a user does it."""
+"""tools/prepare_dataset.py: getting and checking datasets, as a user does it."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_copy_that_cannot_be_used(run, clothing10_root: Path) -> None:
     assert list(found['details']['unreadable']) == ['train/hat/train 1.jpg']
     assert 'train/hat/train 1.jpg: cannot be decoded' in said
     assert 'but there are none of dress' in said
-    assert 'no class of Clothing10: trousers' in said
+    assert 'not classes of Clothing10: trousers' in said
     assert said.count('error: ') == 3
     assert f'{clothing10_root} can not be used as it is.' in said
     assert found['usable'] is False
@@ -296,7 +296,7 @@ def test_fashionstyle14_from_a_zip(run, fashionstyle14_root: Path, tmp_path: Pat
 
 
 def test_no_fashionstyle14(run, tmp_path: Path) -> None:
-    """A wrong folder is an error that says where to get the data set."""
+    """A wrong folder is an error that says where to get the dataset."""
     status, said, _ = run('fashionstyle14', tmp_path / 'nothing')
     assert status == 1
     assert 'nothing does not exist' in said

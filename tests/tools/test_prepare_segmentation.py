@@ -58,12 +58,12 @@ def content_of(folder: Path) -> dict[str, bytes]:
 
 
 def test_ccp(run, ccp_root: Path) -> None:
-    """Label maps are the labels less one, instances cover them, and the data set is untouched."""
+    """Label maps are the labels less one, instances cover them, and the dataset is untouched."""
     before = content_of(ccp_root)
     status, said, found = run('ccp', '--dst', ccp_root)
     assert status == 0
     assert 'has 1,004 annotated photographs, this copy 9, so' in said
-    assert 'photographs without annotation, and passed over: 1' in said
+    assert 'photographs without annotation, and ignored: 1' in said
     assert content_of(ccp_root) == before
     out = ccp_root.parent / 'ccp-prepared'
     assert sorted(path.name for path in out.iterdir()) == ['annotations', 'label_maps']
@@ -296,7 +296,7 @@ def test_folders_of_version_0_1(run, ccp_root: Path, fashionpedia_root: Path) ->
 
 
 def test_findings_do_not_replace_the_dataset(tool, fashionpedia_root: Path, capsys) -> None:
-    """--json goes over earlier findings, even in the dataset's folder, but not over its files."""
+    """--json goes over earlier report, even in the dataset's folder, but not over its files."""
     file = fashionpedia_root / fashionpedia.annotation_file('val')
     before = file.read_bytes()
     arguments = ['fashionpedia', str(fashionpedia_root), '--workers', '1', '--json']

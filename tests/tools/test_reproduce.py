@@ -1,4 +1,4 @@
-"""tools/reproduce.py on a tiny data set: planned, killed, gone on with, done, and never twice."""
+"""tools/reproduce.py on a tiny dataset: planned, killed, resumed, done, and never twice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 
-from bgremoval_mm.experiments.runner.runs import Run, select_runs
+from bgremoval_mm.experiments.papers.liang2023 import WORK
+from bgremoval_mm.experiments.runner.runs import Run, Workspace, select_runs
 from bgremoval_mm.experiments.runner.state import is_locked
 from bgremoval_mm.experiments.runner.worker import work
 from bgremoval_mm.removal import remove_tree
@@ -62,8 +63,8 @@ def options(clothing10_root: Path, tiny_model: Callable, tmp_path: Path) -> list
 
 @pytest.fixture
 def pair(options: list[str], tmp_path: Path) -> tuple[Run, Run]:
-    """The two arms."""
-    original, removed = select_runs(['Fig. 5'], ['clothing10'], ['resnet50'])
+    """The run on originals and that on removed images."""
+    original, removed = select_runs(WORK, ['Fig. 5'], ['clothing10'], ['resnet50'])
     return original, removed
 
 
@@ -95,9 +96,11 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_killed_run_ends_as_an_undisturbed_one(
     main: Callable[..., int], pair: tuple[Run, Run], options: list[str], tmp_path: Path
 ) -> None:
-    """Scheduler and worker killed after an epoch; gone on with, the weights are the same bits."""
+    """Scheduler and worker killed after an epoch; resumed, the weights are the same bits."""
     original, _ = pair
-    undisturbed = work(original, tmp_path / 'undisturbed', ROOT / 'configs', options)
+    undisturbed = work(
+        original, Workspace(tmp_path / 'undisturbed', ROOT / 'configs', tuple(options))
+    )
 
     root = tmp_path / 'killed'
     folder = root / original.name
@@ -111,7 +114,7 @@ def test_killed_run_ends_as_an_undisturbed_one(
     (children,) = [
         each
         for each in Path('/proc').glob('[0-9]*/cmdline')
-        if b'reproduction.worker' in read(each) and str(root).encode() in read(each)
+        if b'experiments.runner.worker' in read(each) and str(root).encode() in read(each)
     ]
     os.kill(int(children.parent.name), signal.SIGKILL)
     process.wait()
@@ -120,7 +123,7 @@ def test_killed_run_ends_as_an_undisturbed_one(
         time.sleep(0.05)
     assert not (folder / 'result.json').exists()
 
-    resumed = work(original, root, ROOT / 'configs', options)
+    resumed = work(original, Workspace(root, ROOT / 'configs', tuple(options)))
     assert len(resumed['starts']) == 2
     assert resumed['metrics'] == undisturbed['metrics']
     weights = [
@@ -130,7 +133,7 @@ def test_killed_run_ends_as_an_undisturbed_one(
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
     # And once it is done, nothing is done.
     before = {path: path.stat().st_mtime_ns for path in folder.rglob('*')}
-    assert main('run', *SELECTION, '--arms', 'original', '--root', str(root), '--cfg-options', *options) == 0  # noqa: E501  # fmt: skip
+    assert main('run', *SELECTION, '--variants', 'original', '--root', str(root), '--cfg-options', *options) == 0  # noqa: E501  # fmt: skip
     assert {path: path.stat().st_mtime_ns for path in folder.rglob('*')} == before
 
 
@@ -143,10 +146,10 @@ def read(path: Path) -> bytes:
 
 
 @pytest.mark.slow
-def test_results_of_both_arms(
+def test_results_of_both_variants(
     pair: tuple[Run, Run], options: list[str], clothing10_root: Path, tmp_path: Path
 ) -> None:
-    """Metrics, evidence of the same photos, and the difference to the same seed's original arm."""
+    """Metrics, results of the same photos, and the difference to the same seed's original."""
     masks = f'dataset.mask_dir={tmp_path / "masks"}'
     with_masks = [
         *options,
@@ -154,18 +157,18 @@ def test_results_of_both_arms(
     ]
     root = tmp_path / 'root'
     original, removed = pair
-    first = work(original, root, ROOT / 'configs', options)
-    second = work(removed, root, ROOT / 'configs', with_masks)
+    first = work(original, Workspace(root, ROOT / 'configs', tuple(options)))
+    second = work(removed, Workspace(root, ROOT / 'configs', tuple(with_masks)))
 
     assert first['experiment'] == original.describe()
     assert first['checkpoint'] == 'epoch_4.pth'
     assert first['images'] == 20
     assert first['versions']['torch'] == torch.__version__.partition('+')[0]
-    evidence = [np.load(root / run.name / 'evidence.npz') for run in pair]
-    names = evidence[0]['names'].tolist()
-    assert names == evidence[1]['names'].tolist() == sorted(names)
+    per_image = [np.load(root / run.name / 'evidence.npz') for run in pair]
+    names = per_image[0]['names'].tolist()
+    assert names == per_image[1]['names'].tolist() == sorted(names)
     assert (clothing10_root / names[0]).is_file()
-    for result, arrays in zip((first, second), evidence, strict=True):
+    for result, arrays in zip((first, second), per_image, strict=True):
         right = (arrays['labels'] == arrays['predictions']).mean() * 100
         assert result['metrics']['accuracy/top1'] == pytest.approx(right)
     report = json.loads((root / removed.name / 'diff_metrics.json').read_text())

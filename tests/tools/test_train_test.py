@@ -9,6 +9,7 @@ import pickle
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from PIL import Image
 
-from bgremoval_mm.engine.run_config import test_config as make_test_config
-from bgremoval_mm.engine.run_config import train_config as make_train_config
+from bgremoval_mm.engine.run_config import build_test_config, build_train_config
 from bgremoval_mm.engine.work_dir import read_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,24 +72,19 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def tool(name: str, *arguments: str, code: int = 0) -> str:
-    """Run a tool of the repository in the current folder; returns what it wrote."""
-    return run_script(ROOT / 'tools' / f'{name}.py', *arguments, code=code)
-
-
-def run_script(script: Path, *arguments: str, code: int = 0) -> str:
-    """Run a script in the current folder; returns what it wrote."""
+def tool(name: str, *arguments: str) -> str:
+    """Run a tool of the repository in a process of its own; returns what it wrote."""
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'}
     environment.pop('LOCAL_RANK', None)
     done = subprocess.run(
-        [sys.executable, str(script), *arguments],
+        [sys.executable, str(ROOT / 'tools' / f'{name}.py'), *arguments],
         capture_output=True,
         text=True,
         env=environment,
         timeout=300,
         check=False,
     )
-    assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 
 
@@ -129,13 +124,15 @@ test_args.__test__ = False  # type: ignore[attr-defined]
 
 
 @pytest.mark.slow
-def test_train_resume_and_test(project: Path) -> None:
+def test_train_resume_and_test(
+    project: Path, run_tool: Callable[..., None], capfd: pytest.CaptureFixture[str]
+) -> None:
     """A config without ``collate_fn`` trains, resumes, is tested and compared with its pair."""
     (project / 'configs' / 'toy-rembg.py').write_text(
         "_base_ = ['toy.py']\ncustom_hooks = [dict(type='DiffMetricsHook')]\n"
     )
     tool('train', 'configs/toy.py')
-    tool('train', 'configs/toy.py', '--resume', '--cfg-options', 'train_cfg.max_epochs=2')
+    run_tool('train', 'configs/toy.py', '--resume', '--cfg-options', 'train_cfg.max_epochs=2')
     assert list(read_run('work_dirs/toy').val) == [1, 2]
     checkpoint = 'work_dirs/toy/epoch_2.pth'
     tool('test', 'configs/toy.py', checkpoint, '--out', 'out/toy.json', '--show-dir', 'shown')
@@ -145,9 +142,10 @@ def test_train_resume_and_test(project: Path) -> None:
     assert len(list(Path('shown').rglob('*.png'))) == 8
     # The second arm, here on the same images and seed: all differences are zero.
     two = ['--cfg-options', 'train_cfg.max_epochs=2']
-    tool('train', 'configs/toy-rembg.py', *two)
-    log = tool('test', 'configs/toy-rembg.py', 'work_dirs/toy-rembg/epoch_2.pth', '--out', 'p.pkl')
-    assert 'Difference to the original arm' in log
+    run_tool('train', 'configs/toy-rembg.py', *two)
+    trained = 'work_dirs/toy-rembg/epoch_2.pth'
+    run_tool('test', 'configs/toy-rembg.py', trained, '--out', 'p.pkl')
+    assert 'Difference to the baseline' in capfd.readouterr().out
     report = json.loads(Path('work_dirs/toy-rembg/diff_metrics.json').read_text())
     assert report['last']['accuracy/top1']['original_step'] == 2
     assert report['test']['accuracy/top1']['original'] == metrics['accuracy/top1']
@@ -160,7 +158,7 @@ def test_train_resume_and_test(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_test_time_augmentation(project: Path) -> None:
+def test_test_time_augmentation(project: Path, run_tool: Callable[..., None]) -> None:
     """``--tta`` of a classification config without ``tta_*`` averages over a mirror image."""
     from mmpretrain.models.backbones import LeNet5
 
@@ -169,7 +167,7 @@ def test_test_time_augmentation(project: Path) -> None:
     model.eval()
     state = {f'backbone.{key}': value for key, value in model.state_dict().items()}
     torch.save({'state_dict': state}, 'toy.pth')
-    tool('test', 'configs/toy.py', 'toy.pth', '--tta', '--out', 'tta.pkl')
+    run_tool('test', 'configs/toy.py', 'toy.pth', '--tta', '--out', 'tta.pkl')
     predictions = pickle.loads(Path('tta.pkl').read_bytes())
     assert len(predictions) == 8
     for sample in predictions:
@@ -183,7 +181,9 @@ def test_test_time_augmentation(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_tta_of_stock_tools_is_told(project: Path) -> None:
+def test_tta_of_stock_tools_is_told(
+    project: Path, run_tool: Callable[..., None], capfd: pytest.CaptureFixture[str]
+) -> None:
     """mmpretrain's own test.py on the original arm, with and without ``--tta``; ours after it."""
     from mmpretrain.models.backbones import LeNet5
 
@@ -193,19 +193,22 @@ def test_tta_of_stock_tools_is_told(project: Path) -> None:
     state = {f'backbone.{key}': value for key, value in LeNet5(2).state_dict().items()}
     torch.save({'state_dict': state}, 'toy.pth')
     stock = Path(mmpretrain.__file__).parent / '.mim' / 'tools' / 'test.py'
-    run_script(stock, 'configs/toy.py', 'toy.pth')
+    run_tool(stock, 'configs/toy.py', 'toy.pth')
     arguments = ('configs/toy-rembg.py', 'toy.pth', '--tta', '--out', 'tta.json')
-    log = tool('test', *arguments)
+    run_tool('test', *arguments)
+    log = capfd.readouterr().out
     assert 'it was tested without TTA, this run with' in log
     assert '--work-dir work_dirs/toy --tta' in log
     assert not Path('work_dirs/toy-rembg/diff_metrics.json').exists()
     assert json.loads(Path('tta.json').read_text())['tta'] is True
-    run_script(stock, 'configs/toy.py', 'toy.pth', '--tta')
-    assert 'Difference to the original arm' in tool('test', *arguments)
+    run_tool(stock, 'configs/toy.py', 'toy.pth', '--tta')
+    run_tool('test', *arguments)
+    assert 'Difference to the baseline' in capfd.readouterr().out
     report = json.loads(Path('work_dirs/toy-rembg/diff_metrics.json').read_text())
     assert report['runs']['test']['tta'] is True
     assert report['test']['accuracy/top1']['diff'] == 0.0
-    assert 'Difference to the original arm' in run_script(stock, *arguments[:2])
+    run_tool(stock, *arguments[:2])
+    assert 'Difference to the baseline' in capfd.readouterr().out
     report = json.loads(Path('work_dirs/toy-rembg/diff_metrics.json').read_text())
     assert report['runs']['test']['tta'] is False
 
@@ -245,18 +248,18 @@ def test_missing_base_names_the_file(project: Path) -> None:
     """A config whose base is missing is reported like a missing config."""
     (project / 'configs' / 'child.py').write_text("_base_ = ['missing.py']\n")
     with pytest.raises(FileNotFoundError, match=r'missing\.py'):
-        make_train_config(train_args(config='configs/child.py'))
+        build_train_config(train_args(config='configs/child.py'))
 
 
 def test_options_win_in_order(project: Path) -> None:
     """Config < flags < ``--cfg-options``; the work_dir's default comes last."""
-    assert make_train_config(train_args()).work_dir == 'work_dirs/toy'
+    assert build_train_config(train_args()).work_dir == 'work_dirs/toy'
     with (project / 'configs' / 'toy.py').open('a') as config:
         config.write("work_dir = 'in_config'\n")
-    assert make_train_config(train_args()).work_dir == 'in_config'
-    assert make_train_config(train_args(work_dir='flag')).work_dir == 'flag'
+    assert build_train_config(train_args()).work_dir == 'in_config'
+    assert build_train_config(train_args(work_dir='flag')).work_dir == 'flag'
     options = {'work_dir': 'option', 'launcher': 'slurm'}
-    cfg = make_train_config(train_args(work_dir='flag', no_validate=True, cfg_options=options))
+    cfg = build_train_config(train_args(work_dir='flag', no_validate=True, cfg_options=options))
     assert cfg.work_dir == 'option'
     assert cfg.launcher == 'slurm'
     assert (cfg.val_cfg, cfg.val_dataloader, cfg.val_evaluator) == (None, None, None)
@@ -265,41 +268,41 @@ def test_options_win_in_order(project: Path) -> None:
 def test_cfg_options_that_do_not_fit(project: Path) -> None:
     """An option into something that is no dict is an error that names it."""
     with pytest.raises(ValueError, match='--cfg-options do not fit the config'):
-        make_train_config(train_args(cfg_options={'pipeline.7.type': 'X'}))
+        build_train_config(train_args(cfg_options={'pipeline.7.type': 'X'}))
 
 
 def test_mmpretrain_loaders_are_completed(project: Path) -> None:
     """Loaders get what mmpretrain's own tools give them; the config's word stands."""
     options = {'train_dataloader.num_workers': 2, 'val_dataloader.pin_memory': False}
-    cfg = make_train_config(train_args(cfg_options=options))
+    cfg = build_train_config(train_args(cfg_options=options))
     assert cfg.train_dataloader.collate_fn == {'type': 'default_collate'}
     assert cfg.train_dataloader.persistent_workers is True
     assert cfg.val_dataloader.persistent_workers is False  # no workers to keep
     assert cfg.val_dataloader.pin_memory is False
     assert cfg.test_dataloader.pin_memory is True
-    other = make_train_config(train_args(cfg_options={'default_scope': 'mmdet'}))
+    other = build_train_config(train_args(cfg_options={'default_scope': 'mmdet'}))
     assert 'collate_fn' not in other.train_dataloader
 
 
 def test_resume(project: Path) -> None:
     """``--resume`` alone means the last checkpoint, with a path that one, which must exist."""
-    cfg = make_train_config(train_args(resume='auto'))
+    cfg = build_train_config(train_args(resume='auto'))
     assert (cfg.resume, cfg.load_from) == (True, None)
-    cfg = make_train_config(train_args(resume='configs/toy.py'))
+    cfg = build_train_config(train_args(resume='configs/toy.py'))
     assert (cfg.resume, cfg.load_from) == (True, 'configs/toy.py')
     with pytest.raises(FileNotFoundError, match=r'--resume: there is no checkpoint nothing\.pth'):
-        make_train_config(train_args(resume='nothing.pth'))
+        build_train_config(train_args(resume='nothing.pth'))
 
 
 def test_auto_scale_lr(project: Path) -> None:
     """Scaling is turned on, and refused without a batch size to scale from."""
-    assert make_train_config(train_args(auto_scale_lr=True)).auto_scale_lr.enable is True
+    assert build_train_config(train_args(auto_scale_lr=True)).auto_scale_lr.enable is True
     text = CONFIG.replace('auto_scale_lr = dict(base_batch_size=8)', '')
     (project / 'configs' / 'toy.py').write_text(text)
     with pytest.raises(ValueError, match='--auto-scale-lr needs the batch size'):
-        make_train_config(train_args(auto_scale_lr=True))
+        build_train_config(train_args(auto_scale_lr=True))
     options = {'auto_scale_lr.base_batch_size': 16}
-    cfg = make_train_config(train_args(auto_scale_lr=True, cfg_options=options))
+    cfg = build_train_config(train_args(auto_scale_lr=True, cfg_options=options))
     assert cfg.auto_scale_lr == {'enable': True, 'base_batch_size': 16}
 
 
@@ -307,33 +310,33 @@ def test_amp(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mixed precision is set up, keeps a given loss scale, and names what stands in its way."""
     monkeypatch.setattr('mmengine.device.get_device', lambda: 'cpu')
     with pytest.raises(ValueError, match=r'--amp needs an accelerator .* torch finds none'):
-        make_train_config(train_args(amp=True))
+        build_train_config(train_args(amp=True))
     monkeypatch.setattr('mmengine.device.get_device', lambda: 'cuda')
-    wrapper = make_train_config(train_args(amp=True)).optim_wrapper
+    wrapper = build_train_config(train_args(amp=True)).optim_wrapper
     assert (wrapper.type, wrapper.loss_scale) == ('AmpOptimWrapper', 'dynamic')
     with (project / 'configs' / 'toy.py').open('a') as config:
         config.write("optim_wrapper.update(type='AmpOptimWrapper', loss_scale=512.)\n")
-    assert make_train_config(train_args(amp=True)).optim_wrapper.loss_scale == 512.0
+    assert build_train_config(train_args(amp=True)).optim_wrapper.loss_scale == 512.0
     with (project / 'configs' / 'toy.py').open('a') as config:
         config.write("optim_wrapper.update(type='ApexOptimWrapper')\n")
     with pytest.raises(ValueError, match='the config has ApexOptimWrapper'):
-        make_train_config(train_args(amp=True))
+        build_train_config(train_args(amp=True))
 
 
 def test_model_wrapper_of_cpu_processes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On CPUs the Runner's wrapper is written down without a device; what the config says stays."""
     monkeypatch.setattr('mmengine.device.get_device', lambda: 'cpu')
-    assert make_train_config(train_args()).get('model_wrapper_cfg') is None
+    assert build_train_config(train_args()).get('model_wrapper_cfg') is None
     plain = {
         'type': 'MMDistributedDataParallel',
         'broadcast_buffers': False,
         'find_unused_parameters': False,
         'device_ids': None,
     }
-    assert make_train_config(train_args(launcher='pytorch')).model_wrapper_cfg == plain
-    assert make_test_config(test_args(launcher='pytorch')).model_wrapper_cfg == plain
+    assert build_train_config(train_args(launcher='pytorch')).model_wrapper_cfg == plain
+    assert build_test_config(test_args(launcher='pytorch')).model_wrapper_cfg == plain
     options = {'find_unused_parameters': True}
-    cfg = make_train_config(train_args(launcher='pytorch', cfg_options=options))
+    cfg = build_train_config(train_args(launcher='pytorch', cfg_options=options))
     assert cfg.model_wrapper_cfg == {**plain, 'find_unused_parameters': True}
     for given, expected in (
         ({'static_graph': True}, {'static_graph': True, 'device_ids': None}),
@@ -348,7 +351,7 @@ def test_model_wrapper_of_cpu_processes(project: Path, monkeypatch: pytest.Monke
         ({'type': 'MMFullyShardedDataParallel'}, {'type': 'MMFullyShardedDataParallel'}),
     ):
         options = {'model_wrapper_cfg': given}
-        cfg = make_train_config(train_args(launcher='pytorch', cfg_options=options))
+        cfg = build_train_config(train_args(launcher='pytorch', cfg_options=options))
         assert cfg.model_wrapper_cfg == expected
 
 
@@ -359,13 +362,13 @@ def test_model_wrapper_with_an_accelerator(
     """Where there is a device, the Runner decides, as ever."""
     monkeypatch.setattr('mmengine.device.get_device', lambda: device)
     for launcher in ('pytorch', 'slurm', 'none'):
-        assert make_train_config(train_args(launcher=launcher)).get('model_wrapper_cfg') is None
+        assert build_train_config(train_args(launcher=launcher)).get('model_wrapper_cfg') is None
 
 
 def test_out_has_a_known_suffix(project: Path) -> None:
     """Another suffix is refused before anything is tested."""
     with pytest.raises(ValueError, match=r'--out must end in .json .* got results.csv'):
-        make_test_config(test_args(out='results.csv'))
+        build_test_config(test_args(out='results.csv'))
 
 
 @pytest.mark.parametrize(
@@ -382,7 +385,7 @@ def test_show(project: Path, kind: str, expected: dict[str, Any]) -> None:
     text = CONFIG.replace("'VisualizationHook'", repr(kind))
     (project / 'configs' / 'toy.py').write_text(text)
     args = test_args(show=True, show_dir='shown', wait_time=0.5, cfg_options=options)
-    cfg = make_test_config(args)
+    cfg = build_test_config(args)
     hook = cfg.default_hooks.visualization
     assert {key: hook[key] for key in expected} == expected
     assert hook.wait_time == 0.5
@@ -397,7 +400,7 @@ def test_show_needs_a_known_hook(project: Path) -> None:
     text = CONFIG.replace("visualization=dict(type='VisualizationHook')", '')
     (project / 'configs' / 'toy.py').write_text(text)
     with pytest.raises(ValueError, match=r'DetVisualizationHook .* but the config has none'):
-        make_test_config(test_args(show=True))
+        build_test_config(test_args(show=True))
 
 
 def test_tta_reaches_the_pipeline_of_a_wrapper(project: Path) -> None:
@@ -405,7 +408,7 @@ def test_tta_reaches_the_pipeline_of_a_wrapper(project: Path) -> None:
     inner = {'type': 'CustomDataset', 'pipeline': [{'type': 'PackInputs'}]}
     with (project / 'configs' / 'toy.py').open('a') as config:
         config.write(f"test_dataloader = dict(dataset=dict(type='Wrapper', dataset={inner!r}))\n")
-    cfg = make_test_config(test_args(tta=True))
+    cfg = build_test_config(test_args(tta=True))
     assert cfg.test_dataloader.dataset.dataset.pipeline[-1].type == 'TestTimeAug'
     assert 'pipeline' not in cfg.test_dataloader.dataset
     assert cfg.model.type == 'AverageClsScoreTTA'
@@ -419,7 +422,7 @@ def test_tta_reaches_all_parts_of_a_concatenation(project: Path) -> None:
     both = {'type': 'ConcatDataset', 'datasets': [mixed, leaf]}
     with (project / 'configs' / 'toy.py').open('a') as config:
         config.write(f"test_dataloader = dict(dataset=dict(type='Wrapper', dataset={both!r}))\n")
-    first, second = make_test_config(test_args(tta=True)).test_dataloader.dataset.dataset.datasets
+    first, second = build_test_config(test_args(tta=True)).test_dataloader.dataset.dataset.datasets
     assert first.dataset.pipeline[-1].type == second.pipeline[-1].type == 'TestTimeAug'
     assert first.pipeline == [ConfigDict(type='Mosaic')]
 
@@ -430,16 +433,16 @@ def test_tta_asks_for_what_is_missing(project: Path, scope: str) -> None:
     path = project / 'configs' / 'toy.py'
     path.write_text(CONFIG.replace("'mmpretrain'", repr(scope)))
     with pytest.raises(ValueError, match='--tta needs tta_model and tta_pipeline in the config'):
-        make_test_config(test_args(tta=True))
+        build_test_config(test_args(tta=True))
     with path.open('a') as config:
         config.write("tta_model = dict(type='T')\ntta_pipeline = [dict(type='P')]\n")
-    cfg = make_test_config(test_args(tta=True))
+    cfg = build_test_config(test_args(tta=True))
     assert cfg.model.type == 'T'
     assert cfg.test_dataloader.dataset.pipeline == [ConfigDict(type='P')]
 
 
 def test_config_file_is_kept_for_the_hook(project: Path) -> None:
     """The Runner, and so DiffMetricsHook, learns the config's file name."""
-    cfg = make_train_config(train_args())
+    cfg = build_train_config(train_args())
     assert isinstance(cfg, Config)
     assert Path(cfg.filename).name == 'toy.py'

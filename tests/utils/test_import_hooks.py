@@ -17,7 +17,7 @@ import pytest
 from bgremoval_mm.utils import import_hooks
 from bgremoval_mm.utils.import_hooks import when_imported
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +126,7 @@ def test_failed_import_is_waited_for_again(folder: Path, calls: list[str]) -> No
     with pytest.raises(ZeroDivisionError):
         importlib.import_module('hooked')
     assert calls == []
-    write(folder, 'x = 2  # mended\n')
+    write(folder, 'x = 2  # fixed\n')
     importlib.import_module('hooked')
     assert calls == ['called']
 
@@ -248,7 +248,7 @@ if __name__ == '__main__':
 
 @pytest.mark.parametrize('method', ['fork', 'spawn', 'forkserver'])
 def test_in_worker_processes(tmp_path: Path, method: str) -> None:
-    """Workers that are forked take over what waits; spawned ones ask anew."""
+    """Workers that are forked take over what waits; spawned ones ask again."""
     (tmp_path / 'workers.py').write_text(WORKERS)
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
     done = subprocess.run(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bgremoval_mm.utils.json_io import read_json_object, write_json
+from bgremoval_mm.utils.json_io import read_json, read_json_object, write_json
 
 
 def test_object_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -33,3 +33,4 @@ def test_missing_file(tmp_path: Path) -> None:
     """A file that is not there is told apart from one that is damaged."""
     with pytest.raises(FileNotFoundError):
         read_json_object(tmp_path / 'x.json')
+    assert read_json(tmp_path / 'x.json') is None

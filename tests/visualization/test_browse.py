@@ -13,10 +13,10 @@ from mmengine.structures import BaseDataElement, InstanceData, PixelData
 from bgremoval_mm.visualization.browse import (
     choose,
     denormalise,
-    find_twin,
-    label_of,
+    find_other_config,
+    label_text,
+    options_of_pair,
     seeded,
-    twin_options,
 )
 
 
@@ -26,10 +26,10 @@ def test_twins_find_each_other(tmp_path: Path) -> None:
     for name in (*names, 'lonely.py', 'lonely2-rembg.py', 'a-rembg.txt'):
         (tmp_path / name).touch()
     for first, second in (names[0:2], names[2:4]):
-        assert find_twin(tmp_path / first) == tmp_path / second
-        assert find_twin(tmp_path / second) == tmp_path / first
-    assert find_twin(tmp_path / 'alone-rembg.py') is None
-    assert find_twin(tmp_path / 'lonely.py') is None
+        assert find_other_config(tmp_path / first) == tmp_path / second
+        assert find_other_config(tmp_path / second) == tmp_path / first
+    assert find_other_config(tmp_path / 'alone-rembg.py') is None
+    assert find_other_config(tmp_path / 'lonely.py') is None
 
 
 def test_options_reach_what_corresponds() -> None:
@@ -39,19 +39,19 @@ def test_options_reach_what_corresponds() -> None:
     removal = {'val_dataloader.dataset.mask_dir': 'masks'}
     common = {'train_dataloader.dataset.pipeline.1.scale': 64, 'data_preprocessor.to_rgb': False}
     given = {**photos, **removal, **common}
-    assert twin_options(given, False, True) == (
+    assert options_of_pair(given, False, True) == (
         {**photos, **common},
         {**inner, **removal, **common},
     )
     given = {**inner, **removal, **common}
-    assert twin_options(given, True, False) == (given, {**photos, **common})
+    assert options_of_pair(given, True, False) == (given, {**photos, **common})
 
 
 @pytest.mark.parametrize('wrapped', [True, False])
 def test_options_of_equal_arms_are_the_same(wrapped: bool) -> None:
     """Two configs of one kind get what was given."""
     given = {'train_dataloader.dataset.mask_dir': 'masks', 'a.b': 1}
-    assert twin_options(given, wrapped, wrapped) == (given, given)
+    assert options_of_pair(given, wrapped, wrapped) == (given, given)
 
 
 def draw() -> tuple[float, float, float]:
@@ -87,7 +87,7 @@ def test_seeded_restores_after_an_error() -> None:
 
 
 def test_choice_of_samples() -> None:
-    """By lot without repetition, or consecutive up to the end; all if there are fewer."""
+    """At random without repetition, or consecutive up to the end; all if there are fewer."""
     drawn = choose(100, 10, None, 0)
     assert len(set(drawn)) == 10
     assert set(drawn) <= set(range(100))
@@ -138,16 +138,16 @@ CLASSES = ('dress', 'hat', 'shoes', 'skirt', 'pants')
 def test_labels_of_the_three_codebases() -> None:
     """One class; several; objects of repeated classes; label maps without what is ignored."""
     one = BaseDataElement(gt_label=torch.tensor([1]))
-    assert label_of(one, CLASSES) == 'hat'
-    assert label_of(one, None) == 'class 1'
+    assert label_text(one, CLASSES) == 'hat'
+    assert label_text(one, None) == 'class 1'
     many = BaseDataElement(gt_label=torch.tensor([0, 1, 2, 3, 4]))
-    assert label_of(many, CLASSES) == 'dress, hat, shoes and 2 more'
+    assert label_text(many, CLASSES) == 'dress, hat, shoes and 2 more'
     objects = BaseDataElement(gt_instances=InstanceData(labels=torch.tensor([2, 0, 2])))
-    assert label_of(objects, CLASSES) == '3 objects: shoes, dress'
+    assert label_text(objects, CLASSES) == '3 objects: shoes, dress'
     nothing = BaseDataElement(gt_instances=InstanceData(labels=torch.tensor([], dtype=torch.long)))
-    assert label_of(nothing, CLASSES) == '0 objects'
+    assert label_text(nothing, CLASSES) == '0 objects'
     labels = PixelData(data=torch.tensor([[[0, 255], [3, 0]]]))
-    assert label_of(BaseDataElement(gt_sem_seg=labels), CLASSES) == 'dress, skirt'
+    assert label_text(BaseDataElement(gt_sem_seg=labels), CLASSES) == 'dress, skirt'
 
 
 def test_mixed_labels_carry_their_shares() -> None:
@@ -155,12 +155,12 @@ def test_mixed_labels_carry_their_shares() -> None:
     mixed = BaseDataElement(
         gt_label=torch.tensor([0]), gt_score=torch.tensor([0.3, 0.7, 0.0, 0.0, 0.0])
     )
-    assert label_of(mixed, CLASSES) == '0.70 hat + 0.30 dress'
+    assert label_text(mixed, CLASSES) == '0.70 hat + 0.30 dress'
     whole = BaseDataElement(gt_label=torch.tensor([0]), gt_score=torch.eye(5)[0])
-    assert label_of(whole, CLASSES) == 'dress'
+    assert label_text(whole, CLASSES) == 'dress'
 
 
 def test_nothing_known_is_no_label() -> None:
     """No data sample, or one without annotation, as in a test pipeline."""
-    assert label_of(None, CLASSES) == label_of(BaseDataElement(), CLASSES) == ''
-    assert label_of(BaseDataElement(gt_instances=InstanceData()), CLASSES) == ''
+    assert label_text(None, CLASSES) == label_text(BaseDataElement(), CLASSES) == ''
+    assert label_text(BaseDataElement(gt_instances=InstanceData()), CLASSES) == ''

@@ -72,12 +72,12 @@ def test_what_is_gone_or_changed_is_said(store: MaskStore, image_tree: Path) -> 
     tile = tile_of(store, image_tree, 'hat/0.jpg')
     assert isinstance(tile.pictures[0], np.ndarray)
     assert list(tile.pictures[1:]) == ['mask is gone', 'cannot be shown']
-    assert tile.warning == 'the mask is not there any more: make it anew'
+    assert tile.warning == 'the mask is not there any more: make it again'
 
     store.path('hat/2.jpg').write_bytes(b'no mask')
     tile = tile_of(store, image_tree, 'hat/2.jpg')
     assert list(tile.pictures[1:]) == ['mask is damaged', 'cannot be shown']
-    assert tile.warning == 'delete the mask and make it anew'
+    assert tile.warning == 'delete the mask and make it again'
 
     bf16 = MaskStore(store.folder.parent, 'u2netp', 'bf16')
     tile = tile_of(bf16, image_tree, 'dress/1.jpg')

@@ -91,7 +91,7 @@ def classification(photos: Path, *steps: dict[str, Any], **settings: Any) -> Con
 
 
 def removed(cfg: Config, masks: Path, kind: str = 'RembgDataset', **options: Any) -> Config:
-    """The same config with its data sets in a RembgDataset."""
+    """The same config with its datasets in a RembgDataset."""
     twin = Config(cfg.to_dict())
     for name in ('train_dataloader', 'test_dataloader'):
         twin[name].dataset = {
@@ -172,9 +172,9 @@ def test_arms_share_crop_and_flip(
 def test_seed_decides(photos: Path, scope: Callable[[str], None]) -> None:
     """The same seed gives the same crops whichever samples are shown with it, another others."""
     scope('mmpretrain')
-    arm = NetworkInput(classification(photos, {'type': 'RandomCrop', 'crop_size': 8}), 'train')
-    first, again, other = (arm.views(range(COUNT), seed) for seed in (0, 0, 1))
-    alone = arm.views([6], 0)[0]
+    inputs = NetworkInput(classification(photos, {'type': 'RandomCrop', 'crop_size': 8}), 'train')
+    first, again, other = (inputs.views(range(COUNT), seed) for seed in (0, 0, 1))
+    alone = inputs.views([6], 0)[0]
     same = [np.array_equal(a.picture, b.picture) for a, b in zip(first, other, strict=True)]
     assert all(np.array_equal(a.picture, b.picture) for a, b in zip(first, again, strict=True))
     assert not all(same)
@@ -184,7 +184,7 @@ def test_seed_decides(photos: Path, scope: Callable[[str], None]) -> None:
 def test_batch_augmentation_in_training_only(
     photos: Path, masks: Path, scope: Callable[[str], None]
 ) -> None:
-    """MixUp from the model's train_cfg mixes photos and labels of a batch, alike in both arms."""
+    """MixUp from the model's train_cfg mixes photos and labels of a batch, alike in both runs."""
     scope('mmpretrain')
     model = {
         'type': 'ImageClassifier',
@@ -221,9 +221,9 @@ def test_removed_twins_of_a_doubled_data_set(
 ) -> None:
     """Of a RembgConcatDataset the second half is shown, and counted once."""
     scope('mmpretrain')
-    arm = NetworkInput(removed(classification(photos), masks, 'RembgConcatDataset'), 'train')
-    assert len(arm) == COUNT
-    (view,) = arm.views([3], 0)
+    inputs = NetworkInput(removed(classification(photos), masks, 'RembgConcatDataset'), 'train')
+    assert len(inputs) == COUNT
+    (view,) = inputs.views([3], 0)
     assert (view.picture[:, 10:] == 0).all()
     np.testing.assert_array_equal(view.picture[4:, :10], pixels_of(view.path)[4:, :10])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bgremoval_mm.visualization.predictions import Claim, _claims_of
+from bgremoval_mm.visualization.predictions import Annotation, _annotations_of
 
 
 def test_label_maps_become_regions_where_something_is_annotated() -> None:
@@ -18,7 +18,7 @@ def test_label_maps_become_regions_where_something_is_annotated() -> None:
     labels = torch.tensor([[[0, 0, 255], [2, 2, 255]]])
     sample.gt_sem_seg = PixelData(data=labels)
     sample.pred_sem_seg = PixelData(data=torch.tensor([[[0, 1, 1], [1, 1, 2]]]))
-    truth, prediction = _claims_of(sample, 0.5)
+    truth, prediction = _annotations_of(sample, 0.5)
     assert [claim.category for claim in truth] == [0, 2]
     assert [claim.category for claim in prediction] == [0, 1]
     assert truth[1].mask is not None
@@ -47,7 +47,7 @@ def test_instances_above_the_threshold_the_surest_first() -> None:
         masks=torch.from_numpy(np.stack([masks[0], masks[0], 1 - masks[0]]).astype(bool)),
         scores=torch.tensor([0.5, 0.2, 0.9]),
     )
-    (known,), predicted = _claims_of(sample, 0.5)
+    (known,), predicted = _annotations_of(sample, 0.5)
     assert (known.category, known.box, known.score) == (3, (1.0, 1.0, 4.0, 3.0), None)
     assert known.mask is not None
     assert np.array_equal(known.mask, masks[0].astype(bool))
@@ -62,8 +62,8 @@ def test_class_of_the_highest_score() -> None:
     """mmpretrain: the best class with its score, and the labels."""
     structures = pytest.importorskip('mmpretrain.structures')
     sample = structures.DataSample().set_gt_label(2).set_pred_score(torch.tensor([0.1, 0.7, 0.2]))
-    truth, prediction = _claims_of(sample, 0.3)
-    assert truth == [Claim(2)]
+    truth, prediction = _annotations_of(sample, 0.3)
+    assert truth == [Annotation(2)]
     assert [claim.category for claim in prediction] == [1]
     assert prediction[0].score == pytest.approx(0.7)
 
@@ -73,26 +73,28 @@ def test_sample_without_prediction() -> None:
     from mmengine.structures import BaseDataElement
 
     with pytest.raises(ValueError, match='BaseDataElement with the fields'):
-        _claims_of(BaseDataElement(), 0.3)
+        _annotations_of(BaseDataElement(), 0.3)
 
 
 def test_drawing() -> None:
     """Masks are mixed in and outlined, boxes framed, the first claim on top; photos stay."""
     pytest.importorskip('matplotlib')
-    from bgremoval_mm.visualization.prediction_sheet import draw_claims
+    from bgremoval_mm.visualization.prediction_sheet import draw_annotations
 
     photo = np.full((9, 9, 3), 100, np.uint8)
     mask = np.zeros((9, 9), bool)
     mask[2:7, 2:7] = True
-    drawn = draw_claims(photo, [Claim(0, mask)], {0: (200, 0, 0)})
+    drawn = draw_annotations(photo, [Annotation(0, mask)], {0: (200, 0, 0)})
     assert (photo == 100).all()
     assert drawn[0, 0].tolist() == [100, 100, 100]
     assert drawn[4, 4].tolist() == [155, 45, 45]  # 45 percent of the photo, 55 of the colour
     assert drawn[2, 4].tolist() == [200, 0, 0]  # outline
-    framed = draw_claims(photo, [Claim(0, box=(1, 1, 7, 7))], {0: (0, 200, 0)})
+    framed = draw_annotations(photo, [Annotation(0, box=(1, 1, 7, 7))], {0: (0, 200, 0)})
     assert framed[1, 4].tolist() == [0, 200, 0]
     assert framed[4, 4].tolist() == [100, 100, 100]
-    both = draw_claims(photo, [Claim(0, mask), Claim(1, mask)], {0: (200, 0, 0), 1: (0, 0, 200)})
+    both = draw_annotations(
+        photo, [Annotation(0, mask), Annotation(1, mask)], {0: (200, 0, 0), 1: (0, 0, 200)}
+    )
     assert both[2, 4].tolist() == [200, 0, 0]
 
 

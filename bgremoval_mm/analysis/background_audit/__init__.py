@@ -1,9 +1,9 @@
-"""How much a trained model looks at the background.
+"""Audits of how much a trained model depends on the background.
 
 evaluate        one model on the same test photos with their backgrounds changed
 prepare_config  a config, made ready to be tested only
 backgrounds     the steps of its pipelines that the audit replaces
-masks           where their masks come from, and where those that are made are kept
-summary         how much of the score survives, and which classes lean on the background
+masks           where their masks come from, and where new ones are kept
+summary         the share of the score that is retained, and the dependence of each class
 picture         example photos and a chart
 """

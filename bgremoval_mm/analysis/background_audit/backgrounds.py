@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.analysis.background_audit.masks import AuditMasks
-from bgremoval_mm.datasets import ChangeBackground, RemoveBackground
 from bgremoval_mm.datasets.pipeline import find_removals, is_image_loader
+from bgremoval_mm.datasets.removal_settings import RemovalSettings
+from bgremoval_mm.datasets.transforms.change_background import ChangeBackground
 from bgremoval_mm.datasets.transforms.load_removed import LoadImageFromRemoved
 from bgremoval_mm.datasets.transforms.mask_source import MaskSource
-from bgremoval_mm.datasets.unwrap import RemovalSettings, base_datasets
-from bgremoval_mm.removal import Manifest
+from bgremoval_mm.datasets.transforms.remove_background import DEFAULTS, RemoveBackground
+from bgremoval_mm.datasets.unwrap import base_datasets
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.paths import path_below
 
@@ -24,8 +24,7 @@ __all__ = ['AuditedBackground', 'LoadImageByCondition', 'put_in']
 
 # The audit sets these itself: a condition holds for every photo, and whatever is missing is made.
 _NOT_KEPT = ('prob', 'on_missing')
-_KEPT = tuple(each for each in inspect.signature(RemoveBackground).parameters
-              if each not in _NOT_KEPT)  # fmt: skip
+_KEPT = tuple(each for each in DEFAULTS if each not in _NOT_KEPT)
 _ENGINE = ('model', 'backend', 'device', 'precision', 'accept_licence', 'calibration')
 
 
@@ -90,25 +89,22 @@ class _Part:
         transforms: The list of its pipeline's transforms.
         paths: Its photos.
         data_root: Its folder, if it says so.
-        trained: What removes the background in its pipeline, if anything does.
+        step: What removes the background in its pipeline, if anything does.
+        trained: How that does it.
         settings: What RemoveBackground takes.
     """
 
     transforms: list[Any]
     paths: list[str]
     data_root: str | None
-    trained: RemoveBackground | LoadImageFromRemoved | None
+    step: RemoveBackground | LoadImageFromRemoved | None
+    trained: RemovalSettings
     settings: dict[str, Any]
 
     @property
-    def arm(self) -> str:
-        """Which arm of a pair the dataset is of."""
-        removes = self.trained is not None
-        if isinstance(self.trained, RemoveBackground):
-            removes = self.trained.prob > 0
-        if isinstance(self.trained, ChangeBackground):
-            removes = removes and self.trained.condition == 'removed'
-        return 'rembg' if removes else 'original'
+    def variant(self) -> str:
+        """Which variant of a pair the dataset is of."""
+        return 'rembg' if self.trained.removes else 'original'
 
 
 def put_in(
@@ -123,8 +119,8 @@ def put_in(
         donors: Photos whose backgrounds others get.
 
     Returns:
-        The transforms, one a dataset at the bottom, and which arm the config is of: ``'original'``,
-        ``'rembg'``, or ``'original + rembg'`` where the datasets differ.
+        The transforms, one per base dataset, and which variant the config is of:
+        ``'original'``, ``'rembg'``, or ``'original + rembg'`` where the datasets differ.
 
     Raises:
         ArgumentError: If a pipeline has no image loader, or removes backgrounds within another
@@ -145,7 +141,7 @@ def put_in(
     _introduce(changes, parts)
     for change, part in zip(changes, parts, strict=True):
         change.masks.check(part.paths)
-    return changes, ' + '.join(sorted({part.arm for part in parts}))
+    return changes, ' + '.join(sorted({part.variant for part in parts}))
 
 
 def _describe(base: Any) -> _Part:
@@ -163,26 +159,25 @@ def _describe(base: Any) -> _Part:
     if len(removing) > 1:
         msg = f'the test pipeline must remove the background once, but does {len(removing)} times'
         raise ArgumentError(msg)
-    trained = removing[0] if removing else None
+    step = removing[0] if removing else None
+    trained = RemovalSettings('none') if step is None else RemovalSettings.of_step(step)
     base.full_init()
     paths = [str(base.get_data_info(index)['img_path']) for index in range(len(base))]
     data_root = getattr(base, 'data_root', None) or None
-    return _Part(transforms, paths, data_root, trained, _settings_of(base, trained))
+    return _Part(transforms, paths, data_root, step, trained, _settings_of(trained))
 
 
-def _settings_of(
-    base: Any, trained: RemoveBackground | LoadImageFromRemoved | None
-) -> dict[str, Any]:
+def _settings_of(trained: RemovalSettings) -> dict[str, Any]:
     """Return what RemoveBackground takes to do the same."""
-    if isinstance(trained, RemoveBackground):
-        (settings,) = RemovalSettings.of(base)
-        kept = {name: settings.arguments[name] for name in _KEPT}
-        return {**kept, 'precision': trained.masks.precision}
-    if isinstance(trained, LoadImageFromRemoved):
-        images = trained.images
-        record = next(Manifest(Path(images.image_dir)).records())
-        precision = record.params.get('precision', 'fp32')
-        return {'model': record.model, 'precision': precision, 'img_root': images.img_root}
+    if trained.kind == 'masks':
+        return {name: trained.arguments[name] for name in _KEPT}
+    if trained.kind == 'images':
+        made_with = trained.made_with
+        return {
+            'model': made_with['model'],
+            'precision': made_with.get('precision', 'fp32'),
+            'img_root': trained.arguments['img_root'],
+        }
     return {}
 
 
@@ -217,14 +212,14 @@ def _replace(
     if change.mask_dir is not None:
         named = MaskSource(mask_dir=change.mask_dir, img_root=change.img_root, **engine)
     change.masks = AuditMasks(named, mask_dir=own_masks, img_root=own_root, **engine)
-    if isinstance(part.trained, LoadImageFromRemoved):
-        change.trained, change.image_dir = _as_loaded, part.trained.images.image_dir
-        place = part.transforms.index(part.trained)
-        part.transforms[place : place + 1] = [LoadImageByCondition(part.trained, change), change]
-    elif part.trained is not None:
-        if part.arm == 'rembg':
-            change.trained = _always(part.trained, change.masks)
-        part.transforms[part.transforms.index(part.trained)] = change
+    if isinstance(part.step, LoadImageFromRemoved):
+        change.trained, change.image_dir = _as_loaded, part.step.images.image_dir
+        index = part.transforms.index(part.step)
+        part.transforms[index : index + 1] = [LoadImageByCondition(part.step, change), change]
+    elif part.step is not None:
+        if part.trained.removes:
+            change.trained = _always(part.step, change.masks)
+        part.transforms[part.transforms.index(part.step)] = change
     else:
         part.transforms.insert(loaders[-1] + 1, change)
     return change
@@ -246,9 +241,9 @@ def _introduce(changes: Sequence[AuditedBackground], parts: Sequence[_Part]) -> 
 
 def _always(removal: RemoveBackground, masks: AuditMasks) -> RemoveBackground:
     """Return a copy that removes every background, with an audit's masks."""
-    twin = copy.copy(removal)
-    twin.masks, twin.prob, twin.on_missing = masks, 1.0, 'compute'
-    return twin
+    always = copy.copy(removal)
+    always.masks, always.prob, always.on_missing = masks, 1.0, 'compute'
+    return always
 
 
 def _as_loaded(results: dict[str, Any]) -> dict[str, Any]:

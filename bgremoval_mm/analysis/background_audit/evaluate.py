@@ -17,16 +17,17 @@ from mmengine.runner import Runner
 
 from bgremoval_mm.analysis.background_audit.backgrounds import put_in
 from bgremoval_mm.analysis.background_audit.prepare_config import (
-    add_evidence,
+    add_per_image_results,
     choose_photos,
     for_testing,
 )
 from bgremoval_mm.datasets.first_steps import load_photo
 from bgremoval_mm.datasets.transforms.change_background import Condition
-from bgremoval_mm.evaluation.metrics.per_image import EVIDENCE
+from bgremoval_mm.evaluation.functional import class_scores
+from bgremoval_mm.evaluation.metrics.per_image import PER_IMAGE_FILE, read_per_image
 from bgremoval_mm.removal.errors import ArgumentError
 
-__all__ = ['Auditor', 'class_scores']
+__all__ = ['Auditor']
 
 
 class Auditor:
@@ -67,10 +68,10 @@ class Auditor:
             config = for_testing(deepcopy(config))
             config.work_dir = str(work_dir)
             config.load_from = str(checkpoint)
-            # Worker processes must be forked anew for each condition, or they would keep the first.
+            # Workers must be forked again for each condition, or they would keep the first.
             config.test_dataloader.persistent_workers = False
-            self._evidence = scratch / EVIDENCE
-            add_evidence(config, self._evidence)
+            self._per_image = scratch / PER_IMAGE_FILE
+            add_per_image_results(config, self._per_image)
             self.codebase = str(config.get('default_scope', 'mmengine'))
             if number is not None:
                 choose_photos(config, number, scratch)
@@ -110,14 +111,14 @@ class Auditor:
             a fraction; None for a class that is not among the photos.
         """
         self._set(condition, seed)
-        self._evidence.unlink(missing_ok=True)
+        self._per_image.unlink(missing_ok=True)
         print_log(f'backgrounds: {condition}, seed {seed}', 'current', logging.INFO)
         metrics = {
             key: float(value)
             for key, value in self.runner.test().items()
             if isinstance(value, int | float | np.number)
         }
-        return split_classes(metrics, self._evidence, self.classes)
+        return split_classes(metrics, self._per_image, self.classes)
 
     def photo(self, index: int, condition: Condition) -> np.ndarray:
         """Return a test photo under a condition, uint8 of shape (H, W, 3), RGB, in its own size."""
@@ -130,9 +131,9 @@ class Auditor:
 
 
 def split_classes(
-    metrics: dict[str, float], evidence: Path, classes: tuple[str, ...]
+    metrics: dict[str, float], per_image: Path, classes: tuple[str, ...]
 ) -> tuple[dict[str, float], dict[str, float | None]]:
-    """Take metrics of single classes out of a test's metrics, or compute them from its evidence."""
+    """Take metrics of single classes out of a test's metrics, or compute them image by image."""
     of_classes: dict[str, float | None] = {}
     rest = {}
     for key, value in metrics.items():
@@ -143,25 +144,6 @@ def split_classes(
             of_classes[name] = None if np.isnan(value) else value
         elif not np.isnan(value):
             rest[key] = value
-    if evidence.is_file():
-        with np.load(evidence) as arrays:
-            of_classes = class_scores({name: arrays[name] for name in arrays.files})
+    if per_image.is_file():
+        of_classes = class_scores(read_per_image(per_image))
     return rest, of_classes
-
-
-def class_scores(evidence: dict[str, np.ndarray]) -> dict[str, float | None]:
-    """Accuracy or IoU of each class in percent, from the evidence of a test."""
-    classes = evidence['classes'].tolist()
-    if 'areas' in evidence:
-        areas = evidence['areas'].sum(axis=0)
-        values = [float(i) / u * 100 if u else None for i, u, _, _ in areas]
-        # A class that is nowhere annotated has no score, wherever the network sees it.
-        return {
-            name: value if annotated else None
-            for name, value, (_, _, _, annotated) in zip(classes, values, areas, strict=True)
-        }
-    labels, right = evidence['labels'], evidence['labels'] == evidence['predictions']
-    return {
-        name: float(right[labels == number].mean() * 100) if (labels == number).any() else None
-        for number, name in enumerate(classes)
-    }

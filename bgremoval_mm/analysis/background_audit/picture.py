@@ -1,4 +1,4 @@
-"""The picture of an audit: photos under each condition, and how much of the score survives."""
+"""The picture of an audit: photos under each condition, and how much of the score is retained."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from PIL import Image
 from bgremoval_mm.analysis.background_audit.evaluate import Auditor
 from bgremoval_mm.analysis.background_audit.summary import Audit
 from bgremoval_mm.datasets.transforms.change_background import Condition
+from bgremoval_mm.utils.sampling import evenly_spaced
 from bgremoval_mm.visualization.canvas import FAINT, INK, new_figure, render
-from bgremoval_mm.visualization.contact_sheet import Tile, draw_tiles
+from bgremoval_mm.visualization.contact_sheet import Tile, draw_tiles, shrink
 
 __all__ = ['draw_audit', 'example_photos']
 
-_SIDE = 420
 _BAR = '#0969da'
 
 
 def example_photos(
     auditor: Auditor, conditions: Sequence[Condition], number: int = 3
 ) -> list[tuple[str, list[np.ndarray]]]:
-    """Some test photos under each condition, before resizing and cropping.
+    """Return some test photos under each condition, before resizing and cropping.
 
     Returns:
         Path, and for each condition a uint8 array of shape (H, W, 3), RGB.
     """
-    chosen = np.linspace(0, len(auditor) - 1, min(number, len(auditor))).round()
     examples = []
-    for index in (int(each) for each in chosen):
+    for index in evenly_spaced(range(len(auditor)), number):
         pictures = [auditor.photo(index, condition) for condition in conditions]
         examples.append((auditor.paths[index], pictures))
     return examples
@@ -38,7 +37,7 @@ def example_photos(
 def draw_audit(audit: Audit, examples: Sequence[tuple[str, list[np.ndarray]]]) -> Image.Image:
     """Draw the photos above the chart."""
     names = [name.replace('_', ' ') for name in audit.outcomes]
-    tiles = [Tile([_small(each) for each in pictures]) for _, pictures in examples]
+    tiles = [Tile([shrink(each) for each in pictures]) for _, pictures in examples]
     metric = audit.metrics[0]
     heading = ('What survives without the background', f'{metric}, {audit.images} test photos')
     sheet = draw_tiles(tiles, names, heading, columns=1, side=1.7)
@@ -54,24 +53,20 @@ def _chart(audit: Audit, metric: str, width: int) -> Image.Image:
     figure.set_layout_engine('constrained')
     axes = figure.subplots()
     names = list(audit.outcomes)
-    for place, name in enumerate(reversed(names)):
+    for row, name in enumerate(reversed(names)):
         outcome = audit.outcomes[name]
         mean, deviation = outcome.mean(metric), outcome.deviation(metric)
         if mean is None:
             continue
-        axes.barh(place, mean, 0.7, color=_BAR if name == audit.home else '#8c959f', xerr=deviation)
-        survives = audit.survives(name, metric)
-        label = f' {mean:.3g}' + ('' if survives is None else f'  ({survives:.0f} %)')
-        axes.text(mean + (deviation or 0), place, label, va='center', size=9, color=INK)
+        axes.barh(
+            row, mean, 0.7, color=_BAR if name == audit.reference else '#8c959f', xerr=deviation
+        )
+        retained = audit.retained(name, metric)
+        label = f' {mean:.3g}' + ('' if retained is None else f'  ({retained:.0f} %)')
+        axes.text(mean + (deviation or 0), row, label, va='center', size=9, color=INK)
     axes.set_yticks(range(len(names)), [name.replace('_', ' ') for name in reversed(names)], size=9)
-    axes.set_xlabel(f'{metric}; in brackets: of {audit.home}', size=9, color=FAINT)
+    axes.set_xlabel(f'{metric}; in brackets: of {audit.reference}', size=9, color=FAINT)
     axes.margins(x=0.15)
     axes.set_xlim(left=0)
     axes.spines[['top', 'right']].set_visible(False)
     return render(figure)
-
-
-def _small(pixels: np.ndarray) -> np.ndarray:
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((_SIDE, _SIDE))
-    return np.asarray(picture)

@@ -1,4 +1,4 @@
-"""A config, made ready for an audit: testing only, with evidence, perhaps on fewer photos."""
+"""A config, made ready for an audit: testing only, image by image, perhaps on fewer photos."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 
 from bgremoval_mm.datasets.unwrap import children_of, type_name
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.sampling import evenly_spaced
 
-__all__ = ['add_evidence', 'choose_photos', 'for_testing']
+__all__ = ['add_per_image_results', 'choose_photos', 'for_testing']
 
 _TRAINING_HOOKS = ('DiffMetricsHook', 'EpochSeedHook', 'EarlyStoppingHook')
+_PER_IMAGE = ('PerImageAccuracy', 'PerImageIoU', 'ClassEvidence', 'RegionEvidence')
 
 
 def for_testing(config: Config) -> Config:
@@ -42,17 +43,17 @@ def for_testing(config: Config) -> Config:
     return config
 
 
-def add_evidence(config: Config, file: Path) -> None:
+def add_per_image_results(config: Config, file: Path) -> None:
     """Let the test say which images, or pixels, of each class are right."""
     evaluators = config.test_evaluator
     evaluators = [evaluators] if isinstance(evaluators, dict) else list(evaluators)
-    # The saved config of a reproduced run names its own evidence, which stays as it is.
-    evaluators = [each for each in evaluators if not type_name(each).endswith('Evidence')]
+    # The saved config of a reproduced run names its own results, which stay as they are.
+    evaluators = [each for each in evaluators if type_name(each) not in _PER_IMAGE]
     kinds = {type_name(each) for each in evaluators}
     if 'Accuracy' in kinds:
-        evaluators.append({'type': 'ClassEvidence', 'file': str(file), 'root': '.'})
+        evaluators.append({'type': 'PerImageAccuracy', 'file': str(file), 'root': '.'})
     elif 'IoUMetric' in kinds:
-        evaluators.append({'type': 'RegionEvidence', 'file': str(file), 'root': '.'})
+        evaluators.append({'type': 'PerImageIoU', 'file': str(file), 'root': '.'})
     for each in evaluators:
         if type_name(each) == 'CocoMetric':
             each['classwise'] = True
@@ -74,8 +75,7 @@ def choose_photos(config: Config, number: int, scratch: Path) -> None:
     init_default_scope(config.get('default_scope', 'mmengine'))
     dataset = DATASETS.build(deepcopy(config.test_dataloader.dataset))
     dataset.full_init()
-    count = min(number, len(dataset))
-    chosen = [int(i) for i in np.linspace(0, len(dataset) - 1, count).round()]
+    chosen = evenly_spaced(range(len(dataset)), number)
     _keep(config.test_dataloader.dataset, dataset, chosen)
     for evaluator in config.test_evaluator:
         file = evaluator.get('ann_file')

@@ -1,4 +1,4 @@
-"""What an audit says: how much of the score survives, and which classes lean on the background."""
+"""The result of an audit: the share of the score that each condition retains, and by class."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from rich.table import Table
 
 from bgremoval_mm.engine.comparison import unit
 
-__all__ = ['Audit', 'Outcome', 'as_text']
+__all__ = ['Audit', 'ConditionScores', 'as_text']
 
 _CLASSES = 10  # that are printed
 
 
 @dataclass
-class Outcome:
+class ConditionScores:
     """A model under one condition.
 
     Attributes:
@@ -34,12 +34,12 @@ class Outcome:
     classes: dict[str, float | None] = field(default_factory=dict)
 
     def mean(self, metric: str) -> float | None:
-        """Mean of a metric over the draws, None if it was not measured."""
+        """Return the mean of a metric over the draws, None if it was not measured."""
         values = [draw[metric] for draw in self.draws if metric in draw]
         return float(np.mean(values)) if values else None
 
     def deviation(self, metric: str) -> float | None:
-        """Standard deviation over the draws (n - 1); None with one draw."""
+        """Return the standard deviation over the draws (n - 1); None with one draw."""
         values = [draw[metric] for draw in self.draws if metric in draw]
         return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
@@ -50,8 +50,8 @@ class Audit:
 
     Attributes:
         settings: What was audited, and how: another audit with the same settings is the same.
-        trained_on: The arm that the config is of: 'original', 'rembg', or 'original + rembg' where
-            joined test sets differ.
+        trained_on: The variant that the config is of: 'original', 'rembg', or 'original + rembg'
+            where joined test sets differ.
         images: Number of test photos.
         outcomes: By condition, in the order in which they were measured.
     """
@@ -59,31 +59,31 @@ class Audit:
     settings: dict[str, Any]
     trained_on: str
     images: int
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, ConditionScores] = field(default_factory=dict)
 
     @property
-    def home(self) -> str:
+    def reference(self) -> str:
         """The condition that the model was trained under; of a mixture, the original photos."""
         return 'removed' if self.trained_on == 'rembg' else 'original'
 
     @property
     def metrics(self) -> list[str]:
-        """Metrics of the model's home condition, the leading one first."""
-        outcome = self.outcomes.get(self.home) or next(iter(self.outcomes.values()))
+        """Metrics of the reference condition, the leading one first."""
+        outcome = self.outcomes.get(self.reference) or next(iter(self.outcomes.values()))
         names = list(outcome.draws[0])
         leading = [name for name in names if name in _LEADING]
         return [*leading, *(name for name in names if name not in leading)]
 
-    def survives(self, condition: str, metric: str) -> float | None:
-        """A condition's score in percent of the home condition's; None if either is missing."""
-        if self.home not in self.outcomes or condition not in self.outcomes:
+    def retained(self, condition: str, metric: str) -> float | None:
+        """Return a condition's score in percent of the reference's; None if either is missing."""
+        if self.reference not in self.outcomes or condition not in self.outcomes:
             return None
-        home = self.outcomes[self.home].mean(metric)
-        here = self.outcomes[condition].mean(metric)
-        return None if not home or here is None else here / home * 100
+        reference = self.outcomes[self.reference].mean(metric)
+        score = self.outcomes[condition].mean(metric)
+        return None if not reference or score is None else score / reference * 100
 
-    def leaning(self) -> list[dict[str, Any]]:
-        """Classes by how much they lose with other photos' backgrounds, the largest loss first.
+    def background_dependence(self) -> list[dict[str, Any]]:
+        """Rank classes by how much they lose with other photos' backgrounds.
 
         Without the condition 'replaced' the loss with the background removed (or, for a model that
         was trained on removed images, put back) counts.
@@ -92,15 +92,14 @@ class Audit:
             (
                 name
                 for name in ('replaced', 'removed', 'original')
-                if name in self.outcomes and name != self.home
+                if name in self.outcomes and name != self.reference
             ),
             None,
         )
-        if self.home not in self.outcomes or other is None:
+        if self.reference not in self.outcomes or other is None:
             return []
-        home = self.outcomes[self.home].classes
         rows = []
-        for name, score in home.items():
+        for name, score in self.outcomes[self.reference].classes.items():
             there = self.outcomes[other].classes.get(name)
             if score is None or there is None:
                 continue
@@ -111,7 +110,7 @@ class Audit:
         return sorted(rows, key=lambda row: -row['lost'])
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, for a file."""
+        """Return everything, for a file."""
         metrics = self.metrics
         return {
             'settings': self.settings,
@@ -123,14 +122,14 @@ class Audit:
                     metric: {
                         'mean': outcome.mean(metric),
                         'deviation': outcome.deviation(metric),
-                        'survives_percent': self.survives(name, metric),
+                        'survives_percent': self.retained(name, metric),
                         'unit': unit(metric),
                     }
                     for metric in metrics
                 }
                 for name, outcome in self.outcomes.items()
             },
-            'leaning': self.leaning(),
+            'leaning': self.background_dependence(),
         }
 
     @classmethod
@@ -140,7 +139,7 @@ class Audit:
         Raises:
             KeyError, TypeError: If it is something else.
         """
-        outcomes = {name: Outcome(**each) for name, each in content['outcomes'].items()}
+        outcomes = {name: ConditionScores(**each) for name, each in content['outcomes'].items()}
         return cls(content['settings'], content['trained_on'], content['images'], outcomes)
 
 
@@ -148,19 +147,21 @@ _LEADING = ('accuracy/top1', 'coco/segm_mAP', 'coco/bbox_mAP', 'mIoU')
 
 
 def as_text(audit: Audit, width: int = 110) -> str:
-    """The tables for a terminal."""
+    """Return the tables for a terminal."""
     buffer = io.StringIO()
     console = Console(file=buffer, width=width, highlight=False)
-    trained = f'the model was trained on {audit.home} ones'
+    trained = f'the model was trained on {audit.reference} ones'
     if audit.trained_on not in ('original', 'rembg'):
-        trained = f'the model was trained on {audit.trained_on}, and is compared with {audit.home}'
+        trained = (
+            f'the model was trained on {audit.trained_on}, and is compared with {audit.reference}'
+        )
     console.print(f'{audit.images} test photos; {trained}')
     console.print(_score_table(audit, audit.metrics[:3]))
-    leaning = audit.leaning()
-    if leaning:
-        other = leaning[0]['with']
+    dependence = audit.background_dependence()
+    if dependence:
+        other = dependence[0]['with']
         console.print(f'classes that lose most when the background is {other}')
-        console.print(_class_table(audit, leaning))
+        console.print(_class_table(audit, dependence))
     return buffer.getvalue()
 
 
@@ -169,16 +170,16 @@ def _score_table(audit: Audit, metrics: Sequence[str]) -> Table:
     table.add_column('background')
     for metric in metrics:
         table.add_column(metric, justify='right')
-        table.add_column('survives', justify='right')
+        table.add_column('retained', justify='right')
     for name, outcome in audit.outcomes.items():
         row = [name.replace('_', ' ')]
         for metric in metrics:
-            row += [_score(outcome, metric), _percent(audit.survives(name, metric))]
+            row += [_score(outcome, metric), _percent(audit.retained(name, metric))]
         table.add_row(*row)
     return table
 
 
-def _score(outcome: Outcome, metric: str) -> str:
+def _score(outcome: ConditionScores, metric: str) -> str:
     mean, deviation = outcome.mean(metric), outcome.deviation(metric)
     digits = 3 if unit(metric) == 'fraction' else 2
     if mean is None:
@@ -191,8 +192,8 @@ def _percent(value: float | None) -> str:
     return '-' if value is None else f'{value:.0f} %'
 
 
-def _class_table(audit: Audit, leaning: Sequence[Mapping[str, Any]]) -> Table:
-    shown = leaning[:_CLASSES]
+def _class_table(audit: Audit, dependence: Sequence[Mapping[str, Any]]) -> Table:
+    shown = dependence[:_CLASSES]
     table = Table(box=box.SIMPLE)
     table.add_column('class')
     table.add_column('lost', justify='right')

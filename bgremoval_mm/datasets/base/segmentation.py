@@ -1,34 +1,32 @@
-"""What the instance and the semantic data sets share: subsets, checks of files and pipelines."""
+"""The base of the instance and the semantic datasets: pipelines that check what they load."""
 
 from __future__ import annotations
 
 import copy
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from mmengine.dataset import Compose
 
-from bgremoval_mm.datasets.base.classification import first_few
 from bgremoval_mm.datasets.formats.label_maps import check_label_map
+from bgremoval_mm.removal.errors import ArgumentError
 
-#: Data sets with annotated pixels: whatever is not for training serves to measure.
-SUBSETS = ('train', 'val')
+SEGMENTATION_SUBSETS = ('train', 'val')
+"""Of datasets with annotated pixels: whatever is not for training serves to measure."""
 
 
 class CheckedPipeline:
-    """A data set whose pipeline is checked, and completed with checks, whenever it is set.
+    """A dataset whose pipeline is checked, and completed with checks, whenever it is set.
 
-    A mixin to stand before a data set of OpenMMLab. RembgDataset and mmdet's hooks set pipelines
+    A mixin to stand before a dataset of OpenMMLab. RembgDataset and mmdet's hooks set pipelines
     too, so checking the constructor's argument would not be enough.
     """
 
     _pipeline: Compose
 
-    def with_checks(self, transforms: list[Callable]) -> list[Callable]:
-        """The transforms of a pipeline, with checks put in between."""
+    def with_checks(self, transforms: list[Callable[..., Any]]) -> list[Callable[..., Any]]:
+        """Return the transforms of a pipeline, with checks put in between."""
         raise NotImplementedError
 
     @property
@@ -37,8 +35,8 @@ class CheckedPipeline:
         return self._pipeline
 
     @pipeline.setter
-    def pipeline(self, pipeline: Compose | Sequence[dict | Callable]) -> None:
-        # A copy: the caller's pipeline may serve another data set too.
+    def pipeline(self, pipeline: Compose | Sequence[dict[str, Any] | Callable[..., Any]]) -> None:
+        # A copy: the caller's pipeline may serve another dataset too.
         checked = copy.copy(pipeline) if isinstance(pipeline, Compose) else Compose(pipeline)
         plain = [each for each in checked.transforms if not isinstance(each, _Check)]
         checked.transforms = self.with_checks(plain)
@@ -51,7 +49,7 @@ class _Check:
 
 @dataclass(frozen=True)
 class CheckImageSize(_Check):
-    """Raise ValueError if an image has not the size that the annotation file says."""
+    """Raise ArgumentError if an image does not have the size that the annotation file says."""
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """Compare ``height`` and ``width`` of the annotation with ``ori_shape`` of the image."""
@@ -62,13 +60,13 @@ class CheckImageSize(_Check):
                 f'{results["img_path"]} has {found[1]} x {found[0]} pixels, but its annotation is '
                 f'for {said[1]} x {said[0]}: take the image that belongs to the annotations'
             )
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         return results
 
 
 @dataclass(frozen=True)
 class CheckLabelMap(_Check):
-    """Raise ValueError if a label map does not fit its image or its classes.
+    """Raise ArgumentError if a label map does not fit its image or its classes.
 
     Args:
         classes: Names of the classes.
@@ -86,17 +84,19 @@ class CheckLabelMap(_Check):
 
 
 def insert_after(
-    transforms: list[Callable], wanted: Callable[[Callable], bool], new: Callable
-) -> list[Callable]:
-    """A list of transforms with a new one behind the last that is wanted, if there is one."""
-    places = [place for place, each in enumerate(transforms) if wanted(each)]
-    if not places:
+    transforms: list[Callable[..., Any]],
+    wanted: Callable[[Callable[..., Any]], bool],
+    new: Callable[..., Any],
+) -> list[Callable[..., Any]]:
+    """Insert `new` after the last transform that matches, if there is one."""
+    matching = [index for index, each in enumerate(transforms) if wanted(each)]
+    if not matching:
         return transforms
-    return [*transforms[: places[-1] + 1], new, *transforms[places[-1] + 1 :]]
+    return [*transforms[: matching[-1] + 1], new, *transforms[matching[-1] + 1 :]]
 
 
 def nested(transforms: Iterable[Any]) -> Iterator[Any]:
-    """All transforms, those within others (RandomChoice, TransformBroadcaster...) among them."""
+    """Yield all transforms, also those inside others (RandomChoice, TransformBroadcaster...)."""
     for each in transforms:
         if isinstance(each, list | tuple):
             yield from nested(each)
@@ -105,39 +105,3 @@ def nested(transforms: Iterable[Any]) -> Iterator[Any]:
         # A list, or mmcv's or mmengine's Compose, which has a list of that name in turn.
         inner = getattr(each, 'transforms', [])
         yield from nested(inner if isinstance(inner, list | tuple) else [inner])
-
-
-def same_classes(name: str, metainfo: Mapping | None, classes: Sequence[str]) -> None:
-    """Raise ValueError if meta information names other classes than the data set has."""
-    given = tuple(classes if metainfo is None else metainfo.get('classes', classes))
-    if given != tuple(classes):
-        msg = (
-            f"`metainfo['classes']` of {name} must be left out or be its {len(classes)} classes in "
-            f'their order, but got {given}. For other classes use a data set of your own, such as '
-            "mmdet's CocoDataset or mmseg's BaseSegDataset."
-        )
-        raise ValueError(msg)
-
-
-def check_files(paths: Iterable[str | Path], what: str, how: str) -> None:
-    """Raise FileNotFoundError if files are missing, so that no sample is skipped in silence.
-
-    Each folder is listed once, which is much faster than asking for each file.
-
-    Args:
-        paths: The files.
-        what: What they are, for the error, e.g. ``'images of Fashionpedia'``.
-        how: How to get them, for the error.
-    """
-    folders: dict[str, set[str]] = {}
-    missing = []
-    for path in map(str, paths):
-        folder, name = os.path.split(path)
-        if folder not in folders:
-            there = Path(folder).is_dir()
-            folders[folder] = {entry.name for entry in os.scandir(folder)} if there else set()
-        if name not in folders[folder]:
-            missing.append(path)
-    if missing:
-        msg = f'{len(missing):,} {what} are missing: {first_few(missing)}. {how}'
-        raise FileNotFoundError(msg)

@@ -1,4 +1,4 @@
-"""Classes and colours of Fashionpedia and CCP, and where what is made of them is kept."""
+"""Classes and colours of Fashionpedia and CCP, and the folders of what is made of them."""
 
 from __future__ import annotations
 
@@ -127,13 +127,13 @@ CCP_CLASSES = (
 
 
 def palette(number: int) -> list[tuple[int, int, int]]:
-    """Colours that are easy to tell apart, by the rule of PASCAL VOC.
+    """Return colours that are easy to tell apart, by the rule of PASCAL VOC.
 
     Args:
         number: How many.
 
     Returns:
-        One (R, G, B) a class; none is black, which is left to the background.
+        One (R, G, B) per class; none is black, which is left to the background.
     """
     indices = np.arange(1, number + 1)
     colours = np.zeros((number, 3), np.int64)
@@ -144,9 +144,9 @@ def palette(number: int) -> list[tuple[int, int, int]]:
 
 
 def prepared_folder(root: str | Path) -> Path:
-    """Where a tool puts what it makes of a data set: ``data/ccp`` -> ``data/ccp-prepared``.
+    """Return the folder for what a tool makes of a dataset: ``data/ccp`` -> ``data/ccp-prepared``.
 
-    Beside the data set, not in it, so that the data set may be read-only, and so that label maps
+    Beside the dataset, not in it, so that the dataset may be read-only, and so that label maps
     are not taken for photographs when the background is removed from all images below its folder.
     """
     root = Path(os.path.expanduser(root))  # noqa: PTH111 (a Path is given as well as a string)

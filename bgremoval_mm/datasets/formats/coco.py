@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bgremoval_mm.datasets.base.classification import first_few
 from bgremoval_mm.datasets.formats.label_maps import is_polygon
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.messages import first_few
 
 _LISTS = ('images', 'annotations', 'categories')
 _IMAGE_KEYS = ('id', 'file_name', 'height', 'width')
@@ -48,7 +49,7 @@ class Tally:
 
 
 def read_coco(path: Path) -> Any:
-    """Content of a JSON file.
+    """Read a JSON file.
 
     Raises:
         FileNotFoundError: If it is not there.
@@ -61,14 +62,14 @@ def read_coco(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except ValueError as err:
         msg = f'{path} is no JSON file, or a part of one ({err}). Get it again.'
-        raise ValueError(msg) from err
+        raise ArgumentError(msg) from err
 
 
 def check_coco(content: Any, classes: Sequence[str], source: Any) -> Tally:
-    """Make sure that annotations are COCO's, and of these classes.
+    """Check that annotations are COCO's, and of these classes.
 
     Args:
-        content: What stands in the JSON file.
+        content: What the JSON file holds.
         classes: Names of the categories, whose ids are 0, 1, 2...
         source: The file, for errors.
 
@@ -104,16 +105,16 @@ def check_coco(content: Any, classes: Sequence[str], source: Any) -> Tally:
 def _check_kind(content: Any, source: Any) -> None:
     if not isinstance(content, dict):
         kind = type(content).__name__
-        msg = f'{source} must hold a COCO data set, which is a JSON object, but holds a {kind}'
-        raise ValueError(msg)  # noqa: TRY004 (the content of a file, not the type of an argument)
+        msg = f'{source} must hold a COCO dataset, which is a JSON object, but holds a {kind}'
+        raise ArgumentError(msg)
     missing = [key for key in _LISTS if not isinstance(content.get(key), list)]
     if missing:
         msg = (
-            f'{source} must hold a COCO data set, with lists named {", ".join(_LISTS)}, but has no '
+            f'{source} must hold a COCO dataset, with lists named {", ".join(_LISTS)}, but has no '
             f'{", ".join(missing)}; it holds {first_few(sorted(map(str, content))) or "nothing"}. '
             'A file of results or of a test set cannot be used for training or validation.'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)
 
 
 def _check_categories(categories: list[Any], classes: Sequence[str], source: Any) -> None:
@@ -131,10 +132,10 @@ def _check_categories(categories: list[Any], classes: Sequence[str], source: Any
         ]
         msg = (
             f'{source} must have {len(expected)} categories with ids from 0 in their known order, '
-            f'but has {len(found)}, and at place {index} not {at[0]} but {at[1]}. It is of another '
-            'data set or release.'
+            f'but has {len(found)}, and at index {index} not {at[0]} but {at[1]}. It is of another '
+            'dataset or release.'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)
 
 
 def _check_keys(entries: list[Any], keys: Sequence[str], kind: str, source: Any) -> None:
@@ -142,8 +143,8 @@ def _check_keys(entries: list[Any], keys: Sequence[str], kind: str, source: Any)
         missing = [key for key in keys if not isinstance(entry, dict) or entry.get(key) is None]
         if missing:
             name = entry.get('id') if isinstance(entry, dict) else None
-            msg = f'{source}: {kind} {name} (place {place}) has no {", ".join(missing)}'
-            raise ValueError(msg)
+            msg = f'{source}: {kind} {name} (entry {place}) has no {", ".join(missing)}'
+            raise ArgumentError(msg)
 
 
 def _check_unique(ids: Iterable[Any], kind: str, source: Any) -> None:
@@ -153,7 +154,7 @@ def _check_unique(ids: Iterable[Any], kind: str, source: Any) -> None:
             f'{source} has {len(twice):,} {kind} ids more than once: {first_few(twice)}. An early '
             'release of Fashionpedia had this fault; get the file again.'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)
 
 
 def _check_annotation(
@@ -162,28 +163,28 @@ def _check_annotation(
     classes: Sequence[str],
     source: Any,
 ) -> str:
-    """Check one annotation; its kind of segmentation: 'polygons', 'empty' or 'rle'."""
+    """Check one annotation; return its kind of segmentation: 'polygons', 'empty' or 'rle'."""
     name = f'{source}: annotation {annotation["id"]}'
     if annotation['category_id'] not in range(len(classes)):
         msg = (
             f'{name} has category id {annotation["category_id"]!r}, but the ids are 0 to '
             f'{len(classes) - 1}'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     if annotation['image_id'] not in sizes:
         msg = f'{name} belongs to image {annotation["image_id"]!r}, which the file does not have'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     segmentation = annotation['segmentation']
     if isinstance(segmentation, list):
         return 'polygons' if any(map(is_polygon, segmentation)) else 'empty'
     if not isinstance(segmentation, dict) or not {'size', 'counts'} <= set(segmentation):
         msg = f'{name} must have polygons or an RLE (size, counts) as segmentation'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     height, width = sizes[annotation['image_id']]
     if list(segmentation['size']) != [height, width]:
         msg = (
             f'{name} must have a mask of the size of its image, [{height}, {width}] (height, '
             f'width), but it has {list(segmentation["size"])}'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     return 'rle'

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 
 from bgremoval_mm.datasets.formats.categories import BACKGROUND, IGNORED
+from bgremoval_mm.removal.errors import ArgumentError
 
 
 def is_polygon(points: Any) -> bool:
-    """Whether a list of coordinates, [x1, y1, x2, y2...], can be drawn: three points or more."""
+    """Tell whether coordinates, [x1, y1, x2, y2...], can be drawn: three points or more."""
     return isinstance(points, list) and len(points) >= 6 and len(points) % 2 == 0
 
 
-def decode_mask(segmentation: list | Mapping[str, Any], height: int, width: int) -> np.ndarray:
-    """The pixels of an instance.
+def decode_mask(segmentation: list[Any] | Mapping[str, Any], height: int, width: int) -> np.ndarray:
+    """Decode the pixels of an instance.
 
     Args:
         segmentation: COCO's: a list of polygons, whose union it is, or a run-length code, with
@@ -44,7 +45,7 @@ def decode_mask(segmentation: list | Mapping[str, Any], height: int, width: int)
                 f'the mask must have the size of its image, {width} x {height} pixels, but has '
                 f'{size[1]} x {size[0]}'
             )
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         code = dict(segmentation)
         if isinstance(code['counts'], list):
             if sum(code['counts']) != height * width:
@@ -52,13 +53,13 @@ def decode_mask(segmentation: list | Mapping[str, Any], height: int, width: int)
                     f'the counts of a run-length code must add up to {width} x {height} = '
                     f'{width * height} pixels, but got {sum(code["counts"])}'
                 )
-                raise ValueError(msg)
+                raise ArgumentError(msg)
             code = coco.frPyObjects(code, height, width)
-        return coco.decode(code)
+        return np.asarray(coco.decode(code))
     polygons = [points for points in segmentation if is_polygon(points)]
     if not polygons:
         return np.zeros((height, width), np.uint8, order='F')
-    return coco.decode(coco.merge(coco.frPyObjects(polygons, height, width)))
+    return np.asarray(coco.decode(coco.merge(coco.frPyObjects(polygons, height, width))))
 
 
 def draw_label_map(
@@ -91,7 +92,7 @@ def draw_label_map(
             inside = decode_mask(annotation['segmentation'], height, width).view(bool)
         except ValueError as err:
             msg = f'annotation {annotation["id"]}: {err}'
-            raise ValueError(msg) from err
+            raise ArgumentError(msg) from err
         layers.append((-int(inside.sum()), annotation['id'], annotation['category_id'], inside))
     # pycocotools decodes into Fortran order; painting in the same order is several times faster.
     ground = BACKGROUND if with_background else IGNORED
@@ -102,7 +103,7 @@ def draw_label_map(
 
 
 def instances_of(labels: np.ndarray) -> list[dict[str, Any]]:
-    """One instance for each label of a map: all pixels of that label.
+    """Return one instance for each label of a map: all pixels of that label.
 
     Args:
         labels: uint8 of shape (H, W): class index, or 255 for none.
@@ -132,7 +133,7 @@ def instances_of(labels: np.ndarray) -> list[dict[str, Any]]:
 def check_label_map(
     labels: np.ndarray, size: tuple[int, int], classes: Sequence[str], source: Any
 ) -> None:
-    """Raise ValueError unless an array is the label map of an image.
+    """Raise ArgumentError unless an array is the label map of an image.
 
     Args:
         labels: Label map to be, uint8 of shape (H, W).
@@ -144,23 +145,23 @@ def check_label_map(
         channels = labels.shape[-1]
         msg = (
             f'a label map must have one channel, whose values are class indices, but {source} has '
-            f'{channels}; it may be a picture in colours. Draw it anew with '
+            f'{channels}; it may be a picture in colours. Draw it again with '
             'tools/prepare_dataset.py.'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     if labels.shape != tuple(size):
         height, width = labels.shape
         msg = (
             f'a label map must have the size of its image, {size[1]} x {size[0]} pixels, but '
-            f'{source} has {width} x {height}. Draw it anew with tools/prepare_dataset.py.'
+            f'{source} has {width} x {height}. Draw it again with tools/prepare_dataset.py.'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     used = np.flatnonzero(np.bincount(labels.ravel(), minlength=IGNORED + 1))
     unknown = [int(value) for value in used if len(classes) <= value != IGNORED]
     if unknown:
         msg = (
             f'a label map must hold class indices from 0 to {len(classes) - 1}, or {IGNORED} for '
-            f'none, but {source} holds {", ".join(map(str, unknown))}. Draw it anew with '
+            f'none, but {source} holds {", ".join(map(str, unknown))}. Draw it again with '
             'tools/prepare_dataset.py.'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)

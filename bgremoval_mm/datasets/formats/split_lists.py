@@ -1,4 +1,4 @@
-"""Lists of image paths, one a line, and the files on disk that they mean.
+"""Lists of image paths, one per line, and the files on disk that they mean.
 
 For FashionStyle14, whose names hold spaces, commas and Japanese characters, and which has been
 through several archive programs.
@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
-from bgremoval_mm.datasets.base.classification import one_of
+from bgremoval_mm.datasets.base.checks import one_of
+from bgremoval_mm.removal.errors import ArgumentError
 
 TOP = 'dataset'
 """The folder that holds the folders of the classes."""
@@ -32,7 +33,7 @@ class ImageTree:
     decomposed names (NFD), lists mostly composed ones (NFC).
 
     Attributes:
-        paths: Paths of all files, relative to the data set's folder.
+        paths: Paths of all files, relative to the dataset's folder.
         by_nfc: The same, by their NFC form.
     """
 
@@ -50,7 +51,7 @@ class ImageTree:
         return cls(frozenset(paths), {nfc(path): path for path in paths})
 
     def find(self, path: str) -> str | None:
-        """The path as it is on disk, or None if there is no such file."""
+        """Return the path as it is on disk, or None if there is no such file."""
         return path if path in self.paths else self.by_nfc.get(nfc(path))
 
 
@@ -77,17 +78,17 @@ class Subset:
 
 
 def nfc(path: str) -> str:
-    """The composed form of a name, the same for all ways to write it."""
+    """Return the composed form of a name, the same for all ways to write it."""
     return normalize('NFC', path)
 
 
 def label_of(path: str) -> str:
-    """Class of ``dataset/<class>/<file>``."""
+    """Return the class of ``dataset/<class>/<file>``."""
     return path.split('/')[1]
 
 
 def parse_line(line: str) -> str | None:
-    """The path ``dataset/<class>/<file>`` that a line of a list means; None for a blank line.
+    """Return the path ``dataset/<class>/<file>`` of a line; None for a blank line.
 
     A comma is a part of the name. Quotes around the line, backslashes and a leading ``./`` or
     ``FashionStyle14_v1/`` are taken off.
@@ -105,7 +106,7 @@ def parse_line(line: str) -> str | None:
         parts = parts[1:]
     if len(parts) < 3 or parts[0] != TOP or '..' in parts or text[0] in '/\\':
         msg = f'each line must be a path {TOP}/<class>/<file>, but got {line.strip()!r}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     return '/'.join(parts)
 
 
@@ -113,7 +114,7 @@ def parse_list(file: Path, classes: Sequence[str]) -> tuple[list[str], list[str]
     """Read a list of paths.
 
     Args:
-        file: Text with one path a line, without a header; see :func:`parse_line`.
+        file: Text with one path per line, without a header; see :func:`parse_line`.
         classes: The labels that there are.
 
     Returns:
@@ -144,12 +145,12 @@ def read_list(file: Path, classes: Sequence[str]) -> list[str]:
     paths, problems = parse_list(file, classes)
     if problems:
         more = f' ({len(problems) - 1:,} more lines are wrong)' if len(problems) > 1 else ''
-        raise ValueError(problems[0] + more)
+        raise ArgumentError(problems[0] + more)
     return paths
 
 
 def encode_list(paths: Iterable[str]) -> bytes:
-    """Content of a list's file, which :func:`read_list` reads back.
+    """Return the content of a list's file, which :func:`read_list` reads back.
 
     Raises:
         ValueError: If a name cannot stand in a list.
@@ -157,11 +158,11 @@ def encode_list(paths: Iterable[str]) -> bytes:
     for path in paths:
         if '\n' in path or parse_line(path) != path:
             msg = f'the file name {path!r} cannot stand in a list of names: rename the file'
-            raise ValueError(msg)
+            raise ArgumentError(msg)
     return ''.join(f'{path}\n' for path in paths).encode('utf-8', _BYTES_SURVIVE)
 
 
-def compare(file: Path, listed: Sequence[str], tree: ImageTree) -> Subset:
+def match_with_disk(file: Path, listed: Sequence[str], tree: ImageTree) -> Subset:
     """Compare a list with what is on disk."""
     found: dict[str, None] = {}  # a dict keeps the order
     missing: dict[str, None] = {}
@@ -176,12 +177,12 @@ def compare(file: Path, listed: Sequence[str], tree: ImageTree) -> Subset:
 
 
 def shared_paths(subsets: Mapping[str, Subset]) -> list[str]:
-    """Images that stand in more than one subset, sorted."""
+    """Return the images that are in more than one subset, sorted."""
     counts = Counter(path for subset in subsets.values() for path in subset.paths)
     return sorted(path for path, count in counts.items() if count > 1)
 
 
 def digest(subsets: Mapping[str, Subset]) -> str:
-    """What was used, told by one number: sha256 over subset, order and NFC path of each image."""
+    """Return the fingerprint of a split: sha256 over subset, order and NFC path of each image."""
     lines = (f'{name}\t{nfc(path)}\n' for name in subsets for path in subsets[name].paths)
     return hashlib.sha256(''.join(lines).encode('utf-8', _BYTES_SURVIVE)).hexdigest()

@@ -13,9 +13,10 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from bgremoval_mm.datasets.base.classification import SUBSETS, first_few
+from bgremoval_mm.datasets.base.class_folders import images_by_class
+from bgremoval_mm.datasets.base.classification import SUBSETS
 from bgremoval_mm.datasets.formats.split_lists import TOP, encode_list, label_of, nfc
-from bgremoval_mm.removal.io.scan import scan_tree
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.atomic import write_atomically
 
 TEST_SHARE = 0.35
@@ -40,7 +41,7 @@ def stratify(paths: Iterable[str], seed: int) -> dict[str, list[str]]:
         by_class.setdefault(label_of(path), []).append(path)
     subsets: dict[str, list[str]] = {name: [] for name in SUBSETS}
     for label, members in by_class.items():
-        members.sort(key=lambda path: rank(path, seed))
+        members.sort(key=lambda path: hash_order(path, seed))
         tests = round(TEST_SHARE * len(members))
         vals = round(VAL_SHARE * len(members))
         parts = {
@@ -54,59 +55,33 @@ def stratify(paths: Iterable[str], seed: int) -> dict[str, list[str]]:
                 f'the class {label} has {len(members)} images, too few to be split 60/5/35: '
                 f'{", ".join(empty)} would hold none'
             )
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         for name, part in parts.items():
             subsets[name] += sorted(part)
     return subsets
 
 
-def rank(path: str, seed: int) -> str:
-    """Place of a name in the order in which names are dealt out: the same on every machine."""
+def hash_order(path: str, seed: int) -> str:
+    """Return the key by which names are sorted before they are dealt out, the same everywhere."""
     text = f'{seed}:{path}'
     return hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()
 
 
-def find_images(root: Path, classes: Sequence[str]) -> list[str]:
-    """Paths ``dataset/<class>/<file>`` of all images, told by content.
-
-    Raises:
-        ValueError: If a class has no image, or an image lies in no class.
-        OSError: If a file or folder cannot be read.
-    """
-    scan = scan_tree(root / TOP)
-    if scan.unreadable:
-        reasons = [f'{path}: {reason}' for path, reason in scan.unreadable.items()]
-        msg = f'{root / TOP} cannot be read: {first_few(reasons)}'
-        raise OSError(msg)
-    stray = [image for image in scan.images if image.partition('/')[0] not in classes]
-    if stray:
-        msg = (
-            f'{root / TOP} holds images outside the folders of the classes: {first_few(stray)}. '
-            f'The classes are {", ".join(classes)}; move other images away.'
-        )
-        raise ValueError(msg)
-    empty = sorted(set(classes) - {image.partition('/')[0] for image in scan.images})
-    if empty:
-        msg = f'{root / TOP} must hold images of every class, but has none of {", ".join(empty)}'
-        raise ValueError(msg)
-    return [f'{TOP}/{image}' for image in scan.images]
-
-
 def split_folder(root: Path, seed: int, split_dir: Path | None = None) -> Path:
-    """Folder of the lists of a re-split."""
+    """Return the folder of the lists of a re-split."""
     return (split_dir or root / 'splits') / f'stratified_seed{seed}'
 
 
 def ensure_lists(
     root: Path, classes: Sequence[str], seed: int, split_dir: Path | None = None
 ) -> dict[str, Path]:
-    """The files of a re-split, written if they are not there yet.
+    """Return the files of a re-split, which are written if they are not there yet.
 
     What is there is used as it is, so that a split never changes under a run. The lists appear all
     at once, and several processes may ask for them at the same time.
 
     Args:
-        root: Folder of the data set.
+        root: Folder of the dataset.
         classes: Its classes.
         seed: Which re-split.
         split_dir: Folder for re-splits in place of ``<root>/splits``.
@@ -120,10 +95,11 @@ def ensure_lists(
     folder = split_folder(root, seed, split_dir)
     files = {name: folder / f'{name}.csv' for name in SUBSETS}
     if not folder.exists():
-        _write_all(folder, stratify(find_images(root, classes), seed))
+        paths = [f'{TOP}/{path}' for path in images_by_class(root / TOP, classes)]
+        _write_all(folder, stratify(paths, seed))
     lost = [file.name for file in files.values() if not file.is_file()]
     if lost:
-        msg = f'{folder} must hold {lost}; delete the folder, and it is made anew'
+        msg = f'{folder} must hold {lost}; delete the folder, and it is made again'
         raise FileNotFoundError(msg)
     return files
 
@@ -135,7 +111,7 @@ def _write_all(folder: Path, subsets: Mapping[str, Sequence[str]]) -> None:
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix='.tmp-'))
     except OSError as err:
         msg = (
-            f'the re-split cannot be written to {folder} ({err.strerror}). If the data set must '
+            f'the re-split cannot be written to {folder} ({err.strerror}). If the dataset must '
             'not be written to, name another folder by `split_dir`, --split-dir of '
             'tools/prepare_dataset.py.'
         )

@@ -1,5 +1,5 @@
-"""Getting and checking data sets, for ``tools/prepare_dataset.py``: one module a data set.
+"""Get, check and convert datasets, for ``tools/prepare_dataset.py``: one module per dataset.
 
-Each has ``add_arguments(parser)`` and ``run(args) -> Findings`` for its subcommand. Nothing of this
-is loaded by ``import bgremoval_mm``.
+Each has ``add_arguments(parser)`` and ``run(args) -> CheckReport`` for its subcommand. Nothing of
+this is loaded by ``import bgremoval_mm``.
 """

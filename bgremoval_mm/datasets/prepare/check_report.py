@@ -1,4 +1,4 @@
-"""What was found in a copy of a data set, and how it is shown."""
+"""The result of checking a copy of a dataset, and how it is shown."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _SHOWN = 5
 
 
 class PreparationError(BgremovalError, RuntimeError):
-    """A data set cannot be had; the message says why, and what can be done."""
+    """The dataset cannot be obtained; the message says why, and what can be done."""
 
 
 @dataclass
-class Findings:
-    """What is to be said of a copy of a data set.
+class CheckReport:
+    """The result of checking a copy of a dataset.
 
     Attributes:
-        name: Name of the data set.
+        name: Name of the dataset.
         root: Its folder.
         tables: Counts of images, by the name of the split.
         known: What the counts of a complete copy are, if that is known.
@@ -50,18 +50,18 @@ class Findings:
         return not self.errors
 
     def as_dict(self) -> dict[str, Any]:
-        """The same for a JSON file."""
-        # A name whose bytes are no UTF-8 cannot stand in JSON, so it is written with escapes.
+        """Return the content for a JSON file."""
+        # A name whose bytes are not UTF-8 cannot stand in JSON, so it is written with escapes.
         return {'usable': self.usable, **_printable(vars(self))}
 
     def lines(self) -> list[str]:
-        """What to print below the tables."""
+        """Return the lines to print below the tables."""
         kinds = (('error', self.errors), ('warning', self.warnings), ('note', self.notes))
         return [_printable(f'{kind}: {text}') for kind, texts in kinds for text in texts]
 
 
 def counts_table(title: str, counts: Counts, known: Counts | None = None) -> Table:
-    """A table of counts, one row a class, one column a subset, with sums.
+    """Draw a table of counts with one row per class, one column per subset, and sums.
 
     Args:
         title: Heading of the table.
@@ -89,7 +89,7 @@ def counts_table(title: str, counts: Counts, known: Counts | None = None) -> Tab
 
 
 def listing(entries: Iterable[str]) -> str:
-    """The first entries of a list, one a line, and how many more there are."""
+    """List the first entries, one per line, and say how many more there are."""
     entries = list(entries)
     more = [f'and {len(entries) - _SHOWN:,} more'] if len(entries) > _SHOWN else []
     return ''.join(f'\n    {entry}' for entry in [*entries[:_SHOWN], *more])

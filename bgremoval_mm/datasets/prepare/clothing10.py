@@ -1,4 +1,4 @@
-"""Clothing10: get it, check it, tell it from the known copy."""
+"""Clothing10: get it, check it, compare it with the known copy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from bgremoval_mm.datasets.clothing10 import CLASSES, FOLDERS, check_root, find_images
-from bgremoval_mm.datasets.prepare.check_report import Findings, listing
+from bgremoval_mm.datasets.prepare.check_report import CheckReport, listing
 from bgremoval_mm.datasets.prepare.images import Survey, fingerprint, report_photos, survey
 from bgremoval_mm.datasets.prepare.install import Layout, add_source_arguments, obtain
 from bgremoval_mm.removal.io.scan import scan_tree
@@ -63,23 +63,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source_arguments(parser, 'data/clothing10')
 
 
-def run(args: argparse.Namespace) -> Findings:
-    """Get the data set if it is not there yet, and check it."""
+def run(args: argparse.Namespace) -> CheckReport:
+    """Get the dataset if it is not there yet, and check it."""
     note = obtain(LAYOUT, URL, args)
-    findings = check(args.dst)
-    findings.notes.insert(0, note)
-    return findings
+    report = check(args.dst)
+    report.notes.insert(0, note)
+    return report
 
 
-def check(root: Path, progress: bool = True) -> Findings:
+def check(root: Path, progress: bool = True) -> CheckReport:
     """Read a copy through and compare it with the known one.
 
     Raises:
         FileNotFoundError: If one of the three folders is missing.
     """
     check_root(root)
-    findings = Findings('Clothing10', str(root))
-    findings.known = {
+    report = CheckReport('Clothing10', str(root))
+    report.known = {
         subset: {label: number for label, (number, _) in classes.items()}
         for subset, classes in KNOWN.items()
     }
@@ -92,40 +92,40 @@ def check(root: Path, progress: bool = True) -> Findings:
         try:
             find_images(root, folder)
         except (ValueError, OSError) as err:
-            findings.errors.append(str(err))
+            report.errors.append(str(err))
     read = survey(root, [path for paths in images.values() for path in paths], progress)
     counts = {subset: count(paths) for subset, paths in images.items()}
-    findings.tables = {'Clothing10': counts}
-    report_photos(findings, read)
+    report.tables = {'Clothing10': counts}
+    report_photos(report, read)
     if ignored:
-        findings.notes.append(f'files that are no images, and passed over: {len(ignored):,}')
+        report.notes.append(f'files that are not images, and ignored: {len(ignored):,}')
     found = fingerprint(read.hashes)
-    differences = compare(images, read)
+    differences = differences_from_known(images, read)
     if found == FINGERPRINT:
-        findings.notes.append(f'this is the known copy (sha256 {found})')
+        report.notes.append(f'this is the known copy (sha256 {found})')
     else:
-        findings.warnings.append(
+        report.warnings.append(
             f'this is not the known copy, so results may differ (sha256 {found}, not '
             f'{FINGERPRINT}):{listing(differences)}'
         )
-    findings.details |= {
+    report.details |= {
         'fingerprint': found,
         'known_copy': found == FINGERPRINT,
         'differences': differences,
         'ignored': ignored,
     }
-    return findings
+    return report
 
 
 def count(paths: list[str]) -> Counter[str]:
-    """Number of images by class, every class of the data set among them."""
+    """Count the images of each class of the dataset."""
     counts = Counter(dict.fromkeys(CLASSES, 0))
     counts.update(_label(path) for path in paths if path.count('/') > 1)
     return counts
 
 
-def compare(images: dict[str, list[str]], read: Survey) -> list[str]:
-    """In which classes a copy differs from the known one, and how."""
+def differences_from_known(images: dict[str, list[str]], read: Survey) -> list[str]:
+    """Say in which classes a copy differs from the known one, and how."""
     differences = []
     for subset, classes in KNOWN.items():
         for label, (number, digest) in classes.items():

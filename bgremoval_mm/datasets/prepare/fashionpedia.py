@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bgremoval_mm.datasets.base.classification import what_is_at
 from bgremoval_mm.datasets.formats.categories import FASHIONPEDIA_CLASSES, prepared_folder
 from bgremoval_mm.datasets.formats.coco import check_coco, read_coco
 from bgremoval_mm.datasets.formats.label_maps import draw_label_map
-from bgremoval_mm.datasets.prepare.check_report import Findings, PreparationError, listing
+from bgremoval_mm.datasets.prepare.check_report import CheckReport, PreparationError, listing
 from bgremoval_mm.datasets.prepare.label_map_files import (
     image_size,
     is_label_map,
@@ -22,6 +21,7 @@ from bgremoval_mm.datasets.prepare.label_map_files import (
 )
 from bgremoval_mm.datasets.prepare.prepared import claim
 from bgremoval_mm.utils.atomic import sweep_leftovers
+from bgremoval_mm.utils.messages import what_is_at
 from bgremoval_mm.utils.parallel import add_workers_argument, for_each
 
 PAGE = 'https://github.com/cvdfoundation/fashionpedia'
@@ -33,7 +33,7 @@ _SUFFIX = '.jpg'
 
 
 def annotation_file(subset: str) -> str:
-    """Path of an annotation file below the data set's folder."""
+    """Return the path of an annotation file below the dataset's folder."""
     return f'annotations/instances_attributes_{subset}2020.json'
 
 
@@ -56,14 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_workers_argument(parser)
 
 
-def run(args: argparse.Namespace) -> Findings:
-    """Check the data set, and draw label maps if that was asked for."""
-    findings, contents = check(args.root, args.workers)
+def run(args: argparse.Namespace) -> CheckReport:
+    """Check the dataset, and draw label maps if that was asked for."""
+    report, contents = check(args.root, args.workers)
     if not (args.label_maps or args.with_background):
-        return findings
-    if not findings.usable:
-        findings.notes.append('no label map was drawn')
-        return findings
+        return report
+    if not report.usable:
+        report.notes.append('no label map was drawn')
+        return report
     top = 'label_maps_with_background' if args.with_background else 'label_maps'
     out = (args.out or prepared_folder(args.root)) / top
     stems = {
@@ -73,18 +73,18 @@ def run(args: argparse.Namespace) -> Findings:
     claim(out, stems)
     for subset, content in contents.items():
         draw_all(
-            content, out, subset, findings, args.with_background, args.redraw, args.workers
+            content, out, subset, report, args.with_background, args.redraw, args.workers
         )  # fmt: skip
-    return findings
+    return report
 
 
 def check(
     root: Path, workers: int | None = None, progress: bool = True
-) -> tuple[Findings, dict[str, Any]]:
+) -> tuple[CheckReport, dict[str, Any]]:
     """Look at annotation files, and at each image's size.
 
     Args:
-        root: Folder of the data set.
+        root: Folder of the dataset.
         workers: Number of processes.
         progress: Show progress bars, if there is a terminal.
 
@@ -97,7 +97,7 @@ def check(
     if not root.is_dir():
         msg = f'{root} must be the folder of Fashionpedia, but {what_is_at(root)}. See {PAGE}'
         raise PreparationError(msg)
-    findings = Findings('Fashionpedia', str(root))
+    report = CheckReport('Fashionpedia', str(root))
     counts, contents = {}, {}
     for subset, expected in IMAGES.items():
         file = root / annotation_file(subset)
@@ -107,19 +107,19 @@ def check(
         except FileNotFoundError:
             strays = [str(path) for path in root.rglob(file.name)]
             hint = f'move {strays[0]} there' if strays else f'fetch it, see {PAGE}'
-            findings.errors.append(f'{file} is missing: {hint}')
+            report.errors.append(f'{file} is missing: {hint}')
             continue
         except ValueError as err:
-            findings.errors.append(str(err))
+            report.errors.append(str(err))
             continue
-        findings.notes.append(f'{subset}: {tally}')
+        report.notes.append(f'{subset}: {tally}')
         if tally.images != expected:
-            findings.warnings.append(
+            report.warnings.append(
                 f'{file} has {tally.images:,} images; the published one has {expected:,}, so '
                 'results differ'
             )
         if any(each['id'] == 0 for each in content['annotations']):
-            findings.warnings.append(
+            report.warnings.append(
                 f'{file}: an annotation has the id 0, which COCOeval takes for "not found"; even '
                 'perfect predictions score a little below 1'
             )
@@ -127,18 +127,18 @@ def check(
         counts[subset].update(
             FASHIONPEDIA_CLASSES[each['category_id']] for each in content['annotations']
         )
-        check_images(root, subset, content['images'], findings, workers, progress)
+        check_images(root, subset, content['images'], report, workers, progress)
         contents[subset] = content
     if counts:
-        findings.tables = {'Fashionpedia, instances': counts}
-    return findings, contents
+        report.tables = {'Fashionpedia, instances': counts}
+    return report, contents
 
 
 def check_images(
     root: Path,
     subset: str,
     images: Sequence[dict[str, Any]],
-    findings: Findings,
+    report: CheckReport,
     workers: int | None = None,
     progress: bool = True,
 ) -> None:
@@ -160,8 +160,8 @@ def check_images(
         (f'images in {folder} that do not fit', [f'{name}: {wrong[name]}' for name in wrong]),
     ):
         if found:
-            findings.errors.append(f'{subset}: {what}: {len(found):,}{listing(found)}')
-    findings.details[subset] = {'odd_names': odd, 'missing': missing, 'wrong': wrong}
+            report.errors.append(f'{subset}: {what}: {len(found):,}{listing(found)}')
+    report.details[subset] = {'odd_names': odd, 'missing': missing, 'wrong': wrong}
 
 
 def check_size(job: tuple[Path, int, int]) -> None:
@@ -201,14 +201,14 @@ def draw(drawing: Drawing) -> None:
 
 
 def _stem(image: dict[str, Any]) -> str:
-    return image['file_name'].removesuffix(_SUFFIX)
+    return str(image['file_name']).removesuffix(_SUFFIX)
 
 
 def draw_all(
     content: dict[str, Any],
     out: Path,
     subset: str,
-    findings: Findings,
+    report: CheckReport,
     with_background: bool = False,
     redraw: bool = False,
     workers: int | None = None,
@@ -237,15 +237,15 @@ def draw_all(
             drawing = Drawing(path, by_image[image['id']], height, width, with_background)
             jobs.append((name, drawing))
     _, failures = for_each(draw, jobs, f'Drawing {subset} label maps', workers, progress)
-    findings.details.setdefault('not_drawn', {})[subset] = failures
+    report.details.setdefault('not_drawn', {})[subset] = failures
     if failures:
         reasons = [f'{name}: {reason}' for name, reason in failures.items()]
-        findings.errors.append(
+        report.errors.append(
             f'{subset}: label maps that cannot be drawn: {len(failures):,}{listing(reasons)}'
         )
         return
     write_list(out / f'{subset}.txt', names)
-    findings.notes.append(
+    report.notes.append(
         f'{subset}: {len(jobs):,} label maps drawn, {len(names) - len(jobs):,} were there, in '
         f'{folder}'
     )

@@ -1,4 +1,4 @@
-"""Reading every photograph of a data set once: is it whole, and which bytes is it?"""
+"""Read every photograph of a dataset once: check that it decodes, and hash it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bgremoval_mm.datasets.prepare.check_report import Findings, listing
+from bgremoval_mm.datasets.prepare.check_report import CheckReport, listing
 from bgremoval_mm.removal.images.reading import ImageError, read_image
 
 
@@ -28,7 +28,7 @@ class Survey:
     unreadable: dict[str, str]
 
     def same_content(self) -> list[list[str]]:
-        """Groups of photographs with the same bytes, each sorted."""
+        """Return the groups of photographs with the same bytes, each sorted."""
         groups: dict[str, list[str]] = {}
         for path in sorted(self.hashes):
             groups.setdefault(self.hashes[path], []).append(path)
@@ -39,7 +39,7 @@ def survey(root: Path, paths: Sequence[str], progress: bool = True) -> Survey:
     """Decode every photograph.
 
     Args:
-        root: Folder of the data set.
+        root: Folder of the dataset.
         paths: Photographs, relative to it.
         progress: Show a progress bar, if there is a terminal.
     """
@@ -62,7 +62,7 @@ def survey(root: Path, paths: Sequence[str], progress: bool = True) -> Survey:
 
 
 def fingerprint(hashes: Mapping[str, str], paths: Iterable[str] | None = None) -> str:
-    """One number for names and content of photographs.
+    """Return the fingerprint of the names and the content of photographs.
 
     It is the sha256 of ``sha256sum``'s output for the sorted paths, so that
     ``find * -name '*.jpg' | LC_ALL=C sort | xargs sha256sum | sha256sum`` gives the same.
@@ -76,17 +76,17 @@ def fingerprint(hashes: Mapping[str, str], paths: Iterable[str] | None = None) -
     return hashlib.sha256(lines.encode('utf-8', 'surrogateescape')).hexdigest()
 
 
-def report_photos(findings: Findings, read: Survey) -> None:
+def report_photos(report: CheckReport, read: Survey) -> None:
     """Say which photographs cannot be read, and which are there more than once."""
     broken = [f'{path}: {reason}' for path, reason in read.unreadable.items()]
     if broken:
-        findings.errors.append(
+        report.errors.append(
             f'unreadable images, to be fetched again or deleted: {len(broken):,}{listing(broken)}'
         )
     same = read.same_content()
     if same:
-        findings.warnings.append(
+        report.warnings.append(
             f'photographs that are there under several names: {len(same):,}'
             f'{listing(" = ".join(group) for group in same)}'
         )
-    findings.details |= {'unreadable': read.unreadable, 'same_content': same}
+    report.details |= {'unreadable': read.unreadable, 'same_content': same}

@@ -1,4 +1,4 @@
-"""Putting a data set in its place, whole or not at all: from a download, a zip file or a folder."""
+"""Putting a dataset in its place, in one step: from a download, a zip file or a folder."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from typing import IO
 
 from tqdm import tqdm
 
-from bgremoval_mm.datasets.base.classification import first_few, what_is_at
 from bgremoval_mm.datasets.prepare.check_report import PreparationError
 from bgremoval_mm.removal.io.scan import is_litter
+from bgremoval_mm.utils.messages import first_few, what_is_at
 
 _TIMEOUT_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What belongs to a data set.
+    """What belongs to a dataset.
 
     Attributes:
-        name: Name of the data set.
+        name: Name of the dataset.
         needed: Files and folders that must be there.
         kept: Beginnings of the names of other files that are kept, in lower case.
     """
@@ -41,7 +41,7 @@ class Layout:
     kept: tuple[str, ...] = ('license', 'licence', 'readme')
 
     def wants(self, path: PurePosixPath) -> bool:
-        """Return whether a file belongs to it."""
+        """Tell whether a file belongs to it."""
         if any(map(is_litter, path.parts)):
             return False
         if path.parts[0] in self.needed:
@@ -49,7 +49,7 @@ class Layout:
         return len(path.parts) == 1 and path.name.lower().startswith(self.kept)
 
     def missing_in(self, names: set[str]) -> list[str]:
-        """What is not among the names."""
+        """Return what is needed and not among the names."""
         return [name for name in self.needed if name not in names]
 
 
@@ -61,7 +61,7 @@ class _Member:
 
 
 def is_there(dst: Path) -> bool:
-    """Whether something is at the place of a data set; an empty folder is nothing.
+    """Tell whether there is something in the folder of a dataset.
 
     Raises:
         PreparationError: If it is a file or a link to nowhere.
@@ -75,7 +75,7 @@ def is_there(dst: Path) -> bool:
 
 
 def add_source_arguments(parser: argparse.ArgumentParser, dst: str) -> None:
-    """Declare where a data set that can be downloaded goes to, and where else it may come from."""
+    """Declare where a dataset that can be downloaded goes to, and where else it may come from."""
     parser.add_argument('--dst', type=Path, default=Path(dst), metavar='FOLDER')
     parser.add_argument(
         '--src',
@@ -87,7 +87,7 @@ def add_source_arguments(parser: argparse.ArgumentParser, dst: str) -> None:
 
 
 def obtain(layout: Layout, url: str, args: argparse.Namespace) -> str:
-    """Get a data set if it is not there yet, as `add_source_arguments` lets a user say.
+    """Get a dataset if it is not there yet, as `add_source_arguments` lets a user say.
 
     Returns:
         A sentence that says where it comes from.
@@ -105,19 +105,19 @@ def obtain(layout: Layout, url: str, args: argparse.Namespace) -> str:
 
 
 def install(layout: Layout, src: Path, dst: Path, progress: bool = True) -> None:
-    """Copy a data set from a folder or a zip file.
+    """Copy a dataset from a folder or a zip file.
 
     The copy is made in a temporary folder beside `dst`, and moved when it is complete. Only what
-    belongs to the data set is taken.
+    belongs to the dataset is taken.
 
     Args:
         layout: What belongs to it.
-        src: A folder or a zip file, that holds the data set or one folder with it.
-        dst: Its place: a folder that is empty or not there.
+        src: A folder or a zip file, that holds the dataset or one folder with it.
+        dst: The folder to put it in, which is empty or not there.
         progress: Show a progress bar, if there is a terminal.
 
     Raises:
-        PreparationError: If `src` is not the data set, is damaged, or does not fit on the disk.
+        PreparationError: If `src` is not the dataset, is damaged, or does not fit on the disk.
         OSError: As the file system reports it.
     """
     with _members(src) as found:
@@ -137,10 +137,10 @@ def install(layout: Layout, src: Path, dst: Path, progress: bool = True) -> None
 
 
 def link(layout: Layout, src: Path, dst: Path) -> None:
-    """Make a symbolic link to a folder that holds the data set.
+    """Make a symbolic link to a folder that holds the dataset.
 
     Raises:
-        PreparationError: If it is not the data set.
+        PreparationError: If it is not the dataset.
     """
     missing = layout.missing_in({path.name for path in src.iterdir()} if src.is_dir() else set())
     if missing:
@@ -153,10 +153,10 @@ def link(layout: Layout, src: Path, dst: Path) -> None:
 
 
 def download(layout: Layout, url: str, dst: Path, progress: bool = True) -> None:
-    """Fetch the zip file of a data set and install it.
+    """Fetch the zip file of a dataset and install it.
 
     Raises:
-        PreparationError: If it cannot be fetched or is not the data set.
+        PreparationError: If it cannot be fetched or is not the dataset.
     """
     import pooch
 
@@ -166,7 +166,7 @@ def download(layout: Layout, url: str, dst: Path, progress: bool = True) -> None
     )
     with _beside(dst) as temporary:
         try:
-            # No hash: the archive is packed anew for each download. Its content is checked later.
+            # No hash: the archive is packed again for each download. Its content is checked later.
             file = pooch.retrieve(url, None, 'archive.zip', temporary, downloader=downloader)
         except Exception as err:
             # pooch raises whatever requests and the file system raise.
@@ -180,7 +180,7 @@ def download(layout: Layout, url: str, dst: Path, progress: bool = True) -> None
 
 @contextmanager
 def _beside(dst: Path) -> Iterator[Path]:
-    """A temporary folder on the disk of `dst`, so that a move from there is atomic."""
+    """Make a temporary folder on the disk of `dst`, so that a move from there is atomic."""
     dst.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=dst.parent, prefix=f'.tmp-{dst.name}-') as folder:
         yield Path(folder)
@@ -188,14 +188,14 @@ def _beside(dst: Path) -> Iterator[Path]:
 
 @contextmanager
 def _members(src: Path) -> Iterator[list[_Member]]:
-    """The files of a folder or a zip file."""
+    """List the files of a folder or a zip file."""
     if src.is_dir():
         yield list(_in_folder(src))
     elif src.is_file() and zipfile.is_zipfile(src):
         with zipfile.ZipFile(src) as archive:
             yield list(_in_zip(archive, src))
     else:
-        state = 'is no zip file, or a damaged one' if src.exists() else 'does not exist'
+        state = 'is not a zip file, or a damaged one' if src.exists() else 'does not exist'
         msg = f'--src must be a folder or a zip file, but {src} {state}'
         raise PreparationError(msg)
 
@@ -228,7 +228,7 @@ def _in_zip(archive: zipfile.ZipFile, src: Path) -> Iterator[_Member]:
 
 
 def _name_in_zip(info: zipfile.ZipInfo) -> str:
-    """The name of a file; where the archive does not say that it is UTF-8, a guess."""
+    """Return the name of a file: a guess where the archive does not say that it is UTF-8."""
     if info.flag_bits & 0x800:
         return info.filename
     raw = info.filename.encode('cp437')  # which zipfile took it for
@@ -241,7 +241,7 @@ def _name_in_zip(info: zipfile.ZipInfo) -> str:
 
 
 def _below_top(layout: Layout, members: Sequence[_Member], src: Path) -> list[_Member]:
-    """Return the files that belong to the data set, with paths from its own folder on."""
+    """Return the files that belong to the dataset, with paths from its own folder on."""
     # A Mac adds a folder of its own to archives, and hidden files to folders.
     members = [member for member in members if member.path.parts[0] != '__MACOSX']
     held = {member.path.parts[0] for member in members}

@@ -11,12 +11,12 @@ from PIL import ExifTags, Image
 
 from bgremoval_mm.utils.atomic import write_atomically
 
-# Image is turned by a quarter: height and width change places.
+# EXIF orientations that swap height and width.
 _QUARTER_TURNS = (5, 6, 7, 8)
 
 
 def write_label_map(path: Path, labels: np.ndarray) -> None:
-    """Write a grey PNG whose values are class indices, whole or not at all.
+    """Write a grey PNG whose values are class indices, atomically.
 
     Args:
         path: The file; its folder must exist.
@@ -28,7 +28,7 @@ def write_label_map(path: Path, labels: np.ndarray) -> None:
 
 
 def is_label_map(path: Path, height: int, width: int) -> bool:
-    """Whether a file is a grey PNG of that size. Looks at its head only: files are whole."""
+    """Tell, by its head alone, whether a file is a grey PNG of that size."""
     try:
         with Image.open(path) as image:
             return image.mode == 'L' and image.size == (width, height)
@@ -37,10 +37,10 @@ def is_label_map(path: Path, height: int, width: int) -> bool:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width in pixels, as a viewer shows a photograph.
+    """Return height and width in pixels, as a viewer shows a photograph.
 
     Raises:
-        OSError: If it is no image.
+        OSError: If it is not an image.
     """
     with Image.open(path) as image:
         width, height = image.size
@@ -49,5 +49,5 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def write_list(path: Path, names: Iterable[str]) -> None:
-    """Write names, one a line. Data sets read the list, so it comes last."""
+    """Write names, one per line. Datasets read the list, so it is written last."""
     write_atomically(path, ''.join(f'{name}\n' for name in names).encode())

@@ -64,7 +64,7 @@ def check_annotations(path: Path, beginning: bytes) -> None:
 
 
 def _is_list(path: Path, names: set[str], maps: Path) -> bool:
-    """Whether each line names an image, or a label map of one that is gone."""
+    """Tell whether each line names an image, or a label map of one that is gone."""
     lines = path.read_bytes().decode(errors='replace').split('\n')[:-1]
     return bool(lines) and all(
         line in names or ('\0' not in line and (maps / f'{line}.png').is_file()) for line in lines
@@ -72,7 +72,7 @@ def _is_list(path: Path, names: set[str], maps: Path) -> bool:
 
 
 def _may_be_label_map(path: Path) -> bool:
-    """Whether a file is not there, no picture at all (so a half-written one), or a grey PNG."""
+    """Tell whether a file is missing, not a picture (so a half-written one), or a grey PNG."""
     try:
         with Image.open(path) as image:
             return image.format == 'PNG' and image.mode == 'L'

@@ -47,14 +47,14 @@ class ChangeBackground(RemoveBackground):
             the background of another photo, whose own foreground is filled in. ``'blurred'``:
             the photo's own, blurred. ``'background_only'``: the foreground is filled in.
         donors: Files whose backgrounds are taken for ``'replaced'``, or a folder of them, in which
-            hidden files and those that are no images are passed over. Which one a photo gets
+            hidden files and those that are not images are ignored. Which one a photo gets
             depends on its name and on `seed` alone, not on the order or the number of workers.
         seed: Another one gives other backgrounds.
         **removal: What RemoveBackground takes.
 
     Raises:
-        ValueError: If `condition` is none of these, ``'replaced'`` has no donors, or a donor is no
-            image that can be opened, or does not lie in `img_root` where that is needed.
+        ValueError: If `condition` is none of these, ``'replaced'`` has no donors, or a donor cannot
+            be opened as an image, or does not lie in `img_root` where that is needed.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class ChangeBackground(RemoveBackground):
         return blend(image, background.astype(image.dtype), mask)
 
     def donor_of(self, path: str) -> str:
-        """The file whose background a photo gets; never its own."""
+        """Return the file whose background a photo gets; never its own."""
         name = Path(path).name
         digest = hashlib.sha256(f'{self.seed}:{name}'.encode(errors='surrogateescape')).digest()
         start = int.from_bytes(digest[:8], 'big') % len(self.donors)
@@ -110,12 +110,12 @@ class ChangeBackground(RemoveBackground):
         return self.donors[(start + 1) % len(self.donors)] if same else chosen
 
     def _borrow(self, path: str) -> np.ndarray:
-        """The background of another photo, BGR."""
+        """Return the background of another photo, BGR."""
         donor = self.donor_of(path)
         image = mmcv.imread(donor)
         if image is None:
             image = _read(donor, path)
-        return fill_foreground(image, self._mask_of(image, {'img_path': donor}))
+        return fill_foreground(image, self.masks.mask(image, donor, self.resize))
 
     def __repr__(self) -> str:
         return (
@@ -149,7 +149,7 @@ def check_donor(donor: str) -> None:
     """Open an image without decoding it; what mmcv fetches from elsewhere is not opened.
 
     Raises:
-        ArgumentError: If it is no image that a donor can be.
+        ArgumentError: If it cannot be a donor.
     """
     name = printable(donor)
     if is_url(donor):

@@ -20,7 +20,7 @@ __all__ = ['LoadImageFromRemoved', 'RemovedImages']
 
 
 class _Made(NamedTuple):
-    """What the manifest says of one image."""
+    """The record of one image in the manifest."""
 
     suffix: str
     stamp: SourceStamp | None
@@ -81,7 +81,7 @@ class RemovedImages:
     def _is_same(
         self, name: str, original: Path, stamp: SourceStamp | None, removed_at: int
     ) -> bool:
-        """Whether an image is still the one that was removed; hashes it once where in doubt."""
+        """Tell whether an image is still the one that was removed; hash it once where in doubt."""
         if name in self._same or not original.is_file():
             return True
         status = original.stat()
@@ -98,7 +98,7 @@ class RemovedImages:
 
 
 def _state_of(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """Names, sizes and times of the manifest's files: while they stay, it need not be read anew."""
+    """Return names, sizes and times of the manifest's files: it is read again when they change."""
     files = sorted(folder.glob(FILE_NAME.replace('.', '*.')))
     states = ((path.name, path.stat()) for path in files)
     return tuple((name, state.st_size, state.st_mtime_ns) for name, state in states)
@@ -113,7 +113,7 @@ def _read(
     Args:
         image_dir: Folder of the removed images.
         img_root: Folder of the originals.
-        state: Of the manifest's files, by which an older reading is told from a newer one.
+        state: Of the manifest's files; a change makes it be read again.
 
     Returns:
         Path below `img_root` to what became of the image, the command that makes images alike, and
@@ -160,7 +160,7 @@ def _check(image_dir: str, img_root: str, records: Mapping[str, Record]) -> Reco
 
 
 def _kinds(records: Any) -> dict[str, Record]:
-    """One record, the newest, of each way in which images were removed."""
+    """Return one record, the newest, of each way in which images were removed."""
     kinds: dict[str, Record] = {}
     for record in records:
         if record.status == 'ok':
@@ -190,12 +190,14 @@ class LoadImageFromRemoved:
         images: Where the removed images are.
     """
 
-    def __init__(self, loader: Callable[[dict], dict | None], images: RemovedImages) -> None:
+    def __init__(
+        self, loader: Callable[[dict[str, Any]], dict[str, Any] | None], images: RemovedImages
+    ) -> None:
         self.loader = loader
         self.images = images
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any] | None:
-        """Load; evaluation and error messages go by ``img_path``, which stays the original's."""
+        """Load; evaluation and error messages use ``img_path``, which stays the original's."""
         path = results['img_path']
         removed = self.images.find(str(path))
         loaded = self.loader({**results, 'img_path': str(removed)})

@@ -1,4 +1,4 @@
-"""How a transform gets the mask of a photo: out of a store, else from the network."""
+"""The masks of images: out of a store, else from the network."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from mmengine.logging import print_log
 
+from bgremoval_mm.datasets.transforms.mask_fit import explain_misfit, fits
 from bgremoval_mm.removal import (
     BackgroundRemover,
     ImageError,
@@ -22,7 +23,18 @@ from bgremoval_mm.removal.io.paths import path_below
 from bgremoval_mm.removal.outputs.mask_store import mask_problem, other_precision
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['ON_MISSING', 'MaskMissingError', 'MaskSource', 'OtherPrecisionError', 'mask_problem']
+__all__ = [
+    'FG_MASK',
+    'ON_MISSING',
+    'MaskMissingError',
+    'MaskSource',
+    'OtherPrecisionError',
+    'check_image',
+    'mask_problem',
+]
+
+FG_MASK = 'fg_mask'
+"""Key of a sample: its foreground mask, uint8 of shape (H, W), 0 to 255."""
 
 ON_MISSING = ('compute', 'error')
 
@@ -51,7 +63,7 @@ class MaskSource:
         ArgumentError: If an argument is not one of the above.
     """
 
-    #: Whether a mask of another precision is made anew. In a store that somebody made, never.
+    #: Whether a mask of another precision is made again. In a store that somebody made, never.
     replaces_other_precisions = False
 
     def __init__(
@@ -79,6 +91,36 @@ class MaskSource:
         self.precision = self._make_remover().precision  # Checks the arguments; loads nothing.
         self._engine = {**engine, 'precision': self.precision}
         self.store = None if mask_dir is None else MaskStore(mask_dir, model, self.precision)
+        self._known_upright: set[str] = set()
+
+    def mask(self, image: np.ndarray, path: str | None, resize: str = 'lanczos') -> np.ndarray:
+        """Return the mask of a loaded image: the stored one, else the network's.
+
+        Args:
+            image: uint8 or float32 array of shape (H, W, 3), BGR, as the image loader gives it.
+            path: Its file; None for an array that was never a file, as inferencers load them.
+            resize: Filter that brings a stored mask to the image's size: ``'lanczos'`` or
+                ``'linear'``.
+
+        Returns:
+            uint8 array of shape (H, W), 0 for background to 255 for foreground.
+
+        Raises:
+            ArgumentError: If the stored mask was made for another size or orientation; see `find`.
+            FileNotFoundError: See `find`.
+            KeyError: If `path` is None where masks must come from the store.
+        """
+        if path is None and self.mask_dir is not None and self.on_missing == 'error':
+            msg = (
+                "the mask is found by results['img_path'], which is not there. For images "
+                "without files take on_missing='compute'."
+            )
+            raise KeyError(msg)
+        stored = None if path is None else self.find(path)
+        if path is None or stored is None:
+            return self.compute(image)
+        self._check_fit(image, stored, path)
+        return stored.full_size(resize)
 
     def find(self, path: str) -> StoredMask | None:
         """Return the stored mask of an image, which is made and stored if need be.
@@ -90,7 +132,7 @@ class MaskSource:
             ArgumentError: If the image does not lie in `img_root`.
             MaskMissingError: If there is no mask that can serve, with ``on_missing='error'``.
             OtherPrecisionError: If there is one of another precision, whatever `on_missing` says:
-                to make it anew would destroy it.
+                to make it again would destroy it.
         """
         if self.store is None:
             return None
@@ -161,11 +203,51 @@ class MaskSource:
 
     def _explain(self, path: str, problem: str, precision: str | None = None) -> str:
         assert self.store is not None
-        place = self.store.path(path_below(path, self._root))
-        msg = f'{problem} for {printable(path)} at {printable(place)}. '
+        file = self.store.path(path_below(path, self._root))
+        msg = f'{problem} for {printable(path)} at {printable(file)}. '
         if precision is None:
             return f'{msg}Make it: {self.command()}'
         return (
             f"{msg}To use the masks that are there, write precision='{precision}' in the config; "
             f'or replace them by those of {self.precision}: {self.command()}'
         )
+
+    def _check_fit(self, image: np.ndarray, stored: StoredMask, path: str) -> None:
+        """Refuse a mask that was made for the image in another size or orientation."""
+        if path in self._known_upright and image.shape[1::-1] == stored.size:
+            return
+        if not fits(image, stored, path):
+            raise ArgumentError(explain_misfit(image, stored, path, self.command()))
+        if stored.orientation != 1:
+            self._known_upright.add(path)
+
+
+def check_image(image: Any, transform: str) -> None:
+    """Check that an image is what a loader of OpenMMLab gives.
+
+    Args:
+        image: What the sample holds.
+        transform: Name of the transform that needs it, for the error.
+
+    Raises:
+        TypeError: If it is not a uint8 or float32 array of shape (H, W, 3).
+    """
+    if (
+        isinstance(image, np.ndarray)
+        and image.dtype in (np.uint8, np.float32)
+        and image.ndim == 3
+        and image.shape[2] == 3
+    ):
+        return
+    got = (
+        f'{image.dtype} of shape {image.shape}'
+        if isinstance(image, np.ndarray)
+        else type(image).__name__
+    )
+    if image is None:
+        got = 'none: it must stand behind the image loader'
+    msg = (
+        f"{transform} needs results['img'] to be a uint8 or float32 array of shape (H, W, 3), "
+        f'BGR, but got {got}'
+    )
+    raise TypeError(msg)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
 
-from bgremoval_mm.datasets.transforms.mask_source import ON_MISSING, MaskSource
+from bgremoval_mm.datasets.transforms.mask_source import (
+    FG_MASK,
+    ON_MISSING,
+    MaskSource,
+    check_image,
+)
 from bgremoval_mm.registry import TRANSFORMS
-from bgremoval_mm.removal import ImageError, StoredMask, binarise, compose, read_image
+from bgremoval_mm.removal import binarise, compose
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.images.reading import read_stored
 from bgremoval_mm.removal.io.paths import path_below
 from bgremoval_mm.removal.masks.functional import RESIZE_METHODS, check_fill
-from bgremoval_mm.utils.text import printable
 
-__all__ = ['IMAGENET_MEAN', 'ON_MISSING', 'RemoveBackground', 'name_below']
+__all__ = ['DEFAULTS', 'IMAGENET_MEAN', 'ON_MISSING', 'RemoveBackground', 'name_below']
 
 # R, G, B: the mean that the data preprocessors of mmpretrain, mmdet and mmseg subtract.
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
@@ -33,10 +36,11 @@ class RemoveBackground(BaseTransform):
     """Replace the background of an image by a plain colour.
 
     Stands directly after the image loader, before any change of geometry, in pipelines of
-    training and of testing. Annotations stay as they are.
+    training and of testing; or anywhere behind a LoadForegroundMask, whose mask it takes.
+    Annotations stay as they are.
 
     With `mask_dir` the mask comes from a MaskStore, as ``tools/remove_background.py`` fills
-    it; without, the network runs on each image, in every epoch anew: for training, make the
+    it; without, the network runs on each image, in every epoch again: for training, make the
     masks beforehand.
 
     **Required Keys:**
@@ -44,6 +48,7 @@ class RemoveBackground(BaseTransform):
     - img: uint8 or float32 array of shape (H, W, 3), BGR, values in [0, 255]
     - img_path: path of its file (with `mask_dir` only; None or absent for an array that was
       never a file, whose mask is computed)
+    - fg_mask (optional): uint8 array of shape (H, W), see LoadForegroundMask
 
     **Modified Keys:**
 
@@ -132,14 +137,12 @@ class RemoveBackground(BaseTransform):
             accept_licence=accept_licence,
             calibration=calibration,
         )
-        self._known_upright: set[str] = set()
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Remove the background of ``results['img']``."""
         image: Any = results.get('img')
-        _check_image(image)
-        # numpy's generator is the one that mmengine seeds in each worker.
-        if self.prob < 1 and np.random.random_sample() >= self.prob:  # noqa: NPY002
+        check_image(image, type(self).__name__)
+        if not self.draw_removal():
             return results
         mask = self._mask_of(image, results)
         if self.threshold is not None:
@@ -147,66 +150,33 @@ class RemoveBackground(BaseTransform):
         results['img'] = self._change(image, mask, results)
         return results
 
-    def _change(self, image: np.ndarray, mask: np.ndarray, results: dict[str, Any]) -> np.ndarray:
-        """The image with its background changed; subclasses change it in other ways."""
-        return compose(image, mask, self._fill_bgr)
+    @cache_randomness
+    def draw_removal(self) -> bool:
+        """Return whether the background of this sample is removed; draws a number if `prob` < 1.
+
+        mmcv's TransformBroadcaster lets several images share what is returned.
+        """
+        # numpy's generator is the one that mmengine seeds in each worker.
+        return self.prob >= 1 or bool(np.random.random_sample() < self.prob)  # noqa: NPY002
 
     def _mask_of(self, image: np.ndarray, results: dict[str, Any]) -> np.ndarray:
-        path = results.get('img_path')
-        if path is None and self.mask_dir is not None and self.on_missing == 'error':
-            # An array that was never a file, as inferencers load it.
+        """Return the mask that the sample carries already, else that of its file."""
+        mask: np.ndarray | None = results.get(FG_MASK)
+        if mask is None:
+            path = results.get('img_path')
+            return self.masks.mask(image, None if path is None else str(path), self.resize)
+        if mask.shape != image.shape[:2]:
             msg = (
-                "RemoveBackground finds the mask by results['img_path'], which is not there. "
-                "For images without files take on_missing='compute'."
+                f"results['{FG_MASK}'] must have the size of the image, {image.shape[1]} x "
+                f'{image.shape[0]} pixels, but has shape {mask.shape}: a transform between '
+                'LoadForegroundMask and RemoveBackground has changed the image only'
             )
-            raise KeyError(msg)
-        stored = None if path is None else self.masks.find(str(path))
-        if stored is None:
-            return self.masks.compute(image)
-        self._check_fit(image, stored, str(path))
-        return stored.full_size(self.resize)
+            raise ArgumentError(msg)
+        return mask
 
-    def _check_fit(self, image: np.ndarray, stored: StoredMask, path: str) -> None:
-        """Refuse a mask that was made for the image in another size or orientation."""
-        height, width = image.shape[:2]
-        turned = stored.orientation != 1
-        if (width, height) == stored.size:
-            if not turned or path in self._known_upright:
-                return
-            if _is_upright(image, Path(path)):
-                self._known_upright.add(path)
-                return
-        if turned and sorted((width, height)) == sorted(stored.size):
-            raise ArgumentError(self._explain_turn(image, stored, path))
-        msg = (
-            f'the mask of {printable(path)} is for an image of {stored.size[0]} x {stored.size[1]} '
-            f'pixels, but `img` has {width} x {height}: RemoveBackground must stand directly '
-            'after the image loader'
-        )
-        if (height, width) == stored.size:
-            msg += (
-                ", and the loader must turn images by their EXIF orientation only (mmcv's 'pillow' "
-                "also goes by what an editor left in the file's XMP; 'cv2' does not)"
-            )
-        raise ArgumentError(msg)
-
-    def _explain_turn(self, image: np.ndarray, stored: StoredMask, path: str) -> str:
-        """Say why a mask of an upright image does not fit the image that a loader gave."""
-        width, height = stored.size
-        msg = f'the mask of {printable(path)} is for the upright image ({width} x {height} pixels)'
-        if _orientation(Path(path)) not in (None, stored.orientation):
-            return (
-                f'{msg}, turned by orientation {stored.orientation}, which its EXIF block does not '
-                f'have: an earlier version made it. Make it again: {self.masks.command()} '
-                '--overwrite'
-            )
-        return (
-            f'{msg}, but `img` came as the file stores it ({image.shape[1]} x {image.shape[0]}): '
-            f'the loader did not apply its EXIF orientation ({stored.orientation}). '
-            "LoadImageFromFile does with imdecode_backend='cv2', or 'pillow' where OpenCV does not "
-            f"know it of {Path(path).suffix} files, and color_type='color'; it does not with "
-            "'tifffile', 'turbojpeg', 'unchanged' and '..._ignore_orientation'."
-        )
+    def _change(self, image: np.ndarray, mask: np.ndarray, results: dict[str, Any]) -> np.ndarray:
+        """Return the image with its background changed; subclasses change it in other ways."""
+        return compose(image, mask, self._fill_bgr)
 
     def __repr__(self) -> str:
         return (
@@ -220,52 +190,8 @@ class RemoveBackground(BaseTransform):
         )
 
 
-def _check_image(image: Any) -> None:
-    if (
-        isinstance(image, np.ndarray)
-        and image.dtype in (np.uint8, np.float32)
-        and image.ndim == 3
-        and image.shape[2] == 3
-    ):
-        return
-    got = (
-        f'{image.dtype} of shape {image.shape}'
-        if isinstance(image, np.ndarray)
-        else type(image).__name__
-    )
-    if image is None:
-        got = 'none: it must stand behind the image loader'
-    msg = (
-        "RemoveBackground needs results['img'] to be a uint8 or float32 array of shape (H, W, 3), "
-        f'BGR, but got {got}'
-    )
-    raise TypeError(msg)
-
-
-def _orientation(path: Path) -> int | None:
-    """Return the EXIF orientation of an image as the engine reads it, None if it cannot."""
-    try:
-        return read_image(path).orientation
-    except (ImageError, OSError):
-        return None
-
-
-def _is_upright(image: np.ndarray, path: Path) -> bool:
-    """Whether a loaded image looks more like its file turned upright than like the raw file.
-
-    Args:
-        image: Array of shape (H, W, 3), BGR.
-        path: A file with an EXIF orientation that keeps height and width.
-    """
-    stored = read_stored(path)
-    if stored.shape[:2] != image.shape[:2]:
-        return True
-
-    def small(pixels: np.ndarray) -> np.ndarray:
-        # Grey, because some loaders give RGB.
-        return cv2.resize(pixels.mean(-1, dtype=np.float32), (32, 32), interpolation=cv2.INTER_AREA)
-
-    def distance(pixels: np.ndarray) -> float:
-        return float(np.abs(small(image) - small(pixels)).mean())
-
-    return distance(read_image(path).rgb) <= distance(stored)
+DEFAULTS: dict[str, Any] = {
+    name: parameter.default
+    for name, parameter in inspect.signature(RemoveBackground).parameters.items()
+}
+"""Every argument of RemoveBackground, with its default."""

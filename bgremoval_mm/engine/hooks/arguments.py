@@ -13,7 +13,7 @@ __all__ = ['checked_baseline', 'checked_metrics']
 
 
 def checked_baseline(baseline: Any) -> str | Mapping[str, float]:
-    """The baseline, checked as far as it can be without a run."""
+    """Return the baseline, checked as far as it can be without a run."""
     if isinstance(baseline, str | Path):
         return str(baseline)
     if not isinstance(baseline, Mapping):
@@ -38,7 +38,7 @@ def checked_baseline(baseline: Any) -> str | Mapping[str, float]:
 
 
 def checked_metrics(metrics: Any) -> list[str] | None:
-    """The names in ``metrics`` as a list."""
+    """Return the names in ``metrics`` as a list."""
     if metrics is None:
         return None
     names = [metrics] if isinstance(metrics, str) else metrics

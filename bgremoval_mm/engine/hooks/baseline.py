@@ -19,7 +19,7 @@ __all__ = ['Baseline', 'BaselineTest', 'load_baseline']
 
 @dataclass(frozen=True)
 class BaselineTest:
-    """A test of the original arm.
+    """A test of the baseline.
 
     Attributes:
         source: Where it comes from.
@@ -34,7 +34,7 @@ class BaselineTest:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The original arm's values.
+    """The values of the baseline.
 
     Attributes:
         source: Where they come from, for messages and files.
@@ -59,7 +59,7 @@ class Baseline:
     empty_test: bool = False
 
     def at(self, step: int) -> Mapping[str, float]:
-        """The values to compare a validation at ``step`` with."""
+        """Return the values to compare a validation at ``step`` with."""
         return self.fixed or self.val.get(step, {})
 
     def test_like(
@@ -151,14 +151,14 @@ def load_baseline(source: str | Path | Mapping[str, float]) -> Baseline:
 
 
 def _fixed(source: str, values: Mapping[str, float], tta: bool) -> Baseline:
-    """A baseline of numbers without a step."""
+    """Return a baseline of numbers without a step."""
     scores = {metric: Score(value) for metric, value in values.items()}
     test = BaselineTest(source, values, Conditions(tta=tta))
     return Baseline(source, scores, scores, values, fixed=values, tests=(test,))
 
 
 def _originals(part: Mapping[str, Mapping[str, Any]]) -> dict[str, Score]:
-    """The original side of one part of a ``diff_metrics.json``."""
+    """Return the original side of one part of a ``diff_metrics.json``."""
     return {
         metric: Score(float(entry['original']), entry.get('original_step'))
         for metric, entry in part.items()
@@ -167,7 +167,7 @@ def _originals(part: Mapping[str, Mapping[str, Any]]) -> dict[str, Score]:
 
 
 def _json_object(path: Path) -> dict[str, Any] | None:
-    """The JSON object in a file, None if it is something else, such as JSON lines."""
+    """Read the JSON object in a file, None if it is something else, such as JSON lines."""
     try:
         content = json.loads(path.read_text(encoding='utf-8', errors='replace'))
     except json.JSONDecodeError:

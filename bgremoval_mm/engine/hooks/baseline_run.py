@@ -1,4 +1,4 @@
-"""Where the original arm of a ``-rembg`` run lies, and what to do if it is not there."""
+"""Where the baseline of a run lies, such as that of ``X-rembg``, and how to make it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from bgremoval_mm.engine.hooks.baseline import Baseline, BaselineTest, load_baseline
 from bgremoval_mm.engine.hooks.conditions import Conditions, unlike
-from bgremoval_mm.engine.pairs import original_name
+from bgremoval_mm.engine.pairs import baseline_name
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['OriginalArm']
+__all__ = ['BaselineRun']
 
 # What must be alike in two tests. Who names a baseline may have moved its images or changed its
 # pipeline on purpose; what is found by its name is taken to be the same test.
@@ -20,8 +20,8 @@ _ALWAYS_ALIKE = ('tta', 'images')
 _ALIKE_IF_FOUND = (*_ALWAYS_ALIKE, 'datasets', 'pipeline')
 
 
-class OriginalArm:
-    """The original arm of one run.
+class BaselineRun:
+    """The run that another one is compared with.
 
     Args:
         baseline: 'auto', a path or numbers, as ``DiffMetricsHook`` takes it.
@@ -37,18 +37,18 @@ class OriginalArm:
     ) -> None:
         self.baseline = baseline
         self.work_dir = Path(work_dir)
-        folder = original_name(self.work_dir.name)
-        stem = original_name(Path(config).stem) if config else None
+        folder = baseline_name(self.work_dir.name)
+        stem = baseline_name(Path(config).stem) if config else None
         # Beside this work_dir under either name, else where the tools write by default.
-        places = [self.work_dir.with_name(name) for name in (folder, stem) if name]
-        places += [Path('work_dirs') / stem] if stem else []
-        self.places = list({path.resolve(): path for path in places}.values())
+        folders = [self.work_dir.with_name(name) for name in (folder, stem) if name]
+        folders += [Path('work_dirs') / stem] if stem else []
+        self.folders = list({path.resolve(): path for path in folders}.values())
         self.config = Path(config).with_name(f'{stem}.py') if config and stem else None
 
     @property
     def exists(self) -> bool:
-        """Whether there is an arm to compare with at all: not for a run that is not ``-rembg``."""
-        return self.baseline != 'auto' or bool(self.places)
+        """Whether there is a baseline at all: none for a run that is itself a baseline."""
+        return self.baseline != 'auto' or bool(self.folders)
 
     def load(self) -> Baseline | None:
         """Read the baseline as it is now; None if there is none (yet).
@@ -57,7 +57,7 @@ class OriginalArm:
             ValueError: If a given file cannot be a baseline.
         """
         found: Baseline | None = None
-        for source in self.places if self.baseline == 'auto' else [self.baseline]:
+        for source in self.folders if self.baseline == 'auto' else [self.baseline]:
             try:
                 candidate = load_baseline(source)
             except FileNotFoundError:
@@ -71,7 +71,7 @@ class OriginalArm:
         """Return the test of the baseline to compare a test with, or why there is none.
 
         Args:
-            baseline: The original arm.
+            baseline: The values of this run.
             mine: What the test of this run is made with.
         """
         where = printable(_short(baseline.source))
@@ -139,16 +139,16 @@ class OriginalArm:
     def _not_found(self) -> str:
         looked = f'no baseline at {printable(self.baseline)}'
         if self.baseline == 'auto':
-            places = ', '.join(printable(_short(path)) for path in self.places)
-            looked = f'no run of the original arm (looked for {places})'
+            folders = ', '.join(printable(_short(path)) for path in self.folders)
+            looked = f'no run of the baseline (looked for {folders})'
         return f'DiffMetricsHook found {looked}; no difference is logged while it is missing.'
 
     def _how_to_train(self) -> str:
         if self.config is None:
             return 'Train the same config on the original images, or give `baseline` its work_dir.'
         default = Path('work_dirs', self.config.stem).resolve()
-        target = Path(self.baseline) if isinstance(self.baseline, str) else self.places[0]
-        target = self.places[0] if self.baseline == 'auto' else target
+        target = Path(self.baseline) if isinstance(self.baseline, str) else self.folders[0]
+        target = self.folders[0] if self.baseline == 'auto' else target
         option = '' if target.resolve() == default else f' --work-dir {_quoted(target)}'
         return f'Make it with: python tools/train.py {self._config_argument()}{option}'
 
@@ -168,12 +168,12 @@ class OriginalArm:
 
     def _config_argument(self) -> str:
         if self.config is None or not self.config.is_file():
-            return '<config of the original arm>'
+            return '<config of the baseline>'
         return _quoted(self.config)
 
 
 def _same_photos(baseline: Baseline, mine: Conditions) -> str:
-    """What a command without options of this run's would do otherwise."""
+    """Describe what a command without the options of this run would miss."""
     differing = {name for test in baseline.tests[:1] for name in unlike(test.conditions, mine)}
     if differing <= {'tta'}:
         return ''
@@ -183,11 +183,11 @@ def _same_photos(baseline: Baseline, mine: Conditions) -> str:
 
 
 def _quoted(path: str | Path) -> str:
-    """A short path as a shell takes it."""
+    """Return a short path as a shell takes it."""
     return printable(shlex.quote(_short(path)))
 
 
 def _short(path: str | Path) -> str:
-    """A path relative to the current folder where it lies inside it."""
+    """Return a path relative to the current folder where it lies inside it."""
     path = Path(path).absolute()
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,4 +1,4 @@
-"""What a test was made with: only tests of one kind are compared.
+"""The conditions of a test: only tests under the same ones are compared.
 
 Where this package took part in a test (``tools/test.py``, or a DiffMetricsHook under any tool) it
 leaves ``bgremoval-test.json`` beside the results. Of other tests the config that mmengine dumps
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 FILE_NAME = 'bgremoval-test.json'
-# What of a dataset's config does not change which images it has.
+# What does not change which images a dataset has.
 _ASIDE = frozenset(
     (
         *('type', '_scope_', 'pipeline', 'metainfo', 'lazy_init', 'test_mode'),
@@ -51,9 +51,9 @@ class Conditions:
     Attributes:
         tta: Whether it was augmented at test time.
         images: Number of images.
-        datasets: What the config says of each dataset, but for its pipeline, as JSON.
+        datasets: The config of each dataset, but for its pipeline, as JSON.
         pipeline: The steps behind the loader and RemoveBackground, as JSON.
-        removal: How the background was removed, one entry a way; empty for the originals.
+        removal: How the background was removed, one entry per way; empty for the originals.
     """
 
     tta: bool | None = None
@@ -88,19 +88,21 @@ def removals(dataset: Any) -> tuple[dict[str, Any], ...] | None:
     if find_spec('mmcv') is None:  # then there is no transform of ours
         return ()
     from bgremoval_mm.datasets.pipeline import find_removals
+    from bgremoval_mm.datasets.removal_settings import RemovalSettings
     from bgremoval_mm.datasets.unwrap import base_datasets
 
     found: list[dict[str, Any]] = []
     try:
-        steps = [
-            step
-            for base in base_datasets(dataset)
-            for step in find_removals(getattr(base.pipeline, 'transforms', ()))
-        ]
+        steps = [step for base in base_datasets(dataset) for step in find_removals(base.pipeline)]
     except BgremovalError:
         return None
-    for removal in map(_removal, steps):
-        if removal and removal not in found:
+    for settings in map(RemovalSettings.of_step, steps):
+        arguments = settings.arguments
+        if settings.kind == 'masks':
+            removal = {name: arguments[name] for name in _REMOVAL}
+        else:
+            removal = {'image_dir': arguments['image_dir'], **settings.made_with}
+        if removal not in found:
             found.append(removal)
     return tuple(found)
 
@@ -130,7 +132,7 @@ def unlike(theirs: Conditions, mine: Conditions) -> dict[str, str]:
     """Compare the conditions of two tests.
 
     Args:
-        theirs: Of the original arm.
+        theirs: Of the baseline.
         mine: Of this run.
 
     Returns:
@@ -155,7 +157,7 @@ def unlike_validations(original: Path, cfg: Config) -> list[str]:
     """Compare the validations of two trainings by their configs.
 
     Args:
-        original: The work_dir of the original arm.
+        original: The work_dir of the baseline.
         cfg: The config of this run.
 
     Returns:
@@ -169,7 +171,7 @@ def unlike_validations(original: Path, cfg: Config) -> list[str]:
 
 
 def _first_difference(one: tuple[str, ...], other: tuple[str, ...]) -> str:
-    """The first element that the other has not at its place."""
+    """Return the first element that the other does not have at its index."""
     for index, each in enumerate(one):
         if index >= len(other) or each != other[index]:
             return each
@@ -182,18 +184,6 @@ def _is_tta(model: Any) -> bool | None:
     return None if model is None else isinstance(model, BaseTTAModel)
 
 
-def _removal(step: Any) -> dict[str, Any]:
-    """How a transform removes the background; empty if it does not."""
-    from bgremoval_mm.datasets.transforms.load_removed import LoadImageFromRemoved
-    from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
-
-    if isinstance(step, RemoveBackground):
-        return {name: getattr(step, name) for name in _REMOVAL if hasattr(step, name)}
-    if isinstance(step, LoadImageFromRemoved):
-        return {'image_dir': step.images.image_dir, **step.images.settings}
-    return {}
-
-
 def _of_dumped_config(path: Path, loader: str = 'test_dataloader') -> Conditions:
     if not path.is_file():
         return Conditions()
@@ -204,7 +194,7 @@ def _of_dumped_config(path: Path, loader: str = 'test_dataloader') -> Conditions
 
 
 def _of_config(cfg: Any, loader: str = 'test_dataloader') -> Conditions:
-    """What a config tells of its test or validation; stock tools put the TTA model into it."""
+    """Read the conditions off a config; stock tools put the TTA model into it."""
     model, section = cfg.get('model'), cfg.get(loader)
     tta = None
     if loader == 'test_dataloader' and isinstance(model, Mapping):
@@ -222,7 +212,7 @@ def _of_config(cfg: Any, loader: str = 'test_dataloader') -> Conditions:
 
 
 def _kept(pipeline: Any) -> Iterator[Any]:
-    """The steps that both arms have."""
+    """Yield the steps that both configs of a pair have."""
     for step in pipeline:
         kind = step.get('type', '') if isinstance(step, Mapping) else step
         name = str(getattr(kind, '__name__', kind)).rsplit('.', 1)[-1]
@@ -231,7 +221,7 @@ def _kept(pipeline: Any) -> Iterator[Any]:
 
 
 def _walk(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """A dataset's config and those that it wraps, outermost first."""
+    """Yield a dataset's config and those that it wraps, outermost first."""
     yield dataset
     for inner in (dataset.get('dataset'), *(dataset.get('datasets') or ())):
         if isinstance(inner, Mapping):

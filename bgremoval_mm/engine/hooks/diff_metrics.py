@@ -1,8 +1,7 @@
-"""The difference between a run and the same run on the original images."""
+"""DiffMetricsHook: the difference between a run and the same run on the original images."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,16 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from bgremoval_mm.engine.comparison import (
-    Comparison,
+    MetricDifference,
     best_scores,
-    compare,
+    differences,
     format_table,
     last_scores,
+    update_report,
 )
 from bgremoval_mm.engine.hooks.arguments import checked_baseline, checked_metrics
 from bgremoval_mm.engine.hooks.baseline import Baseline
-from bgremoval_mm.engine.hooks.baseline_run import OriginalArm
+from bgremoval_mm.engine.hooks.baseline_run import BaselineRun
 from bgremoval_mm.engine.hooks.conditions import (
     Conditions,
     conditions_of,
@@ -32,13 +32,12 @@ from bgremoval_mm.engine.hooks.logged import as_logged, is_number, logs_by_epoch
 from bgremoval_mm.engine.work_dir import read_run
 from bgremoval_mm.registry import HOOKS
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.utils.json_io import write_json
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['DiffMetricsHook']
 
 
-# `force` replaces the stand-in of bgremoval_mm.engine.hooks.
+# `force` replaces the placeholder of bgremoval_mm.registry.
 @HOOKS.register_module(force=True)
 class DiffMetricsHook(Hook):
     """Compare this run with the same run on the original images.
@@ -48,7 +47,7 @@ class DiffMetricsHook(Hook):
     and so reaches the log line, ``scalars.json`` and TensorBoard. At the end of training and of
     testing a table is logged and ``diff_metrics.json`` written to the work_dir: best with best and
     last with last validation, each with its epochs, and test with test. Metrics stay in their own
-    unit. Two runs may go on side by side: the baseline is read anew each time.
+    unit. The two runs may go on side by side: the baseline is read again each time.
 
     Args:
         baseline: ``'auto'`` takes the folder beside this work_dir that is named like it without
@@ -60,7 +59,7 @@ class DiffMetricsHook(Hook):
             were not made alike are not compared (docs/diff_metrics.md). Defaults to 'auto'.
         metrics: The metrics to compare. Defaults to None, all that both runs have.
         strict: Whether a missing baseline is an error before training or testing starts. Defaults
-            to False, a warning that tells how to make it.
+            to False, a warning that says how to make it.
 
     Raises:
         TypeError, ValueError: If an argument is not as above; ``ValueError`` at the first
@@ -88,7 +87,7 @@ class DiffMetricsHook(Hook):
         self._history: dict[int, dict[str, float]] = {}
         self._training = False
         self._told = False
-        self._arm: OriginalArm | None = None
+        self._baseline_run: BaselineRun | None = None
         self._step_unit = 'epoch'
         self._empty_validations = 0
 
@@ -108,8 +107,8 @@ class DiffMetricsHook(Hook):
         self._check(runner, 'train')
         if unlike := self._unlike_validations(runner):
             runner.logger.warning(
-                'DiffMetricsHook: the validations of the two arms are not alike, so the background '
-                'is not all that differs. Of the original arm, %s.',
+                'DiffMetricsHook: the validations of the two runs are not alike, so the background '
+                'is not all that differs. Of the baseline, %s.',
                 '; '.join(unlike),
             )
 
@@ -141,16 +140,16 @@ class DiffMetricsHook(Hook):
             return
         values = self._select(runner, 'test', metrics)
         baseline = self._load()
-        if baseline is None or self._arm is None:
+        if baseline is None or self._baseline_run is None:
             publish(runner, 'test', values, {})
             self._no_difference(runner, 'there is no run of it')
             return
-        test, why = self._arm.test_like(baseline, mine)
+        test, why = self._baseline_run.test_like(baseline, mine)
         publish(runner, 'test', values, test.metrics if test else {})
         if test is None:
             self._no_difference(runner, why)
             return
-        compared = compare(scores(test.metrics), scores(values))
+        compared = differences(scores(test.metrics), scores(values))
         about = {
             'tta': mine.tta,
             'images': mine.images,
@@ -171,16 +170,16 @@ class DiffMetricsHook(Hook):
         if baseline is None:
             self._no_difference(runner, 'there is no run of it')
             return
-        best = compare(baseline.best, best_scores(self._history))
-        last = compare(baseline.last, last_scores(self._history))
+        best = differences(baseline.best, best_scores(self._history))
+        last = differences(baseline.last, last_scores(self._history))
         lengths = {(each.original.step, each.rembg.step) for each in last.values()}
         for theirs, mine in sorted(lengths, key=str):
             if theirs is not None and theirs != mine:
                 unit = self._step_unit
                 runner.logger.warning(
-                    'The two arms have not run equally long: the last validation of %s is of %s '
-                    '%d, that of this run of %s %d. "best" and "last" compare a longer with a '
-                    'shorter training.',
+                    'The run and its baseline have not run equally long: the last validation of %s '
+                    'is of %s %d, that of this run of %s %d. "best" and "last" compare a longer '
+                    'with a shorter training.',
                     *(printable(baseline.source), unit, theirs, unit, mine),
                 )
         about = {
@@ -190,25 +189,25 @@ class DiffMetricsHook(Hook):
         self._report(runner, baseline, 'train', {'best': best, 'last': last}, about)
 
     def _unlike_validations(self, runner: Runner) -> list[str]:
-        """How the validations of the original arm differ, as far as its config tells."""
+        """Return how the validations of the baseline differ, as far as its config tells."""
         baseline = self._load()
         original = None if baseline is None else Path(baseline.source)
         return unlike_validations(original, runner.cfg) if original and original.is_dir() else []
 
     def _no_difference(self, runner: Runner, why: str) -> None:
         """Say why there is no difference, to those who wait for one."""
-        if self._arm is not None and self._arm.exists and is_main_process():
-            runner.logger.warning('No difference to the original arm: %s.', why)
+        if self._baseline_run is not None and self._baseline_run.exists and is_main_process():
+            runner.logger.warning('No difference to the baseline: %s.', why)
 
     def _report(
         self,
         runner: Runner,
         baseline: Baseline,
         part: str,
-        sections: dict[str, dict[str, Comparison]],
+        sections: dict[str, dict[str, MetricDifference]],
         conditions: Mapping[str, Any],
     ) -> None:
-        """Log a table and put the sections into ``diff_metrics.json``, keeping the other part."""
+        """Log a table and put the sections into ``diff_metrics.json``."""
         source = printable(baseline.source)
         if not any(sections.values()):
             runner.logger.warning(
@@ -216,15 +215,7 @@ class DiffMetricsHook(Hook):
             )
             return
         table = format_table(sections, self._step_unit)
-        runner.logger.info('Difference to the original arm (%s):\n%s', source, table)
-        path = Path(runner.work_dir) / 'diff_metrics.json'
-        content = _read_report(path)
-        content.update(
-            {
-                name: {metric: each.as_dict() for metric, each in compared.items()}
-                for name, compared in sections.items()
-            }
-        )
+        runner.logger.info('Difference to the baseline (%s):\n%s', source, table)
         # A test may use another config, seed or baseline than the training it follows.
         about = {
             'baseline': baseline.source,
@@ -237,11 +228,10 @@ class DiffMetricsHook(Hook):
             about['step_unit'] = self._step_unit
         else:
             about['checkpoint'] = runner.cfg.get('load_from')
-        content.setdefault('runs', {})[part] = about
-        write_json(path, content)
+        update_report(Path(runner.work_dir) / 'diff_metrics.json', part, sections, about)
 
     def _select(self, runner: Runner, phase: str, metrics: Mapping[str, Any]) -> dict[str, float]:
-        """The numbers to compare, as mmengine writes them to ``scalars.json``."""
+        """Return the numbers to compare, as mmengine writes them to ``scalars.json``."""
         values = {
             name: as_logged(runner, phase, name, float(value))
             for name, value in metrics.items()
@@ -259,48 +249,38 @@ class DiffMetricsHook(Hook):
         return {name: values[name] for name in self.metrics}
 
     def _wants(self, metric: str) -> bool:
-        """Whether a metric is to be compared."""
+        """Tell whether a metric is to be compared."""
         return self.metrics is None or metric in self.metrics
 
     def _step(self, runner: Runner) -> int:
-        """The epoch or iteration that LoggerHook files a validation under."""
+        """Return the epoch or iteration that LoggerHook files a validation under."""
         return int(runner.epoch if self._step_unit == 'epoch' else runner.iter)
 
     def _check(self, runner: Runner, part: str, conditions: Conditions | None = None) -> None:
-        """Find the arm to compare with, and say, on all processes alike, what it lacks."""
-        self._arm = OriginalArm(self.baseline, runner.cfg.filename, runner.work_dir)
-        if not self._arm.exists and not self._told:
+        """Find the baseline and say, on all processes alike, what it lacks."""
+        self._baseline_run = BaselineRun(self.baseline, runner.cfg.filename, runner.work_dir)
+        if not self._baseline_run.exists and not self._told:
             self._told = True
             runner.logger.info(
                 'DiffMetricsHook: neither the config nor the work_dir of this run is called '
-                '`-rembg`, so there is no original arm to compare with.'
+                '`-rembg`, so there is no baseline to compare with.'
             )
         # Only the main process looks, since the others may see another file system; all of them
         # stop, since one alone would leave the others waiting.
-        findings: list[Exception | None] = [None]
+        problems: list[Exception | None] = [None]
         if is_main_process():
             try:
-                problem = self._arm.problem(part, self.metrics, conditions)
-                findings = [FileNotFoundError(problem) if problem else None]
-            except ValueError as err:  # nothing that time can mend
-                findings = [err]
-        broadcast_object_list(findings)
-        finding = findings[0]
-        if isinstance(finding, ValueError) or (finding is not None and self.strict):
-            raise finding
-        if finding is not None:
-            runner.logger.warning(str(finding))
+                problem = self._baseline_run.problem(part, self.metrics, conditions)
+                problems = [FileNotFoundError(problem) if problem else None]
+            except ValueError as err:  # waiting will not help
+                problems = [err]
+        broadcast_object_list(problems)
+        error = problems[0]
+        if isinstance(error, ValueError) or (error is not None and self.strict):
+            raise error
+        if error is not None:
+            runner.logger.warning(str(error))
 
     def _load(self) -> Baseline | None:
-        """The baseline as it is now; None if there is none yet, and on all but one process."""
-        return self._arm.load() if self._arm and is_main_process() else None
-
-
-def _read_report(path: Path) -> dict[str, Any]:
-    """An earlier ``diff_metrics.json``; empty if there is none or it is not one."""
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except (FileNotFoundError, ValueError):
-        return {}
-    is_report = isinstance(content, dict) and isinstance(content.get('runs'), dict)
-    return content if is_report else {}
+        """Read the baseline as it is now; None if there is none yet, and on all but one process."""
+        return self._baseline_run.load() if self._baseline_run and is_main_process() else None

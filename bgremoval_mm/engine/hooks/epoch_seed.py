@@ -16,11 +16,11 @@ __all__ = ['EpochSeedHook', 'epoch_seed']
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
-    """The seed of one epoch, in [0, 2^31), well mixed out of the run's seed and the epoch."""
+    """Return the seed of one epoch, in [0, 2^31), mixed from the run's seed and the epoch."""
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]) >> 1
 
 
-# `force` replaces the stand-in of bgremoval_mm.engine.hooks.
+# `force` replaces the placeholder of bgremoval_mm.registry.
 @HOOKS.register_module(force=True)
 class EpochSeedHook(Hook):
     """Seed all random generators at the start of each epoch from (run's seed, epoch).

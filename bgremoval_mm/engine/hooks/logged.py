@@ -1,4 +1,4 @@
-"""What mmengine's LoggerHook writes: which step, which value, and differences among the metrics."""
+"""Values and steps as mmengine's LoggerHook writes them, and differences among the metrics."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import torch
 from mmengine.hooks import LoggerHook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
-from bgremoval_mm.engine.comparison import Score, compare
+from bgremoval_mm.engine.comparison import Score, differences
 from bgremoval_mm.engine.work_dir import DIFF_PREFIX
 
 __all__ = ['as_logged', 'is_number', 'logs_by_epoch', 'publish', 'scores']
 
 
 def logs_by_epoch(runner: Runner) -> bool:
-    """Whether validations are filed under the epoch, as LoggerHook decides."""
+    """Tell whether validations are filed under the epoch, as LoggerHook decides."""
     if isinstance(runner.train_loop, IterBasedTrainLoop):  # its epoch stays 0
         return False
     loggers = [hook for hook in runner.hooks if isinstance(hook, LoggerHook)]
@@ -26,14 +26,14 @@ def logs_by_epoch(runner: Runner) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a metric is one number, as mmengine's RuntimeInfoHook decides; no bool."""
+    """Tell whether a metric is one number, as mmengine's RuntimeInfoHook decides; no bool."""
     if isinstance(value, np.ndarray | torch.Tensor):
         return bool(np.prod(value.shape) == 1)
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def as_logged(runner: Runner, phase: str, name: str, value: float) -> float:
-    """The value that LoggerHook writes, and so the one that the baseline's file has.
+    """Return the value that LoggerHook writes, and so the one in the baseline's file.
 
     LogProcessor averages losses (all names that match its pattern) over its window.
     """
@@ -54,12 +54,12 @@ def publish(
     # epochs that have none, and differences of losses would be averaged.
     for name in [name for name in hub.log_scalars if name.startswith(f'{phase}/{DIFF_PREFIX}')]:
         hub.log_scalars.pop(name)
-    compared = compare(scores(reference), scores(values))
+    compared = differences(scores(reference), scores(values))
     for metric, each in compared.items():
         if each.diff is not None:
             hub.update_scalar(f'{phase}/{DIFF_PREFIX}{metric}', each.diff)
 
 
 def scores(values: Mapping[str, float]) -> dict[str, Score]:
-    """Scores without a step."""
+    """Return scores without a step."""
     return {metric: Score(value) for metric, value in values.items()}

@@ -1,4 +1,4 @@
-"""Top-1 accuracy, class by class."""
+"""Top-1 accuracy, class by class, as a metric of mmengine."""
 
 from __future__ import annotations
 
@@ -9,25 +9,10 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from bgremoval_mm.evaluation.functional import classwise_accuracy
 from bgremoval_mm.registry import METRICS
 
 __all__ = ['ClasswiseAccuracy', 'classwise_accuracy']
-
-
-def classwise_accuracy(labels: np.ndarray, predictions: np.ndarray, count: int) -> np.ndarray:
-    """Share of each class's images that are classified as that class (its recall).
-
-    Args:
-        labels: True classes, integers of shape (N,) in [0, count).
-        predictions: Predicted classes, of the same kind.
-        count: Number of classes.
-
-    Returns:
-        float64 of shape (count,), in percent; NaN for a class without images.
-    """
-    totals = np.bincount(labels, minlength=count)
-    right = np.bincount(labels[labels == predictions], minlength=count)
-    return np.divide(100.0 * right, totals, out=np.full(count, np.nan), where=totals > 0)
 
 
 @METRICS.register_module(force=True)
@@ -35,8 +20,7 @@ class ClasswiseAccuracy(BaseMetric):
     """Top-1 accuracy of each class, in percent, as a table in the log and as single metrics.
 
     The metrics are called ``accuracy/class/<name>``, so that ``DiffMetricsHook`` compares them one
-    by one with the original arm. It takes what mmpretrain's ``Accuracy`` takes and stands beside
-    it.
+    by one with the baseline. It takes what mmpretrain's ``Accuracy`` takes and stands beside it.
 
     Args:
         collect_device: 'cpu' or 'gpu', where results of several processes are collected.
@@ -51,8 +35,8 @@ class ClasswiseAccuracy(BaseMetric):
     def __init__(self, collect_device: str = 'cpu', prefix: str | None = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Note the true and the predicted class of each sample.
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Collect the true and the predicted class of each sample.
 
         Args:
             data_batch: Not used.
@@ -66,7 +50,7 @@ class ClasswiseAccuracy(BaseMetric):
             self.results.append((_single(sample['gt_label']), _single(predicted)))
 
     def compute_metrics(self, results: list[tuple[int, int]]) -> dict[str, float]:
-        """The accuracies, in the order of the classes.
+        """Return the accuracies, in the order of the classes.
 
         Args:
             results: (true class, predicted class) of every sample.
@@ -79,15 +63,15 @@ class ClasswiseAccuracy(BaseMetric):
         return {name: float(each) for name, each in zip(names, accuracies, strict=True)}
 
     def _class_names(self) -> Sequence[str]:
-        names = (self.dataset_meta or {}).get('classes')
+        names: Sequence[str] | None = (self.dataset_meta or {}).get('classes')
         if not names:
-            msg = 'ClasswiseAccuracy needs a data set whose metainfo has `classes`'
+            msg = 'ClasswiseAccuracy needs a dataset whose metainfo has `classes`'
             raise ValueError(msg)
         return names
 
 
 def _single(label: Any) -> int:
-    """The class of a tensor of one label."""
+    """Return the class of a tensor of one label."""
     if label.numel() != 1:
         msg = f'ClasswiseAccuracy needs one label an image, but got {label.tolist()}'
         raise ValueError(msg)

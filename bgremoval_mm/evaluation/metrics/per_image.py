@@ -1,8 +1,8 @@
-"""What a test leaves for statistics: for each image, what was right and what was wrong.
+"""Per-image results of a test, for statistics: what was right and what was wrong in each image.
 
 Metrics without a score of their own, which stand beside a config's and write ``evidence.npz``.
-Images are named by their path below the data set's root, in the order of the names, so that the two
-arms of a pair, and runs of several seeds, can be compared image by image.
+Images are named by their path below the dataset's root, in the order of the names, so that a run
+and its baseline, and runs of several seeds, can be compared image by image.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from mmengine.logging import print_log
 from bgremoval_mm.registry import METRICS
 from bgremoval_mm.utils.atomic import write_atomically
 
-__all__ = ['EVIDENCE', 'ClassEvidence', 'RegionEvidence', 'write_evidence']
+__all__ = ['PER_IMAGE_FILE', 'PerImageAccuracy', 'PerImageIoU', 'read_per_image', 'write_per_image']
 
-EVIDENCE = 'evidence.npz'
+PER_IMAGE_FILE = 'evidence.npz'
 _RESULT = 'result.json'  # beside it, in the folder of a finished run
 _IGNORED = 255  # mmseg's label of what is not annotated
 
 
-class _Evidence(BaseMetric):
+class _PerImageResults(BaseMetric):
     """Collects one entry an image and writes them all.
 
     Args:
@@ -37,33 +37,31 @@ class _Evidence(BaseMetric):
         root: Folder that the names of images are relative to.
     """
 
-    default_prefix = 'evidence'
-
     def __init__(self, file: str, root: str) -> None:
         super().__init__()
         self.file = Path(file)
         self.root = root
 
-    def _name(self, sample: dict) -> str:
+    def _name(self, sample: dict[str, Any]) -> str:
         return Path(os.path.relpath(sample['img_path'], self.root)).as_posix()
 
     def _write(self, **arrays: np.ndarray) -> None:
-        """Write the file, unless it belongs to a finished run: its evidence is its result's."""
+        """Write the file, unless it is that of a finished run, which belongs to its result."""
         if (self.file.parent / _RESULT).is_file():
             print_log(f'{self.file} is of a finished run and stays', 'current', logging.WARNING)
             return
-        write_evidence(self.file, **arrays)
+        write_per_image(self.file, **arrays)
 
     def _classes(self) -> np.ndarray:
         return np.array((self.dataset_meta or {}).get('classes') or (), dtype=np.str_)
 
 
 @METRICS.register_module(force=True)
-class ClassEvidence(_Evidence):
+class PerImageAccuracy(_PerImageResults):
     """Writes the true and the predicted class of each image (mmpretrain)."""
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Note each sample's classes."""
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
+        """Collect each sample's classes."""
         for sample in data_samples:
             predicted = int(sample['pred_score'].argmax())
             self.results.append((self._name(sample), int(sample['gt_label'].item()), predicted))
@@ -81,14 +79,14 @@ class ClassEvidence(_Evidence):
 
 
 @METRICS.register_module(force=True)
-class RegionEvidence(_Evidence):
+class PerImageIoU(_PerImageResults):
     """Writes the areas that mmseg's IoUMetric adds up, image by image.
 
     ``areas``: int64 of shape (N, C, 4), for each image and class the pixels of intersection,
     union, prediction and annotation, without those that are not annotated.
     """
 
-    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Count each sample's pixels."""
         count = len(self._classes())
         for sample in data_samples:
@@ -104,7 +102,7 @@ class RegionEvidence(_Evidence):
 
 
 def region_areas(predicted: torch.Tensor, labels: torch.Tensor, count: int) -> np.ndarray:
-    """Pixels of intersection, union, prediction and annotation of each class.
+    """Count the pixels of intersection, union, prediction and annotation of each class.
 
     Args:
         predicted: Class of each pixel, integers of shape (H, W).
@@ -119,11 +117,22 @@ def region_areas(predicted: torch.Tensor, labels: torch.Tensor, count: int) -> n
     both = torch.bincount(labels[predicted == labels], minlength=count)
     said = torch.bincount(predicted, minlength=count)
     known = torch.bincount(labels, minlength=count)
-    return torch.stack([both, said + known - both, said, known], dim=1).cpu().numpy()
+    areas: np.ndarray = torch.stack([both, said + known - both, said, known], dim=1).cpu().numpy()
+    return areas
 
 
-def write_evidence(path: Path, **arrays: np.ndarray) -> None:
-    """Write arrays as a compressed ``.npz``, whole or not at all."""
+def read_per_image(path: Path) -> dict[str, np.ndarray]:
+    """Read the arrays of per-image results.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    with np.load(path) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def write_per_image(path: Path, **arrays: np.ndarray) -> None:
+    """Write arrays as a compressed ``.npz``, under a temporary name first."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # a flag of that name
     path.parent.mkdir(parents=True, exist_ok=True)

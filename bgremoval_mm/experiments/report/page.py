@@ -6,56 +6,38 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
 
 import jinja2
 import pandas as pd
 
-from bgremoval_mm.experiments.papers.liang2023.claims import CLAIMS, Claim, Verdict
+from bgremoval_mm.experiments.base import Claim, Misprint, Verdict, Work
+from bgremoval_mm.experiments.papers import WORKS, load_work
 from bgremoval_mm.experiments.report.figures import alt_text, bar_chart, class_chart, curve_chart
-from bgremoval_mm.experiments.report.results import (
-    METRICS_OF,
-    Cell,
-    Group,
-    group_results,
-    read_results,
-)
-from bgremoval_mm.experiments.report.tables import (
-    class_table,
-    misprints,
-    provenance_table,
-    result_table,
-)
+from bgremoval_mm.experiments.report.groups import Cell, Group, group_results
+from bgremoval_mm.experiments.report.results import read_results
+from bgremoval_mm.experiments.report.tables import class_table, provenance_table, result_table
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.atomic import write_atomically
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['build_report', 'write_report']
 
-DATASETS = {
-    'fashionstyle14': 'FashionStyle14',
-    'fashionpedia': 'Fashionpedia',
-    'fashionpedia47': 'Fashionpedia, background as a class',
-    'clothing10': 'Clothing10',
-    'ccp': 'Clothing Co-Parsing',
-}
+_TITLE = r'Original against (?:background removed|other backgrounds)'
 # How the files of every version begin.
 _HEADS = {
     '.html': re.compile(
         r'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        r'<meta name="viewport"[^\n]*\n<title>Original against background removed</title>\n'
+        r'<meta name="viewport"[^\n]*\n<title>' + _TITLE + r'</title>\n'
         r'<link rel="icon" href="data:,">\n<style>\n'
     ),
     '.md': re.compile(
-        r'# Original against background removed\n\n\d+ runs, [^\n]* UTC\. '
-        r'Differences are removed minus original\.\n'
+        r'# ' + _TITLE + r'\n\n\d+ runs, [^\n]* UTC\. '
+        r'Differences are [^\n]* minus original\.\n'
     ),
 }
 _LONG = 60  # characters of an option that are shown
-_PROSE = ('the paper says', 'verdict', 'found', 'criterion')
-_LEFT = ' class="left"'
 
 
 @dataclass(frozen=True)
@@ -72,121 +54,156 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class ByClass:
+    """Differences by class of a variant."""
+
+    table: pd.DataFrame
+    picture: Picture
+
+
+@dataclass(frozen=True)
 class CellDetails:
-    """What lies behind one network's line."""
+    """What lies behind the lines of a network."""
 
     title: str
-    classes: pd.DataFrame
-    class_picture: Picture | None
     curves: Picture
+    classes: list[ByClass]
 
 
 @dataclass(frozen=True)
 class Section:
-    """A result of the paper on a data set."""
+    """An item of a work on a dataset."""
 
     name: str
     title: str
-    is_papers: bool
+    is_works: bool
     options: list[str]
     table: pd.DataFrame
     pictures: list[Picture]
     details: list[CellDetails]
     claims: list[tuple[Claim, Verdict]]
     provenance: pd.DataFrame
-    misprints: pd.DataFrame
+    misprints: list[tuple[Misprint, pd.DataFrame]]
 
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that is shown."""
+    """Everything that is shown.
 
+    Attributes:
+        works: The works of the results.
+        changed: What differs from the original: 'removed', or 'each variant' if there are several.
+        sections: One an item, dataset and set of options.
+        not_run: Titles of what is not shown, for want of results.
+        runs: Number of finished runs.
+        made: When the report was made.
+    """
+
+    works: list[Work]
+    changed: str
     sections: list[Section]
     not_run: list[str] = field(default_factory=list)
     runs: int = 0
     made: str = ''
 
 
-def build_report(root: Path) -> Report:
+def build_report(root: Path, work: str | None = None) -> Report:
     """Gather the results below a folder.
 
     Args:
         root: Where ``tools/reproduce.py run`` put its runs; any folder above them.
+        work: Name of the only work that is shown; None: all that have a result.
 
     Raises:
         FileNotFoundError: If there is no such folder, or no result in it.
         ValueError: If results do not fit each other.
     """
-    results = read_results(root)
+    results = [each for each in read_results(root) if work in (None, each.work)]
     if not results:
         msg = f'there is no result.json below {root}: python tools/reproduce.py run'
         raise FileNotFoundError(msg)
-    groups = group_results(results)
-    # The paper's tables are shown with their gaps: they have numbers to compare with.
-    shown = [each for each in groups if each.results or _has_papers_numbers(each)]
-    sections = [_section(group, groups) for group in shown]
-    not_run = [_title(group) for group in groups if group not in shown]
+    found = dict.fromkeys(each.work for each in results)
+    works = [load_work(name) for name in sorted(found, key=_order)]
+    sections, not_run = [], []
+    for each in works:
+        prefix = (each.name, each.title) if len(works) > 1 else ('', '')
+        groups = group_results(results, each)
+        # Where the work prints numbers to compare with, a table is shown with its gaps.
+        shown = [group for group in groups if group.results or _has_own_numbers(group)]
+        sections += [_section(group, groups, *prefix) for group in shown]
+        not_run += [_title(group, prefix[1]) for group in groups if group not in shown]
     made = datetime.now(UTC).strftime('%Y-%m-%d %H:%M UTC')
-    return Report(sections, not_run, len(results), made)
+    columns = {
+        variant.column for each in works for e in each.experiments for variant in e.variants[1:]
+    }
+    changed = columns.pop() if len(columns) == 1 else 'each variant'
+    return Report(works, changed, sections, not_run, len(results), made)
 
 
-def _has_papers_numbers(group: Group) -> bool:
-    return group.is_papers and any(metric.paper for metric in METRICS_OF[group.place])
+def _order(name: str) -> tuple[int, str]:
+    return (WORKS.index(name) if name in WORKS else len(WORKS)), name
 
 
-def _title(group: Group) -> str:
-    return f'{group.place}, {DATASETS.get(group.dataset, group.dataset)}'
+def _has_own_numbers(group: Group) -> bool:
+    return group.is_works and group.has_numbers
 
 
-def _section(group: Group, groups: Sequence[Group]) -> Section:
-    metrics = METRICS_OF[group.place]
-    scratch = next(
-        (
-            each
-            for each in groups
-            if each.place == 'Fig. 5'
-            and (each.dataset, each.options) == (group.dataset, group.options)
-        ),
-        None,
-    )
-    stem = f'{group.place} {group.dataset}'.lower().replace('.', '').replace(' ', '_')
+def _title(group: Group, work: str) -> str:
+    title = f'{group.item}, {group.work.datasets[group.dataset].title}'
+    return f'{work}: {title}' if work else title
+
+
+def _section(group: Group, groups: Sequence[Group], prefix: str, work: str) -> Section:
+    stem = f'{prefix} {group.item} {group.dataset}'.strip().lower()
+    stem = stem.replace('.', '').replace(' ', '_')
     same = [
         each
         for each in groups
-        if each.results and (each.place, each.dataset) == (group.place, group.dataset)
+        if each.results and (each.item, each.dataset) == (group.item, group.dataset)
     ]
+    others = {
+        each.item: each
+        for each in groups
+        if (each.dataset, each.options) == (group.dataset, group.options)
+    }
     return Section(
         name=stem if len(same) <= 1 else f'{stem}_{same.index(group) + 1}',
-        title=_title(group),
-        is_papers=group.is_papers,
+        title=_title(group, work),
+        is_works=group.is_works,
         options=[_short(option) for option in group.options],
         table=result_table(group),
         pictures=[
             Picture(bar_chart(group, each), alt_text(group, each))
-            for each in metrics
+            for each in group.metrics
             if group.results
         ],
-        details=[_details(cell, group) for cell in group.cells if cell.arms],
+        details=[_details(cell, group) for cell in group.cells if cell.results],
         claims=[
-            (claim, claim.judge(group, scratch)) for claim in CLAIMS if claim.place == group.place
+            (claim, claim.judge(group, others))
+            for claim in group.work.claims
+            if claim.item == group.item
         ],
         provenance=provenance_table(group),
-        misprints=misprints(group) if group.place == 'Table I' else pd.DataFrame(),
+        misprints=[
+            (each, pd.DataFrame(list(each.rows)))
+            for each in group.work.misprints
+            if each.item == group.item
+        ],
     )
 
 
 def _details(cell: Cell, group: Group) -> CellDetails:
-    metric = METRICS_OF[group.place][0]
-    classes = class_table(cell)
+    metric, unit = group.metrics[0], group.metrics[-1].unit
     title = cell.experiment.title
-    picture = None
-    if len(classes):
-        alt = '; '.join(f'{row["class"]} {row["difference"]}' for _, row in classes.iterrows())
-        picture = Picture(class_chart(cell), f'{title}, difference by class: {alt}')
-    curves = Picture(
-        curve_chart(cell, metric), f'{title}: training loss and validation {metric.title} by epoch'
-    )
-    return CellDetails(title, classes, picture, curves)
+    classes = []
+    for pair in cell.pairs:
+        table = class_table(pair, 3 if unit == 'fraction' else 1)
+        if len(table):
+            words = '; '.join(f'{row["class"]} {row["difference"]}' for _, row in table.iterrows())
+            alt = f'{title}, {pair.variant.title}, difference by class: {words}'
+            classes.append(ByClass(table, Picture(class_chart(pair, unit), alt)))
+    alt = f'{title}: training loss and validation {metric.title} by epoch'
+    return CellDetails(title, Picture(curve_chart(cell, metric), alt), classes)
 
 
 def _short(option: str) -> str:
@@ -219,11 +236,8 @@ def write_report(report: Report, folder: Path) -> list[Path]:
     environment = jinja2.Environment(
         autoescape=jinja2.select_autoescape(['html.j2']), trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters['table'] = _html_table
-    environment.filters['markdown'] = _markdown_table
+    environment.loader = jinja2.PackageLoader(__package__, '')
     for name, template in (('index.html', 'report.html.j2'), ('report.md', 'report.md.j2')):
-        source = files(__package__).joinpath(template).read_text(encoding='utf-8')
-        environment.loader = jinja2.DictLoader({template: source})
         page = environment.get_template(template).render(report=report, claims_table=claims_table)
         texts[folder / name] = page
     _check_ours(folder, texts)
@@ -257,49 +271,16 @@ def _begins_like(path: Path, head: re.Pattern[str]) -> bool:
 
 
 def claims_table(section: Section) -> pd.DataFrame:
-    """The claims of a section with their verdicts."""
+    """Return the claims of a section with their verdicts."""
     return pd.DataFrame(
         [
             {
                 'claim': claim.name,
                 'the paper says': claim.text,
-                'verdict': verdict.word,
+                'verdict': verdict.label,
                 'found': verdict.figures,
                 'criterion': claim.criterion,
             }
             for claim, verdict in section.claims
         ]
     )
-
-
-def _html_table(table: pd.DataFrame) -> str:
-    """A table inside a box that scrolls by itself on a narrow screen."""
-    from markupsafe import Markup, escape
-
-    head = ''.join(
-        f'<th scope="col"{_LEFT if name in _PROSE else ""}>{escape(name)}</th>'
-        for name in table.columns
-    )
-    rows = []
-    for values in table.itertuples(index=False):
-        cells = [f'<th scope="row">{escape(values[0])}</th>']
-        for name, value in zip(table.columns[1:], values[1:], strict=True):
-            kind = ' class="paper"' if name.startswith('paper:') else ''
-            if name == 'verdict':
-                kind = f' class="verdict {str(value).replace(" ", "-")}"'
-            elif name in _PROSE:
-                kind = ' class="prose"'
-            cells.append(f'<td{kind}>{escape(value)}</td>')
-        rows.append(f'<tr>{"".join(cells)}</tr>')
-    return Markup(  # every value is escaped above
-        '<div class="scroll" tabindex="0" role="region" aria-label="table"><table><thead><tr>'
-        f'{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-    )
-
-
-def _markdown_table(table: pd.DataFrame) -> str:
-    def line(values: Sequence[object]) -> str:
-        return '| ' + ' | '.join(str(value).replace('|', '\\|') for value in values) + ' |'
-
-    head = [line(list(table.columns)), '|' + '---|' * len(table.columns)]
-    return '\n'.join(head + [line(values) for values in table.itertuples(index=False)])

@@ -1,4 +1,4 @@
-"""Tables of the report, as pandas frames in the paper's layout."""
+"""Tables of the report, as pandas frames in the layout of the work."""
 
 from __future__ import annotations
 
@@ -7,50 +7,59 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bgremoval_mm.evaluation.statistics import Estimate, holm
-from bgremoval_mm.experiments.papers.liang2023.experiments import ARMS
-from bgremoval_mm.experiments.report.results import METRICS_OF, Cell, Group, Metric
+from bgremoval_mm.experiments.base import Metric
+from bgremoval_mm.experiments.report.groups import Cell, Group, Pair
 
-__all__ = ['class_table', 'misprints', 'provenance_table', 'result_table']
+__all__ = ['class_table', 'provenance_table', 'result_table']
 
 GAP = '—'
 
 
 def result_table(group: Group) -> pd.DataFrame:
-    """A line a network and metric: both arms, the difference and how sure it is, the paper's.
+    """Return a line a network, variant and metric: both values, the difference and its intervals.
 
-    Columns: network, metric, seeds, original, removed, difference, interval over seeds, interval
-    over images, McNemar's test (classification), the paper's numbers (tables). Gaps are dashes.
+    Columns: network, variant (if there are several beside the baseline), metric (if there are
+    several), seeds, baseline, variant, difference, interval over seeds, interval over images,
+    McNemar's test (classification), the numbers of the work (where it prints some). Gaps are
+    dashes.
     """
-    metrics = METRICS_OF[group.place]
-    rows = [(cell, metric) for cell in group.cells for metric in metrics]
-    lines = [_line(cell, metric) for cell, metric in rows]
-    if group.place.startswith('Fig.'):
-        _add_mcnemar(lines, group.cells)
-    if any(metric.paper for metric in metrics):
-        for line, (cell, metric) in zip(lines, rows, strict=True):
-            if group.is_papers or group.dataset == 'fashionpedia47':
-                original, removed = getattr(cell.experiment, metric.paper)
-                line['paper: original'] = f'{original:.{metric.digits}f}'
-                line['paper: removed'] = f'{removed:.{metric.digits}f}'
-                line['paper: difference'] = f'{removed - original:+.{metric.digits}f}'
+    several = len(group.variants) > 2
+    rows = [
+        (cell, pair, metric)
+        for cell in group.cells
+        for pair in cell.pairs
+        for metric in group.metrics
+    ]
+    lines = [_line(cell, pair, metric, several) for cell, pair, metric in rows]
+    if any(metric.over_images == 'accuracy' for metric in group.metrics):
+        _add_mcnemar(lines, [(pair, metric) for _, pair, metric in rows])
+    if group.has_numbers:
+        for line, (_, pair, metric) in zip(lines, rows, strict=True):
+            line |= _published(group, pair, metric, several)
     table = pd.DataFrame(lines)
-    if len(metrics) == 1:
-        table = table.drop(columns='metric')
-    return table
+    unneeded = {'variant': not several, 'metric': len(group.metrics) == 1}
+    names = [name for name, drop in unneeded.items() if drop]
+    return table.drop(columns=names, errors='ignore')
 
 
-def _line(cell: Cell, metric: Metric) -> dict[str, str]:
+def _columns(pair: Pair, several: bool) -> tuple[str, str]:
+    """Return the heads of the columns with the baseline's and the variant's values."""
+    return pair.experiment.variants[0].column, 'changed' if several else pair.variant.column
+
+
+def _line(cell: Cell, pair: Pair, metric: Metric, several: bool) -> dict[str, str]:
     digits = metric.digits
-    seeds = sorted(cell.differences(metric.key))
-    over_seeds, over_images = cell.difference(metric.key), cell.over_images(metric)
+    over_seeds, over_images = pair.difference(metric.key), pair.over_images(metric)
     line = {
         'network': cell.experiment.title,
+        'variant': pair.variant.title,
         'metric': metric.title,
-        'seeds': ' '.join(map(str, seeds)) or GAP,
+        'seeds': ' '.join(map(str, pair.differences(metric.key))) or GAP,
     }
-    for arm, name in zip(ARMS, ('original', 'removed'), strict=True):
-        mean = cell.mean(metric.key, arm)
-        line[name] = GAP if mean is None else f'{mean.mean:.{digits}f}'
+    names = (cell.experiment.variants[0].name, pair.variant.name)
+    for column, name in zip(_columns(pair, several), names, strict=True):
+        mean = cell.mean(metric.key, name)
+        line[column] = GAP if mean is None else f'{mean.mean:.{digits}f}'
     line['difference'] = GAP if over_seeds is None else f'{over_seeds.mean:+.{digits}f}'
     line['95 % over seeds'] = _interval(over_seeds, digits)
     line['95 % over images'] = _interval(over_images, digits)
@@ -63,9 +72,14 @@ def _interval(estimate: Estimate | None, digits: int) -> str:
     return f'{estimate.low:+.{digits}f} to {estimate.high:+.{digits}f}'
 
 
-def _add_mcnemar(lines: Sequence[dict[str, str]], cells: Sequence[Cell]) -> None:
-    """Gained and lost images by seed, and the p values corrected for all cells and seeds."""
-    tests = [(i, test) for i, cell in enumerate(cells) for test in cell.mcnemar().values()]
+def _add_mcnemar(lines: Sequence[dict[str, str]], rows: Sequence[tuple[Pair, Metric]]) -> None:
+    """Add gained and lost images by seed, and the p values corrected for all lines and seeds."""
+    tests = [
+        (i, test)
+        for i, (pair, metric) in enumerate(rows)
+        if metric.over_images == 'accuracy'
+        for test in pair.mcnemar().values()
+    ]
     corrected = holm([test.p for _, test in tests])
     for i, line in enumerate(lines):
         mine = [(test, p) for (j, test), p in zip(tests, corrected, strict=True) if i == j]
@@ -79,9 +93,23 @@ def _p(value: float) -> str:
     return '< 0.001' if value < 0.001 else f'{value:.3f}'
 
 
-def class_table(cell: Cell) -> pd.DataFrame:
-    """Difference of each class, with the interval over seeds."""
-    digits = 3 if METRICS_OF[cell.experiment.place][-1].unit == 'fraction' else 1
+def _published(group: Group, pair: Pair, metric: Metric, several: bool) -> dict[str, str]:
+    """Return the numbers of the work, the difference that of its columns."""
+    number = group.work.number(pair.experiment, group.dataset, metric)
+    values = number.values if number else {}
+    names = (pair.experiment.variants[0].name, pair.variant.name)
+    first, second = (values.get(name) for name in names)
+    difference = None if first is None or second is None else second - first
+    shown = {
+        f'paper: {column}': GAP if value is None else f'{value:.{metric.digits}f}'
+        for column, value in zip(_columns(pair, several), (first, second), strict=True)
+    }
+    shown['paper: difference'] = GAP if difference is None else f'{difference:+.{metric.digits}f}'
+    return shown
+
+
+def class_table(pair: Pair, digits: int) -> pd.DataFrame:
+    """Return the difference of each class, with the interval over seeds."""
     return pd.DataFrame(
         [
             {
@@ -89,35 +117,13 @@ def class_table(cell: Cell) -> pd.DataFrame:
                 'difference': f'{each.mean:+.{digits}f}',
                 '95 % over seeds': _interval(each, digits),
             }
-            for name, each in cell.class_differences().items()
+            for name, each in pair.class_differences().items()
         ]
     )
 
 
-def misprints(group: Group) -> pd.DataFrame:
-    """The paper's printed differences that are not those of its columns (Table I)."""
-    printed = {('swin-t-p4-w7', 'mask mAP'): -0.020, ('pvt-s', 'box mAP'): -0.009}
-    lines = []
-    for cell in group.cells:
-        for metric in METRICS_OF[group.place]:
-            said = printed.get((cell.experiment.model, metric.title))
-            if said is not None:
-                original, removed = getattr(cell.experiment, metric.paper)
-                lines.append(
-                    {
-                        'network': cell.experiment.title,
-                        'metric': metric.title,
-                        'paper: original': f'{original:.3f}',
-                        'paper: removed': f'{removed:.3f}',
-                        'difference printed': f'{said:+.3f}',
-                        'difference of the columns': f'{removed - original:+.3f}',
-                    }
-                )
-    return pd.DataFrame(lines)
-
-
 def provenance_table(group: Group) -> pd.DataFrame:
-    """Where each number comes from: config, seed, checkpoint, commit, machine."""
+    """Return where each number comes from: config, seed, checkpoint, commit, machine."""
     return pd.DataFrame(
         [
             {

@@ -8,7 +8,6 @@ import math
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,8 @@ import numpy as np
 from mmengine.config import Config
 
 from bgremoval_mm.experiments.runner.options import load_config
-from bgremoval_mm.experiments.runner.runs import Run, RunError
-from bgremoval_mm.experiments.runner.state import read_json
-from bgremoval_mm.utils.json_io import write_json
+from bgremoval_mm.experiments.runner.runs import Run, RunError, Workspace
+from bgremoval_mm.utils.json_io import read_json, write_json
 
 __all__ = ['Estimates', 'count_iterations', 'time_iterations']
 
@@ -26,7 +24,7 @@ WARM_UP = 3  # iterations: cuDNN chooses its algorithms, workers start
 
 
 def count_iterations(config: Config, photos: int) -> int:
-    """Iterations of a whole training.
+    """Return the number of iterations of a whole training.
 
     Args:
         config: The config.
@@ -85,25 +83,24 @@ def _forget_weights(settings: Any) -> None:
 class Estimates:
     """Hours a run takes on this machine's device, kept in ``estimates.json`` below the root.
 
+    A run's time stands for all runs of its experiment on a dataset: whatever the seed and variant.
+
     Args:
-        root: Root of all runs.
-        configs: Folder of the configs.
-        options: ``KEY=VALUE`` of the runs.
+        workspace: Where the runs are, and their options.
         device: Name of the device, part of what an estimate is for.
     """
 
-    def __init__(self, root: Path, configs: Path, options: Sequence[str], device: str) -> None:
-        self.file = root / 'estimates.json'
-        self.configs = configs
-        self.options = list(options)
+    def __init__(self, workspace: Workspace, device: str) -> None:
+        self.file = workspace.root / 'estimates.json'
+        self.workspace = workspace
         self.device = device
         self.known: dict[str, float] = read_json(self.file) or {}
 
     def _key(self, run: Run) -> str:
-        return ' '.join([self.device, run.config, *self.options])
+        return ' '.join([self.device, run.baseline.config, *self.workspace.options])
 
     def hours(self, run: Run) -> float | None:
-        """Hours of a run's training, or None if it was not timed."""
+        """Return the hours of a run's training, None if it was not timed."""
         return self.known.get(self._key(run))
 
     def measure(self, run: Run, count: int) -> float:
@@ -112,10 +109,10 @@ class Estimates:
         Raises:
             RunError: If it cannot be trained; the message is its last line.
         """
-        command = [sys.executable, '-m', __name__, str(self.configs / run.config), str(count)]
-        done = subprocess.run(
-            [*command, *self.options], capture_output=True, text=True, check=False
-        )
+        config = str(self.workspace.configs / run.baseline.config)
+        command = [sys.executable, '-m', __name__, config, str(count)]
+        command += self.workspace.options_of(run)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         lines = done.stdout.strip().splitlines()
         if done.returncode or not lines:
             reason = (done.stderr.strip().splitlines() or ['no output'])[-1]

@@ -1,4 +1,4 @@
-"""Configs of runs: options that mean the same in both arms, and the data that a run needs."""
+"""Configs of runs: options that mean the same in all variants, and the data that a run needs."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from typing import Any
 from mmengine.config import Config, DictAction
 
 from bgremoval_mm.datasets.pipeline import loads_images
+from bgremoval_mm.datasets.removal_settings import RemovalSettings
 from bgremoval_mm.datasets.unwrap import base_datasets, base_keys, type_name
 from bgremoval_mm.engine.run_config import read_config
-from bgremoval_mm.experiments.runner.runs import Run
+from bgremoval_mm.experiments.runner.runs import Run, Workspace
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['load_config', 'missing_data', 'photos_of']
+__all__ = ['load_config', 'missing_data', 'photos_of', 'run_config']
 
 _SUBSETS = ('train', 'val', 'test')
 
 
 def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
-    """A config with options for either arm.
+    """Read a config and set options in it, which may be written for any variant.
 
     Args:
         path: The config.
         options: ``KEY=VALUE`` as ``--cfg-options`` takes them. Keys that begin with
             ``train_dataset.``, ``val_dataset.`` or ``test_dataset.`` are of the dataset that
-            reads the photos, which in the removed arm lies inside a RembgDataset; of each one,
-            inside a ConcatDataset.
+            reads the photos, which in a variant may lie inside a wrapper such as RembgDataset;
+            inside a ConcatDataset, of each one.
 
     Raises:
         FileNotFoundError: If there is no such config.
@@ -54,7 +55,7 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
 
 
 def _owners(dataset: Any, option: str) -> list[str]:
-    """Keys of the configs that an option of the photos' dataset has an effect in."""
+    """Return the keys of the configs that an option of the photos' dataset has an effect in."""
     wins = option.partition('.')[0] == 'pipeline' and dataset.get('pipeline')
     return [''] if wins and loads_images(dataset['pipeline']) else base_keys(dataset)
 
@@ -85,24 +86,31 @@ def photos_of(dataset: Any) -> str:
     return str(roots.pop())
 
 
-def missing_data(run: Run, configs: Path, options: Sequence[str] = ()) -> str:
-    """What a run needs and is not there, with the command that mends it; '' if nothing.
+def run_config(run: Run, workspace: Workspace) -> Config:
+    """Read the config of a run, with its options."""
+    return load_config(workspace.configs / run.config, workspace.options_of(run))
+
+
+def missing_data(run: Run, workspace: Workspace) -> str:
+    """Describe the data that a run needs and that are missing, with the command that fetches them.
 
     Looks at folders and list files only, not at every photo and mask.
+
+    Returns:
+        One line; '' if nothing is missing.
     """
-    config = load_config(configs / run.config, options)
-    dataset = config.train_dataloader.dataset
+    dataset = run_config(run, workspace).train_dataloader.dataset
     data_root = Path(photos_of(dataset))
-    name = 'ccp' if run.dataset == 'ccp' else run.dataset.removesuffix('47')
+    known = run.work.datasets[run.dataset]
+    command = f': python tools/prepare_dataset.py {known.prepare}' if known.prepare else ''
     if not data_root.is_dir():
-        return f'no photos in {data_root}: python tools/prepare_dataset.py {name}'
-    if run.experiment.place.startswith('Table') and run.dataset == 'ccp':
-        prepared = Path(f'{data_root}-prepared')
-        if not prepared.is_dir():
-            return f'no annotations in {prepared}: python tools/prepare_dataset.py {name}'
-    if run.arm == 'rembg' and not (Path(dataset.mask_dir) / dataset.get('model', 'u2net')).is_dir():
-        return (
-            f'no masks in {dataset.mask_dir}: python tools/remove_background.py {data_root} '
-            f'{dataset.mask_dir}'
-        )
+        return f'no photos in {data_root}{command}'
+    prepared = Path(f'{data_root}{known.prepared}')
+    if not prepared.is_dir():
+        return f'no annotations in {prepared}{command}'
+    for removal in RemovalSettings.of(dataset):
+        mask_dir, model = (removal.arguments.get(name) for name in ('mask_dir', 'model'))
+        if mask_dir and not (Path(mask_dir) / str(model)).is_dir():
+            command = f'python tools/remove_background.py {data_root} {mask_dir}'
+            return f'no masks in {mask_dir}: {command}'
     return ''

@@ -1,4 +1,4 @@
-"""The runs behind the paper's results, and where each keeps its files.
+"""The runs behind a work's results, and where each keeps its files.
 
 <root>/<config's name>/seed<S>/    one run: mmengine's work_dir, and beside its files
     run.json      what the run is: written when it starts
@@ -11,17 +11,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bgremoval_mm.experiments.papers.liang2023.experiments import ARMS, EXPERIMENTS, Experiment
-from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.experiments.base import Experiment, Work
+from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 
-__all__ = ['PLACES', 'Run', 'RunError', 'run_of_config', 'select_runs']
-
-PLACES = tuple(dict.fromkeys(experiment.place for experiment in EXPERIMENTS))
-"""The paper's results, in its order."""
+__all__ = ['Run', 'RunError', 'Workspace', 'run_of_config', 'select_runs']
 
 RESULT, FAILURE, SETTINGS, LOG, LOCK = (
     'result.json',
@@ -41,21 +38,23 @@ class Run:
     """One training and test.
 
     Attributes:
+        work: The work whose experiment it is.
         experiment: What is trained.
-        dataset: On which data set, a key of ``experiment.datasets``.
-        arm: One of ``ARMS``.
-        seed: ``randomness.seed``.
+        dataset: On which dataset, a key of ``experiment.datasets``.
+        variant: Name of one of ``experiment.variants``.
+        seed: ``randomness.seed``, and the fold where the work has folds.
     """
 
+    work: Work
     experiment: Experiment
     dataset: str
-    arm: str
+    variant: str
     seed: int
 
     @property
     def config(self) -> str:
         """Path of the config below ``configs``, with ``/``."""
-        return self.experiment.config(self.dataset, self.arm)
+        return self.experiment.config(self.dataset, self.variant)
 
     @property
     def name(self) -> str:
@@ -63,87 +62,107 @@ class Run:
         return f'{Path(self.config).stem}/seed{self.seed}'
 
     @property
-    def original(self) -> Run:
-        """The run on original images that this one is compared with; itself in that arm."""
-        return Run(self.experiment, self.dataset, ARMS[0], self.seed)
+    def baseline(self) -> Run:
+        """The run that this one is compared with; itself if it is a baseline."""
+        return replace(self, variant=self.experiment.variants[0].name)
 
     def describe(self) -> dict[str, Any]:
-        """What identifies the run, for ``run.json`` and ``result.json``."""
+        """Return what identifies the run, for ``run.json`` and ``result.json``."""
         return {
-            'place': self.experiment.place,
+            'work': self.work.name,
+            'place': self.experiment.item,  # the names of item and variant in all releases
             'model': self.experiment.model,
             'title': self.experiment.title,
             'config': self.config,
             'dataset': self.dataset,
-            'arm': self.arm,
+            'arm': self.variant,
             'seed': self.seed,
         }
 
 
+@dataclass(frozen=True)
+class Workspace:
+    """What all runs of one call share.
+
+    Attributes:
+        root: Root of all runs.
+        configs: Folder of the configs.
+        options: ``KEY=VALUE`` for every run, see ``options.load_config``.
+    """
+
+    root: Path
+    configs: Path
+    options: tuple[str, ...] = ()
+
+    def folder(self, run: Run) -> Path:
+        """Return the folder of a run."""
+        return self.root / run.name
+
+    def options_of(self, run: Run) -> tuple[str, ...]:
+        """Return the options of a run: those of its seed, then those of all."""
+        return (*run.experiment.options(run.seed), *self.options)
+
+
 def select_runs(
-    places: Sequence[str] = (),
+    work: Work,
+    items: Sequence[str] = (),
     datasets: Sequence[str] = (),
     models: Sequence[str] = (),
-    arms: Sequence[str] = (),
+    variants: Sequence[str] = (),
     seeds: Iterable[int] = (0,),
 ) -> list[Run]:
-    """Runs by what they belong to; an empty selection selects all.
+    """Return runs by what they belong to; an empty selection selects all.
 
     Args:
-        places: Results of the paper, of ``PLACES``.
-        datasets: Names of data sets, as in the configs' names.
+        work: The work.
+        items: Its figures and tables.
+        datasets: Names of datasets, as in the configs' names.
         models: Names of networks, as in the configs' names.
-        arms: Of ``ARMS``.
+        variants: Names of variants.
         seeds: Each makes a run of its own.
 
     Returns:
-        The runs: result by result, data set by data set, seed by seed, and of each pair the
-        original arm first, with which the other is compared.
+        The runs: item by item, dataset by dataset, seed by seed, and of each experiment the
+        baseline first, with which the other variants are compared.
 
     Raises:
-        ValueError: If a name is not known; the message lists those that are.
+        ArgumentError: If a name is not known; the message lists those that are.
     """
-    known = {
-        'places': (places, PLACES),
-        'datasets': (datasets, _unique(d for e in EXPERIMENTS for d in e.datasets)),
-        'models': (models, _unique(experiment.model for experiment in EXPERIMENTS)),
-        'arms': (arms, ARMS),
-    }
-    for argument, (chosen, allowed) in known.items():
+    names = tuple(dict.fromkeys(name for each in work.experiments for name in each.datasets))
+    for argument, chosen, allowed in (
+        ('items', items, work.items),
+        ('datasets', datasets, names),
+        ('models', models, work.models),
+        ('variants', variants, work.variants),
+    ):
         for name in chosen:
             if name not in allowed:
                 msg = f'`{argument}` must be of {", ".join(allowed)}, but got {name!r}'
-                raise ValueError(msg)
+                raise ArgumentError(msg)
     seeds = list(seeds)
     return [
-        Run(experiment, dataset, arm, seed)
-        for place in PLACES
-        if place in (places or PLACES)
-        for dataset in known['datasets'][1]
-        if dataset in (datasets or known['datasets'][1])
+        Run(work, experiment, dataset, variant.name, seed)
+        for item in work.items
+        if not items or item in items
+        for dataset in names
+        if not datasets or dataset in datasets
         for seed in seeds
-        for experiment in EXPERIMENTS
-        if experiment.place == place and dataset in experiment.datasets
-        if experiment.model in (models or known['models'][1])
-        for arm in ARMS
-        if arm in (arms or ARMS)
+        for experiment in work.experiments
+        if experiment.item == item and dataset in experiment.datasets
+        if not models or experiment.model in models
+        for variant in experiment.variants
+        if not variants or variant.name in variants
     ]
 
 
-def _unique(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
-
-
-def run_of_config(config: str, seed: int) -> Run:
-    """The run of a config's path below ``configs``.
+def run_of_config(work: Work, config: str, seed: int) -> Run:
+    """Return the run of a config's path below ``configs``.
 
     Raises:
-        ValueError: If no experiment has this config.
+        ArgumentError: If no experiment has this config.
     """
-    for experiment in EXPERIMENTS:
-        for dataset in experiment.datasets:
-            for arm in ARMS:
-                if experiment.config(dataset, arm) == config:
-                    return Run(experiment, dataset, arm, seed)
+    for run in select_runs(work, seeds=[seed]):
+        if run.config == config:
+            return run
     msg = f'`config` must be the config of an experiment, below configs, but got {config!r}'
-    raise ValueError(msg)
+    raise ArgumentError(msg)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from bgremoval_mm.experiments.runner.runs import FAILURE, LOG, RESULT, Run, RunError
-from bgremoval_mm.experiments.runner.state import State, read_json
+from bgremoval_mm.experiments.runner.runs import FAILURE, LOG, RESULT, Run, RunError, Workspace
+from bgremoval_mm.experiments.runner.state import State
 from bgremoval_mm.experiments.runner.worker import BUSY
-from bgremoval_mm.utils.json_io import write_json
+from bgremoval_mm.utils.json_io import read_json, write_json
 
 __all__ = ['Outcome', 'device_slots', 'execute', 'submit']
 
@@ -31,7 +31,7 @@ _LINES = 8  # of the log, in the reason of a failure
 
 @dataclass
 class Outcome:
-    """What became of the runs.
+    """The runs after an execution.
 
     Attributes:
         done: Names of those that were finished now.
@@ -45,11 +45,11 @@ class Outcome:
 
 
 def device_slots(jobs: int | None = None) -> list[dict[str, str]]:
-    """Environment of each run that can go on at the same time: one a GPU, else `jobs` on the CPU.
+    """Return the environment of each run at a time: one a GPU, else `jobs` on the CPU.
 
     Args:
-        jobs: Runs at a time; None: one a GPU, or one without GPUs. More than there are GPUs share
-            them in turn.
+        jobs: Runs at a time; None: one a GPU, or one without GPUs. If there are more than GPUs,
+            they share these.
     """
     import torch
 
@@ -62,12 +62,13 @@ def device_slots(jobs: int | None = None) -> list[dict[str, str]]:
     return [{'CUDA_VISIBLE_DEVICES': names[i % count]} for i in range(jobs)]
 
 
-def worker_command(run: Run, root: Path, configs: Path, options: Sequence[str]) -> list[str]:
-    """The command line of a run's process."""
+def worker_command(run: Run, workspace: Workspace) -> list[str]:
+    """Return the command line of a run's process."""
     command = [sys.executable, '-m', 'bgremoval_mm.experiments.runner.worker', run.config]
-    command += ['--seed', str(run.seed), '--root', str(root.resolve())]
-    command += ['--configs', str(configs.resolve())]
-    return [*command, '--options', *options] if options else command
+    command += ['--work', run.work.name, '--seed', str(run.seed)]
+    command += ['--root', str(workspace.root.resolve())]
+    command += ['--configs', str(workspace.configs.resolve())]
+    return [*command, '--options', *workspace.options] if workspace.options else command
 
 
 @dataclass
@@ -79,22 +80,18 @@ class _Process:
 
 def execute(
     runs: Sequence[Run],
-    root: Path,
-    configs: Path,
-    options: Sequence[str] = (),
+    workspace: Workspace,
     slots: Sequence[Mapping[str, str]] = ({},),
     progress: bool = True,
 ) -> Outcome:
     """Do runs, as many at a time as there are slots. One that fails does not stop the others.
 
-    An interrupt (Ctrl-C, SIGTERM) ends the processes; called again, their runs are gone on with. If
-    this process is killed, those that it started go on to the end of their runs.
+    An interrupt (Ctrl-C, SIGTERM) ends the processes; call it again to resume their runs. If this
+    process is killed, those that it started continue to the end of their runs.
 
     Args:
         runs: What to do, in this order.
-        root: Root of all runs.
-        configs: Folder of the configs.
-        options: ``KEY=VALUE`` for every run, see ``settings.load_config``.
+        workspace: Where, and with which options.
         slots: Environment variables of each of the processes at a time.
         progress: Show a progress bar.
 
@@ -112,12 +109,12 @@ def execute(
             while waiting or active:
                 while waiting and free:
                     run, slot = waiting.popleft(), free.popleft()
-                    active.append(_start(run, slot, root, configs, options))
+                    active.append(_start(run, slot, workspace))
                 time.sleep(_POLL)
                 for process in [each for each in active if each.popen.poll() is not None]:
                     active.remove(process)
                     free.append(process.slot)
-                    _note(process, root, outcome)
+                    _note(process, workspace, outcome)
                     bar.update()
                 names = ', '.join(process.run.name for process in active)
                 bar.set_postfix_str(f'{len(outcome.failed)} failed; {names}', refresh=False)
@@ -126,14 +123,12 @@ def execute(
     return outcome
 
 
-def _start(
-    run: Run, slot: Mapping[str, str], root: Path, configs: Path, options: Sequence[str]
-) -> _Process:
-    folder = root / run.name
+def _start(run: Run, slot: Mapping[str, str], workspace: Workspace) -> _Process:
+    folder = workspace.folder(run)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOG).open('ab') as log:
         popen = subprocess.Popen(
-            worker_command(run, root, configs, options),
+            worker_command(run, workspace),
             env={**os.environ, **slot},
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -143,9 +138,9 @@ def _start(
     return _Process(run, slot, popen)
 
 
-def _note(process: _Process, root: Path, outcome: Outcome) -> None:
-    """Enter what became of a process that has ended."""
-    folder, status = root / process.run.name, process.popen.returncode
+def _note(process: _Process, workspace: Workspace, outcome: Outcome) -> None:
+    """Record how a process has ended."""
+    folder, status = workspace.folder(process.run), process.popen.returncode
     if status == 0:
         outcome.done.append(process.run.name)
     elif status == BUSY:
@@ -202,20 +197,13 @@ def _interrupt_on_sigterm() -> Iterator[None]:
 
 
 def submit(
-    runs: Sequence[Run],
-    root: Path,
-    configs: Path,
-    options: Sequence[str],
-    partition: str,
-    sbatch_args: str = '',
+    runs: Sequence[Run], workspace: Workspace, partition: str, sbatch_args: str = ''
 ) -> list[str]:
-    """Hand runs to Slurm, a job of one GPU each; those whose job is still known are passed over.
+    """Hand runs to Slurm, a job of one GPU each; those whose job is still known are skipped.
 
     Args:
         runs: What to do.
-        root: Root of all runs, on storage that the nodes share.
-        configs: Folder of the configs.
-        options: ``KEY=VALUE`` for every run.
+        workspace: Where, on storage that the nodes share, and with which options.
         partition: Slurm's partition.
         sbatch_args: Further options of ``sbatch``, which win over ours.
 
@@ -227,11 +215,11 @@ def submit(
     """
     jobs = []
     for run in runs:
-        folder = root / run.name
+        folder = workspace.folder(run)
         folder.mkdir(parents=True, exist_ok=True)
         if is_submitted(folder):
             continue
-        command = shlex.join(worker_command(run, root, configs, options))
+        command = shlex.join(worker_command(run, workspace))
         call = ['sbatch', '--parsable', f'--partition={partition}', '--gres=gpu:1']
         call += ['--cpus-per-task=5', f'--job-name={run.name}', f'--output={folder / LOG}']
         call += ['--open-mode=append', *shlex.split(sbatch_args), f'--wrap={command}']
@@ -243,7 +231,7 @@ def submit(
 
 
 def is_submitted(folder: Path) -> bool:
-    """Whether Slurm still has the job of a run, waiting or running."""
+    """Return whether Slurm still has the job of a run, waiting or running."""
     job = read_json(folder / SLURM)
     if job is None or (folder / RESULT).is_file():
         return False
@@ -268,7 +256,7 @@ def _slurm(call: Sequence[str]) -> str:
 def to_do(
     runs: Sequence[Run], state: Callable[[Run], State], retry_failed: bool
 ) -> tuple[list[Run], dict[State, list[Run]]]:
-    """Runs to execute, and the others by their state."""
+    """Return the runs to execute, and the others by their state."""
     states = {run: state(run) for run in runs}
     wanted = {'pending', 'interrupted'} | ({'failed'} if retry_failed else set())
     others: dict[State, list[Run]] = {}

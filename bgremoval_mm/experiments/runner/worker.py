@@ -1,8 +1,8 @@
 """One run in a process of its own: ``python -m bgremoval_mm.experiments.runner.worker``.
 
-Trains, or goes on with a training that was broken off, tests the last state of the network and
-writes ``result.json`` last. Whoever starts it needs only its exit status: 0 done (now or before),
-75 another process is at work on the run, anything else failed.
+Trains, or resumes an interrupted training, tests the last state of the network and writes
+``result.json`` last. Its exit status says what became of the run: 0 done (now or before), 75
+another process is at work on it, anything else failed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,16 +20,20 @@ from typing import Any
 
 from mmengine.config import Config
 
-from bgremoval_mm.evaluation.metrics.per_image import EVIDENCE
-from bgremoval_mm.experiments.papers.liang2023.experiments import (
-    ARMS,
-    Classification,
-    InstanceSegmentation,
+from bgremoval_mm.evaluation.metrics.per_image import PER_IMAGE_FILE
+from bgremoval_mm.experiments.papers import load_work
+from bgremoval_mm.experiments.runner.options import photos_of, run_config
+from bgremoval_mm.experiments.runner.runs import (
+    FAILURE,
+    RESULT,
+    SETTINGS,
+    Run,
+    RunError,
+    Workspace,
+    run_of_config,
 )
-from bgremoval_mm.experiments.runner.options import load_config, photos_of
-from bgremoval_mm.experiments.runner.runs import FAILURE, RESULT, SETTINGS, Run, run_of_config
-from bgremoval_mm.experiments.runner.state import read_json, run_lock
-from bgremoval_mm.utils.json_io import write_json
+from bgremoval_mm.experiments.runner.state import run_lock
+from bgremoval_mm.utils.json_io import read_json, write_json
 
 __all__ = ['BUSY', 'main', 'prepare', 'provenance', 'work']
 
@@ -39,29 +42,27 @@ SCHEMA = 1
 _PACKAGES = ('torch', 'mmengine', 'mmcv', 'mmpretrain', 'mmdet', 'mmsegmentation', 'numpy')
 
 
-def prepare(run: Run, root: Path, configs: Path, options: Sequence[str] = ()) -> Config:
-    """The config of a run: as shipped, with its seed, its folder, and evidence from its test."""
-    config = load_config(configs / run.config, options)
-    folder = root / run.name
+def prepare(run: Run, workspace: Workspace) -> Config:
+    """Read the config of a run; set its seed, its folder and what its test leaves behind."""
+    config = run_config(run, workspace)
+    folder = workspace.folder(run)
     config.work_dir = str(folder)
     config.resume = True
-    config.setdefault('randomness', {})['seed'] = run.seed
-    if run.arm != ARMS[0]:
+    config.randomness = {**(config.get('randomness') or {}), 'seed': run.seed}
+    if run != run.baseline:
         for hook in config.get('custom_hooks') or []:
             if hook['type'] == 'DiffMetricsHook':
-                hook['baseline'] = str(root / run.original.name)
+                hook['baseline'] = str(workspace.folder(run.baseline))
     evaluators = config.test_evaluator
     evaluators = [evaluators] if isinstance(evaluators, dict) else list(evaluators)
-    if isinstance(run.experiment, InstanceSegmentation):
-        for evaluator in evaluators:
-            if evaluator['type'] == 'CocoMetric':
-                evaluator['outfile_prefix'] = str(folder / 'predictions')
-    else:
-        kind = 'Class' if isinstance(run.experiment, Classification) else 'Region'
+    for evaluator in evaluators:
+        if evaluator['type'] == 'CocoMetric':
+            evaluator['outfile_prefix'] = str(folder / 'predictions')
+    if run.experiment.per_image:
         evaluators.append(
             {
-                'type': f'{kind}Evidence',
-                'file': str(folder / EVIDENCE),
+                'type': run.experiment.per_image,
+                'file': str(folder / PER_IMAGE_FILE),
                 'root': photos_of(config.test_dataloader.dataset),
             }
         )
@@ -69,36 +70,40 @@ def prepare(run: Run, root: Path, configs: Path, options: Sequence[str] = ()) ->
     return config
 
 
-def work(run: Run, root: Path, configs: Path, options: Sequence[str] = ()) -> dict[str, Any]:
-    """Do a run, from where it was broken off if it was.
+def work(run: Run, workspace: Workspace) -> dict[str, Any]:
+    """Do a run, or resume it if it was interrupted.
 
     Returns:
         What ``result.json`` holds.
 
     Raises:
         filelock.Timeout: If another process is at work on it.
-        ValueError: If it was begun with other options.
+        RunError: If it was begun with other options.
     """
     from mmengine.runner import Runner
 
-    folder = root / run.name
+    folder = workspace.folder(run)
     folder.mkdir(parents=True, exist_ok=True)
     with run_lock(folder).acquire(timeout=0):
         if (done := read_json(folder / RESULT)) is not None:
             return done
         (folder / FAILURE).unlink(missing_ok=True)
         before = read_json(folder / SETTINGS) or {}
-        if before and before['options'] != list(options):
+        if before and before['options'] != list(workspace.options):
             msg = (
                 f'{folder} was begun with other options: {before["options"]}. Take another --root, '
                 'or delete the folder.'
             )
-            raise ValueError(msg)
+            raise RunError(msg)
         starts = [*before.get('starts', []), _now()]
-        settings = {'experiment': run.describe(), 'options': list(options), 'starts': starts}
+        settings = {
+            'experiment': run.describe(),
+            'options': list(workspace.options),
+            'starts': starts,
+        }
         write_json(folder / SETTINGS, settings)
 
-        config = prepare(run, root, configs, options)
+        config = prepare(run, workspace)
         runner = Runner.from_cfg(config)
         started = time.monotonic()
         runner.train()
@@ -110,10 +115,10 @@ def work(run: Run, root: Path, configs: Path, options: Sequence[str] = ()) -> di
             'metrics': metrics,
             'checkpoint': Path(_last_checkpoint(folder)).name,
             'images': len(runner.test_dataloader.dataset),
-            # Of the last start only: what a killed process had taken is not known.
+            # Of the last start only: how long a killed process took is not known.
             'train_seconds': round(seconds, 1),
             'finished': _now(),
-            **provenance(configs.parent),
+            **provenance(workspace.configs.parent),
         }
         for evaluator in config.test_evaluator:
             if evaluator['type'] == 'CocoMetric':
@@ -129,7 +134,7 @@ def _last_checkpoint(folder: Path) -> str:
 
 
 def provenance(repository: Path) -> dict[str, Any]:
-    """Commit, versions and machine, without which a number cannot be judged."""
+    """Return commit, versions and machine, without which a number cannot be judged."""
     import torch
 
     versions = {}
@@ -151,7 +156,7 @@ def provenance(repository: Path) -> dict[str, Any]:
 
 
 def _commit(repository: Path) -> str | None:
-    """Commit of the sources, with ``+`` where they were changed since; None without git."""
+    """Return the commit of the sources, with ``+`` if they were changed since; None without git."""
     try:
         commit = subprocess.run(
             ['git', 'describe', '--always', '--abbrev=10', '--dirty=+', '--exclude=*'],
@@ -175,20 +180,22 @@ def main(argv: list[str] | None = None) -> int:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='path of the config below the folder of configs')
+    parser.add_argument('--work', required=True, help='the work whose experiment it is')
     parser.add_argument('--seed', type=int, required=True)
     parser.add_argument('--root', type=Path, required=True)
     parser.add_argument('--configs', type=Path, required=True)
     parser.add_argument('--options', nargs='*', default=[])
     args = parser.parse_args(argv)
-    run = run_of_config(args.config, args.seed)
+    run = run_of_config(load_work(args.work), args.config, args.seed)
+    workspace = Workspace(args.root, args.configs, tuple(args.options))
     try:
-        work(run, args.root, args.configs, args.options)
+        work(run, workspace)
     except Timeout:
         sys.stderr.write('another process is at work on this run\n')
         return BUSY
     except Exception as err:
         reason = f'{type(err).__name__}: {err}'
-        write_json(args.root / run.name / FAILURE, {'reason': reason, 'when': _now()})
+        write_json(workspace.folder(run) / FAILURE, {'reason': reason, 'when': _now()})
         raise
     return 0
 

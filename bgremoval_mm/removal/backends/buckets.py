@@ -1,4 +1,4 @@
-"""Batches padded to a few sizes, for runtimes that prepare anew for each shape.
+"""Batches padded to a few sizes, for runtimes that prepare for each shape.
 
 cuDNN searches an algorithm, TensorRT builds an engine, CUDA graphs are captured for each shape of
 the input: seconds to minutes, which the last, smaller batch of every job would cost.
@@ -12,12 +12,12 @@ __all__ = ['bucket_of', 'pad']
 
 
 def bucket_of(count: int) -> int:
-    """The smallest power of two that is not below the count."""
+    """Return the smallest power of two that is not below the count."""
     return 1 << max(0, count - 1).bit_length()
 
 
 def pad(batch: np.ndarray) -> np.ndarray:
-    """The batch, filled up to its bucket with copies of its last image.
+    """Fill a batch up to its bucket with copies of its last image.
 
     Args:
         batch: Array of shape (N, ...), N at least 1.

@@ -18,6 +18,7 @@ from bgremoval_mm.removal.io.scan import list_images
 from bgremoval_mm.removal.networks.preprocessing import preprocess
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec
 from bgremoval_mm.removal.zoo.weights import cache_dir
+from bgremoval_mm.utils.sampling import evenly_spaced
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['INSTALL', 'QuantisationError', 'calibration_photos', 'quantised_model']
@@ -160,5 +161,4 @@ def calibration_photos(folder: str | None) -> list[Path]:
     except ArgumentError as err:
         msg = f'`calibration` must be a folder with photos, but there is none in {folder}'
         raise ArgumentError(msg) from err
-    indices = np.linspace(0, len(files) - 1, min(CALIBRATION_PHOTOS, len(files))).round()
-    return [files[int(index)] for index in indices]
+    return evenly_spaced(files, CALIBRATION_PHOTOS)

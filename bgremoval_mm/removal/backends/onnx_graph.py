@@ -11,7 +11,7 @@ __all__ = ['check_input', 'make_batchable', 'to_half']
 
 
 def make_batchable(content: bytes, spec: ModelSpec, batch: int = 0) -> bytes:
-    """The same ONNX graph for any batch size, or another one, and with its first output alone.
+    """Return the ONNX graph for any batch size, or another one, with its first output alone.
 
     rembg's files fix the batch dimension at 1 and return seven maps, of which only the
     first is used.
@@ -41,7 +41,7 @@ def make_batchable(content: bytes, spec: ModelSpec, batch: int = 0) -> bytes:
             dimension.dim_param = 'batch'
     # Inner shapes that were recorded for a batch of one no longer hold.
     del graph.graph.value_info[:]
-    return graph.SerializeToString()
+    return bytes(graph.SerializeToString())
 
 
 def check_input(name: str, shape: Sequence[int | str | None], spec: ModelSpec) -> None:
@@ -70,7 +70,7 @@ def check_input(name: str, shape: Sequence[int | str | None], spec: ModelSpec) -
 
 
 def to_half(content: bytes) -> bytes:
-    """The same graph in half precision, with float32 inputs and outputs."""
+    """Return the graph in half precision, with float32 inputs and outputs."""
     import onnx
     from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -78,4 +78,4 @@ def to_half(content: bytes) -> bytes:
     # Warnings of the converter name weights below half precision's smallest number: they become
     # that number, which no mask shows.
     converted = convert_float_to_float16(model, keep_io_types=True, disable_shape_infer=False)
-    return converted.SerializeToString()
+    return bytes(converted.SerializeToString())

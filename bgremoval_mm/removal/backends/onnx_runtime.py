@@ -8,29 +8,25 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bgremoval_mm.removal.backends.base import (
-    DeviceError,
-    Settings,
-    is_installed,
-    read_weights,
-    threads_per_stream,
-)
+from bgremoval_mm.removal.backends.base import Backend, DeviceError
 from bgremoval_mm.removal.backends.buckets import bucket_of, pad
 from bgremoval_mm.removal.backends.onnx_graph import check_input, make_batchable, to_half
 from bgremoval_mm.removal.backends.sessions import run_session
-from bgremoval_mm.removal.zoo.weights import cache_dir
+from bgremoval_mm.removal.options.choice import is_installed
+from bgremoval_mm.removal.zoo.weights import cache_dir, read_weights
+
+__all__ = ['OnnxRuntimeBackend', 'TensorRtBackend', 'choose_providers']
 
 logger = logging.getLogger(__name__)
 
-PRECISIONS = ('fp32', 'fp16')
-
+_RUNTIME = 'onnxruntime'
 _CPU = 'CPUExecutionProvider'
 _CUDA = 'CUDAExecutionProvider'
 _TENSORRT = 'TensorrtExecutionProvider'
 
 
 @dataclass(frozen=True)
-class OnnxRuntimeBackend(Settings):
+class OnnxRuntimeBackend(Backend):
     """A model under ONNX Runtime, on the CPU or an NVIDIA GPU.
 
     fp16 is for GPUs: weights and maps in half precision, input and output in float32.
@@ -46,22 +42,25 @@ class OnnxRuntimeBackend(Settings):
     @property
     def uses_gpu(self) -> bool:
         """Whether it runs on a GPU, on a machine that has one."""
-        unknown = self.device == 'auto' and is_installed('onnxruntime-gpu')
-        return self.provider != _CUDA or self.device.startswith('cuda') or unknown
+        device = self.options.device
+        unknown = device == 'auto' and is_installed('onnxruntime-gpu')
+        return self.provider != _CUDA or device.startswith('cuda') or unknown
 
     def run(self, batch: np.ndarray) -> np.ndarray:
-        """Float32 inputs (N, 3, h, w) to the model's first output, float32 (N, C, h, w)."""
+        """Run the network; see Backend."""
         return np.concatenate([self._run_part(part) for part in self.parts(batch)])
 
     def _run_part(self, part: np.ndarray) -> np.ndarray:
-        return run_session(self, lambda: _make_session(self), lambda session: _run(session, part))
+        return run_session(
+            _RUNTIME, self, lambda: _make_session(self), lambda session: _run(session, part)
+        )
 
 
 @dataclass(frozen=True)
 class TensorRtBackend(OnnxRuntimeBackend):
     """A model under ONNX Runtime's TensorRT provider.
 
-    One engine a bucket of batch sizes, built at first need and kept beside the weights: it fits
+    One engine per bucket of batch sizes, built at first need and kept beside the weights: it fits
     the GPU, the driver and the versions that it was built with, which TensorRT checks.
     """
 
@@ -70,6 +69,7 @@ class TensorRtBackend(OnnxRuntimeBackend):
     def _run_part(self, part: np.ndarray) -> np.ndarray:
         bucket = bucket_of(len(part))
         return run_session(
+            _RUNTIME,
             (self, bucket),
             lambda: _make_session(self, bucket),
             lambda session: _run(session, part),
@@ -106,49 +106,50 @@ def _make_session(backend: OnnxRuntimeBackend, bucket: int = 0) -> Any:
         )
         raise ImportError(msg) from err
 
+    chosen = backend.options
     providers = choose_providers(backend, onnxruntime.get_available_providers(), bucket)
     if providers[0] != _CPU:
         # Makes the CUDA libraries that torch's packages bring visible to ONNX Runtime.
         onnxruntime.preload_dlls()
-    elif backend.precision == 'fp16':
+    elif chosen.precision == 'fp16':
         msg = "precision='fp16' needs a GPU; on a CPU take 'fp32', or 'bf16' with OpenVINO"
         raise DeviceError(msg)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads_per_stream(backend)
+    options.intra_op_num_threads = backend.threads_per_stream()
     options.log_severity_level = 3
-    graph = read_weights(backend)
+    graph = read_weights(chosen.spec, chosen.accept_licence)
     # A job repays the half second that it takes to cut off the outputs that nobody reads.
-    if backend.batched or bucket or backend.streams > 1:
-        graph = make_batchable(graph, backend.spec, bucket)
+    if chosen.batch_size > 1 or bucket or backend.streams > 1:
+        graph = make_batchable(graph, chosen.spec, bucket)
     # TensorRT chooses the precision of each layer itself.
-    if backend.precision == 'fp16' and backend.provider == _CUDA:
+    if chosen.precision == 'fp16' and backend.provider == _CUDA:
         graph = to_half(graph)
     session = onnxruntime.InferenceSession(graph, options, providers=providers)
     image = session.get_inputs()[0]
-    check_input(image.name, image.shape, backend.spec)
+    check_input(image.name, image.shape, chosen.spec)
 
     wanted = providers[0] if isinstance(providers[0], str) else providers[0][0]
     if wanted not in session.get_providers():
         # ONNX Runtime falls back to the CPU without an error when the CUDA libraries that
         # a provider needs do not load.
         msg = (
-            f'device={backend.device!r} was asked for, but ONNX Runtime could not load '
+            f'device={chosen.device!r} was asked for, but ONNX Runtime could not load '
             f'{wanted} and offers {session.get_providers()}: the CUDA, cuDNN or TensorRT libraries '
             'are missing or of another version than onnxruntime-gpu was built for. '
-            "Use device='cpu', or mend the installation (`python tools/doctor.py`)."
+            "Use device='cpu', or fix the installation (`python tools/doctor.py`)."
         )
-        if backend.device != 'auto' or wanted == _TENSORRT:
+        if chosen.device != 'auto' or wanted == _TENSORRT:
             raise DeviceError(msg)
         logger.warning(msg)
-    if backend.device == 'auto':
-        logger.info("device='auto': %s runs on %s", backend.spec.name, session.get_providers()[0])
+    if chosen.device == 'auto':
+        logger.info("device='auto': %s runs on %s", chosen.spec.name, session.get_providers()[0])
     return session
 
 
 def choose_providers(
     backend: OnnxRuntimeBackend, available: list[str], bucket: int = 0
 ) -> list[Any]:
-    """ONNX Runtime's providers for a backend's device, with their options.
+    """Return ONNX Runtime's providers for a backend's device, with their options.
 
     Args:
         backend: The backend.
@@ -158,13 +159,14 @@ def choose_providers(
     Raises:
         DeviceError: If the device that was asked for is not offered.
     """
-    kind, _, index = backend.device.partition(':')
+    chosen = backend.options
+    kind, _, index = chosen.device.partition(':')
     wants_gpu = kind == 'cuda' or backend.provider == _TENSORRT
     if wants_gpu and backend.provider not in available:
         extra = ' tensorrt' if backend.provider == _TENSORRT else ''
         install = f'pip install onnxruntime-gpu{extra}'
         msg = (
-            f'device={backend.device!r} was asked for, but this ONNX Runtime offers only '
+            f'device={chosen.device!r} was asked for, but this ONNX Runtime offers only '
             f'{available}, not {backend.provider}. For an NVIDIA GPU: `pip uninstall -y '
             f"onnxruntime && {install}`; otherwise use device='cpu'."
         )
@@ -174,7 +176,7 @@ def choose_providers(
     device_id = int(index or 0)
     providers: list[Any] = [(_CUDA, {'device_id': device_id}), _CPU]
     if backend.provider == _TENSORRT:
-        folder = cache_dir() / f'{backend.spec.name}-tensorrt'
+        folder = cache_dir() / f'{chosen.spec.name}-tensorrt'
         folder.mkdir(parents=True, exist_ok=True)
         providers.insert(
             0,
@@ -182,11 +184,11 @@ def choose_providers(
                 _TENSORRT,
                 {
                     'device_id': device_id,
-                    'trt_fp16_enable': backend.precision == 'fp16',
+                    'trt_fp16_enable': chosen.precision == 'fp16',
                     'trt_engine_cache_enable': True,
                     'trt_engine_cache_path': str(folder),
                     # An engine of other weights or another shape is another file.
-                    'trt_engine_cache_prefix': f'{backend.spec.hash[-16:]}-{bucket}',
+                    'trt_engine_cache_prefix': f'{chosen.spec.hash[-16:]}-{bucket}',
                     'trt_timing_cache_enable': True,
                     'trt_timing_cache_path': str(folder),
                 },

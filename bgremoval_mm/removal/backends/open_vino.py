@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
 
-from bgremoval_mm.removal.backends.base import (
-    DeviceError,
-    Settings,
-    read_weights,
-    threads_in_all,
-)
+from bgremoval_mm.removal.backends.base import Backend, DeviceError
 from bgremoval_mm.removal.backends.int8 import INSTALL, quantised_model
 from bgremoval_mm.removal.backends.onnx_graph import make_batchable
 from bgremoval_mm.removal.backends.onnx_runtime import OnnxRuntimeBackend
-from bgremoval_mm.removal.backends.sessions import run_session
+from bgremoval_mm.removal.backends.sessions import lock_of, run_session
+from bgremoval_mm.removal.zoo.weights import read_weights
 
-PRECISIONS = ('fp32', 'bf16', 'int8')
+__all__ = ['OpenVinoBackend', 'capabilities']
+
+_RUNTIME = 'openvino'
 
 
 @dataclass(frozen=True)
-class OpenVinoBackend(Settings):
+class OpenVinoBackend(Backend):
     """A model under OpenVINO, on the CPU."""
 
     @property
@@ -39,32 +36,32 @@ class OpenVinoBackend(Settings):
         return False
 
     def run(self, batch: np.ndarray) -> np.ndarray:
-        """Float32 inputs (N, 3, h, w) to the model's first output, float32 (N, C, h, w)."""
+        """Run the network; see Backend. A forked child of a process that did so cannot."""
         if _is_inherited():
             return self._run_after_fork(batch)
         return np.concatenate([self._run_part(part) for part in self.parts(batch)])
 
     def _run_part(self, part: np.ndarray) -> np.ndarray:
         return run_session(
-            self, lambda: _Session(_compile(self)), lambda session: session.infer(part)
+            _RUNTIME, self, lambda: _Session(_compile(self)), lambda session: session.infer(part)
         )
 
     def _run_after_fork(self, batch: np.ndarray) -> np.ndarray:
-        """What a forked child does in place: OpenVINO's threads have stayed with the parent."""
-        if self.precision != 'fp32':
+        """Run ONNX Runtime in a forked child: OpenVINO's threads have stayed with the parent."""
+        if self.options.precision != 'fp32':
             msg = (
-                f'OpenVINO was used before this process was forked, and hangs in it; only '
-                f"precision='fp32', not {self.precision!r}, can be computed otherwise. Make the "
-                "masks beforehand, or start workers by 'spawn' (mp_cfg=dict("
+                'OpenVINO was used before this process was forked, and hangs in it; only '
+                f"precision='fp32', not {self.options.precision!r}, can be computed otherwise. "
+                "Make the masks beforehand, or start workers by 'spawn' (mp_cfg=dict("
                 "mp_start_method='spawn') in a config)"
             )
             raise DeviceError(msg)
-        twin = OnnxRuntimeBackend(self.spec, 'cpu', self.num_threads, self.accept_licence)
-        return twin.run(batch)
+        options = replace(self.options, backend='onnxruntime', device='cpu')
+        return OnnxRuntimeBackend(options).run(batch)
 
 
 class _Session:
-    """A compiled model and its requests: one a thread that is here at once, used again and again.
+    """A compiled model and its requests, as many as threads run it at once.
 
     A request holds the memory of a run; making one for each run costs a sixth of the time.
     """
@@ -85,73 +82,75 @@ class _Session:
             self._idle.put(request)
 
 
-@cache
-def _core(process: int) -> Any:
-    """The Core of a process, which is never given up.
+def _core() -> Any:
+    """Return the one Core of this process, which is never given up.
 
     A Core whose CPU plugin is loaded replaces the thread's alternate signal stack, and puts back
     the former one when it goes. Two of them that do not go in the reverse order of their coming
     leave a stack that is freed already, on which the next signal handler of Python (Ctrl-C, a child
     that ends) crashes the process. Seen with OpenVINO 2026.4.
-
-    Args:
-        process: The process's number: a forked child cannot use its parent's.
     """
     import openvino  # type: ignore[import-untyped]
 
-    if _is_inherited():
-        msg = 'OpenVINO was used before this process was forked, and hangs in it'
-        raise DeviceError(msg)
-    _loaded_in.append(process)
-    return openvino.Core()
+    with lock_of(_RUNTIME):
+        process = os.getpid()
+        if process not in _cores:
+            if _is_inherited():
+                msg = 'OpenVINO was used before this process was forked, and hangs in it'
+                raise DeviceError(msg)
+            _cores[process] = None  # a child that is forked meanwhile has inherited it, too
+            openvino.Tensor(np.zeros(1, np.float32))  # the bindings' first array: see `sessions`
+            _cores[process] = openvino.Core()
+        return _cores[process]
 
 
-_loaded_in: list[int] = []
+_cores: dict[int, Any] = {}  # by the number of the process: a child cannot use its parent's
 
 
 def _is_inherited() -> bool:
-    """Whether OpenVINO was loaded in a process that this one was forked from.
+    """Return whether OpenVINO was loaded in a process that this one was forked from.
 
     Its thread pool is then that of the parent, without its threads: a new Core sometimes hangs.
     """
-    return bool(_loaded_in) and os.getpid() not in _loaded_in
+    return bool(_cores) and os.getpid() not in _cores
 
 
 def capabilities() -> set[str]:
-    """What the CPU computes in: of 'FP32', 'BF16', 'INT8' ...; empty without OpenVINO."""
+    """Return what the CPU computes in: of 'FP32', 'BF16', 'INT8' ...; empty without OpenVINO."""
     try:
-        core = _core(os.getpid())
+        core = _core()
     except (ImportError, DeviceError):
         return set()
     return set(core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'))
 
 
 def _compile(backend: OpenVinoBackend) -> Any:
+    chosen = backend.options
     try:
-        core = _core(os.getpid())
+        core = _core()
     except ImportError as err:
         msg = f"backend='openvino' needs OpenVINO: `{INSTALL}`"
         raise ImportError(msg) from err
-    if backend.device not in ('auto', 'cpu'):
-        msg = f"backend='openvino' runs on the CPU, but device={backend.device!r} was asked for"
+    if chosen.device not in ('auto', 'cpu'):
+        msg = f"backend='openvino' runs on the CPU, but device={chosen.device!r} was asked for"
         raise DeviceError(msg)
     offered = capabilities()
-    if backend.precision == 'bf16' and 'BF16' not in offered:
+    if chosen.precision == 'bf16' and 'BF16' not in offered:
         msg = (
             "precision='bf16' needs a CPU with AVX-512 BF16 or AMX; this one offers "
             f'{", ".join(sorted(offered))}'
         )
         raise DeviceError(msg)
     options: dict[str, Any] = {
-        'INFERENCE_PRECISION_HINT': 'bf16' if backend.precision == 'bf16' else 'f32',
+        'INFERENCE_PRECISION_HINT': 'bf16' if chosen.precision == 'bf16' else 'f32',
         'PERFORMANCE_HINT': 'LATENCY' if backend.streams == 1 else 'THROUGHPUT',
         'NUM_STREAMS': backend.streams,
     }
-    if threads := threads_in_all(backend):
+    if threads := backend.threads_in_all():
         options['INFERENCE_NUM_THREADS'] = threads
-    graph = make_batchable(read_weights(backend), backend.spec)
-    if backend.precision == 'int8':
-        model = core.read_model(quantised_model(core, backend.spec, backend.calibration, graph))
+    graph = make_batchable(read_weights(chosen.spec, chosen.accept_licence), chosen.spec)
+    if chosen.precision == 'int8':
+        model = core.read_model(quantised_model(core, chosen.spec, chosen.calibration, graph))
     else:
         model = core.read_model(graph)
     return core.compile_model(model, 'CPU', options)

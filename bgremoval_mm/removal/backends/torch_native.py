@@ -1,4 +1,4 @@
-"""U2-Net and U2-NetP in PyTorch: on GPUs in half precision, and the network to train further."""
+"""U2-Net and U2-NetP under PyTorch, on GPUs in half precision too."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bgremoval_mm.removal.backends.base import DeviceError, Settings, read_weights
+from bgremoval_mm.removal.backends.base import Backend, DeviceError
 from bgremoval_mm.removal.backends.buckets import pad
 from bgremoval_mm.removal.backends.sessions import run_session
+from bgremoval_mm.removal.zoo.weights import read_weights
 
-PRECISIONS = ('fp32', 'bf16', 'fp16')
-MODELS = ('u2net', 'u2netp')
+__all__ = ['CompiledTorchBackend', 'TorchBackend']
 
 
 @dataclass(frozen=True)
-class TorchBackend(Settings):
+class TorchBackend(Backend):
     """U2-Net or U2-NetP in PyTorch, with the ONNX file's weights, channels last.
 
     PyTorch's threads are the process's: `num_threads` above 0 sets them for all that computes in
@@ -26,16 +26,19 @@ class TorchBackend(Settings):
     compiled: ClassVar[bool] = False
 
     def run(self, batch: np.ndarray) -> np.ndarray:
-        """Float32 inputs (N, 3, h, w) to the model's first output, float32 (N, 1, h, w)."""
+        """Run the network; see Backend."""
         return run_session(
-            self, lambda: _load(self), lambda loaded: self._infer(loaded[0], loaded[1], batch)
+            'torch',
+            self,
+            lambda: _load(self),
+            lambda loaded: self._infer(loaded[0], loaded[1], batch),
         )
 
     def _infer(self, network: Any, device: Any, batch: np.ndarray) -> np.ndarray:
         import torch
 
         kinds = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
-        kind = kinds[self.precision]
+        kind = kinds[self.options.precision]
         padded = pad(batch) if device.type == 'cuda' or self.compiled else batch
         with torch.inference_mode():
             inputs = torch.from_numpy(padded).to(
@@ -49,7 +52,7 @@ class TorchBackend(Settings):
 
 @dataclass(frozen=True)
 class CompiledTorchBackend(TorchBackend):
-    """The same, compiled by TorchInductor; on a GPU into CUDA graphs, one a bucket of sizes.
+    """The same, compiled by TorchInductor; on a GPU into CUDA graphs, one per bucket of sizes.
 
     Compiling takes a minute or more at the first batch of each size, and a C++ compiler on CPUs.
     """
@@ -63,21 +66,22 @@ def _load(backend: TorchBackend) -> tuple[Any, Any]:
     except ImportError as err:
         msg = "backend='torch' needs PyTorch: https://pytorch.org/get-started/locally/"
         raise ImportError(msg) from err
-    from bgremoval_mm.removal.networks import u2net
+    from bgremoval_mm.removal.networks import u2net, u2net_onnx
 
-    if backend.num_threads:
-        torch.set_num_threads(backend.num_threads)
-    device = _device(backend.device, torch)
-    if backend.precision == 'fp16' and device.type == 'cpu':
+    chosen = backend.options
+    if chosen.num_threads:
+        torch.set_num_threads(chosen.num_threads)
+    device = _device(chosen.device, torch)
+    if chosen.precision == 'fp16' and device.type == 'cpu':
         msg = "precision='fp16' needs a GPU; on a CPU take 'fp32' or 'bf16'"
         raise DeviceError(msg)
-    network = {'u2net': u2net.u2net, 'u2netp': u2net.u2netp}[backend.spec.name]()
-    u2net.load_onnx(network, read_weights(backend))
+    network = {'u2net': u2net.u2net, 'u2netp': u2net.u2netp}[chosen.spec.name]()
+    u2net_onnx.load_onnx(network, read_weights(chosen.spec, chosen.accept_licence))
     kinds = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
-    network = network.to(device, kinds[backend.precision])
+    network = network.to(device, kinds[chosen.precision])
     # mypy's overloads of `to` leave out the memory format.
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    fused = u2net.FusedLogits(network)
+    fused = u2net_onnx.FusedLogits(network)
     if not backend.compiled:
         return fused, device
     mode = 'reduce-overhead' if device.type == 'cuda' else 'default'

@@ -191,7 +191,7 @@ def _missing_share(content: bytes, image: Image.Image, frame: _Frame) -> float:
     code = code[-min(grey * blocks * 2 // 8, 96) :]
     if len(code) < 12 or _repeats_itself(code):
         return 0.0
-    return grey / (rows * columns)
+    return float(grey / (rows * columns))
 
 
 def _grey_columns(is_grey: np.ndarray, across: int, columns: int) -> int:

@@ -110,7 +110,7 @@ def _from_float(levels: np.ndarray, white_is_zero: bool) -> np.ndarray:
             f'Scale them to that, or {_ADVICE}'
         )
         raise ImageError(msg)
-    scaled = np.rint(levels * 255).astype(np.uint8)
+    scaled: np.ndarray = np.rint(levels * 255).astype(np.uint8)
     return 255 - scaled if white_is_zero else scaled
 
 

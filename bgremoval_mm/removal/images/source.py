@@ -78,7 +78,7 @@ class SourceImage:
         note: What a user should know, e.g. that an animation was reduced to one frame, or that
             the file is damaged; several things are joined by ``; ``.
         stamp: Which bytes this is.
-        colour: What a PNG says of its colours besides a profile, as its chunks.
+        colour: A PNG's colour description besides a profile, as its chunks.
     """
 
     rgb: np.ndarray

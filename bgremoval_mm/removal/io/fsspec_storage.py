@@ -211,7 +211,7 @@ def _as_os_error() -> Iterator[None]:
 
 
 def _mtime_ns(info: dict[str, Any]) -> int:
-    """Return the time of modification out of what a file system says of a file; 0 if it does not.
+    """Return the time of modification from a file system's entry on a file, 0 if it has none.
 
     Any that is not after 1970 is none: stores that know no time say so.
     """

@@ -111,7 +111,7 @@ class Manifest:
     A job that does a part of the folder's images has a file of its own beside it,
     ``manifest-<part>.jsonl``, so that jobs on many machines do not write to one file; reading
     reads them all. Appending is one write per record, so that several processes of one machine
-    can share a file. A line that a killed process left torn is passed over.
+    can share a file. A line that a killed process left torn is skipped.
 
     Storage that takes only whole files gets a numbered file every 1,000 records, and every
     minute, so that a job that is killed loses the records of its last minute at most; their
@@ -209,7 +209,7 @@ def _parse(lines: Iterable[bytes], source: str) -> Iterator[Record]:
             yield record
     if torn:
         logger.warning(
-            '%s: %d damaged line(s) passed over; their images are done again',
+            '%s: %d damaged line(s) skipped; their images are done again',
             printable(source),
             torn,
         )

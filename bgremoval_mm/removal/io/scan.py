@@ -41,7 +41,7 @@ class Entry(NamedTuple):
     Attributes:
         path: Path below the root, with ``/``.
         state: Something that is different after a change of the file.
-        ignored: Whether it is passed over unseen: hidden, or neither a file nor named as an image.
+        ignored: Whether it is skipped unseen: hidden, or neither a file nor named as an image.
         unreadable: Why it cannot be opened, or nothing.
     """
 
@@ -67,7 +67,7 @@ class Scan:
 
 
 def is_litter(name: str) -> bool:
-    """Return whether a file or folder of that name is passed over, with all that it holds."""
+    """Return whether a file or folder of that name is skipped, with all that it holds."""
     return name.startswith('.') or name.casefold() in _LITTER
 
 

@@ -1,6 +1,6 @@
 """The work of a removal job: decode ahead, infer, encode and write behind.
 
-A Job knows nothing of resuming, progress or summaries (``folder``), nor of where it runs
+A Job knows nothing of resuming, progress or summaries (``run``), nor of where it runs
 (``ray_engine``); it can be pickled, so that other processes do parts of it.
 """
 
@@ -15,11 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from bgremoval_mm.removal.cpu import available_cores
 from bgremoval_mm.removal.images.reading import ImageError, SourceImage
 from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.io.storage import Storage
@@ -29,6 +28,7 @@ from bgremoval_mm.removal.outputs.base import OutputFolder
 from bgremoval_mm.removal.outputs.mask_store import MaskStore, StoredMaskError
 from bgremoval_mm.removal.remover import BackgroundRemover
 from bgremoval_mm.removal.zoo.weights import is_downloading
+from bgremoval_mm.utils.cpu import available_cores
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['Job']
@@ -79,12 +79,12 @@ class Job:
     stall_limit: float = STALL_LIMIT
 
     def with_threads(self, number: int) -> Job:
-        """The same job with networks of that many CPU threads; 0 takes all cores."""
+        """Return the same job with networks of that many CPU threads; 0 takes all cores."""
         second = self.second and self.second.for_throughput(number)
         return replace(self, remover=self.remover.for_throughput(number), second=second)
 
     def is_done(self, path: str, record: Record | None, checksum: bool = False) -> bool:
-        """Whether an image's result is there and still right.
+        """Return whether an image's result is there and still right.
 
         Args:
             path: Path of the image below the source.
@@ -167,7 +167,7 @@ class Job:
         ahead: int,
         describe: Callable[[_T], str],
     ) -> Iterator[_R]:
-        """``map`` in a pool, in order, with at most `ahead` results waiting."""
+        """Do ``map`` in a pool, in order, with at most `ahead` results waiting."""
         remaining = iter(items)
         waiting: deque[tuple[_T, Future[_R]]] = deque()
         for item in islice(remaining, ahead):
@@ -201,24 +201,24 @@ class Job:
         return _Loaded(path, source, inputs)
 
     def _stored(self, path: str, source: SourceImage) -> np.ndarray | None:
-        """The mask that was made before of this very content, at the model's resolution."""
+        """Return the mask that was made before of this content, at the model's resolution."""
         if self.store is None:
             return None
         try:
             stored = self.store.get(path)
         except StoredMaskError as err:
-            logger.warning('%s: computed anew', err)
+            logger.warning('%s: computed again', err)
             return None
         if stored is None or stored.source.sha256 != source.stamp.sha256:
             return None
         made_by = (stored.model_hash, stored.params)
         return stored.mask if made_by == (self.store.spec.hash, self.store.params) else None
 
-    def _infer_batch(self, batch: list[_Loaded]) -> tuple[list[_Loaded], list[tuple]]:
+    def _infer_batch(self, batch: list[_Loaded]) -> tuple[list[_Loaded], list[tuple[Any, ...]]]:
         return batch, self._infer([item.inputs for item in batch if item.inputs])
 
-    def _infer(self, inputs: list[tuple[np.ndarray, ...]]) -> list[tuple]:
-        """For each image its mask, whether that is constant, and the second model's, if any."""
+    def _infer(self, inputs: list[tuple[np.ndarray, ...]]) -> list[tuple[Any, ...]]:
+        """Return of each image the mask, whether it is constant, and the second model's, if any."""
         if not inputs:
             return []
         first = self.remover.infer(np.stack([each[0] for each in inputs]))

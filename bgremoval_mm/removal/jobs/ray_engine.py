@@ -111,7 +111,10 @@ def _next_row(pool: DaemonPool, rows: Iterator[dict[str, Any]]) -> dict[str, Any
         StalledError: If the cluster gave nothing within the limit.
     """
     future = pool.submit(next, rows, None)
-    return result_within(future, STALL_LIMIT, lambda: 'a block of images from Ray', lambda: False)
+    row: dict[str, Any] | None = result_within(
+        future, STALL_LIMIT, lambda: 'a block of images from Ray', lambda: False
+    )
+    return row
 
 
 def _resources(job: Job, workers: int, cluster: dict[str, float]) -> tuple[int, dict[str, Any]]:

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from bgremoval_mm.removal.masks.iou import iou
+from bgremoval_mm.removal.options.output import check_fill as check_fill
 
 RESIZE_METHODS = ('lanczos', 'linear')
 
@@ -156,23 +157,6 @@ def cut_out(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def _cv_depth(image: np.ndarray) -> int:
     return cv2.CV_8U if image.dtype == np.uint8 else cv2.CV_32F
-
-
-def check_fill(fill: float | Sequence[float]) -> tuple[float, float, float]:
-    """Return a fill colour as one level per channel.
-
-    Args:
-        fill: One level for all channels, or three of them, each from 0 to 255.
-
-    Raises:
-        ValueError: If it is neither.
-    """
-    levels = tuple(fill) if isinstance(fill, Sequence) else (fill,) * 3
-    valid = all(isinstance(level, (int, float)) and 0 <= level <= 255 for level in levels)
-    if len(levels) != 3 or not valid:
-        msg = f'`fill` must be a level from 0 to 255 or three of them (R, G, B), but got {fill!r}'
-        raise ValueError(msg)
-    return levels
 
 
 def multiply_alpha(mask: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ __all__ = ['preprocess']
 
 
 def preprocess(image: np.ndarray, spec: ModelSpec) -> np.ndarray:
-    """Network input of one image.
+    """Return the network input of one image.
 
     The image is resized to a square (LANCZOS, aspect not kept), divided by its *own* maximum and
     normalised (rembg/sessions/base.py).

@@ -1,20 +1,19 @@
 """U2-Net and U2-NetP in PyTorch, with the original's parameter names.
 
 Qin et al., "U2-Net: Going Deeper with Nested U-Structure for Salient Object Detection", Pattern
-Recognition 106, 2020; names as in github.com/xuebinqin/U-2-Net, whose checkpoints load. The ONNX
-files that rembg uses are this network with its batch normalisation folded into the convolutions.
+Recognition 106, 2020; names as in github.com/xuebinqin/U-2-Net, whose checkpoints load. The weights
+of an ONNX file are loaded by ``u2net_onnx``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ['U2Net', 'load_onnx', 'u2net', 'u2netp']
+__all__ = ['ConvBNReLU', 'U2Net', 'u2net', 'u2netp']
 
 
 class ConvBNReLU(nn.Module):
@@ -26,7 +25,7 @@ class ConvBNReLU(nn.Module):
         self.bn_s1 = nn.BatchNorm2d(outer)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inner, H, W) to (N, outer, H, W)."""
+        """Map (N, inner, H, W) to (N, outer, H, W)."""
         return functional.relu(self.bn_s1(self.conv_s1(x)))
 
 
@@ -58,7 +57,7 @@ class RSU(nn.Module):
             self.add_module(f'rebnconv{level}d', convolution)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inner, H, W) to (N, outer, H, W)."""
+        """Map (N, inner, H, W) to (N, outer, H, W)."""
         start = self.rebnconvin(x)
         features, hidden = [], start
         for level in range(1, self.height):
@@ -72,7 +71,8 @@ class RSU(nn.Module):
             if hidden.shape[-2:] != skip.shape[-2:]:
                 hidden = _enlarge(hidden, skip)
             hidden = getattr(self, f'rebnconv{level}d')(torch.cat((hidden, skip), 1))
-        return hidden + start
+        outer: Tensor = hidden + start
+        return outer
 
 
 class U2Net(nn.Module):
@@ -100,7 +100,7 @@ class U2Net(nn.Module):
         self.outconv = nn.Conv2d(6, 1, 1)
 
     def logits(self, x: Tensor) -> list[Tensor]:
-        """The fused map and those of the six levels, each (N, 1, H, W), before the sigmoid.
+        """Return the fused map and those of the six levels, each (N, 1, H, W), before the sigmoid.
 
         Args:
             x: Normalised photos, (N, 3, H, W).
@@ -120,12 +120,12 @@ class U2Net(nn.Module):
         return [self.outconv(torch.cat(maps, 1)), *maps]
 
     def forward(self, x: Tensor) -> Tensor:
-        """The fused saliency map, (N, 1, H, W), 0 to 1, of normalised photos (N, 3, H, W)."""
+        """Map normalised photos (N, 3, H, W) to their fused saliency, (N, 1, H, W), 0 to 1."""
         return torch.sigmoid(self.logits(x)[0])
 
 
 def _block(stage: int, inner: int, mid: int, outer: int) -> RSU:
-    """RSU-7, -6, -5, -4 for stages 1 to 4, the dilated RSU-4F below."""
+    """Make RSU-7, -6, -5, -4 for stages 1 to 4, the dilated RSU-4F below."""
     return RSU(max(4, 8 - stage), inner, mid, outer, dilated=stage > 4)
 
 
@@ -138,7 +138,7 @@ def _enlarge(x: Tensor, like: Tensor) -> Tensor:
 
 
 def u2net() -> U2Net:
-    """U2-Net: 44,009,869 parameters."""
+    """Make U2-Net: 44,009,869 parameters, at random."""
     return U2Net(
         [(32, 64), (32, 128), (64, 256), (128, 512), (256, 512), (256, 512)],
         [(256, 512), (128, 256), (64, 128), (32, 64), (16, 64)],
@@ -146,88 +146,15 @@ def u2net() -> U2Net:
 
 
 def u2netp() -> U2Net:
-    """U2-NetP, the small one: 1,131,181 parameters."""
+    """Make U2-NetP, the small one: 1,131,181 parameters, at random."""
     return U2Net([(16, 64)] * 6, [(16, 64)] * 5)
 
 
-class FusedLogits(nn.Module):
-    """The network's fused map before the sigmoid, alone: what removing backgrounds needs.
+def __getattr__(name: str) -> Any:
+    """Hand out `load_onnx`, which was documented as this module's before it had its own."""
+    if name != 'load_onnx':
+        msg = f'module {__name__!r} has no attribute {name!r}'
+        raise AttributeError(msg)
+    from bgremoval_mm.removal.networks.u2net_onnx import load_onnx
 
-    Args:
-        network: A network of `load_onnx`, whose batch normalisations are the identity: they are
-            taken out, so it cannot be trained any more.
-    """
-
-    def __init__(self, network: U2Net) -> None:
-        super().__init__()
-        for module in network.modules():
-            if isinstance(module, ConvBNReLU):
-                module.bn_s1 = nn.Identity()  # type: ignore[assignment]
-        self.network = network
-
-    def forward(self, photos: torch.Tensor) -> torch.Tensor:
-        """Normalised photos (N, 3, H, W) to logits (N, 1, H, W)."""
-        return self.network.logits(photos)[0]
-
-
-def load_onnx(network: U2Net, content: bytes) -> None:
-    """Load the weights of the ONNX file of the same network.
-
-    Batch normalisation is folded into its convolutions there: the convolutions get the file's
-    weights, and each batch normalisation becomes the identity.
-
-    Args:
-        network: The network, which is changed and put into evaluation mode.
-        content: The file.
-
-    Raises:
-        ValueError: If the file is another network's.
-    """
-    import onnx
-    from onnx import numpy_helper
-
-    graph = onnx.load_model_from_string(content).graph
-    weights = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
-    convolutions = [node for node in graph.node if node.op_type == 'Conv']
-    found = [tuple(weights[name] for name in node.input[1:]) for node in convolutions]
-    places = list(_convolutions(network))
-    shapes = [tuple(place.weight.shape) for place, _ in places]
-    if [each[0].shape for each in found] != shapes:
-        msg = f'the file must hold {len(shapes)} convolutions of this network, but has {len(found)}'
-        raise ValueError(msg)
-    network.eval()
-    with torch.no_grad():
-        for (convolution, normalisation), (weight, bias) in zip(places, found, strict=True):
-            convolution.weight.copy_(torch.from_numpy(np.array(weight)))
-            assert convolution.bias is not None
-            convolution.bias.copy_(torch.from_numpy(np.array(bias)))
-            if normalisation is not None:
-                normalisation.weight.fill_(1.0)
-                normalisation.bias.zero_()
-                assert normalisation.running_mean is not None
-                assert normalisation.running_var is not None
-                normalisation.running_mean.zero_()
-                normalisation.running_var.fill_(1.0 - normalisation.eps)
-
-
-def _convolutions(network: U2Net) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d | None]]:
-    """Convolutions in the order in which they are run, with what normalises them."""
-    order: list[tuple[nn.Conv2d, nn.BatchNorm2d | None]] = []
-    pairs: list[tuple[nn.Module, nn.Conv2d, nn.BatchNorm2d | None]] = [
-        (module, module.conv_s1, module.bn_s1)
-        for module in network.modules()
-        if isinstance(module, ConvBNReLU)
-    ]
-    pairs += [(each, each, None) for each in network.children() if isinstance(each, nn.Conv2d)]
-    handles = []
-    for module, *pair in pairs:
-
-        def note(*_: object, found: tuple = tuple(pair)) -> None:
-            order.append(found)
-
-        handles.append(module.register_forward_pre_hook(note))
-    with torch.no_grad():
-        network(torch.zeros(1, 3, 64, 64))
-    for handle in handles:
-        handle.remove()
-    yield from order
+    return load_onnx

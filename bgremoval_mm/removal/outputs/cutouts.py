@@ -16,7 +16,8 @@ from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.images.colour import Chunks, is_srgb, profile_of_chunks
 from bgremoval_mm.removal.images.source import SourceImage
 from bgremoval_mm.removal.io.manifest import Record
-from bgremoval_mm.removal.options import FILE_FORMATS
+from bgremoval_mm.removal.options import FILE_FORMATS, OutputOptions, check_fill
+from bgremoval_mm.removal.options.values import check_choice
 from bgremoval_mm.removal.outputs.base import OutputFolder
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model
 
@@ -49,7 +50,7 @@ class CutoutFolder(OutputFolder):
             quality 95.
 
     Raises:
-        ValueError: If an argument is none of these.
+        ArgumentError: If an argument is none of these.
     """
 
     def __init__(
@@ -61,21 +62,11 @@ class CutoutFolder(OutputFolder):
         precision: str = 'fp32',
         file_format: str = 'png',
     ) -> None:
-        if kind not in get_args(Kind):
-            msg = f'`kind` must be one of {", ".join(get_args(Kind))}, but got {kind!r}'
-            raise ValueError(msg)
-        if file_format not in _ENCODERS:
-            msg = f'`file_format` must be one of {", ".join(FILE_FORMATS)}, but got {file_format!r}'
-            raise ValueError(msg)
-        if file_format == 'jpeg' and kind != 'rgb':
-            msg = (
-                "file_format='jpeg' is for output='rgb': it has no transparency and blurs masks. "
-                "Take 'png' or 'webp'"
-            )
-            raise ValueError(msg)
+        check_choice('kind', kind, get_args(Kind))
+        OutputOptions(kind, fill, file_format)  # refuses what does not go together
         self.kind = kind
         self.file_format = file_format
-        self.fill = masks.check_fill(fill)
+        self.fill = check_fill(fill)
         params: dict[str, Any] = {'output': kind, 'precision': precision}
         if kind == 'rgb':
             params['fill'] = list(self.fill)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from bgremoval_mm.removal.errors import ArgumentError
+
 _RELEASE = 'https://github.com/danielgatis/rembg/releases/download/v0.0.0/'
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -96,7 +98,7 @@ _SPECS = (
         licence='Apache-2.0',
     ),
     ModelSpec(
-        # rembg returns one mask a garment class, or their union with `cc='attire'`; the
+        # rembg returns one mask per garment class, or their union with `cc='attire'`; the
         # union is what this entry gives. rembg resizes the class *numbers* with LANCZOS,
         # which invents classes at the edges; here the union's mask is resized.
         name='u2net_cloth_seg',
@@ -180,14 +182,14 @@ CATALOGUE: dict[str, ModelSpec] = {spec.name: spec for spec in _SPECS}
 
 
 def get_model(model: str | ModelSpec) -> ModelSpec:
-    """The catalogue's entry of that name; a ModelSpec is returned as it is.
+    """Return the catalogue's entry of that name; a ModelSpec is returned as it is.
 
     Raises:
-        ValueError: If there is no such model; the message lists the names.
+        ArgumentError: If there is no such model; the message lists the names.
     """
     if isinstance(model, ModelSpec):
         return model
     if model not in CATALOGUE:
         msg = f'`model` must be one of {", ".join(CATALOGUE)}, but got {model!r}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     return CATALOGUE[model]

@@ -33,7 +33,7 @@ class WeightsError(BgremovalError, RuntimeError):
 
 
 def cache_dir() -> Path:
-    """Folder that new downloads go to: ``$U2NET_HOME``, else the user's cache folder."""
+    """Return the folder that new downloads go to: ``$U2NET_HOME``, else the user's cache folder."""
     home = os.environ.get('U2NET_HOME')
     if home:
         return Path(home).expanduser()
@@ -43,10 +43,10 @@ def cache_dir() -> Path:
 
 
 def find_weights(model: str | ModelSpec) -> Path | None:
-    """The first existing file of that model, unverified, or None.
+    """Return the first existing file of that model, unverified, or None.
 
     Searched are ``$U2NET_HOME`` (alone, if it is set), else the package's cache, and then
-    the two places where rembg keeps its models.
+    the two folders where rembg keeps its models.
     """
     spec = get_model(model)
     folders = [cache_dir()]
@@ -60,7 +60,7 @@ def find_weights(model: str | ModelSpec) -> Path | None:
 
 
 def read_verified(path: Path, spec: ModelSpec) -> bytes:
-    """The bytes of a model file whose hash is the catalogue's.
+    """Return the bytes of a model file whose hash is the catalogue's.
 
     Hash and content come from the same read, so what is verified is what is used.
 
@@ -96,10 +96,20 @@ def check_licence(spec: ModelSpec, accept_licence: bool) -> None:
         raise WeightsError(msg)
 
 
+def read_weights(spec: ModelSpec, accept_licence: bool = False) -> bytes:
+    """Return the model's verified file, fetched if it is nowhere yet.
+
+    Raises:
+        WeightsError: If it cannot be downloaded, is corrupt, or its licence was not accepted.
+    """
+    check_licence(spec, accept_licence)
+    return read_verified(find_weights(spec) or fetch_weights(spec, accept_licence), spec)
+
+
 def fetch_weights(
     model: str | ModelSpec, accept_licence: bool = False, progress: bool = True
 ) -> Path:
-    """The verified file of that model, fetched if it is nowhere yet.
+    """Return the verified file of that model, fetched if it is nowhere yet.
 
     A download is written under a temporary name and moved when its hash is right.
 

@@ -1,10 +1,11 @@
-"""What Clothing10 and FashionStyle14 share: they behave as mmpretrain's data sets do."""
+"""What Clothing10 and FashionStyle14 share: they behave as mmpretrain's datasets do."""
 
 from __future__ import annotations
 
 import logging
 import pickle
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -15,14 +16,15 @@ from torch.utils.data import DataLoader
 
 import bgremoval_mm
 from bgremoval_mm import Clothing10, FashionStyle14, RembgDataset
-from bgremoval_mm.datasets.base.classification import first_few, what_is_at
+from bgremoval_mm.datasets.base.classification import ClassificationDataset
+from bgremoval_mm.utils.messages import first_few, what_is_at
 
 PIPELINE = [{'type': 'LoadImageFromFile'}, {'type': 'PackInputs'}]
 
 
 @pytest.fixture(params=['Clothing10', 'FashionStyle14'])
 def config(request: pytest.FixtureRequest) -> dict:
-    """Config of each of the two data sets, on its tiny copy, without a pipeline."""
+    """Config of each of the two datasets, on its tiny copy, without a pipeline."""
     root = request.getfixturevalue(f'{request.param.lower()}_root')
     return {'type': request.param, 'data_root': str(root)}
 
@@ -98,7 +100,7 @@ def test_other_classes(config: dict) -> None:
 
 
 def test_unknown_argument(config: dict) -> None:
-    """Arguments of mmengine's data sets that have no meaning here are refused."""
+    """Arguments of mmengine's datasets that have no meaning here are refused."""
     with pytest.raises(TypeError, match='ann_file'):
         build(config, ann_file='train.txt')
 
@@ -169,13 +171,13 @@ def test_two_workers(config: dict) -> None:
 
 
 def test_mmengines_wrappers(config: dict) -> None:
-    """RepeatDataset, ClassBalancedDataset and ConcatDataset take the data set as it is."""
+    """RepeatDataset, ClassBalancedDataset and ConcatDataset take the dataset as it is."""
     length = len(build(config))
     repeated = build({'type': 'RepeatDataset', 'times': 2, 'dataset': config})
     assert len(repeated) == 2 * length
     balanced = build({'type': 'ClassBalancedDataset', 'oversample_thr': 1e-3, 'dataset': config})
     assert len(balanced) == length
-    # Parts of one data set are joined by their meta information, which must be equal.
+    # Parts of one dataset are joined by their meta information, which must be equal.
     parts = [{**config, 'subset': subset} for subset in ('train', 'val')]
     joined = build({'type': 'ConcatDataset', 'datasets': parts})
     assert isinstance(joined, ConcatDataset)
@@ -211,7 +213,7 @@ def test_backgrounds_are_removed(
 
 
 def test_instance_in_a_wrapper(model: str, config: dict) -> None:
-    """A data set object is wrapped as its config is."""
+    """A dataset object is wrapped as its config is."""
     pytest.importorskip('mmpretrain')
     plain = build(config, pipeline=PIPELINE)
     removed = RembgDataset(plain, model=model, device='cpu')
@@ -220,7 +222,7 @@ def test_instance_in_a_wrapper(model: str, config: dict) -> None:
 
 
 def test_metainfo_in_a_checkpoint(config: dict, tmp_path: Path) -> None:
-    """What mmengine stores of a data set is loaded by torch's safe loader."""
+    """What mmengine stores of a dataset is loaded by torch's safe loader."""
     metainfo = build(config).metainfo
     torch.save({'meta': {'dataset_meta': metainfo}}, tmp_path / 'epoch_1.pth')
     loaded = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
@@ -262,3 +264,40 @@ def test_first_few() -> None:
     assert first_few(['a', 'b']) == 'a, b'
     assert first_few(list('abcdefg')) == 'a, b, c, d, e and 2 more'
     assert first_few(['no\udce9l.jpg']) == 'no\\udce9l.jpg'
+
+
+class Products(ClassificationDataset):
+    """Photos of products, with the product's id, as a user writes such a class."""
+
+    METAINFO: ClassVar[dict] = {'classes': ('hat', 'shoes')}
+
+    def find_images(self) -> list[dict]:
+        """One dict per image."""
+        return [
+            {'img_path': 'a/1.jpg', 'gt_label': 'shoes', 'product_id': 7, 'item_id': 'x'},
+            {'img_path': 'b/2.jpg', 'gt_label': 'hat', 'product_id': 8, 'item_id': 'y'},
+        ]
+
+
+class Pairs(Products):
+    """The same without ids, in the form of earlier releases."""
+
+    def find_images(self) -> list[tuple[str, str]]:
+        """One pair per image."""
+        return [('a/1.jpg', 'shoes'), ('b/2.jpg', 'hat')]
+
+
+def test_samples_have_what_the_dataset_knows() -> None:
+    """Ids reach the sample; of a pair there are path and label; what was given is not changed."""
+    dataset = Products('root')
+    first = dataset.get_data_info(0)
+    assert first == {
+        'img_path': 'root/a/1.jpg',
+        'gt_label': 1,
+        'product_id': 7,
+        'item_id': 'x',
+        'sample_idx': 0,
+    }
+    pairs = Pairs('root')
+    assert pairs.get_data_info(0) == {'img_path': 'root/a/1.jpg', 'gt_label': 1, 'sample_idx': 0}
+    assert pairs.get_gt_labels().tolist() == dataset.get_gt_labels().tolist() == [1, 0]

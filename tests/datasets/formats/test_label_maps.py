@@ -174,7 +174,7 @@ def test_ontology() -> None:
 
 
 def test_place_of_what_is_prepared(tmp_path, monkeypatch) -> None:
-    """It is beside the data set, however its folder is written."""
+    """It is beside the dataset, however its folder is written."""
     assert str(prepared_folder('data/ccp')) == str(prepared_folder('data/ccp/'))
     assert str(prepared_folder('data/ccp')) == 'data/ccp-prepared'
     (tmp_path / 'ccp').mkdir()

@@ -11,9 +11,9 @@ import pytest
 from bgremoval_mm.datasets.formats.split_lists import (
     ImageTree,
     Subset,
-    compare,
     digest,
     encode_list,
+    match_with_disk,
     parse_line,
     parse_list,
     read_list,
@@ -94,7 +94,7 @@ def test_names_that_are_no_utf8(tmp_path: Path) -> None:
     (tmp_path / 'dataset' / 'gal' / name).write_bytes(b'')
     file = tmp_path / 'train.csv'
     file.write_bytes(b'dataset/gal/' + raw + b'\n')
-    found = compare(file, read_list(file, CLASSES), ImageTree.of(tmp_path, CLASSES))
+    found = match_with_disk(file, read_list(file, CLASSES), ImageTree.of(tmp_path, CLASSES))
     assert found.paths == (f'dataset/gal/{name}',)
     assert encode_list(found.paths) == file.read_bytes()
     assert len(digest({'train': found})) == 64
@@ -135,13 +135,13 @@ def test_other_normalisation(tmp_path: Path, on_disk: str, listed: str) -> None:
     ]
 
 
-def test_compare(tmp_path: Path) -> None:
+def test_match_with_disk(tmp_path: Path) -> None:
     """Found and missing files, each once and in order; repetitions of both are counted."""
     (tmp_path / 'dataset' / 'gal').mkdir(parents=True)
     for name in ('b', 'a'):
         (tmp_path / 'dataset' / 'gal' / name).write_bytes(b'')
     listed = [f'dataset/gal/{name}' for name in ('b', 'x', 'a', 'b', 'x', 'y')]
-    found = compare(tmp_path / 'l.csv', listed, ImageTree.of(tmp_path, CLASSES))
+    found = match_with_disk(tmp_path / 'l.csv', listed, ImageTree.of(tmp_path, CLASSES))
     assert found.paths == ('dataset/gal/b', 'dataset/gal/a')
     assert found.missing == ('dataset/gal/x', 'dataset/gal/y')
     assert found.duplicates == 2

@@ -9,9 +9,10 @@ from unicodedata import normalize
 
 import pytest
 
+from bgremoval_mm.datasets.base.class_folders import images_by_class
 from bgremoval_mm.datasets.fashionstyle14 import CLASSES
 from bgremoval_mm.datasets.formats import stratified
-from bgremoval_mm.datasets.formats.stratified import ensure_lists, find_images, stratify
+from bgremoval_mm.datasets.formats.stratified import ensure_lists, stratify
 
 
 def names(label: str, count: int) -> list[str]:
@@ -75,13 +76,13 @@ def test_too_few_images(count: int, empty: str) -> None:
 
 
 def test_images_on_disk(fashionstyle14_root: Path) -> None:
-    """Images are told by content; other files and hidden ones are passed over."""
+    """Images are detected by content; other files and hidden ones are ignored."""
     folder = fashionstyle14_root / 'dataset' / 'gal'
     (folder / 'Thumbs.db').write_bytes(b'no image')
     (folder / '._mig (5)').write_bytes(b'')
-    found = find_images(fashionstyle14_root, CLASSES)
+    found = images_by_class(fashionstyle14_root / 'dataset', CLASSES)
     assert len(found) == 14 * 12
-    assert 'dataset/gal/mig (5)' in found
+    assert found['gal/mig (5)'] == 'gal'
 
 
 def test_image_of_no_class(fashionstyle14_root: Path) -> None:
@@ -89,7 +90,7 @@ def test_image_of_no_class(fashionstyle14_root: Path) -> None:
     gal = fashionstyle14_root / 'dataset' / 'gal'
     gal.rename(gal.with_name('punk'))
     with pytest.raises(ValueError, match='images outside the folders of the classes: punk/'):
-        find_images(fashionstyle14_root, CLASSES)
+        images_by_class(fashionstyle14_root / 'dataset', CLASSES)
 
 
 def test_class_without_images(fashionstyle14_root: Path) -> None:
@@ -97,7 +98,7 @@ def test_class_without_images(fashionstyle14_root: Path) -> None:
     gal = fashionstyle14_root / 'dataset' / 'gal'
     gal.rename(fashionstyle14_root / 'away')
     with pytest.raises(ValueError, match='must hold images of every class, but has none of gal'):
-        find_images(fashionstyle14_root, CLASSES)
+        images_by_class(fashionstyle14_root / 'dataset', CLASSES)
 
 
 def test_written_once(fashionstyle14_root: Path) -> None:
@@ -106,7 +107,8 @@ def test_written_once(fashionstyle14_root: Path) -> None:
     folder = fashionstyle14_root / 'splits' / 'stratified_seed0'
     assert files == {name: folder / f'{name}.csv' for name in ('train', 'val', 'test')}
     before = contents(files)
-    expected = stratify(find_images(fashionstyle14_root, CLASSES), 0)
+    images = images_by_class(fashionstyle14_root / 'dataset', CLASSES)
+    expected = stratify([f'dataset/{path}' for path in images], 0)
     assert {name: text.decode().splitlines() for name, text in before.items()} == expected
     for photo in (fashionstyle14_root / 'dataset' / 'gal').iterdir():
         photo.unlink()
@@ -124,14 +126,14 @@ def test_readable_by_others(fashionstyle14_root: Path) -> None:
 
 
 def test_incomplete_lists(fashionstyle14_root: Path) -> None:
-    """A list that is gone is not made anew behind a run's back."""
+    """A list that is gone is not made again behind a run's back."""
     ensure_lists(fashionstyle14_root, CLASSES, 0)['val'].unlink()
     with pytest.raises(FileNotFoundError, match=r"must hold \['val.csv'\]; delete the folder"):
         ensure_lists(fashionstyle14_root, CLASSES, 0)
 
 
 def test_other_folder(fashionstyle14_root: Path, tmp_path: Path) -> None:
-    """`split_dir` keeps the data set untouched."""
+    """`split_dir` keeps the dataset untouched."""
     before = sorted(fashionstyle14_root.iterdir())
     files = ensure_lists(fashionstyle14_root, CLASSES, 3, tmp_path / 'a' / 'b')
     assert files['test'] == tmp_path / 'a' / 'b' / 'stratified_seed3' / 'test.csv'
@@ -139,7 +141,7 @@ def test_other_folder(fashionstyle14_root: Path, tmp_path: Path) -> None:
 
 
 def test_folder_that_cannot_be_written(fashionstyle14_root: Path) -> None:
-    """A read-only data set is an error that names the way out."""
+    """A read-only dataset is an error that names the way out."""
     # Not by permissions: they do not stop root, as which containers run.
     (fashionstyle14_root / 'splits').write_text('in the way')
     with pytest.raises(OSError, match=r'cannot be written to .* another folder by `split_dir`'):

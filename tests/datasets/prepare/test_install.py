@@ -1,4 +1,4 @@
-"""Putting a data set in its place: whole or not at all, and nothing that does not belong to it."""
+"""Putting a dataset in its place: in one step, and nothing that does not belong to it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LAYOUT = Layout('Two', ('train', 'test.csv'))
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A small data set with things that do not belong to it."""
+    """A small dataset with things that do not belong to it."""
     root = tmp_path / 'source'
     files = ('train/a/1 ガ.jpg', 'train/b/2', 'test.csv', 'LICENSE', 'readme.txt')
     others = ('setup.py', 'notes/README.md', 'train/.DS_Store', '.git/config')
@@ -93,7 +93,7 @@ def test_unsafe_paths(source: Path, tmp_path: Path, name: str) -> None:
     archive = zipped(source, tmp_path / 'a.zip')
     with zipfile.ZipFile(archive, 'a') as file:
         file.writestr(zipfile.ZipInfo('x'), '')
-        file.filelist[-1].filename = name  # writestr would mend it
+        file.filelist[-1].filename = name  # writestr would fix it
     before = sorted(tmp_path.rglob('*'))
     with pytest.raises(PreparationError, match=r'unsafe path .*; nothing was unpacked'):
         install(LAYOUT, archive, tmp_path / 'two', progress=False)
@@ -132,7 +132,8 @@ def test_something_else(source: Path, tmp_path: Path) -> None:
     with pytest.raises(PreparationError, match=expected):
         install(LAYOUT, source, tmp_path / 'two', progress=False)
     (tmp_path / 'text.zip').write_text('no zip')
-    for name, state in (('text.zip', 'is no zip file, or a damaged one'), ('x', 'does not exist')):
+    damaged = 'is not a zip file, or a damaged one'
+    for name, state in (('text.zip', damaged), ('x', 'does not exist')):
         with pytest.raises(PreparationError, match=f'{tmp_path / name} {state}'):
             install(LAYOUT, tmp_path / name, tmp_path / 'two', progress=False)
     assert not (tmp_path / 'two').exists()
@@ -150,7 +151,7 @@ def test_full_disk(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_is_there(tmp_path: Path) -> None:
-    """An empty folder is no data set; a file in its place is an error."""
+    """An empty folder is no dataset; a file in its place is an error."""
     assert not is_there(tmp_path / 'nothing')
     assert not is_there(tmp_path)
     (tmp_path / 'file').write_text('')
@@ -172,7 +173,7 @@ def test_into_an_empty_folder(source: Path, tmp_path: Path) -> None:
 
 
 def test_link_to_something_else(source: Path, tmp_path: Path) -> None:
-    """A folder without the data set is not linked to."""
+    """A folder without the dataset is not linked to."""
     with pytest.raises(PreparationError, match=r'needs a folder with train, test\.csv, but'):
         link(LAYOUT, source / 'train', tmp_path / 'two')
     with pytest.raises(PreparationError, match='does not exist'):

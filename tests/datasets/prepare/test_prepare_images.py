@@ -1,4 +1,4 @@
-"""Reading all photographs of a data set, and what is said of them."""
+"""Reading all photographs of a dataset, and the report on them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bgremoval_mm.datasets.prepare.check_report import Findings, counts_table, listing
+from bgremoval_mm.datasets.prepare.check_report import CheckReport, counts_table, listing
 from bgremoval_mm.datasets.prepare.images import fingerprint, report_photos, survey
 from bgremoval_mm.utils.json_io import write_json
 
@@ -29,15 +29,15 @@ def test_survey(image_tree: Path) -> None:
     assert read.unreadable['hat/2.jpg'].startswith('cannot be decoded: ')
     assert read.same_content() == [['dress/copy.jpg', 'hat/0.jpg']]
 
-    findings = Findings('tree', str(image_tree))
-    report_photos(findings, read)
-    assert not findings.usable
-    assert findings.errors[0].startswith('unreadable images, to be fetched again or deleted: 2\n')
-    assert 'several names: 1\n    dress/copy.jpg = hat/0.jpg' in findings.warnings[0]
+    report = CheckReport('tree', str(image_tree))
+    report_photos(report, read)
+    assert not report.usable
+    assert report.errors[0].startswith('unreadable images, to be fetched again or deleted: 2\n')
+    assert 'several names: 1\n    dress/copy.jpg = hat/0.jpg' in report.warnings[0]
 
 
 def test_fingerprint() -> None:
-    """It is what sha256sum says of its own output for the sorted paths."""
+    """It is the sha256sum of sha256sum's own output for the sorted paths."""
     hashes = {'b/2.jpg': 'bb', 'a/1.jpg': 'aa', 'c/3.jpg': 'cc'}
     text = b'aa  a/1.jpg\nbb  b/2.jpg\n'
     assert fingerprint(hashes, ['b/2.jpg', 'a/1.jpg']) == hashlib.sha256(text).hexdigest()
@@ -76,10 +76,10 @@ def test_listing() -> None:
 
 def test_findings_with_odd_names(tmp_path: Path) -> None:
     """A name that is no UTF-8 can be printed and written to JSON."""
-    findings = Findings('tree', 'root', warnings=['no\udce9l.jpg'])
-    findings.details = {'missing': ('no\udce9l.jpg',)}
-    assert findings.lines() == ['warning: no\\udce9l.jpg']
-    write_json(tmp_path / 'f.json', findings.as_dict())
+    report = CheckReport('tree', 'root', warnings=['no\udce9l.jpg'])
+    report.details = {'missing': ('no\udce9l.jpg',)}
+    assert report.lines() == ['warning: no\\udce9l.jpg']
+    write_json(tmp_path / 'f.json', report.as_dict())
     content = json.loads((tmp_path / 'f.json').read_text())
     assert content['usable'] is True
     assert content['details'] == {'missing': ['no\\udce9l.jpg']}

@@ -130,7 +130,7 @@ def test_donors_from_a_macs_archive(tree: Path) -> None:
     ids=['text', 'empty', 'cut'],
 )
 def test_broken_donors_are_refused_at_once(tree: Path, content: bytes, reason: str) -> None:
-    """A donor that is no image is named when the transform is made, from a folder and a list."""
+    """A donor that is not an image is named when the transform is made, in a folder or a list."""
     broken = tree / 'd\n.jpg'
     broken.write_bytes(content)
     for donors in (str(tree), [str(tree / 'a.png'), str(broken)]):

@@ -19,12 +19,12 @@ from bgremoval_mm.removal import MaskStore, compose, remove_tree
 
 @pytest.fixture
 def removed_tree(tiny_model, tmp_path: Path):
-    """A function that removes the background of a data set's images, into files."""
+    """A function that removes the background of a dataset's images, into files."""
     tiny_model('u2netp')
 
     def make(root: str, **options: object) -> str:
         out = tmp_path / 'removed'
-        remove_tree(root, out, 'u2netp', 'rgb', device='cpu', progress=False, **options)
+        remove_tree(root, out, 'u2netp', output='rgb', device='cpu', progress=False, **options)
         return str(out)
 
     return make
@@ -89,7 +89,9 @@ def test_what_is_missing_or_changed_is_an_error(class_folders: dict, removed_tre
     path.write_bytes(path.read_bytes() + b'more')
     with pytest.raises(FileNotFoundError, match='the image has changed since the removed one was'):
         build(class_folders, image_dir=image_dir)[0]
-    remove_tree(root, image_dir, 'u2netp', 'rgb', device='cpu', progress=False, overwrite=True)
+    remove_tree(
+        root, image_dir, 'u2netp', output='rgb', device='cpu', progress=False, overwrite=True
+    )
     removed = build(class_folders, image_dir=image_dir)
     assert removed[0] is not None
     (Path(image_dir) / path.relative_to(root)).with_name(path.name + '.png').unlink()

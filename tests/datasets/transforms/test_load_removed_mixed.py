@@ -88,7 +88,7 @@ def test_last_format_of_each_image_is_loaded(tree: Tree) -> None:
 def test_backgrounds_of_several_kinds_are_refused(
     tree: Tree, model: str, change: dict[str, Any], words: str, options: str
 ) -> None:
-    """A network would learn them. The message names both, and the command that mends it."""
+    """A network would learn them. The message names both, and the command that fixes it."""
     tree.made('a.jpg')
     tree.made('b.jpg')
     tree.made('b.jpg', model, **change)
@@ -194,7 +194,7 @@ def test_review_of_mixed_results(tiny_model, image_tree: Path, tmp_path: Path) -
     runs = [('rgb', 'jpeg'), ('mask', 'webp'), ('rgba', 'png')]
     for path, (output, file_format) in zip(images, runs, strict=True):
         remove_tree(
-            image_tree, out, 'u2netp', output, device='cpu', progress=False,
+            image_tree, out, 'u2netp', output=output, device='cpu', progress=False,
             backend='onnxruntime', file_format=file_format,
             accept={path.relative_to(image_tree).as_posix()}.__contains__,
         )  # fmt: skip
@@ -214,7 +214,13 @@ def test_review_shows_what_was_made_last(tiny_model, image_tree: Path, tmp_path:
     out = tmp_path / 'out'
     for output in ('rgba', 'store'):
         remove_tree(
-            image_tree, out, 'u2netp', output, device='cpu', progress=False, backend='onnxruntime'
+            image_tree,
+            out,
+            'u2netp',
+            output=output,
+            device='cpu',
+            progress=False,
+            backend='onnxruntime',
         )
         assert open_results(out, 'u2netp').params['output'] == output
     assert open_results(out, 'u2netp', 'rgba').params['output'] == 'rgba'

@@ -78,7 +78,7 @@ def test_another_precision(filled, image_tree, stored: str, asked: str, on_missi
 
 
 def test_every_reason_is_told(filled, image_tree: Path) -> None:
-    """No mask, other weights, precision, settings or content: each is told by its name."""
+    """No mask, other weights, precision, settings or content: each is named."""
     options = filled('bf16')
     path = image_tree / 'dress' / '1.jpg'
     store = MaskStore(options['mask_dir'], 'u2netp', 'bf16')
@@ -137,7 +137,9 @@ class Photos(Dataset):
 def undecided(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """`auto` is bf16 at first and fp32 ever after; masks show what they were computed in."""
     answers = chain(['bf16'], repeat('fp32'))
-    monkeypatch.setattr('bgremoval_mm.removal.backends.choose_precision', lambda *_: next(answers))
+    monkeypatch.setattr(
+        'bgremoval_mm.removal.options.engine.choose_precision', lambda *_: next(answers)
+    )
     levels = {'bf16': 200, 'fp32': 100}
 
     def compute(self: BackgroundRemover, images: list) -> list:

@@ -105,7 +105,7 @@ def test_stale_mask_is_made_again(model, masked, photo: Path, image_tree, pictur
 
 @pytest.mark.parametrize('kind', ['missing', 'stale'])
 def test_error_gives_the_command(model, masked, photo: Path, image_tree, tmp_path, kind) -> None:
-    """on_missing='error' says what is wrong and the command that mends it."""
+    """on_missing='error' says what is wrong and the command that fixes it."""
     mask_dir = masked(image_tree) if kind == 'stale' else str(tmp_path / 'none')
     if kind == 'stale':
         Image.new('RGB', (8, 8)).save(photo)
@@ -294,3 +294,28 @@ def test_import_is_light(repository: Path) -> None:
         [sys.executable, '-c', code], capture_output=True, text=True, check=True, cwd=repository
     )
     assert done.stdout.strip() == '[]'
+
+
+def test_several_images_share_the_draw(model, photo: Path) -> None:
+    """As mmcv's TransformBroadcaster has it: both lose their background, or neither does."""
+    config = {
+        'type': 'TransformBroadcaster',
+        'mapping': {'img': ['first', 'second']},
+        'auto_remap': True,
+        'share_random_params': True,
+        'transforms': [
+            {'type': 'RemoveBackground', 'model': model, 'prob': 0.5, 'device': 'cpu'},
+        ],
+    }
+    broadcaster = TRANSFORMS.build(config)
+    image = loaded(photo)['img']
+    removed = []
+    for seed in range(20):
+        np.random.seed(seed)  # noqa: NPY002
+        results = broadcaster({'first': image, 'second': image})
+        changed = [results[name] is not image for name in ('first', 'second')]
+        assert changed[0] == changed[1]
+        removed.append(changed[0])
+        np.random.seed(seed)  # noqa: NPY002
+        assert removed[-1] == (np.random.random_sample() < 0.5)  # noqa: NPY002
+    assert 4 < sum(removed) < 16

@@ -9,7 +9,7 @@ import pytest
 from mmcv.transforms import LoadImageFromFile
 from PIL import ExifTags, Image
 
-from bgremoval_mm.datasets.transforms.remove_background import _is_upright
+from bgremoval_mm.datasets.transforms.mask_fit import is_upright
 
 
 @pytest.mark.parametrize('suffix', ['jpg', 'png', 'webp', 'tif'])
@@ -29,9 +29,9 @@ def test_loaders_that_heed_no_orientation_are_noticed(
     path = tmp_path / f'a.{suffix}'
     Image.fromarray(pixels).save(path, exif=exif)
     upright = LoadImageFromFile(imdecode_backend='cv2')({'img_path': str(path)})['img']
-    assert _is_upright(upright, path)
-    assert not _is_upright(pixels[..., ::-1], path)
+    assert is_upright(upright, path)
+    assert not is_upright(pixels[..., ::-1], path)
     if suffix == 'tif':
         raw = LoadImageFromFile(imdecode_backend='tifffile')({'img_path': str(path)})['img']
         np.testing.assert_array_equal(raw, pixels)
-        assert not _is_upright(raw, path)
+        assert not is_upright(raw, path)

@@ -31,7 +31,7 @@ from bgremoval_mm.engine.hooks.conditions import (
     removals,
     unlike,
 )
-from bgremoval_mm.engine.pairs import original_name
+from bgremoval_mm.engine.pairs import baseline_name
 
 
 class _Points(torch.utils.data.Dataset):
@@ -154,13 +154,13 @@ def test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Test:
 
 
 def report() -> dict[str, Any]:
-    """The ``diff_metrics.json`` of the removed arm; empty if there is none."""
+    """The ``diff_metrics.json`` of the removed run; empty if there is none."""
     path = Path('work_dirs/toy-rembg/diff_metrics.json')
     return json.loads(path.read_text()) if path.exists() else {}
 
 
 def start_of(name: str) -> Path:
-    """The folder of an arm's last start."""
+    """The folder of a run's last start."""
     return sorted(Path('work_dirs', name).glob('2026*'))[-1]
 
 
@@ -168,7 +168,7 @@ def test_tta_is_not_compared_with_none(test: Test) -> None:
     """A sentence stands in the table's place, and the hint has ``--tta``."""
     test('toy', score=40.0)
     log = test('toy-rembg', tta=True)
-    assert 'No difference to the original arm: of work_dirs/toy, it was tested without TTA' in log
+    assert 'No difference to the baseline: of work_dirs/toy, it was tested without TTA' in log
     assert 'this run with.' in log
     assert 'configs/toy.py work_dirs/toy/LAST.pth --work-dir work_dirs/toy --tta\n' in log
     assert 'diff/accuracy' not in log
@@ -186,7 +186,7 @@ def test_no_tta_is_not_compared_with_tta(test: Test) -> None:
 
 
 def test_each_test_finds_its_like(test: Test) -> None:
-    """With both at hand, the newest of the same kind is taken, whichever is newer."""
+    """With both there, the newest of the same kind is taken, whichever is newer."""
     test('toy', tta=True, score=44.0)
     test('toy', score=40.0)
     log = test('toy-rembg')
@@ -210,7 +210,7 @@ def test_missing_baseline_of_a_test_with_tta(test: Test) -> None:
     log = test('toy-rembg', tta=True)
     assert 'is not compared: of work_dirs/toy, it has no test results.' in log
     assert '--work-dir work_dirs/toy --tta' in log
-    assert 'No difference to the original arm: of work_dirs/toy, it has no test results.' in log
+    assert 'No difference to the baseline: of work_dirs/toy, it has no test results.' in log
 
 
 def test_strict_refuses_unlike_tests(test: Test) -> None:
@@ -221,7 +221,7 @@ def test_strict_refuses_unlike_tests(test: Test) -> None:
 
 
 def test_other_number_of_images(test: Test) -> None:
-    """Known where the original arm was tested by this package, too."""
+    """Known where the baseline was tested by this package, too."""
     test('toy', hook={}, **{'test_dataloader.dataset.number': 6})
     log = test('toy-rembg', hook={'baseline': 'work_dirs/toy'})
     assert 'it was tested on 6 images, this run on 4' in log
@@ -251,7 +251,7 @@ def test_other_dataset_or_pipeline(test: Test, change: dict[str, Any], message: 
 
 
 def test_removal_is_no_difference(test: Test) -> None:
-    """The wrapper, the loader and RemoveBackground are what the arms differ in."""
+    """The wrapper, the loader and RemoveBackground are what the runs differ in."""
     test('toy', **{'test_dataloader.dataset.data_root': 'data'})
     inner = {'type': '_Points', 'data_root': 'data', 'pipeline': [{'type': 'Other'}]}
     start = Path('work_dirs/other/20260101_000000/vis_data')
@@ -285,25 +285,23 @@ def test_numbers_say_whether_they_are_of_tta(test: Test) -> None:
     Path('tta.json').write_text(json.dumps({**numbers, 'tta': True}))
     log = test('toy-rembg', hook={'baseline': 'tta.json'})
     assert 'it was tested with TTA, this run without' in log
-    # What a report says of its own test holds for its original side.
+    # What a report has on its own test holds for its original side.
     told = load_baseline('work_dirs/toy-rembg/diff_metrics.json').tests[0]
     assert (told.conditions.tta, told.conditions.images) == (True, 4)
 
 
 def test_nothing_found_is_said(test: Test) -> None:
-    """A test without a metric, as mmdet's are that find nothing: in either arm, a sentence."""
+    """A test without a metric, as mmdet's are that find nothing: in either run, a sentence."""
     test('toy', score=40.0)
     log = test('toy-rembg', score=None)
-    assert (
-        'No difference to the original arm: this test gave no metric (was nothing found?).' in log
-    )
+    assert 'No difference to the baseline: this test gave no metric (was nothing found?).' in log
     assert report() == {}
     Path('work_dirs/toy').rename('work_dirs/before')
     test('toy', score=None)
     log = test('toy-rembg')
-    assert 'No difference to the original arm: of work_dirs/toy, its test gave no metric' in log
+    assert 'No difference to the baseline: of work_dirs/toy, its test gave no metric' in log
     log = test('toy', score=None, hook={})
-    assert 'No difference' not in log  # an original arm has nothing to be compared with
+    assert 'No difference' not in log  # a baseline has nothing to be compared with
 
 
 def test_damaged_records_are_not_known(tmp_path: Path) -> None:
@@ -332,28 +330,28 @@ def test_removal_is_recorded(tiny_model: Callable[[str], None]) -> None:
 
 def test_steps_given_as_classes() -> None:
     """A config in Python's own style has the same steps as one of names."""
-    arms = [
+    runs = [
         {'test_dataloader': {'dataset': {'pipeline': [
             {'type': removal}, {'type': resize, 'scale': 8}]}}}
         for removal, resize in ((RemoveBackground, Resize), ('RemoveBackground', 'Resize'))
     ]  # fmt: skip
-    assert _of_config(arms[0]).pipeline == _of_config(arms[1]).pipeline != ()
+    assert _of_config(runs[0]).pipeline == _of_config(runs[1]).pipeline != ()
 
 
 @pytest.mark.parametrize('loader', ['test_dataloader', 'val_dataloader'])
 def test_pairs_of_configs_are_alike(loader: str) -> None:
-    """No pair that is shipped would be refused: its arms differ in the removal only."""
-    configs = Path(__file__).resolve().parents[2] / 'configs'
+    """No pair that is shipped would be refused: its runs differ in the removal only."""
+    configs = Path(__file__).resolve().parents[3] / 'configs'
     pairs = {}
     for rembg in sorted(configs.glob('[!_]*/*/*-rembg*.py')):
-        original = rembg.with_name(f'{original_name(rembg.stem)}.py')
+        original = rembg.with_name(f'{baseline_name(rembg.stem)}.py')
         # One of each folder and dataset: to read all takes half a minute.
         dataset = original.stem.split('_')[-1]
         if original.is_file():
             pairs.setdefault((rembg.parent, dataset), (original, rembg))
     assert len(pairs) > 5
     for original, rembg in pairs.values():
-        arms = [_of_config(Config.fromfile(each), loader) for each in (original, rembg)]
-        assert arms[0].datasets is not None
-        assert arms[0].pipeline is not None
-        assert unlike(*arms) == {}, rembg
+        runs = [_of_config(Config.fromfile(each), loader) for each in (original, rembg)]
+        assert runs[0].datasets is not None
+        assert runs[0].pipeline is not None
+        assert unlike(*runs) == {}, rembg

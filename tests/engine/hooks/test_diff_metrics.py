@@ -27,9 +27,8 @@ from mmengine.runner import Runner
 from mmengine.visualization import BaseVisBackend
 from mmengine.visualization.vis_backend import VISBACKENDS
 
-from bgremoval_mm.engine.hooks.baseline_run import OriginalArm
+from bgremoval_mm.engine.hooks.baseline_run import BaselineRun
 from bgremoval_mm.engine.hooks.diff_metrics import DiffMetricsHook
-from bgremoval_mm.engine.pairs import original_name
 from bgremoval_mm.engine.work_dir import read_run
 
 
@@ -237,7 +236,7 @@ def logged(name: str = 'toy-rembg', key: str = 'diff/accuracy/top1') -> dict[int
 
 
 def test_auto_compares_epoch_with_epoch_and_best_with_best(run: Run) -> None:
-    """Both arms, found by name: the values of the log and of the report are those worked out."""
+    """Both runs, found by name: the values of the log and of the report are those worked out."""
     run('toy', top1(40.0, 60.0, 50.0))
     runner = run('toy-rembg', top1(45.0, 55.0, 70.0), hook={})
     assert logged() == {1: 5.0, 2: -5.0, 3: 20.0}
@@ -319,7 +318,7 @@ def test_epochs_without_baseline_value_log_nothing(run: Run) -> None:
 
 
 def test_shorter_baseline_is_reported(run: Run) -> None:
-    """Arms of different lengths: both last epochs are given, and a warning says so."""
+    """Runs of different lengths: both last epochs are given, and a warning says so."""
     run('toy', top1(40.0, 60.0))
     runner = run('toy-rembg', top1(41.0, 42.0, 43.0), hook={})
     last = report()['last']['accuracy/top1']
@@ -329,7 +328,7 @@ def test_shorter_baseline_is_reported(run: Run) -> None:
 
 
 def test_loss_like_metrics_are_best_when_small(run: Run) -> None:
-    """Lower is better for a loss, whose logged value mmengine averages in both arms alike."""
+    """Lower is better for a loss, whose logged value mmengine averages in both runs alike."""
     run('toy', [{'val_loss': 4.0}, {'val_loss': 1.0}])
     run('toy-rembg', [{'val_loss': 2.0}, {'val_loss': 2.0}], hook={})
     best = report()['best']['val_loss']
@@ -382,12 +381,12 @@ def test_validations_that_find_nothing(run: Run) -> None:
 
 
 def test_unlike_validations_are_told(run: Run) -> None:
-    """A dataset that is another in one arm: a warning before the training, and in the report."""
+    """A dataset that is another in one run: a warning before the training, and in the report."""
     run('toy', top1(40.0), **{'val_dataloader.dataset.data_root': 'data/a'})
     changes = {'val_dataloader.dataset.data_root': 'data/b'}
     runner = run('toy-rembg', top1(45.0), hook={}, **changes)
     sentence = 'its dataset has {"data_root": "data/a"}, that of this run {"data_root": "data/b"}'
-    assert f'is not all that differs. Of the original arm, {sentence}.' in log_of(runner)
+    assert f'is not all that differs. Of the baseline, {sentence}.' in log_of(runner)
     assert report()['runs']['train']['unlike'] == [sentence]
     runner = run('toy-rembg', top1(45.0), hook={}, **dict.fromkeys(changes, 'data/a'))
     assert 'is not all that differs' not in log_of(runner)
@@ -432,7 +431,7 @@ def test_iterations_logged_by_epoch_are_refused(run: Run) -> None:
 
 
 def test_resumed_run_keeps_its_earlier_validations(run: Run) -> None:
-    """The best epoch may lie before the interruption, in either arm."""
+    """The best epoch may lie before the interruption, in either run."""
     stop = {'type': '_StopAfter', 'epoch': 2}
     run('toy', top1(40.0, 60.0, 50.0), custom_hooks=[stop])
     run('toy', top1(50.0), resume=True, **{'train_cfg.max_epochs': 3})
@@ -458,7 +457,7 @@ def test_resumed_run_recalls_only_the_metrics_asked_for(run: Run) -> None:
 
 
 def test_new_training_in_an_old_work_dir_forgets_the_old_one(run: Run) -> None:
-    """A run started anew replaces the longer one that used the folder before."""
+    """A run started again replaces the longer one that used the folder before."""
     run('toy', top1(90.0, 91.0, 92.0))
     run('toy', top1(40.0, 50.0))
     assert {
@@ -494,7 +493,7 @@ def test_train_and_test_parts_are_kept_together(run: Run) -> None:
 
 
 def test_work_dir_given_by_hand_finds_its_sibling(run: Run) -> None:
-    """With ``--work-dir out/seed0-rembg`` the arm beside it is taken, not one in ``work_dirs``."""
+    """With ``--work-dir out/seed0-rembg`` the run beside it is taken, not one in ``work_dirs``."""
     run('toy', top1(10.0))
     run('toy', top1(40.0), work_dir='out/seed0')
     run('toy-rembg', top1(45.0), hook={}, work_dir='out/seed0-rembg')
@@ -560,7 +559,7 @@ def test_missing_baseline_is_one_warning_with_the_command(run: Run, project: Pat
 
 def test_strict_fails_before_training(run: Run) -> None:
     """With ``strict`` a missing baseline is an error before the first iteration."""
-    with pytest.raises(FileNotFoundError, match=r'found no run of the original arm'):
+    with pytest.raises(FileNotFoundError, match=r'found no run of the baseline'):
         run('toy-rembg', top1(45.0), hook={'strict': True})
     assert list(Path('work_dirs/toy-rembg').glob('*.pth')) == []
     with pytest.raises(FileNotFoundError, match=r'no baseline at nowhere'):
@@ -584,7 +583,7 @@ def test_strict_asks_for_every_metric(run: Run) -> None:
 
 
 def test_baseline_that_appears_later_is_taken(run: Run, project: Path) -> None:
-    """Two arms trained side by side: the baseline is read anew at each validation."""
+    """Two runs trained side by side: the baseline is read again at each validation."""
 
     class Appear(Hook):
         def before_train_epoch(self, runner: Runner) -> None:
@@ -606,7 +605,7 @@ def test_baseline_that_appears_later_is_taken(run: Run, project: Path) -> None:
 def test_original_arm_has_nothing_to_compare(run: Run) -> None:
     """In a run that is not ``-rembg`` the hook says so once and is silent, even if strict."""
     runner = run('toy', top1(40.0), test={'accuracy/top1': 1.0}, hook={'strict': True})
-    assert log_of(runner).count('no original arm to compare with') == 1
+    assert log_of(runner).count('no baseline to compare with') == 1
     assert not Path('work_dirs/toy/diff_metrics.json').exists()
 
 
@@ -648,26 +647,10 @@ def test_registry_builds_the_hook_under_any_scope() -> None:
     assert (hook.metrics, hook.strict) == (['mIoU'], True)
 
 
-@pytest.mark.parametrize(
-    ('name', 'expected'),
-    [
-        ('vgg11_8xb32_clothing10-rembg', 'vgg11_8xb32_clothing10'),
-        ('upernet_fashionpedia-rembg-512x512', 'upernet_fashionpedia-512x512'),
-        ('fashionpedia-rembg_instance', 'fashionpedia_instance'),
-        ('vgg11_clothing10', None),
-        ('vgg11-rembgs', None),
-        ('rembg', None),
-    ],
-)
-def test_original_name(name: str, expected: str | None) -> None:
-    """Only a whole ``-rembg`` is taken away, wherever it stands."""
-    assert original_name(name) == expected
-
-
 def test_command_names_a_work_dir_given_by_hand(project: Path) -> None:
     """The command that makes the baseline writes to where it is looked for."""
     (project / 'configs' / 'x.py').touch()
-    problem = OriginalArm('auto', 'configs/x-rembg.py', 'out/a-rembg').problem('train')
+    problem = BaselineRun('auto', 'configs/x-rembg.py', 'out/a-rembg').problem('train')
     assert problem is not None
     assert 'python tools/train.py configs/x.py --work-dir out/a' in problem
 
@@ -712,7 +695,7 @@ torch.distributed.barrier()
 torch.distributed.destroy_process_group()
 """
     )
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     environment = {**os.environ, 'PYTHONPATH': str(root), 'OMP_NUM_THREADS': '1'}
     launch = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2']
     subprocess.run([*launch, str(script)], env=environment, check=True, timeout=120)

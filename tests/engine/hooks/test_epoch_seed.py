@@ -48,7 +48,7 @@ class Network(BaseModel):
     def forward(self, inputs: torch.Tensor, mode: str = 'tensor') -> dict[str, torch.Tensor]:
         """The loss, whatever is asked for."""
         self.seen.append(inputs.clone())
-        hidden = torch.nn.masks.dropout(self.layer(inputs), training=self.training)
+        hidden = torch.nn.functional.dropout(self.layer(inputs), training=self.training)
         return {'loss': hidden.square().mean()}
 
 
@@ -103,7 +103,7 @@ def test_resumed_equals_uninterrupted(train: Any, workers: int) -> None:
 
 
 def test_without_the_hook_it_does_not(train: Any) -> None:
-    """The hook is what makes the difference: mmengine alone goes on with other numbers."""
+    """The hook is what makes the difference: mmengine alone resumes with other numbers."""
     whole = train('whole', 4, hook=False)
     train('parts', 2, hook=False)
     parts = train('parts', 4, hook=False)
@@ -124,8 +124,8 @@ def test_kept_workers_are_warned_of(train: Any, tmp_path: Path) -> None:
     (log,) = (tmp_path / 'kept').rglob('*.log')
     said = 'persistent_workers=True: a resumed run will see other augmentations'
     assert said in log.read_text()
-    train('started anew', 1)
-    (log,) = (tmp_path / 'started anew').rglob('*.log')
+    train('started again', 1)
+    (log,) = (tmp_path / 'started again').rglob('*.log')
     assert said not in log.read_text()
 
 

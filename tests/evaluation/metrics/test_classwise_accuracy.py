@@ -12,7 +12,7 @@ from mmengine.registry import METRICS, DefaultScope
 
 from bgremoval_mm import ClasswiseAccuracy
 from bgremoval_mm.engine.comparison import direction, unit
-from bgremoval_mm.evaluation.metrics.classwise_accuracy import classwise_accuracy
+from bgremoval_mm.evaluation.functional import classwise_accuracy
 
 CLASSES = ('dress', 'hat', 'shoes', 'skirt')
 # (true class, predicted class): dress 2 of 3, hat 0 of 1, shoes 2 of 2, no skirt.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
-from bgremoval_mm.evaluation.metrics.per_image import ClassEvidence, RegionEvidence, region_areas
+from bgremoval_mm.evaluation.metrics.per_image import PerImageAccuracy, PerImageIoU, region_areas
+from bgremoval_mm.registry import FORMER_NAMES, METRICS
 
 
 def test_region_areas_are_counted_pixel_by_pixel() -> None:
@@ -35,7 +37,7 @@ def test_region_areas_are_counted_pixel_by_pixel() -> None:
 
 def test_classes_in_the_order_of_the_names(tmp_path: Path) -> None:
     """Whatever the order of the batches, the images are in that of their names."""
-    metric = ClassEvidence(str(tmp_path / 'new' / 'evidence.npz'), '/data')
+    metric = PerImageAccuracy(str(tmp_path / 'new' / 'evidence.npz'), '/data')
     metric.dataset_meta = {'classes': ('hat', 'dress')}
     for name, label, scores in (('b', 1, [0.2, 0.8]), ('a', 1, [0.7, 0.3])):
         sample = {
@@ -45,16 +47,16 @@ def test_classes_in_the_order_of_the_names(tmp_path: Path) -> None:
         }
         metric.process(None, [sample])
     assert metric.evaluate(2) == {}
-    with np.load(tmp_path / 'new' / 'evidence.npz') as evidence:
-        assert evidence['names'].tolist() == ['test/a.jpg', 'test/b.jpg']
-        assert evidence['labels'].tolist() == [1, 1]
-        assert evidence['predictions'].tolist() == [0, 1]
-        assert evidence['classes'].tolist() == ['hat', 'dress']
+    with np.load(tmp_path / 'new' / 'evidence.npz') as results:
+        assert results['names'].tolist() == ['test/a.jpg', 'test/b.jpg']
+        assert results['labels'].tolist() == [1, 1]
+        assert results['predictions'].tolist() == [0, 1]
+        assert results['classes'].tolist() == ['hat', 'dress']
 
 
 def test_regions_sum_to_the_data_sets_areas(tmp_path: Path) -> None:
     """An array of (images, classes, 4), whose sum over the images gives IoU."""
-    metric = RegionEvidence(str(tmp_path / 'evidence.npz'), '/data')
+    metric = PerImageIoU(str(tmp_path / 'evidence.npz'), '/data')
     metric.dataset_meta = {'classes': ('ground', 'thing')}
     labels = torch.tensor([[[0, 1, 1]]])
     for name, said in (('b', [[[0, 1, 0]]]), ('a', [[[1, 1, 1]]])):
@@ -69,17 +71,17 @@ def test_regions_sum_to_the_data_sets_areas(tmp_path: Path) -> None:
             ],
         )
     metric.evaluate(2)
-    with np.load(tmp_path / 'evidence.npz') as evidence:
-        assert evidence['areas'].shape == (2, 2, 4)
-        assert evidence['names'].tolist() == ['a.jpg', 'b.jpg']
-        assert evidence['areas'].sum(0).tolist() == [[1, 3, 2, 2], [3, 5, 4, 4]]
+    with np.load(tmp_path / 'evidence.npz') as results:
+        assert results['areas'].shape == (2, 2, 4)
+        assert results['names'].tolist() == ['a.jpg', 'b.jpg']
+        assert results['areas'].sum(0).tolist() == [[1, 3, 2, 2], [3, 5, 4, 4]]
 
 
-def test_evidence_of_a_finished_run_stays(tmp_path: Path) -> None:
+def test_results_of_a_finished_run_stay(tmp_path: Path) -> None:
     """Another test with the run's saved config does not replace what belongs to its result."""
     (tmp_path / 'result.json').write_text('{}')
     (tmp_path / 'evidence.npz').write_bytes(b'as it was')
-    metric = ClassEvidence(str(tmp_path / 'evidence.npz'), '/data')
+    metric = PerImageAccuracy(str(tmp_path / 'evidence.npz'), '/data')
     metric.dataset_meta = {'classes': ('hat', 'dress')}
     sample = {
         'img_path': '/data/a.jpg',
@@ -89,3 +91,10 @@ def test_evidence_of_a_finished_run_stays(tmp_path: Path) -> None:
     metric.process(None, [sample])
     metric.evaluate(1)
     assert (tmp_path / 'evidence.npz').read_bytes() == b'as it was'
+
+
+@pytest.mark.parametrize(('former', 'name'), [(old, new) for new, old in FORMER_NAMES.items()])
+def test_saved_configs_still_build(former: str, name: str, tmp_path: Path) -> None:
+    """The config that an earlier release left beside a run has the metric's former name."""
+    built = METRICS.build({'type': former, 'file': str(tmp_path / 'evidence.npz'), 'root': '.'})
+    assert type(built).__name__ == name

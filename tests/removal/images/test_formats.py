@@ -1,4 +1,4 @@
-"""Every kind of picture is read, or refused by its name with the way out; none is passed over."""
+"""Every kind of picture is read, or refused by its name with the way out; none is skipped."""
 
 from __future__ import annotations
 
@@ -203,14 +203,14 @@ def test_other_files_are_no_pictures(tmp_path: Path, name: str, content: bytes) 
 
 
 def test_a_pdf_that_is_asked_for_is_named() -> None:
-    """A document is passed over in a folder; who asks for it itself is told what it is."""
+    """A document is skipped in a folder; who asks for it itself is told what it is."""
     with pytest.raises(ImageError, match='PDF: export its pages as PNG'):
         decode_image(b'%PDF-1.7\n')
 
 
 @pytest.mark.parametrize('suffix', sorted(IMAGE_SUFFIXES))
 def test_broken_files_count_by_their_suffix(tmp_path: Path, suffix: str) -> None:
-    """An empty file with a picture's suffix is reported, not passed over."""
+    """An empty file with a picture's suffix is reported, not skipped."""
     path = tmp_path / f'a{suffix.upper()}'
     path.touch()
     assert looks_like_image(path)

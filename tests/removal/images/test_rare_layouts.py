@@ -166,7 +166,7 @@ def png(*chunks: tuple[bytes, bytes]) -> bytes:
 
 @pytest.mark.parametrize('name', [b'cICP', b'gAMA', b'cHRM', b'sRGB'])
 def test_colour_chunks_of_a_wrong_length_are_dropped(name: bytes) -> None:
-    """A chunk that decoders reject is not handed on."""
+    """A chunk that decoders reject is not passed on."""
     assert decode_image(png((name, b'\x01' * 40))).colour == ()
 
 

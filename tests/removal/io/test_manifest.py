@@ -77,7 +77,7 @@ def test_record_behind_a_torn_one(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     line = path.read_bytes()
     path.write_bytes(line[:25] + line.replace(b'"a"', b'"b"') + b'[1]\nnull\n')
     assert list(Manifest(tmp_path).read()) == ['b']
-    assert '3 damaged line(s) passed over' in caplog.text
+    assert '3 damaged line(s) skipped' in caplog.text
 
 
 def test_special_files_are_no_manifest(tmp_path: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 from collections.abc import Callable
+from dataclasses import fields
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -22,7 +25,9 @@ from bgremoval_mm.removal import (
     remove_tree,
 )
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.jobs import run as jobs_run
 from bgremoval_mm.removal.jobs import tree
+from bgremoval_mm.removal.options import EngineOptions, JobOptions, OutputOptions, choice
 from bgremoval_mm.removal.outputs.results import suffix_of
 from bgremoval_mm.utils.atomic import write_atomically
 
@@ -123,7 +128,7 @@ def test_threads_reach_both_networks(
     real = BackgroundRemover.for_throughput
 
     def for_throughput(self: BackgroundRemover, num_threads: int = 0) -> BackgroundRemover:
-        asked.append((self.spec.name, self.backend.num_threads, num_threads))
+        asked.append((self.spec.name, self.options.num_threads, num_threads))
         return real(self, num_threads)
 
     monkeypatch.setattr(BackgroundRemover, 'for_throughput', for_throughput)
@@ -144,6 +149,8 @@ def test_threads_reach_both_networks(
         {'max_bytes': -1},
         {'output': 'jpg'},
         {'file_format': 'webp'},
+        {'fill': 256},
+        {'workers': -1},
     ],
 )
 def test_wrong_arguments(run, image_tree: Path, tmp_path: Path, options: dict) -> None:
@@ -166,19 +173,68 @@ def test_second_model_is_checked_at_the_door(run, image_tree: Path, tmp_path: Pa
 def test_second_model_runs_in_the_firsts_precision(
     run, tiny_model: Callable, image_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not always in fp32."""
+    """Not always in fp32; and `auto` is decided once, for both."""
     tiny_model('u2net')
     made = []
-    real = BackgroundRemover.__init__
 
-    def init(self: BackgroundRemover, *args: object, **options: object) -> None:
-        made.append((args[0], options['precision']))
-        real(self, *args, **{**options, 'precision': 'fp32'})
+    def from_options(options: EngineOptions) -> BackgroundRemover:
+        made.append((options.spec.name, options.backend, options.precision))
+        return BackgroundRemover(options.model, 'onnxruntime', 'cpu')
 
-    monkeypatch.setattr(BackgroundRemover, '__init__', init)
-    monkeypatch.setattr(BackgroundRemover, 'precision', 'bf16')
-    run(image_tree, tmp_path / 'out', second_model='u2net', precision='bf16')
-    assert made == [('u2netp', 'bf16'), ('u2net', 'bf16')]
+    monkeypatch.setattr(jobs_run.BackgroundRemover, 'from_options', from_options)
+    monkeypatch.setattr(choice, 'computes_in_bf16', lambda: True)
+    monkeypatch.setattr(choice, 'find_spec', lambda name: True)
+    options = {'second_model': 'u2net', 'precision': 'auto', 'backend': 'auto'}
+    run(image_tree, tmp_path / 'out', **options)
+    assert made == [('u2netp', 'openvino', 'bf16'), ('u2net', 'openvino', 'bf16')]
+
+
+def test_second_model_has_a_backend_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the backend is left open, it is one that has the second model."""
+    engine = EngineOptions('u2net', device='cuda', precision='fp16')
+    removers = jobs_run._make_removers(engine, OutputOptions(second_model='isnet-general-use'))
+    assert [each.options.backend for each in removers] == ['torch', 'onnxruntime']
+    with pytest.raises(ArgumentError, match="backend='torch' has u2net, u2netp, but got 'isnet"):
+        jobs_run._make_removers(
+            EngineOptions(backend='torch'), OutputOptions(second_model='isnet-general-use')
+        )
+
+
+def test_facade_has_the_options_of_the_bundles() -> None:
+    """Each field is an argument of `remove_tree`, by name only, with the same default."""
+    src, dst, model, *others = inspect.signature(remove_tree).parameters.values()
+    assert [src.name, dst.name, model.name] == ['src', 'dst', 'model']
+    assert {each.kind for each in others} == {inspect.Parameter.KEYWORD_ONLY}
+    bundles = (EngineOptions, OutputOptions, JobOptions)
+    expected = [(each.name, each.default) for bundle in bundles for each in fields(bundle)]
+    assert sorted((each.name, repr(each.default)) for each in (model, *others)) == sorted(
+        (name, repr(default)) for name, default in expected
+    )
+
+
+def test_options_reach_the_bundles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each argument of `remove_tree` arrives in the field of its name."""
+    given = {
+        'model': 'u2netp', 'backend': 'onnxruntime', 'device': 'cpu', 'precision': 'fp16',
+        'batch_size': 3, 'num_threads': 2, 'accept_licence': True, 'calibration': 'c',
+        'output': 'rgb', 'fill': 7, 'file_format': 'webp', 'mask_dir': 'm', 'second_model': None,
+        'overwrite': True, 'checksum': True, 'max_pixels': 8, 'max_bytes': 9, 'shard': '1/2',
+        'engine': 'ray', 'workers': 5, 'accept': len, 'progress': False,
+    }  # fmt: skip
+    called = []
+    monkeypatch.setattr(tree, 'run_job', lambda *options: called.append(options))
+    remove_tree('src', 'dst', **given)
+    ((src, dst, *bundles),) = called
+    assert (src, dst) == ('src', 'dst')
+    assert {name: value for each in bundles for name, value in shallow(each).items()} == given
+    called.clear()
+    remove_tree('src', 'dst', second_model='u2net')
+    assert called[0][3] == OutputOptions(second_model='u2net')
+
+
+def shallow(options: Any) -> dict[str, Any]:
+    """The fields of an options object."""
+    return {each.name: getattr(options, each.name) for each in fields(options)}
 
 
 @pytest.fixture
@@ -326,7 +382,7 @@ def test_errors_of_others_keep_their_words(
     def engine(*_: object) -> Callable:
         return refuse(number)
 
-    monkeypatch.setattr(tree, '_engine', engine)
+    monkeypatch.setattr(jobs_run, '_engine', engine)
     with pytest.raises(OSError, match=os.strerror(number)):
         run(image_tree, tmp_path / 'out', output='rgb')
 

@@ -137,7 +137,7 @@ def test_error_of_the_work_is_not_taken_for_a_stall() -> None:
 STUCK = """
 import ctypes, threading
 from concurrent.futures import Future
-from bgremoval_mm.removal import pool
+from bgremoval_mm.removal.jobs import pool
 pool._GRACE = 0.5
 def hold_the_lock():
     ctypes.PyDLL(None).sleep(60)  # PyDLL calls without letting the interpreter's lock go

@@ -93,6 +93,8 @@ def test_target_that_takes_no_more(spec: ModelSpec, tmp_path: Path) -> None:
             pixels = noise.integers(0, 255, (64, 64, 3), np.uint8)
             Image.fromarray(pixels).save(src / f'{index:02}.png')
         with pytest.raises(TargetError, match='No space left on device'):
-            remove_tree(src, small / 'out', spec, 'rgb', device='cpu', progress=False, engine='ray')
+            remove_tree(
+                src, small / 'out', spec, output='rgb', device='cpu', progress=False, engine='ray'
+            )
     finally:
         subprocess.run(['umount', str(small)], check=False)

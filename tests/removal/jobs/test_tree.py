@@ -81,12 +81,12 @@ def test_cut_outs(run, image_tree: Path, tmp_path: Path, fill) -> None:
     visible = expected > 0
     np.testing.assert_array_equal(rgba[..., 3], expected)
     np.testing.assert_array_equal(rgba[visible, :3], source[visible])
-    # What was removed cannot be had back.
+    # What was removed cannot be restored.
     assert not rgba[~visible].any()
 
 
 def test_rgba_keeps_the_images_own_transparency_and_profile(run, tmp_path: Path, picture) -> None:
-    """What was transparent stays so; an embedded colour profile is handed on."""
+    """What was transparent stays so; an embedded colour profile is passed on."""
     from PIL import ImageCms
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
@@ -412,7 +412,7 @@ def test_killed_job_resumes_on_real_photos(
     assert 'failed: broken.jpg: cannot be decoded: image file is truncated' in done.stdout
     assert set(contents(dst)) == {p.name + '.png' for p in photos}
     fresh = tmp_path / 'fresh'
-    remove_tree(src, fresh, u2netp, 'rgba', device='cpu', progress=False)
+    remove_tree(src, fresh, u2netp, output='rgba', device='cpu', progress=False)
     assert contents(fresh) == contents(dst)
     with capsys.disabled():
         first_line = done.stdout.splitlines()[0]

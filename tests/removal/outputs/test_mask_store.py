@@ -129,7 +129,7 @@ def test_torn_line_is_passed_over_and_ended(tmp_path: Path, caplog) -> None:
     resumed = Manifest(tmp_path)
     resumed.append(record('c'))
     assert list(resumed.read()) == ['a', 'c']
-    assert '1 damaged line(s) passed over' in caplog.text
+    assert '1 damaged line(s) skipped' in caplog.text
 
 
 def test_records_are_plain_json(tmp_path: Path, photo: Path, small_mask) -> None:

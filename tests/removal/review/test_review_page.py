@@ -99,7 +99,13 @@ def test_results_of_any_kind(tiny_model, image_tree: Path, tmp_path: Path, outpu
     out = tmp_path / 'out'
     file_format = 'png' if output == 'store' else 'webp'
     remove_tree(
-        image_tree, out, 'u2netp', output, device='cpu', progress=False, file_format=file_format
+        image_tree,
+        out,
+        'u2netp',
+        output=output,
+        device='cpu',
+        progress=False,
+        file_format=file_format,
     )
     arguments = ['review', str(out), str(image_tree), '--out', str(tmp_path / 'review')]
     assert main([*arguments, '--model', 'u2netp', '--all']) == 0

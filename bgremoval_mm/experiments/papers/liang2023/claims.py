@@ -1,66 +1,45 @@
 """What the paper says in words, held against results.
 
-Each claim is a function of a group's cells that gives a verdict and the figures behind it.
-Intervals are Student's over seeds (95 %); a claim about a direction holds when the interval lies on
-its side of 0, does not hold when it (or one of several) lies on the other, and is undecided
-otherwise, with one seed always.
+Each claim is a function of a group of results that gives a verdict and the figures behind it. All
+are about removed minus original. Intervals are Student's over seeds (95 %): a claim about a
+direction holds when the interval lies on its side of 0, does not hold when it (or one of several)
+lies on the other, and is undecided otherwise, with one seed always.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
 
 from scipy import stats
 
 from bgremoval_mm.evaluation.statistics import Estimate, seed_interval
-from bgremoval_mm.experiments.papers.liang2023.experiments import ARMS
-from bgremoval_mm.experiments.report.results import Group
+from bgremoval_mm.experiments.base import ORIGINAL, REMBG, Claim, Verdict, VerdictLabel
+from bgremoval_mm.experiments.report.groups import Cell, Group, Pair
 
-__all__ = ['CLAIMS', 'Claim', 'Verdict']
+__all__ = ['CLAIMS']
 
 _TOP1 = 'accuracy/top1'
+_OF_CLASS = 'accuracy/class/'
 _PLAIN = ('vgg11', 'vgg13', 'vgg16', 'vgg19')
 _BN = tuple(f'{name}bn' for name in _PLAIN)
 _RESNET = ('resnet50', 'resnet101')
 SIMILAR = 2.0  # percentage points within which two improvements count as similar
 MUCH = 2.0  # percentage points that count as much worse
 
-Word = Literal['holds', 'does not hold', 'undecided']
+Others = Mapping[str, Group]
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Whether a claim holds, and why.
-
-    Attributes:
-        word: 'holds', 'does not hold' or 'undecided'.
-        figures: What was found, in a sentence.
-    """
-
-    word: Word
-    figures: str
+def _pair(cell: Cell) -> Pair:
+    return cell.pair(REMBG.name)
 
 
-@dataclass(frozen=True)
-class Claim:
-    """Something that the paper says.
+def _models(group: Group) -> list[str]:
+    return [cell.experiment.model for cell in group.cells]
 
-    Attributes:
-        name: As the claims are numbered here.
-        place: The result that it is about.
-        text: What the paper says.
-        criterion: When it counts as holding.
-        judge: Takes the place's group, and that of the from-scratch runs of the same options if
-            there is one.
-    """
 
-    name: str
-    place: str
-    text: str
-    criterion: str
-    judge: Callable[[Group, Group | None], Verdict]
+def _difference(group: Group, model: str, metric: str = _TOP1) -> Estimate | None:
+    cell = group.cell(model)
+    return None if cell is None else _pair(cell).difference(metric)
 
 
 def _show(estimate: Estimate | None) -> str:
@@ -76,12 +55,12 @@ def _listed(group: Group, models: Iterable[str]) -> str:
     for model in models:
         cell = group.cell(model)
         if cell is not None:
-            shown.append(f'{cell.experiment.title} {_show(cell.difference(_TOP1))}')
+            shown.append(f'{cell.experiment.title} {_show(_difference(group, model))}')
     return '; '.join(shown)
 
 
-def _each(signs: Iterable[int | None], wanted: int) -> Word:
-    """All of them on the wanted side; one on the other side refutes."""
+def _each(signs: Iterable[int | None], wanted: int) -> VerdictLabel:
+    """Judge several signs: all must lie on the wanted side, and one on the other side refutes."""
     signs = list(signs)
     if any(sign == -wanted for sign in signs):
         return 'does not hold'
@@ -89,43 +68,38 @@ def _each(signs: Iterable[int | None], wanted: int) -> Word:
 
 
 def _signs(group: Group, models: Iterable[str]) -> list[int | None]:
-    signs: list[int | None] = []
-    for model in models:
-        cell = group.cell(model)
-        estimate = None if cell is None else cell.difference(_TOP1)
-        signs.append(None if estimate is None else estimate.sign)
-    return signs
+    estimates = [_difference(group, model) for model in models]
+    return [None if each is None else each.sign for each in estimates]
 
 
 def _mean_by_seed(group: Group, models: Iterable[str]) -> dict[int, float]:
-    """Mean difference of networks, by seed that all of them have."""
+    """Return the mean difference of networks, by seed that all of them have."""
     tables = []
     for model in models:
         cell = group.cell(model)
-        tables.append({} if cell is None else cell.differences(_TOP1))
+        tables.append({} if cell is None else _pair(cell).differences(_TOP1))
     seeds = set.intersection(*(set(table) for table in tables)) if tables else set()
     return {seed: sum(table[seed] for table in tables) / len(tables) for seed in sorted(seeds)}
 
 
 def _contrast(group: Group, first: Iterable[str], second: Iterable[str]) -> Estimate | None:
-    """Mean improvement of some networks minus that of others, over seeds."""
+    """Return the mean improvement of some networks minus that of others, over seeds."""
     a, b = _mean_by_seed(group, first), _mean_by_seed(group, second)
     values = [a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())]
     return seed_interval(values) if values else None
 
 
-def _f5a(group: Group, _: Group | None) -> Verdict:
-    word = _each(_signs(group, _PLAIN), 1)
-    cell = group.cell('vgg16')
-    vgg16 = None if cell is None else cell.difference(_TOP1)
+def _f5a(group: Group, _: Others) -> Verdict:
+    label = _each(_signs(group, _PLAIN), 1)
+    vgg16 = _difference(group, 'vgg16')
     if vgg16 is not None and vgg16.high is not None and vgg16.high < 5:
-        word = 'does not hold'
-    elif word == 'holds' and (vgg16 is None or vgg16.mean <= 5):
-        word = 'undecided'
-    return Verdict(word, _listed(group, _PLAIN))
+        label = 'does not hold'
+    elif label == 'holds' and (vgg16 is None or vgg16.mean <= 5):
+        label = 'undecided'
+    return Verdict(label, _listed(group, _PLAIN))
 
 
-def _f5b(group: Group, _: Group | None) -> Verdict:
+def _f5b(group: Group, _: Others) -> Verdict:
     contrast = _contrast(group, _PLAIN, _BN)
     means = list(_mean_by_seed(group, _PLAIN).values())
     plain = seed_interval(means) if means else None
@@ -135,7 +109,7 @@ def _f5b(group: Group, _: Group | None) -> Verdict:
     return Verdict(_each(signs, 1), figures)
 
 
-def _f5c(group: Group, _: Group | None) -> Verdict:
+def _f5c(group: Group, _: Others) -> Verdict:
     means = list(_mean_by_seed(group, _RESNET).values())
     improvement = seed_interval(means) if means else None
     contrast = _contrast(group, _RESNET, _BN)
@@ -148,11 +122,10 @@ def _f5c(group: Group, _: Group | None) -> Verdict:
     return Verdict('holds' if similar and improvement.sign > 0 else 'undecided', figures)
 
 
-def _f5d(group: Group, _: Group | None) -> Verdict:
-    cell = group.cell('resnest101')
-    means = {each.experiment.title: each.mean(_TOP1, ARMS[0]) for each in group.cells}
+def _f5d(group: Group, _: Others) -> Verdict:
+    means = {each.experiment.title: each.mean(_TOP1, ORIGINAL.name) for each in group.cells}
     known = {title: mean.mean for title, mean in means.items() if mean is not None}
-    difference = None if cell is None else cell.difference(_TOP1)
+    difference = _difference(group, 'resnest101')
     best = max(known, key=lambda title: known[title]) if known else 'none'
     figures = f'best original: {best}; ResNeSt-101 {_show(difference)}'
     if len(known) < len(group.cells) or difference is None:
@@ -164,8 +137,8 @@ def _f5d(group: Group, _: Group | None) -> Verdict:
     return Verdict('holds' if difference.sign < 0 else 'undecided', figures)
 
 
-def _f5e(group: Group, _: Group | None) -> Verdict:
-    """Classes of the plain VGGs, each class's difference averaged over the networks, by seed."""
+def _f5e(group: Group, _: Others) -> Verdict:
+    """Judge the classes of the plain VGGs, each class's difference averaged over the networks."""
     classes = _class_means(group, _PLAIN)
     figures = ', '.join(f'{name} {_show(each)}' for name, each in classes.items()) or 'not run'
     if not _all_run(group, _PLAIN):
@@ -173,26 +146,26 @@ def _f5e(group: Group, _: Group | None) -> Verdict:
     return Verdict(_each([each.sign for each in classes.values()], 1), figures)
 
 
-def _f5f(group: Group, _: Group | None) -> Verdict:
-    cell = group.cell('swin-tiny')
-    difference = None if cell is None else cell.difference(_TOP1)
-    return Verdict('undecided', f'Swin-T {_show(difference)}; the paper names no direction')
+def _f5f(group: Group, _: Others) -> Verdict:
+    difference = _show(_difference(group, 'swin-tiny'))
+    return Verdict('undecided', f'Swin-T {difference}; the paper names no direction')
 
 
-def _f6a(group: Group, _: Group | None) -> Verdict:
-    models = [cell.experiment.model for cell in group.cells]
+def _f6a(group: Group, _: Others) -> Verdict:
+    models = _models(group)
     return Verdict(_each(_signs(group, models), -1), _listed(group, models))
 
 
-def _f6b(group: Group, scratch: Group | None) -> Verdict:
+def _f6b(group: Group, others: Others) -> Verdict:
+    scratch = others.get('Fig. 5')
     signs: list[int | None] = []
     figures = []
     for cell in group.cells:
         other = None if scratch is None else scratch.cell(cell.experiment.model)
         if other is None and cell.experiment.model == 'vit-base-p16':
             continue  # the paper has no ViT from scratch
-        first = {} if other is None else other.values(_TOP1, ARMS[0])
-        second = cell.values(_TOP1, ARMS[0])
+        first = {} if other is None else other.values(_TOP1, ORIGINAL.name)
+        second = cell.values(_TOP1, ORIGINAL.name)
         seeds = sorted(first.keys() & second.keys())
         gain = seed_interval([second[s] - first[s] for s in seeds]) if seeds else None
         signs.append(None if gain is None else gain.sign)
@@ -200,9 +173,8 @@ def _f6b(group: Group, scratch: Group | None) -> Verdict:
     return Verdict(_each(signs, 1), '; '.join(figures))
 
 
-def _f6c(group: Group, _: Group | None) -> Verdict:
-    cell = group.cell('resnest101')
-    difference = None if cell is None else cell.difference(_TOP1)
+def _f6c(group: Group, _: Others) -> Verdict:
+    difference = _difference(group, 'resnest101')
     figures = f'ResNeSt-101 {_show(difference)}'
     if difference is None or difference.low is None or difference.high is None:
         return Verdict('undecided', figures)
@@ -211,8 +183,8 @@ def _f6c(group: Group, _: Group | None) -> Verdict:
     return Verdict('holds' if difference.high < -MUCH else 'undecided', figures)
 
 
-def _f6d(group: Group, _: Group | None) -> Verdict:
-    models = [cell.experiment.model for cell in group.cells]
+def _f6d(group: Group, _: Others) -> Verdict:
+    models = _models(group)
     classes = _class_means(group, models)
     worse = sum(each.mean < 0 for each in classes.values())
     better = sum(each.mean > 0 for each in classes.values())
@@ -228,37 +200,36 @@ def _f6d(group: Group, _: Group | None) -> Verdict:
 
 def _all_run(group: Group, models: Iterable[str]) -> bool:
     cells = [group.cell(model) for model in models]
-    return all(cell is not None and cell.pairs for cell in cells)
+    return all(cell is not None and _pair(cell).runs for cell in cells)
 
 
 def _class_means(group: Group, models: Iterable[str]) -> dict[str, Estimate]:
-    """Difference of each class, averaged over networks, by seed."""
+    """Return the difference of each class, averaged over networks, by seed."""
     # Seeds that a network lacks would be means over other networks.
     models = list(models)
     complete = set(_mean_by_seed(group, models))
     by_class: dict[str, dict[int, list[float]]] = {}
-    for model in models:
-        cell = group.cell(model)
-        for key in {} if cell is None or not cell.pairs else cell.pairs[0][0].metrics:
-            if cell is not None and key.startswith('accuracy/class/'):
-                for seed, value in cell.differences(key).items():
-                    if seed not in complete:
-                        continue
-                    name = key.removeprefix('accuracy/class/')
-                    by_class.setdefault(name, {}).setdefault(seed, []).append(value)
+    for cell in map(group.cell, models):
+        pair = None if cell is None else _pair(cell)
+        for key in pair.runs[0][0].metrics if pair and pair.runs else ():
+            if pair and key.startswith(_OF_CLASS):
+                for seed, value in pair.differences(key).items():
+                    if seed in complete:
+                        name = key.removeprefix(_OF_CLASS)
+                        by_class.setdefault(name, {}).setdefault(seed, []).append(value)
     return {
         name: seed_interval([sum(values) / len(values) for values in seeds.values()])
         for name, seeds in by_class.items()
     }
 
 
-def _worse(metrics: tuple[str, ...]) -> Callable[[Group, Group | None], Verdict]:
-    def judge(group: Group, _: Group | None) -> Verdict:
+def _worse(metrics: tuple[str, ...]) -> Callable[[Group, Others], Verdict]:
+    def judge(group: Group, _: Others) -> Verdict:
         signs: list[int | None] = []
         figures = []
         for cell in group.cells:
             for metric in metrics:
-                difference = cell.difference(metric)
+                difference = _pair(cell).difference(metric)
                 signs.append(None if difference is None else difference.sign)
                 value = 'not run' if difference is None else f'{difference.mean:+.3f}'
                 figures.append(f'{cell.experiment.title} {metric} {value}')

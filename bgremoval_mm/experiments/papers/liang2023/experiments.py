@@ -2,20 +2,21 @@
 
 Liang, Liu, Vlassov, "The Impact of Background Removal on Performance of Neural Networks for Fashion
 Image Classification and Segmentation" (arXiv 2308.09764), section III. Only what the paper states
-stands here; what it leaves open is in docs/defaults.md. The configs say the same numbers where a
+stands here; what it leaves open is in docs/defaults.md. The configs give the same numbers where a
 user looks for them, and the tests hold both together.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
+
+from bgremoval_mm.experiments.base import Experiment
 
 __all__ = [
-    'ARMS',
     'AUGMENTATIONS',
     'CLASSIFICATION',
     'EXPERIMENTS',
@@ -29,59 +30,10 @@ __all__ = [
     'shown_augmentations',
 ]
 
-ARMS = ('original', 'rembg')
-"""Images as they are, and with their background removed."""
 
-
-@dataclass(frozen=True)
-class Experiment(ABC):
-    """A network, trained on original and on removed images.
-
-    Attributes:
-        model: The network, as configs are named.
-        title: The network, for people.
-    """
-
-    model: str
-    title: str
-
-    datasets: ClassVar[Mapping[str, int]]
-    """Data set, as configs are named, to its number of classes. The first is the paper's."""
-
-    @property
-    @abstractmethod
-    def place(self) -> str:
-        """Where the paper shows it: 'Fig. 5', 'Fig. 6', 'Fig. 7', 'Table I' or 'Table II'."""
-
-    @property
-    @abstractmethod
-    def folder(self) -> str:
-        """Folder of the configs, below ``configs``, with ``/``."""
-
-    @abstractmethod
-    def _name(self, dataset: str, arm: str) -> str:
-        """Name of the config; `dataset` is one of `datasets`, `arm` is '' or '-rembg'."""
-
-    def config(self, dataset: str, arm: str = 'original') -> str:
-        """Path of the config below ``configs``, with ``/``.
-
-        Args:
-            dataset: A key of `datasets`.
-            arm: One of `ARMS`.
-
-        Raises:
-            ValueError: If either is none of these.
-        """
-        for name, value, allowed in (('dataset', dataset, self.datasets), ('arm', arm, ARMS)):
-            if value not in allowed:
-                msg = f'`{name}` must be one of {", ".join(allowed)}, but got {value!r}'
-                raise ValueError(msg)
-        return f'{self.folder}/{self._name(dataset, "-rembg" if arm == "rembg" else "")}.py'
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Classification(Experiment):
-    """One cell of Fig. 5 or Fig. 6.
+    """One network of Fig. 5 or Fig. 6.
 
     Attributes:
         family: Folder below ``configs/classification``.
@@ -102,9 +54,10 @@ class Classification(Experiment):
     schedule: Literal['step', 'cosine', 'fixed']
 
     datasets: ClassVar[Mapping[str, int]] = {'fashionstyle14': 14, 'clothing10': 10}
+    per_image: ClassVar[str] = 'PerImageAccuracy'
 
     @property
-    def place(self) -> str:
+    def item(self) -> str:
         """Where the paper shows the result."""
         return 'Fig. 6' if self.pretrained else 'Fig. 5'
 
@@ -113,30 +66,32 @@ class Classification(Experiment):
         """Folder of the configs."""
         return f'classification/{self.family}'
 
-    def _name(self, dataset: str, arm: str) -> str:
+    def config_name(self, dataset: str, suffix: str) -> str:
+        """Return the name of a config."""
         start = '_in1k-pre' if self.pretrained else ''
-        return f'{self.model}{start}_1xb{self.batch_size}_{dataset}{arm}'
+        return f'{self.model}{start}_1xb{self.batch_size}_{dataset}{suffix}'
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Augmentation(Classification):
     """ResNet-50 of Fig. 5 with one augmentation more, which the paper shows in Fig. 7 or names.
 
-    The paper trains none of them; the baseline is Fig. 5's ResNet-50.
+    The paper trains none of them; their settings are those of Fig. 5's ResNet-50.
     """
 
-    @property
-    def place(self) -> str:
-        """Where the paper shows the augmentations."""
-        return 'Fig. 7'
+    family: str = 'resnet'
+    pretrained: bool = False
+    batch_size: int = 32
+    epochs: int = 100
+    optimiser: Literal['SGD', 'AdamW'] = 'SGD'
+    lr: float = 1e-1
+    schedule: Literal['step', 'cosine', 'fixed'] = 'step'
 
-    @property
-    def folder(self) -> str:
-        """Folder of the configs."""
-        return 'classification/augmentation'
+    item: ClassVar[str] = 'Fig. 7'
+    folder: ClassVar[str] = 'classification/augmentation'
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InstanceSegmentation(Experiment):
     """One line of Table I: Mask R-CNN with a backbone, at 512 x 512, for 12 epochs.
 
@@ -145,110 +100,85 @@ class InstanceSegmentation(Experiment):
         lr: Learning rate, absolute.
         warm_up: Whether the paper names a linear warm-up before the steps.
         batch_size: Images a step as the paper states it, or None where it does not.
-        bbox_map: The paper's mAP of boxes, a fraction: original, removed.
-        segm_map: The paper's mAP of masks, a fraction: original, removed.
     """
 
     optimiser: Literal['SGD', 'AdamW']
     lr: float
     warm_up: bool
-    batch_size: int | None
-    bbox_map: tuple[float, float]
-    segm_map: tuple[float, float]
+    batch_size: int | None = None
 
     datasets: ClassVar[Mapping[str, int]] = {'fashionpedia': 46, 'ccp': 58}
+    item: ClassVar[str] = 'Table I'
+    folder: ClassVar[str] = 'detection/mask_rcnn'
     epochs: ClassVar[int] = 12
     size: ClassVar[int] = 512
 
-    @property
-    def place(self) -> str:
-        """Where the paper shows the result."""
-        return 'Table I'
-
-    @property
-    def folder(self) -> str:
-        """Folder of the configs."""
-        return 'detection/mask_rcnn'
-
-    def _name(self, dataset: str, arm: str) -> str:
-        return f'mask-rcnn_{self.model}_fpn_1xb4-1x_{dataset}{arm}'
+    def config_name(self, dataset: str, suffix: str) -> str:
+        """Return the name of a config."""
+        return f'mask-rcnn_{self.model}_fpn_1xb4-1x_{dataset}{suffix}'
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SemanticSegmentation(Experiment):
-    """Table II: a network of which the paper states nothing but the name.
+    """Table II: a network of which the paper states nothing but the name."""
 
-    Attributes:
-        miou: The paper's mIoU in percent: original, removed.
-        macc: The paper's mean accuracy of the classes in percent: original, removed.
-    """
-
-    miou: tuple[float, float]
-    macc: tuple[float, float]
-
+    item: ClassVar[str] = 'Table II'
+    folder: ClassVar[str] = 'segmentation/upernet'
+    per_image: ClassVar[str] = 'PerImageIoU'
     datasets: ClassVar[Mapping[str, int]] = {'fashionpedia': 46, 'fashionpedia47': 47, 'ccp': 58}
     """The paper has 46 classes, and ignores the background; with it as a class there are 47."""
 
-    @property
-    def place(self) -> str:
-        """Where the paper shows the result."""
-        return 'Table II'
-
-    @property
-    def folder(self) -> str:
-        """Folder of the configs."""
-        return 'segmentation/upernet'
-
-    def _name(self, dataset: str, arm: str) -> str:
+    def config_name(self, dataset: str, suffix: str) -> str:
+        """Return the name of a config."""
         length = '20k' if dataset == 'ccp' else '160k'
-        return f'{self.model}_upernet_1xb2-{length}_{dataset}{arm}-512x512'
+        return f'{self.model}_upernet_1xb2-{length}_{dataset}{suffix}-512x512'
 
 
-def _vgg(pretrained: bool) -> Iterator[Classification]:
-    for depth in (11, 13, 16, 19):
-        for suffix, title, lr in (('', '', 1e-2), ('bn', ' BN', 5e-3)):
-            yield Classification(
-                f'vgg{depth}{suffix}',
-                f'VGG-{depth}{title}',
-                'vgg',
-                pretrained,
-                32,
-                100,
-                'SGD',
-                1e-4 if pretrained else lr,
-                'step',
-            )
+_CLASSIFICATION = """
+figure, model,        title,       family,             batch_size, epochs, optimiser, lr,   schedule
+Fig. 5, vgg11,        VGG-11,      vgg,                32,         100,    SGD,       1e-2, step
+Fig. 5, vgg11bn,      VGG-11 BN,   vgg,                32,         100,    SGD,       5e-3, step
+Fig. 5, vgg13,        VGG-13,      vgg,                32,         100,    SGD,       1e-2, step
+Fig. 5, vgg13bn,      VGG-13 BN,   vgg,                32,         100,    SGD,       5e-3, step
+Fig. 5, vgg16,        VGG-16,      vgg,                32,         100,    SGD,       1e-2, step
+Fig. 5, vgg16bn,      VGG-16 BN,   vgg,                32,         100,    SGD,       5e-3, step
+Fig. 5, vgg19,        VGG-19,      vgg,                32,         100,    SGD,       1e-2, step
+Fig. 5, vgg19bn,      VGG-19 BN,   vgg,                32,         100,    SGD,       5e-3, step
+Fig. 5, resnet50,     ResNet-50,   resnet,             32,         100,    SGD,       1e-1, step
+Fig. 5, resnet101,    ResNet-101,  resnet,             32,         100,    SGD,       1e-1, step
+Fig. 5, resnest101,   ResNeSt-101, resnest,            16,         300,    SGD,       6e-3, cosine
+Fig. 5, swin-tiny,    Swin-T,      swin_transformer,   16,         400,    AdamW,     1e-4, cosine
+Fig. 6, vgg11,        VGG-11,      vgg,                32,         100,    SGD,       1e-4, step
+Fig. 6, vgg11bn,      VGG-11 BN,   vgg,                32,         100,    SGD,       1e-4, step
+Fig. 6, vgg13,        VGG-13,      vgg,                32,         100,    SGD,       1e-4, step
+Fig. 6, vgg13bn,      VGG-13 BN,   vgg,                32,         100,    SGD,       1e-4, step
+Fig. 6, vgg16,        VGG-16,      vgg,                32,         100,    SGD,       1e-4, step
+Fig. 6, vgg16bn,      VGG-16 BN,   vgg,                32,         100,    SGD,       1e-4, step
+Fig. 6, vgg19,        VGG-19,      vgg,                32,         100,    SGD,       1e-4, step
+Fig. 6, vgg19bn,      VGG-19 BN,   vgg,                32,         100,    SGD,       1e-4, step
+Fig. 6, resnet50,     ResNet-50,   resnet,             32,         300,    SGD,       1e-5, fixed
+Fig. 6, resnet101,    ResNet-101,  resnet,             32,         300,    SGD,       1e-5, fixed
+Fig. 6, resnest101,   ResNeSt-101, resnest,            32,         200,    SGD,       5e-5, step
+Fig. 6, swin-tiny,    Swin-T,      swin_transformer,   32,         100,    AdamW,     1e-5, fixed
+Fig. 6, vit-base-p16, ViT-B/16,    vision_transformer, 32,         100,    AdamW,     1e-5, fixed
+"""
 
 
-def _resnet(pretrained: bool) -> Iterator[Classification]:
-    for depth in (50, 101):
-        common = (f'resnet{depth}', f'ResNet-{depth}', 'resnet', pretrained, 32)
-        if pretrained:
-            yield Classification(*common, 300, 'SGD', 1e-5, 'fixed')
-        else:
-            yield Classification(*common, 100, 'SGD', 1e-1, 'step')
+def _classification(row: dict[str, str]) -> Classification:
+    convert = {'batch_size': int, 'epochs': int, 'lr': float}
+    settings: dict[str, Any] = {key: convert.get(key, str)(value) for key, value in row.items()}
+    return Classification(pretrained=settings.pop('figure') == 'Fig. 6', **settings)
 
 
-_RESNEST = ('resnest101', 'ResNeSt-101', 'resnest')
-_SWIN = ('swin-tiny', 'Swin-T', 'swin_transformer')
-_VIT = ('vit-base-p16', 'ViT-B/16', 'vision_transformer')
-
-CLASSIFICATION: tuple[Classification, ...] = (
-    *_vgg(pretrained=False),
-    *_resnet(pretrained=False),
-    Classification(*_RESNEST, False, 16, 300, 'SGD', 6e-3, 'cosine'),
-    Classification(*_SWIN, False, 16, 400, 'AdamW', 1e-4, 'cosine'),
-    *_vgg(pretrained=True),
-    *_resnet(pretrained=True),
-    Classification(*_RESNEST, True, 32, 200, 'SGD', 5e-5, 'step'),
-    Classification(*_SWIN, True, 32, 100, 'AdamW', 1e-5, 'fixed'),
-    Classification(*_VIT, True, 32, 100, 'AdamW', 1e-5, 'fixed'),
+CLASSIFICATION: tuple[Classification, ...] = tuple(
+    map(
+        _classification, csv.DictReader(_CLASSIFICATION.strip().splitlines(), skipinitialspace=True)
+    )
 )
-"""Fig. 5 (12 networks from scratch), then Fig. 6 (13 networks from ImageNet weights). Each stands
-for two trainings, one an arm."""
+"""Fig. 5 (12 networks from scratch), then Fig. 6 (13 networks from ImageNet weights)."""
 
 AUGMENTATIONS: tuple[Augmentation, ...] = tuple(
-    Augmentation(f'resnet50_{name}', title, 'resnet', False, 32, 100, 'SGD', 1e-1, 'step')
+    Augmentation(model=f'resnet50_{name}', title=title)
     for name, title in (
         ('solarize', 'Solarize'),
         ('posterize', 'Posterize'),
@@ -267,25 +197,27 @@ AUGMENTATIONS: tuple[Augmentation, ...] = tuple(
 
 INSTANCE_SEGMENTATION: tuple[InstanceSegmentation, ...] = (
     InstanceSegmentation(
-        'x101-32x4d', 'ResNeXt-101', 'SGD', 2e-2, True, 4, (0.317, 0.316), (0.279, 0.277)
+        model='x101-32x4d',
+        title='ResNeXt-101',
+        optimiser='SGD',
+        lr=2e-2,
+        warm_up=True,
+        batch_size=4,
     ),
     InstanceSegmentation(
-        's101', 'ResNeSt-101', 'SGD', 2e-2, True, 4, (0.357, 0.354), (0.315, 0.313)
+        model='s101', title='ResNeSt-101', optimiser='SGD', lr=2e-2, warm_up=True, batch_size=4
     ),
     InstanceSegmentation(
-        'swin-t-p4-w7', 'Swin-T', 'AdamW', 1e-3, False, None, (0.345, 0.325), (0.320, 0.299)
+        model='swin-t-p4-w7', title='Swin-T', optimiser='AdamW', lr=1e-3, warm_up=False
     ),
     InstanceSegmentation(
-        'pvt-s', 'PVT-Small', 'AdamW', 1e-3, False, None, (0.314, 0.306), (0.293, 0.278)
+        model='pvt-s', title='PVT-Small', optimiser='AdamW', lr=1e-3, warm_up=False
     ),
 )
-"""Table I. The paper prints two differences that are not those of its columns: masks of Swin-T
--0.020 (-0.021), boxes of PVT -0.009 (-0.008)."""
+"""Table I."""
 
 SEMANTIC_SEGMENTATION: tuple[SemanticSegmentation, ...] = (
-    SemanticSegmentation(
-        'swin-base-patch4-window7-in1k-pre', 'Swin-B', (31.98, 31.74), (39.68, 39.43)
-    ),
+    SemanticSegmentation(model='swin-base-patch4-window7-in1k-pre', title='Swin-B'),
 )
 """Table II."""
 
@@ -295,7 +227,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     *INSTANCE_SEGMENTATION,
     *SEMANTIC_SEGMENTATION,
 )
-"""All of them. Each stands for two trainings a data set, one an arm."""
+"""All of them. Each is trained once a dataset, variant and seed."""
 
 
 def shown_augmentations(configs: Path) -> dict[str, Path]:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bgremoval_mm.removal import cpu
-from bgremoval_mm.removal.backends.base import threads_per_stream
 from bgremoval_mm.removal.backends.onnx_runtime import OnnxRuntimeBackend
-from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
+from bgremoval_mm.removal.options import EngineOptions
+from bgremoval_mm.utils import cpu
 
 
 @pytest.fixture
@@ -102,5 +101,5 @@ def test_threads_of_a_run(
 ) -> None:
     """Runs share the threads that were asked for, or the cores that may be used."""
     four_cores.setenv('OMP_NUM_THREADS', str(cores))
-    backend = OnnxRuntimeBackend(CATALOGUE['u2netp'], num_threads=num_threads, streams=streams)
-    assert threads_per_stream(backend) == threads
+    options = EngineOptions('u2netp', num_threads=num_threads)
+    assert OnnxRuntimeBackend(options, streams).threads_per_stream() == threads

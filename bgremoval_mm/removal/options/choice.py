@@ -1,18 +1,24 @@
-"""What `auto` stands for: which runtime and which precision. Decided without loading a runtime."""
+"""The runtime and the precision that `auto` stands for, decided without loading a runtime."""
 
 from __future__ import annotations
 
 import logging
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-from bgremoval_mm.removal.backends.base import is_installed
-from bgremoval_mm.removal.backends.torch_native import MODELS as TORCH_MODELS
-from bgremoval_mm.removal.cpu import computes_in_bf16, has_amx
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.options.values import TORCH_MODELS
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec
+from bgremoval_mm.utils.cpu import computes_in_bf16, has_amx
 
-__all__ = ['choose_backend', 'choose_precision', 'faster_precision_hint', 'log_once']
+__all__ = [
+    'choose_backend',
+    'choose_precision',
+    'faster_precision_hint',
+    'is_installed',
+    'log_once',
+]
 
 logger = logging.getLogger(__name__)
 
@@ -78,11 +84,10 @@ def _fastest(spec: ModelSpec, precision: str, device: str) -> tuple[str, str]:
     return 'onnxruntime', 'because OpenVINO, which is faster on CPUs, is not installed'
 
 
-def faster_precision_hint(model: str, precision: str, backend: str, device: str) -> str | None:
+def faster_precision_hint(precision: str, backend: str, device: str) -> str | None:
     """Return one line on the faster precision that this machine has, or None.
 
     Args:
-        model: Name of the model.
         precision: The precision that was asked for.
         backend: The backend that was asked for.
         device: The device that was asked for.
@@ -103,7 +108,16 @@ def _on_gpu(device: str) -> bool:
     return device.startswith('cuda') or (device == 'auto' and is_installed('onnxruntime-gpu'))
 
 
+def is_installed(distribution: str) -> bool:
+    """Return whether a distribution is installed, without importing it."""
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
 @cache
 def log_once(message: str) -> None:
-    """Log a decision; removers are made anew for each image in pipelines."""
+    """Log a decision, the first time that it is made: pipelines make a remover for each image."""
     logger.info(message)

@@ -1,0 +1,59 @@
+"""`bgremoval sheet`: the least trustworthy masks of a store, as a list and as a contact sheet.
+
+Flagged masks come first (constant, empty, full), then those that the network was least sure of.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bgremoval_mm.cli import console
+from bgremoval_mm.cli.errors import OK, add_debug_argument
+from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
+from bgremoval_mm.utils.text import printable
+
+__all__ = ['add_sheet_arguments', 'run_sheet']
+
+
+def add_sheet_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add which store is shown, and what is written."""
+    parser.add_argument('masks', type=Path, help='DST of tools/remove_background.py')
+    parser.add_argument('images', type=Path, help='SRC of tools/remove_background.py')
+    parser.add_argument('--model', default='u2net', choices=list(CATALOGUE), help='default: u2net')
+    parser.add_argument(
+        '--number', type=int, default=50, help='how many masks are listed and drawn (default: 50)'
+    )
+    parser.add_argument('--out', type=Path, help='the sheet (default: masks.png)')
+    parser.add_argument(
+        '--list',
+        type=Path,
+        metavar='FILE.csv',
+        help='write the whole ranking, and the images that failed, as a table',
+    )
+    add_debug_argument(parser)
+
+
+def run_sheet(args: argparse.Namespace) -> int:
+    """Draw the sheet, write the table, and print the list."""
+    from bgremoval_mm.removal import MaskStore
+    from bgremoval_mm.removal.io.targets import check_sheet
+    from bgremoval_mm.removal.review.ranking import read_ranking
+    from bgremoval_mm.utils.atomic import write_atomically
+    from bgremoval_mm.visualization.mask_sheet import check_table, write_mask_sheet
+
+    out = args.out or Path('masks.png')
+    ranking = read_ranking(args.masks, args.model)
+    store = MaskStore(args.masks, args.model, ranking.precision)
+    check_sheet(out, named=args.out is not None)
+    if args.list is not None:
+        check_table(args.list, store, args.images)
+    write_mask_sheet(out, ranking, store, args.images, args.number)
+    if args.list is not None:
+        args.list.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(args.list, ranking.as_csv().encode(errors='surrogateescape'))
+    print(console.escape_lines(ranking.as_text(args.number)))
+    print(f'\nLook at  {printable(out)}')
+    if args.list is not None:
+        print(f'All      {printable(args.list)}')
+    return OK

@@ -1,0 +1,99 @@
+"""Checks that a stored mask was made for an image as its loader gave it: same size, same way up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from bgremoval_mm.removal import ImageError, StoredMask, read_image
+from bgremoval_mm.removal.images.reading import read_stored
+from bgremoval_mm.utils.text import printable
+
+__all__ = ['explain_misfit', 'fits', 'is_upright']
+
+
+def fits(image: np.ndarray, stored: StoredMask, path: str) -> bool:
+    """Tell whether a mask was made for an image in this size and orientation.
+
+    Args:
+        image: Array of shape (H, W, 3), BGR, as a loader gave it.
+        stored: The mask.
+        path: The image's file, which is read if its EXIF block has an orientation.
+    """
+    if image.shape[1::-1] != stored.size:
+        return False
+    return stored.orientation == 1 or is_upright(image, Path(path))
+
+
+def explain_misfit(image: np.ndarray, stored: StoredMask, path: str, command: str) -> str:
+    """Say why a mask does not fit an image, and what can be done.
+
+    Args:
+        image: See `fits`.
+        stored: See `fits`.
+        path: See `fits`.
+        command: The command that makes the masks.
+    """
+    height, width = image.shape[:2]
+    if stored.orientation != 1 and sorted((width, height)) == sorted(stored.size):
+        return _explain_turn(image, stored, path, command)
+    msg = (
+        f'the mask of {printable(path)} is for an image of {stored.size[0]} x {stored.size[1]} '
+        f'pixels, but `img` has {width} x {height}: the transform that needs the mask must stand '
+        'directly after the image loader'
+    )
+    if (height, width) == stored.size:
+        msg += (
+            ", and the loader must turn images by their EXIF orientation only (mmcv's 'pillow' "
+            "also uses what an editor left in the file's XMP; 'cv2' does not)"
+        )
+    return msg
+
+
+def _explain_turn(image: np.ndarray, stored: StoredMask, path: str, command: str) -> str:
+    """Say why a mask of an upright image does not fit the image that a loader gave."""
+    width, height = stored.size
+    msg = f'the mask of {printable(path)} is for the upright image ({width} x {height} pixels)'
+    if _orientation(Path(path)) not in (None, stored.orientation):
+        return (
+            f'{msg}, turned by orientation {stored.orientation}, which its EXIF block does not '
+            f'have: an earlier version made it. Make it again: {command} --overwrite'
+        )
+    return (
+        f'{msg}, but `img` came as the file stores it ({image.shape[1]} x {image.shape[0]}): '
+        f'the loader did not apply its EXIF orientation ({stored.orientation}). '
+        "LoadImageFromFile does with imdecode_backend='cv2', or 'pillow' where OpenCV does not "
+        f"know it of {Path(path).suffix} files, and color_type='color'; it does not with "
+        "'tifffile', 'turbojpeg', 'unchanged' and '..._ignore_orientation'."
+    )
+
+
+def _orientation(path: Path) -> int | None:
+    """Return the EXIF orientation of an image as the engine reads it, None if it cannot."""
+    try:
+        return read_image(path).orientation
+    except (ImageError, OSError):
+        return None
+
+
+def is_upright(image: np.ndarray, path: Path) -> bool:
+    """Tell whether a loaded image looks more like its file turned upright than like the raw file.
+
+    Args:
+        image: Array of shape (H, W, 3), BGR.
+        path: A file with an EXIF orientation that keeps height and width.
+    """
+    stored = read_stored(path)
+    if stored.shape[:2] != image.shape[:2]:
+        return True
+
+    def small(pixels: np.ndarray) -> np.ndarray:
+        grey = pixels.mean(-1, dtype=np.float32)  # because some loaders give RGB
+        return np.asarray(cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA))
+
+    def distance(pixels: np.ndarray) -> float:
+        return float(np.abs(small(image) - small(pixels)).mean())
+
+    return distance(read_image(path).rgb) <= distance(stored)

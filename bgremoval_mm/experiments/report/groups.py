@@ -1,0 +1,228 @@
+"""Results sorted into the figures and tables of a work: each network in each variant, by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bgremoval_mm.evaluation.statistics import Discordance, Estimate, seed_interval
+from bgremoval_mm.experiments.base import Experiment, Metric, Variant, Work
+from bgremoval_mm.experiments.report.over_images import RESAMPLERS, discordance
+from bgremoval_mm.experiments.report.results import Result
+
+__all__ = ['Cell', 'Group', 'Pair', 'group_results']
+
+BySeed = Mapping[int, Result]
+
+
+def _values(results: BySeed, metric: str) -> dict[int, float]:
+    return {
+        seed: result.metrics[metric]
+        for seed, result in results.items()
+        if result.metrics.get(metric) is not None
+    }
+
+
+def _estimate(values: Mapping[int, float]) -> Estimate | None:
+    return seed_interval(list(values.values())) if values else None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A variant of an experiment beside its baseline. Everything is variant minus baseline.
+
+    Attributes:
+        experiment: The experiment.
+        variant: The variant.
+        baseline: Seed to result of the baseline.
+        changed: Seed to result of the variant.
+    """
+
+    experiment: Experiment
+    variant: Variant
+    baseline: BySeed
+    changed: BySeed
+
+    def differences(self, metric: str) -> dict[int, float]:
+        """Return the difference of a metric by seed that both have."""
+        first, second = _values(self.baseline, metric), _values(self.changed, metric)
+        return {seed: second[seed] - first[seed] for seed in sorted(first.keys() & second.keys())}
+
+    def difference(self, metric: str) -> Estimate | None:
+        """Return the mean difference over seeds with its interval, or None."""
+        return _estimate(self.differences(metric))
+
+    @property
+    def runs(self) -> list[tuple[Result, Result]]:
+        """Baseline and variant, of each seed that both have.
+
+        Raises:
+            ValueError: If the two have been tested on other images.
+        """
+        seeds = sorted(self.baseline.keys() & self.changed.keys())
+        runs = [(self.baseline[seed], self.changed[seed]) for seed in seeds]
+        for first, second in runs:
+            if (first.has_per_image and second.has_per_image) and not np.array_equal(
+                first.per_image['names'], second.per_image['names']
+            ):
+                msg = f'{first.folder} and {second.folder} were tested on other images'
+                raise ValueError(msg)
+        return runs
+
+    def over_images(self, metric: Metric) -> Estimate | None:
+        """Return the difference with a bootstrap over images; None where it cannot be made."""
+        runs = self.runs
+        return RESAMPLERS[metric.over_images](runs) if metric.over_images and runs else None
+
+    def mcnemar(self) -> dict[int, Discordance]:
+        """Return McNemar's test by seed, where there are per-image results (classification)."""
+        tests = {pair[0].run[2]: discordance(pair) for pair in self.runs}
+        return {seed: test for seed, test in tests.items() if test is not None}
+
+    def class_differences(self) -> dict[str, Estimate]:
+        """Return the difference by class over seeds, in the unit of the item's last metric.
+
+        Top-1 accuracy (classification), IoU (semantic segmentation) or AP of masks (instance
+        segmentation) of each class of which both have a score.
+        """
+        by_class: dict[str, list[float]] = {}
+        for first, second in self.runs:
+            for name in first.class_scores:
+                if name in second.class_scores:
+                    change = second.class_scores[name] - first.class_scores[name]
+                    by_class.setdefault(name, []).append(change)
+        return {name: seed_interval(values) for name, values in by_class.items()}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An experiment on a dataset, with its results.
+
+    Attributes:
+        experiment: The experiment.
+        results: Name of a variant to seed to result; what was not run is not there.
+    """
+
+    experiment: Experiment
+    results: Mapping[str, BySeed]
+
+    def values(self, metric: str, variant: str) -> dict[int, float]:
+        """Return a metric by seed, of the runs that have it."""
+        return _values(self.results.get(variant, {}), metric)
+
+    def mean(self, metric: str, variant: str) -> Estimate | None:
+        """Return a metric's mean over seeds, or None."""
+        return _estimate(self.values(metric, variant))
+
+    def pair(self, variant: str) -> Pair:
+        """Return a variant beside its baseline."""
+        baseline = self.experiment.variants[0].name
+        return Pair(
+            self.experiment,
+            self.experiment.variant(variant),
+            self.results.get(baseline, {}),
+            self.results.get(variant, {}),
+        )
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """Every variant beside the baseline."""
+        return [self.pair(variant.name) for variant in self.experiment.variants[1:]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """An item of a work on a dataset, by runs of the same options.
+
+    Attributes:
+        work: The work.
+        item: 'Fig. 5' ...
+        dataset: As configs are named.
+        options: Settings that the runs changed; not empty means reduced.
+        cells: Every experiment of the item, those without results too.
+    """
+
+    work: Work
+    item: str
+    dataset: str
+    options: tuple[str, ...]
+    cells: list[Cell] = field(default_factory=list)
+
+    @property
+    def is_works(self) -> bool:
+        """Whether these are data that the work itself used."""
+        return self.work.datasets[self.dataset].is_works
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Metrics of the item."""
+        return self.work.metrics[self.item]
+
+    @property
+    def variants(self) -> list[Variant]:
+        """Variants of the experiments, a baseline first."""
+        found = (variant for cell in self.cells for variant in cell.experiment.variants)
+        return list(dict.fromkeys(found))
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the work prints numbers of it."""
+        return any(
+            self.work.number(cell.experiment, self.dataset, metric)
+            for cell in self.cells
+            for metric in self.metrics
+        )
+
+    @property
+    def results(self) -> list[Result]:
+        """All results in it."""
+        return [r for cell in self.cells for runs in cell.results.values() for r in runs.values()]
+
+    def cell(self, model: str) -> Cell | None:
+        """Return the cell of a network, or None."""
+        return next((cell for cell in self.cells if cell.experiment.model == model), None)
+
+
+def group_results(results: Iterable[Result], work: Work) -> list[Group]:
+    """Sort the results of a work into groups, in its order; each has a cell for every experiment.
+
+    An item and dataset without any result is a group with empty cells.
+
+    Raises:
+        ValueError: If two results are of the same run.
+    """
+    found: dict[tuple[str, str, tuple[str, ...]], dict[tuple[str, str, int], Result]] = {}
+    for result in results:
+        if result.work == work.name:
+            runs = found.setdefault(result.group, {})
+            if result.run in runs:
+                folders = f'{runs[result.run].folder} and {result.folder}'
+                msg = f'{folders} are results of the same run'
+                raise ValueError(msg)
+            runs[result.run] = result
+    groups = []
+    for item in work.items:
+        experiments = [each for each in work.experiments if each.item == item]
+        for dataset in dict.fromkeys(name for each in experiments for name in each.datasets):
+            keys = [key for key in found if key[:2] == (item, dataset)] or [(item, dataset, ())]
+            groups += [
+                Group(work, *key, _cells(experiments, dataset, found.get(key, {})))
+                for key in sorted(keys, key=lambda key: key[2])
+            ]
+    return groups
+
+
+def _cells(
+    experiments: Iterable[Experiment], dataset: str, runs: Mapping[tuple[str, str, int], Result]
+) -> list[Cell]:
+    cells = []
+    for experiment in experiments:
+        if dataset in experiment.datasets:
+            by_variant: dict[str, dict[int, Result]] = {}
+            for (model, variant, seed), result in sorted(runs.items(), key=lambda item: item[0]):
+                if model == experiment.model:
+                    by_variant.setdefault(variant, {})[seed] = result
+            cells.append(Cell(experiment, by_variant))
+    return cells

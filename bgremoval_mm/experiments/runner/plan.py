@@ -1,0 +1,122 @@
+"""The plan: a table of all runs with their states, and how long they would take."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bgremoval_mm.experiments.runner.estimate import Estimates
+from bgremoval_mm.experiments.runner.runs import Run, RunError
+from bgremoval_mm.experiments.runner.state import State
+
+__all__ = ['measure', 'plan_table', 'print_plan']
+
+T = TypeVar('T')
+
+_LETTERS: dict[State, tuple[str, str]] = {
+    'missing data': ('-', 'bright_black'),
+    'pending': ('.', ''),
+    'interrupted': ('i', 'yellow'),
+    'running': ('r', 'cyan'),
+    'failed': ('F', 'bold red'),
+    'done': ('D', 'green'),
+    'other options': ('o', 'magenta'),
+}
+
+
+def measure(states: Mapping[Run, State], estimates: Estimates, iterations: int) -> list[str]:
+    """Time the trainings whose data are there and that were not timed yet, one an experiment.
+
+    Returns:
+        Why a training could not be timed, one line each.
+    """
+    problems = []
+    seed = next(iter(states)).seed
+    for run, state in states.items():
+        wanted = run == run.baseline and run.seed == seed and state != 'missing data'
+        if wanted and estimates.hours(run) is None:
+            sys.stderr.write(f'timing {run.config} ...\n')
+            try:
+                estimates.measure(run, iterations)
+            except RunError as err:
+                problems.append(str(err))
+    return problems
+
+
+def print_plan(
+    states: Mapping[Run, State], missing: Callable[[Run], str], estimates: Estimates
+) -> None:
+    """Print the runs, item by item.
+
+    Args:
+        states: The runs and their states.
+        missing: Describes which data of a run are missing.
+        estimates: Hours of the runs that were timed.
+    """
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in states:
+        groups.setdefault((run.experiment.item, run.dataset), []).append(run)
+    for (item, dataset), runs in groups.items():
+        console.print(plan_table(f'{item}, {dataset}', runs, states, estimates.hours))
+        for variant in _unique(run.variant for run in runs):
+            reason = missing(next(run for run in runs if run.variant == variant))
+            if reason:
+                line = f'  {variant}: {reason}'
+                console.print(line, style='yellow', highlight=False, soft_wrap=True)
+    letters = '   '.join(f'{letter} {state}' for state, (letter, _) in _LETTERS.items())
+    console.print(f'\n{letters}', highlight=False)
+    counts = Counter(states.values())
+    lines = [', '.join(f'{count} {state}' for state, count in counts.items())]
+    if estimates.known:
+        left = [run for run, state in states.items() if state != 'done']
+        hours = sum(estimates.hours(run) or 0.0 for run in left)
+        device = estimates.device
+        lines.append(
+            f'about {hours:.1f} hours left on one {device}, training only, as far as it was timed'
+        )
+    else:
+        lines.append('hours are not known: plan --estimate times a few iterations')
+    sys.stdout.write('\n'.join(lines) + '\n')
+
+
+def plan_table(
+    title: str,
+    runs: Sequence[Run],
+    states: Mapping[Run, State],
+    hours: Callable[[Run], float | None],
+) -> Table:
+    """Return a table with a line a network: in each variant a letter for each seed's run."""
+    table = Table(title=title, box=box.SIMPLE, title_justify='left')
+    table.add_column('network')
+    table.add_column('model')
+    variants = _unique(run.variant for run in runs)
+    seeds = ' '.join(map(str, _unique(run.seed for run in runs)))
+    for variant in variants:
+        table.add_column(f'{variant}, seeds {seeds}')
+    table.add_column('hours a run', justify='right')
+    for experiment in _unique(run.experiment for run in runs):
+        mine = [run for run in runs if run.experiment == experiment]
+        cells = []
+        for variant in variants:
+            cell = Text()
+            for run in mine:
+                if run.variant == variant:
+                    letter, style = _LETTERS[states[run]]
+                    cell.append(f'{letter} ', style)
+            cells.append(cell)
+        time = hours(mine[0])
+        shown = '' if time is None else f'{time:.1f}'
+        table.add_row(experiment.title, experiment.model, *cells, shown)
+    return table
+
+
+def _unique(values: Iterable[T]) -> list[T]:
+    return list(dict.fromkeys(values))

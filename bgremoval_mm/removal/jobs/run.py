@@ -1,0 +1,205 @@
+"""A removal job over a tree of images: what is left to do, the run, the manifest, the summary."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from bgremoval_mm.removal.io.addresses import local_path
+from bgremoval_mm.removal.io.manifest import Record, TargetWriteError, latest
+from bgremoval_mm.removal.jobs.apart import TargetError
+from bgremoval_mm.removal.jobs.given_masks import open_masks
+from bgremoval_mm.removal.jobs.pipeline import Job
+from bgremoval_mm.removal.jobs.progress import progress_bar
+from bgremoval_mm.removal.jobs.source import open_source
+from bgremoval_mm.removal.options import EngineOptions, JobOptions, OutputOptions
+from bgremoval_mm.removal.outputs.base import OutputFolder
+from bgremoval_mm.removal.outputs.cutouts import CutoutFolder
+from bgremoval_mm.removal.outputs.mask_store import MaskStore
+from bgremoval_mm.removal.outputs.results import delete_superseded, format_of
+from bgremoval_mm.removal.remover import BackgroundRemover
+from bgremoval_mm.removal.zoo.weights import check_licence
+
+__all__ = ['TreeSummary', 'run_job']
+
+
+@dataclass
+class TreeSummary:
+    """What a run over a tree did.
+
+    Attributes:
+        folder: Where the results and the manifest lie; text, where that is an address.
+        done: Number of images done in this run.
+        skipped: Number of images that were done before and have not changed.
+        failed: Reason by path, for each image that has no result.
+        flagged: Flags by path, for each image of this run whose mask is suspicious.
+        ignored: Files that are not images.
+        seconds: Wall-clock time.
+        noted: Note by path, for each image of this run that was read with one, e.g. an animation.
+    """
+
+    folder: Path | str
+    done: int = 0
+    skipped: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+    flagged: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    noted: dict[str, str] = field(default_factory=dict)
+
+    def note(self, record: Record) -> None:
+        """Count what became of an image."""
+        if record.status == 'error':
+            self.failed[record.path] = record.error
+            return
+        self.done += 1
+        if record.quality is not None and record.quality.flags:
+            self.flagged[record.path] = record.quality.flags
+        if record.note:
+            self.noted[record.path] = record.note
+
+
+def run_job(
+    src: str | Path,
+    dst: str | Path,
+    engine: EngineOptions,
+    output: OutputOptions,
+    job: JobOptions,
+) -> TreeSummary:
+    """Remove the background of every image below a folder; see `remove_tree`.
+
+    Args:
+        src: Folder of images, or one image; a path, or an address that fsspec opens.
+        dst: Folder for the results; a path or an address.
+        engine: Which network finds the foreground.
+        output: What is written.
+        job: Which images are done, and how.
+
+    Raises:
+        FileNotFoundError, TargetError, ArgumentError, DeviceError, WeightsError, ImportError: See
+            `remove_tree`.
+    """
+    started = time.monotonic()
+    remover, second = _make_removers(engine, output)
+    target = _open_target(dst, remover, output)
+    target.use_manifest(job.part.name)
+    source, scan = open_source(src, dst, target)
+    images = list(filter(job.includes, scan.images))
+    store = None
+    if output.mask_dir is not None:
+        store = open_masks(output.mask_dir, remover.spec, remover.precision)
+    work = Job(source, target, remover, second, store, job.max_pixels, job.max_bytes)
+
+    where = local_path(target.storage.address) or target.storage.address
+    summary = TreeSummary(where, ignored=scan.ignored)
+    target.sweep(images)
+    known, formats = _known(work, job)
+    todo = images if job.overwrite else _select(work, images, known, job)
+    del known  # large, and the run is long
+    summary.skipped = len(images) - len(todo)
+    run = _engine(work.with_threads(engine.num_threads), job)
+
+    def note(record: Record) -> None:
+        target.manifest.append(record)
+        summary.note(record)
+
+    try:
+        try:
+            for path, reason in scan.unreadable.items():
+                if job.includes(path):
+                    note(target.failure(path, reason))
+            with (
+                progress_bar(len(todo), remover.spec.name, disable=not job.progress) as bar,
+                closing(run(todo)) as records,
+            ):
+                for record in records:
+                    note(record)
+                    bar.set_postfix(failed=len(summary.failed), refresh=False)
+                    bar.update()
+        finally:
+            target.manifest.flush()
+        delete_superseded(
+            target.storage, [path for path in images if path not in summary.failed], formats
+        )
+    except TargetWriteError as err:
+        msg = f'cannot write to {where}: {err}. What was done is kept; run again to go on.'
+        raise TargetError(msg) from err
+    finally:
+        summary.seconds = time.monotonic() - started
+    return summary
+
+
+def _make_removers(
+    engine: EngineOptions, output: OutputOptions
+) -> tuple[BackgroundRemover, BackgroundRemover | None]:
+    """Return the job's remover, and that of the second model.
+
+    Raises:
+        WeightsError: If the licence of either model was not accepted.
+    """
+    options = [engine.resolved]
+    if output.second_model is not None:
+        # In the first one's precision: models are compared, not precisions.
+        same = replace(engine, model=output.second_model, precision=options[0].precision)
+        options.append(same.resolved)
+    for each in options:
+        check_licence(each.spec, each.accept_licence)
+    remover, *others = map(BackgroundRemover.from_options, options)
+    return remover, others[0] if others else None
+
+
+def _open_target(
+    dst: str | Path, remover: BackgroundRemover, output: OutputOptions
+) -> OutputFolder:
+    spec, precision = remover.spec, remover.precision
+    if output.output == 'store':
+        return MaskStore(dst, spec, precision)
+    return CutoutFolder(dst, output.output, spec, output.fill, precision, output.file_format)
+
+
+def _known(work: Job, job: JobOptions) -> tuple[dict[str, Record], dict[str, set[str]]]:
+    """Return the last record of each image, and the other formats that it was ever written in."""
+    formats: dict[str, set[str]] = {}
+    current = work.target.params.get('format', 'png')
+
+    def read() -> Iterator[Record]:
+        for record in work.target.manifest.records():
+            if not job.includes(record.path):
+                continue
+            if record.status == 'ok' and format_of(record) != current:
+                formats.setdefault(record.path, set()).add(format_of(record))
+            # A catalogue's figures would fill the memory.
+            yield replace(record, quality=None, params=_shared(record, work))
+
+    return latest(read()), formats
+
+
+def _select(work: Job, images: list[str], known: dict[str, Record], job: JobOptions) -> list[str]:
+    """Return the images that are still to be done."""
+    return [
+        path
+        for path in tqdm(
+            images, 'checking', disable=None if job.progress and known else True, leave=False
+        )
+        if not work.is_done(path, known.get(path), job.checksum)
+    ]
+
+
+def _shared(record: Record, work: Job) -> dict[str, Any]:
+    """Return a record's parameters; those of the job are one object."""
+    return work.target.params if record.params == work.target.params else record.params
+
+
+def _engine(work: Job, job: JobOptions) -> Callable[[list[str]], Generator[Record]]:
+    if job.engine == 'local':
+        return work.run
+    from bgremoval_mm.removal.jobs.ray_engine import run_with_ray
+
+    return partial(run_with_ray, work, workers=job.workers)

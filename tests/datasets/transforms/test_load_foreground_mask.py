@@ -1,0 +1,213 @@
+"""LoadForegroundMask: the mask in the sample keeps up with the image, in each codebase."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmcv.transforms import BaseTransform, LoadImageFromFile
+from mmengine.dataset import Compose
+from mmengine.registry import TRANSFORMS, DefaultScope
+from PIL import Image
+
+from bgremoval_mm import LoadForegroundMask, RemoveBackground
+from bgremoval_mm.removal import MaskStore, compose, read_image
+from bgremoval_mm.removal.errors import ArgumentError
+
+HEIGHT, WIDTH = 32, 48
+FLIP = {'type': 'RandomFlip', 'prob': 0.5, 'direction': 'horizontal'}
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A photo whose red channel is its mask, so that one shows where the other should be."""
+    values = np.random.default_rng(0).integers(0, 256, (HEIGHT // 4, WIDTH // 4), np.uint8)
+    mask = np.kron(values, np.ones((4, 4), np.uint8))
+    path = tmp_path / 'photos' / 'a.png'
+    path.parent.mkdir()
+    Image.fromarray(np.dstack([mask, mask // 2, 255 - mask])).save(path)
+    store = MaskStore(tmp_path / 'masks', 'u2netp')
+    store.put('a.png', read_image(path), mask, constant=False)
+    return path
+
+
+def options(photo: Path) -> dict:
+    """What finds the mask of the photo."""
+    root = photo.parent
+    return {
+        'model': 'u2netp',
+        'mask_dir': str(root.parent / 'masks'),
+        'img_root': str(root),
+        'on_missing': 'error',
+    }
+
+
+def loaded(photo: Path, **more: object) -> dict:
+    """What mmcv's loader delivers."""
+    return LoadImageFromFile()({'img_path': str(photo), **more})
+
+
+def test_mask_has_the_size_of_the_image(photo: Path) -> None:
+    """It is the stored one, in levels from 0 to 255, and the image stays as it is."""
+    results = LoadForegroundMask(**options(photo))(loaded(photo))
+    assert results['fg_mask'].dtype == np.uint8
+    np.testing.assert_array_equal(results['fg_mask'], results['img'][..., 2])
+    np.testing.assert_array_equal(results['img'], loaded(photo)['img'])
+
+
+def test_mask_is_computed_without_a_store(model, image_tree: Path) -> None:
+    """As RemoveBackground computes it."""
+    results = loaded(image_tree / 'dress' / '1.jpg')
+    image = results['img']
+    mask = LoadForegroundMask(model, device='cpu')(results)['fg_mask']
+    out = RemoveBackground(model, device='cpu')({'img': image})['img']
+    np.testing.assert_array_equal(out, compose(image, mask, 0))
+
+
+GEOMETRY = {
+    'mmcv': [
+        {'type': 'mmcv.Resize', 'scale': (60, 44)},
+        {'type': 'mmcv.CenterCrop', 'crop_size': (30, 20)},
+        {'type': 'mmcv.Pad', 'size': (40, 40), 'pad_val': 0},
+        {**FLIP, 'type': 'mmcv.RandomFlip'},
+    ],
+    'mmpretrain': [
+        {'type': 'RandomResizedCrop', 'scale': 24, 'backend': 'pillow', 'interpolation': 'bicubic'},
+        {'type': 'RandomCrop', 'crop_size': 20, 'padding': 2},
+        FLIP,
+    ],
+    'mmdet': [
+        {'type': 'Resize', 'scale': (60, 44), 'keep_ratio': True},
+        FLIP,
+        {'type': 'RandomCrop', 'crop_size': (20, 30)},
+        {'type': 'Pad', 'size_divisor': 16},
+    ],
+    'mmseg': [
+        {'type': 'Resize', 'scale': (60, 44)},
+        {'type': 'RandomCrop', 'crop_size': (20, 30)},
+        {'type': 'RandomRotate', 'prob': 0.5, 'degree': 20},
+        FLIP,
+    ],
+}
+
+
+@pytest.mark.parametrize('codebase', GEOMETRY)
+def test_transforms_move_image_and_mask_alike(codebase: str, photo: Path) -> None:
+    """After resizing, cropping and flipping at random the mask still is the red channel."""
+    pytest.importorskip(codebase)
+    with DefaultScope.overwrite_default_scope(codebase if codebase != 'mmcv' else 'mmengine'):
+        step = LoadForegroundMask(**options(photo), transforms=GEOMETRY[codebase])
+    seen = set()
+    for seed in range(12):
+        np.random.seed(seed)  # noqa: NPY002
+        results = step(loaded(photo))
+        np.testing.assert_array_equal(results['fg_mask'], results['img'][..., 2])
+        assert results['img_shape'][:2] == results['img'].shape[:2] != (HEIGHT, WIDTH)
+        seen.add(results['img'].tobytes())
+    assert len(seen) > (1 if codebase == 'mmcv' else 4)
+
+
+def test_random_numbers_are_those_without_a_mask(photo: Path) -> None:
+    """The image gets the crop and the flip that it would get from the same seed alone."""
+    pytest.importorskip('mmpretrain')
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        step = LoadForegroundMask(**options(photo), transforms=GEOMETRY['mmpretrain'])
+        alone = Compose(GEOMETRY['mmpretrain'])
+    for seed in range(4):
+        np.random.seed(seed)  # noqa: NPY002
+        expected = alone(loaded(photo))['img']
+        np.random.seed(seed)  # noqa: NPY002
+        np.testing.assert_array_equal(step(loaded(photo))['img'], expected)
+
+
+def test_boxes_are_moved_once(photo: Path) -> None:
+    """mmdet's annotations follow the image, and not the mask a second time."""
+    pytest.importorskip('mmdet')
+    from mmdet.structures.bbox import HorizontalBoxes
+
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        step = LoadForegroundMask(**options(photo), transforms=[{**FLIP, 'prob': 1.0}])
+    boxes = HorizontalBoxes(np.array([[2, 3, 10, 20]], np.float32))
+    results = step(loaded(photo, gt_bboxes=boxes))
+    assert results['gt_bboxes'].tensor.tolist() == [[WIDTH - 10, 3, WIDTH - 2, 20]]
+
+
+def test_transforms_of_mmseg_need_not_be_given(photo: Path) -> None:
+    """They go through `seg_fields`, in which the mask stands; the dataset's own list stays."""
+    pytest.importorskip('mmseg')
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        pipeline = Compose(
+            [
+                {'type': 'LoadForegroundMask', **options(photo)},
+                {'type': 'RandomCrop', 'crop_size': (20, 30)},
+                FLIP,
+                {'type': 'Resize', 'scale': (60, 40)},
+            ]
+        )
+    for seed in range(6):
+        np.random.seed(seed)  # noqa: NPY002
+        fields: list[str] = []
+        results = pipeline(loaded(photo, seg_fields=fields))
+        assert (fields, results['seg_fields']) == ([], ['fg_mask'])
+        # A map takes the nearest pixel, the image does not: they differ where two blocks meet.
+        gap = np.abs(results['fg_mask'].astype(int) - results['img'][..., 2])
+        assert gap.shape == (40, 60)
+        assert np.median(gap) <= 2
+
+
+def test_removal_takes_the_mask_of_the_sample(photo: Path) -> None:
+    """So it can stand behind the geometry; what was changed without the mask is an error."""
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        load = LoadForegroundMask(**options(photo), transforms=GEOMETRY['mmcv'])
+        crop = TRANSFORMS.build({'type': 'mmcv.CenterCrop', 'crop_size': 8})
+    removal = RemoveBackground(**options(photo), fill=(0, 255, 0))
+    results = load(loaded(photo))
+    expected = compose(results['img'], results['fg_mask'], (0, 255, 0))
+    np.testing.assert_array_equal(removal(dict(results))['img'], expected)
+    with pytest.raises(ArgumentError, match='must have the size of the image, 8 x 8 pixels'):
+        removal(crop(results))
+
+
+class Unseen(BaseTransform):
+    """Crops at random without saying so to mmcv."""
+
+    def transform(self, results: dict) -> dict:
+        """Crop."""
+        left = np.random.randint(8)  # noqa: NPY002
+        return {**results, 'img': results['img'][:, left : left + 8]}
+
+
+class ImageOnly(BaseTransform):
+    """Crops images of three channels only."""
+
+    def transform(self, results: dict) -> dict:
+        """Crop."""
+        image = results['img']
+        return {**results, 'img': image[:8] if image.ndim == 3 else image}
+
+
+@pytest.mark.parametrize(
+    ('kind', 'message'), [(Unseen, '@cache_randomness'), (ImageOnly, 'do the same to image')]
+)
+def test_transforms_that_cannot_carry_a_mask(kind: type, message: str, photo: Path) -> None:
+    """They are refused, not let through with a mask of other pixels."""
+    step = LoadForegroundMask(**options(photo), transforms=[kind()])
+    with pytest.raises(ArgumentError, match=message):
+        step(loaded(photo))
+
+
+def test_missing_mask_is_an_error(photo: Path) -> None:
+    """As of RemoveBackground, with the command that makes it."""
+    other = photo.with_name('b.png')
+    Image.new('RGB', (8, 8)).save(other)
+    with pytest.raises(FileNotFoundError, match=r'there is no mask .*tools/remove_background\.py'):
+        LoadForegroundMask(**options(photo))(loaded(other))
+
+
+def test_wrong_arguments_are_named() -> None:
+    """What RemoveBackground refuses is refused here."""
+    with pytest.raises(ValueError, match='`resize` must be one of lanczos, linear'):
+        LoadForegroundMask(resize='cubic')
+    with pytest.raises(ValueError, match='`img_root` must be given with `mask_dir`'):
+        LoadForegroundMask(mask_dir='masks')

@@ -1,0 +1,24 @@
+"""How a run and its baseline are named."""
+
+from __future__ import annotations
+
+import pytest
+
+from bgremoval_mm.engine.pairs import baseline_name
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        ('vgg11_8xb32_clothing10-rembg', 'vgg11_8xb32_clothing10'),
+        ('upernet_fashionpedia-rembg-512x512', 'upernet_fashionpedia-512x512'),
+        ('fashionpedia-rembg_instance', 'fashionpedia_instance'),
+        ('vgg11_clothing10-bgaug', 'vgg11_clothing10'),
+        ('vgg11_clothing10', None),
+        ('vgg11-rembgs', None),
+        ('rembg', None),
+    ],
+)
+def test_baseline_name(name: str, expected: str | None) -> None:
+    """Only a whole suffix is taken away, wherever it stands."""
+    assert baseline_name(name) == expected
