@@ -93,7 +93,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--work',
         default=WORKS[0],
-        help=f'{", ".join(WORKS)}, or a module of yours that defines WORK (default: {WORKS[0]})',
+        help=f'{", ".join(WORKS)}, or your own module that defines WORK (default: {WORKS[0]})',
     )
     parser.add_argument(
         '--results',
@@ -123,7 +123,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         '--configs',
         type=Path,
         default=CONFIGS,
-        help='folder of the configs, for a work of yours (default: that of this repository)',
+        help='folder of the configs, for your own work (default: that of this repository)',
     )
     parser.add_argument(
         '--cfg-options',
