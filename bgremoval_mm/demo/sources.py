@@ -99,7 +99,7 @@ class Background:
     Attributes:
         file: File name in ``skimage/data``.
         split: The only split that it may appear in.
-        licence: Its rights, according to scikit-image's documentation (``skimage.data``).
+        licence: Its rights, as scikit-image's documentation (``skimage.data``) states them.
         tint: Middle colour (R, G, B) that a grey texture gets, or None for a picture as it is.
     """
 
