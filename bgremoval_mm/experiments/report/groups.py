@@ -151,9 +151,9 @@ class Group:
     cells: list[Cell] = field(default_factory=list)
 
     @property
-    def is_works(self) -> bool:
+    def is_own(self) -> bool:
         """Whether these are data that the work itself used."""
-        return self.work.datasets[self.dataset].is_works
+        return self.work.datasets[self.dataset].is_own
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
