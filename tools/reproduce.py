@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 if all is done, 1 if something failed or is missing, 130 if interrupted."""
     args = parse_args(argv)
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     console.prepare(own_process=argv is None)
     return guarded(lambda: reproduce(args), args.debug, OPENMMLAB)
 

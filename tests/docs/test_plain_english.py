@@ -24,7 +24,7 @@ FILES = [
 # A pattern, matched in any case and as whole words, and what to write instead.
 BETTER = {
     r'data sets?': 'dataset',
-    r'arms?': 'variant, run or config',
+    r'(?<!--)arms?': 'variant, run or config',
     r'twins?': 'baseline or variant',
     r'evidence': 'per-image results',
     r'findings': 'check report',
