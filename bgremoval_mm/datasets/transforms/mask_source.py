@@ -214,6 +214,12 @@ class MaskSource:
             f'or replace them by those of {self.precision}: {self.command()}'
         )
 
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}({self._options!r}, mask_dir={self.mask_dir!r}, '
+            f'img_root={self.img_root!r}, on_missing={self.on_missing!r})'
+        )
+
     def _check_fit(self, image: np.ndarray, stored: StoredMask, path: str) -> None:
         """Refuse a mask that was made for the image in another size or orientation."""
         if path in self._known_upright and image.shape[1::-1] == stored.size:
