@@ -21,7 +21,7 @@ from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.utils.import_hooks import when_imported
 
 if TYPE_CHECKING:
-    from mmengine.registry import DATASETS, HOOKS, METRICS, TRANSFORMS
+    from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 
 __all__ = [
     'CLASSES',
@@ -29,6 +29,7 @@ __all__ = [
     'FORMER_NAMES',
     'HOOKS',
     'METRICS',
+    'MODELS',
     'TRANSFORMS',
     'MissingCodebaseError',
     'RegisteredClass',
@@ -37,11 +38,12 @@ __all__ = [
 ]
 
 _ANY_EXTRA = 'cls'
-_ROOTS = ('DATASETS', 'HOOKS', 'METRICS', 'TRANSFORMS')
+_METRIC_LEARNING = 'pytorch_metric_learning'
+_ROOTS = ('DATASETS', 'HOOKS', 'METRICS', 'MODELS', 'TRANSFORMS')
 
 
 class MissingCodebaseError(BgremovalError, ImportError):
-    """A class needs a package of OpenMMLab that is not installed."""
+    """A class needs a package that is not installed, mostly one of OpenMMLab."""
 
 
 class RegisteredClass(NamedTuple):
@@ -51,7 +53,7 @@ class RegisteredClass(NamedTuple):
         registry: Name of one of mmengine's root registries.
         name: Name of the class, under which it is registered too.
         module: Full name of its module.
-        codebase: The package of OpenMMLab without which that cannot be imported.
+        codebase: The package, mostly of OpenMMLab, without which that cannot be imported.
         extra: The extra of ours that brings the codebase.
     """
 
@@ -85,6 +87,7 @@ CLASSES = _classes(
     ('METRICS', 'ClasswiseAccuracy', 'evaluation.metrics.classwise_accuracy'),
     ('METRICS', 'PerImageAccuracy', 'evaluation.metrics.per_image'),
     ('METRICS', 'PerImageIoU', 'evaluation.metrics.per_image'),
+    ('MODELS', 'EmbeddingHead', 'models.heads.embedding_head', _METRIC_LEARNING, 'metric'),
     ('TRANSFORMS', 'ChangeBackground', 'datasets.transforms.change_background', 'mmcv'),
     ('TRANSFORMS', 'LoadForegroundMask', 'datasets.transforms.load_foreground_mask', 'mmcv'),
     ('TRANSFORMS', 'RemoveBackground', 'datasets.transforms.remove_background', 'mmcv'),

@@ -1,0 +1,1 @@
+"""Networks, each imported when a config builds it; :mod:`bgremoval_mm.registry` has the table."""

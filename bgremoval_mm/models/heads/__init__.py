@@ -1,0 +1,1 @@
+"""Heads of networks: they turn features into losses and predictions."""
