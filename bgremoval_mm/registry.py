@@ -21,11 +21,19 @@ from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.utils.import_hooks import when_imported
 
 if TYPE_CHECKING:
-    from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
+    from mmengine.registry import (
+        DATA_SAMPLERS,
+        DATASETS,
+        HOOKS,
+        METRICS,
+        MODELS,
+        TRANSFORMS,
+    )
 
 __all__ = [
     'CLASSES',
     'DATASETS',
+    'DATA_SAMPLERS',
     'FORMER_NAMES',
     'HOOKS',
     'METRICS',
@@ -39,7 +47,7 @@ __all__ = [
 
 _ANY_EXTRA = 'cls'
 _METRIC_LEARNING = 'pytorch_metric_learning'
-_ROOTS = ('DATASETS', 'HOOKS', 'METRICS', 'MODELS', 'TRANSFORMS')
+_ROOTS = ('DATASETS', 'DATA_SAMPLERS', 'HOOKS', 'METRICS', 'MODELS', 'TRANSFORMS')
 
 
 class MissingCodebaseError(BgremovalError, ImportError):
@@ -82,6 +90,7 @@ CLASSES = _classes(
     ('DATASETS', 'FashionpediaSemantic', 'datasets.semantic', 'mmseg', 'seg'),
     ('DATASETS', 'RembgConcatDataset', 'datasets.concat', 'mmcv'),
     ('DATASETS', 'RembgDataset', 'datasets.wrappers', 'mmcv'),
+    ('DATA_SAMPLERS', 'MPerClassBatchSampler', 'datasets.m_per_class'),
     ('HOOKS', 'DiffMetricsHook', 'engine.hooks.diff_metrics'),
     ('HOOKS', 'EpochSeedHook', 'engine.hooks.epoch_seed'),
     ('METRICS', 'ClasswiseAccuracy', 'evaluation.metrics.classwise_accuracy'),
