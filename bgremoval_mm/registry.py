@@ -96,6 +96,7 @@ CLASSES = _classes(
     ('METRICS', 'ClasswiseAccuracy', 'evaluation.metrics.classwise_accuracy'),
     ('METRICS', 'PerImageAccuracy', 'evaluation.metrics.per_image'),
     ('METRICS', 'PerImageIoU', 'evaluation.metrics.per_image'),
+    ('METRICS', 'RetrievalMetric', 'evaluation.metrics.retrieval', _METRIC_LEARNING, 'metric'),
     ('MODELS', 'EmbeddingHead', 'models.heads.embedding_head', _METRIC_LEARNING, 'metric'),
     ('TRANSFORMS', 'ChangeBackground', 'datasets.transforms.change_background', 'mmcv'),
     ('TRANSFORMS', 'LoadForegroundMask', 'datasets.transforms.load_foreground_mask', 'mmcv'),

@@ -37,7 +37,7 @@ _PERCENT_NAMES = frozenset(  # mmseg's IoUMetric, which has no prefix unless the
 )
 _FRACTION_PREFIXES = ('coco/', 'lvis/', 'pascal_voc/')  # mmdet
 # The codebases' own metric names that CheckpointHook's list does not know.
-_GREATER_TOO = ('recall', 'f1-score', 'Fscore')
+_GREATER_TOO = ('recall', 'f1-score', 'Fscore', 'P@1')
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def unit(metric: str) -> str | None:
         'percent', 'fraction' or None (not known).
     """
     name = metric.rsplit('/', 1)[-1]
-    if name.startswith('support'):  # single-label/support counts images
+    if name.startswith(('support', 'queries')):  # single-label/support counts images
         return None
     if metric.startswith(_FRACTION_PREFIXES):
         return 'fraction'
