@@ -1,0 +1,1 @@
+"""Backbones: networks that turn photos into features."""
