@@ -1,0 +1,26 @@
+# The crops of Kobs and Hotho (256 and 227 pixels) at about 0.56 of their size, for small photos.
+# ImageNet's normalisation, as MobileNetV2 was trained with.
+data_preprocessor = dict(
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    to_rgb=True,
+)
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(
+        type='RandomResizedCrop',
+        scale=128,
+        crop_ratio_range=(0.16, 1.0),
+        aspect_ratio_range=(0.75, 1.33),
+        backend='pillow',
+    ),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='PackInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='ResizeEdge', scale=144, edge='short', backend='pillow'),
+    dict(type='CenterCrop', crop_size=128),
+    dict(type='PackInputs'),
+]
