@@ -7,8 +7,8 @@ holds beside tensors is harmless (numpy arrays in the message hub's ``HistoryBuf
 on the list. Configs import this package, so the stock tools profit as well as ours.
 
 *transformers.* mmpretrain 1.2.0 takes any version from 4.28 on for usable, and then fails to import
-beside 4.52 and newer, which lack names that its multimodal models derive from. Without those models
-all else of it works, so it is told that they cannot be had. Nobody else's transformers is touched.
+beside 4.52 and newer, which lack names that its multimodal models derive from. Everything
+else in it works, so it is told that they are not available. Nobody else's transformers is touched.
 
 Both happen when torch or mmpretrain has been imported, not before: this module loads neither.
 """
@@ -66,9 +66,9 @@ def _history_buffer() -> Any:
 
 
 class _LaterHistoryBuffer:
-    """Stands in for ``HistoryBuffer`` until mmengine is imported, if need be by the checkpoint.
+    """Placeholder of ``HistoryBuffer`` until mmengine is imported, if need be by the checkpoint.
 
-    The allow-list goes by full names, so this class bears that of the other.
+    The allow-list compares full names, so this class has that of the other.
     """
 
     def __new__(cls) -> Any:
@@ -81,7 +81,7 @@ _LaterHistoryBuffer.__module__, _LaterHistoryBuffer.__qualname__ = _BUFFER, 'His
 
 @lru_cache(maxsize=1)
 def _numpy_globals() -> tuple[Any, ...]:
-    """What arrays and scalars need, made once so that the allow-list (a set) knows a repetition."""
+    """Return what arrays and scalars need, made once: the allow-list is a set."""
     import numpy as np
 
     # Every dtype has a class of its own since numpy 1.20, and mmseg keeps np.float32 scores.
@@ -98,7 +98,7 @@ def _numpy_globals() -> tuple[Any, ...]:
 
 
 def _history_buffer_method(owner: Any, name: str) -> Any:
-    """Stand in for ``getattr`` while a checkpoint is read.
+    """Replace ``getattr`` while a checkpoint is read.
 
     ``HistoryBuffer`` pickles its table of statistics, whose functions a protocol-2 pickle writes as
     ``getattr(HistoryBuffer, 'mean')``. Allowing the real ``getattr`` would undo what
@@ -124,7 +124,7 @@ def _history_buffer_method(owner: Any, name: str) -> Any:
 
 
 def _filed_under(path: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap ``function`` so that the allow-list, which goes by name, files it under ``path``.
+    """Wrap ``function`` so that the allow-list, which compares names, files it under ``path``.
 
     ``add_safe_globals`` takes ``(function, path)`` pairs too, but only in newer versions of torch.
     """
@@ -147,7 +147,7 @@ def _mmpretrain_has_come() -> None:
 
 
 def mmpretrain_can_use_transformers() -> bool:
-    """Whether the installed transformers has what mmpretrain's multimodal models derive from."""
+    """Return whether transformers has what mmpretrain's multimodal models derive from."""
     from importlib.metadata import version
 
     if int(version('transformers').split('.')[0]) >= 5:

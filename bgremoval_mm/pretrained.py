@@ -105,13 +105,13 @@ def _find_together(url: str) -> Path:
 
 
 def _find(url: str) -> Path | None:
-    """The file of that URL in the folder or in torch's cache."""
+    """Find the file of that URL in the folder or in torch's cache."""
     folders = [*_folder(), _cache()]
     return next((path for f in folders if (path := f / Path(url).name).is_file()), None)
 
 
 def _folder() -> list[Path]:
-    """The folder that the user has named, as a list of none or one."""
+    """Return the folder that the user has named, as a list of none or one."""
     named = os.environ.get(FOLDER_VARIABLE)
     if not named:
         return []
@@ -138,14 +138,14 @@ def _download(url: str) -> Path:
 
 
 def _nowhere(url: str, err: OSError) -> str:
-    """What was tried and what helps."""
+    """Say what was tried and what helps."""
     name = Path(url).name
     looked = [str(_cache())]
     for folder in _folder():
         there = sorted(path.name for path in folder.glob('*.pth'))
         looked.insert(0, f'{FOLDER_VARIABLE}={folder} (there: {", ".join(there) or "no .pth"})')
     return printable(
-        f'the initialisation weights {name} are not at hand. Looked in {" and ".join(looked)}; '
+        f'the initialisation weights {name} were not found. Looked in {" and ".join(looked)}; '
         f'{url} cannot be downloaded ({err}). Fetch it elsewhere, put it into a folder and set '
         f'{FOLDER_VARIABLE} to that folder.'
     )

@@ -63,7 +63,7 @@ class RegisteredClass(NamedTuple):
 
 
 def _classes(*entries: tuple[str, ...]) -> Mapping[str, RegisteredClass]:
-    """The entries by name; modules are given relative to this package."""
+    """Return the entries by name; modules are given relative to this package."""
     package = __name__.rpartition('.')[0]
     return {
         name: RegisteredClass(root, name, f'{package}.{module}', *rest)

@@ -454,7 +454,7 @@ LAYERS = [
 ]
 # The floors inside the engine.
 REMOVAL_LAYERS = [
-    ['cpu', 'errors'],
+    ['errors'],
     ['zoo'],
     ['options'],
     ['images'],

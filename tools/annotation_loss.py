@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.analysis import annotation_loss as loss
-from bgremoval_mm.cli import console
-from bgremoval_mm.cli.errors import FAILED, OK, OPENMMLAB, add_debug_argument, guarded
+from bgremoval_mm.cli.errors import FAILED, OK
+from bgremoval_mm.cli.script import add_number_argument, run_script, script_parser
 from bgremoval_mm.removal import CATALOGUE, BackgroundRemover
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.targets import check_report, check_sheet, photo_folders
@@ -27,9 +27,7 @@ from bgremoval_mm.utils.text import printable
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument('source', help='ccp, fashionpedia, or a config of mmdet or mmseg')
     parser.add_argument('--data-root', help='folder of ccp or fashionpedia (default: data/<name>)')
     parser.add_argument(
@@ -41,23 +39,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--precision', choices=PRECISIONS, help="of the masks (default: the config's, else fp32)"
     )
     parser.add_argument('--subset', choices=('train', 'val'), help='one subset (default: both)')
-    parser.add_argument('--number', type=int, default=50, help='images on the sheet (default: 50)')
+    add_number_argument(parser, '--number', 50, 'images on the sheet', least=0)
     parser.add_argument(
         '--out', type=Path, help='folder of the results (default: work_dirs/annotation_loss/<name>)'
     )
     add_workers_argument(parser)
-    add_debug_argument(parser)
-    args = parser.parse_args(argv)
-    if args.number < 0:
-        parser.error(f'--number must be at least 0, but got {args.number}')
-    return args
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 if every image was measured, 1 if not."""
-    args = parse_args(argv)
-    console.prepare(own_process=argv is None)
-    return guarded(lambda: measure(args), args.debug, OPENMMLAB)
+    return run_script(measure, parse_args(argv), argv)
 
 
 def measure(args: argparse.Namespace) -> int:

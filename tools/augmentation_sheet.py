@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from pathlib import Path
 
-import numpy as np
-
-from bgremoval_mm.cli import console
-from bgremoval_mm.cli.errors import OK, OPENMMLAB, add_debug_argument, guarded
+from bgremoval_mm.cli.errors import OK
+from bgremoval_mm.cli.script import (
+    add_number_argument,
+    add_sheet_argument,
+    run_script,
+    script_parser,
+)
 from bgremoval_mm.removal import CATALOGUE, BackgroundRemover, read_image
 from bgremoval_mm.removal.io.scan import scan_tree
+from bgremoval_mm.utils.sampling import evenly_spaced
 from bgremoval_mm.utils.text import printable
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -25,41 +28,20 @@ CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument('photos', type=Path, nargs='+', help='image files, or folders of them')
     parser.add_argument('--model', default='u2net', choices=list(CATALOGUE))
-    parser.add_argument(
-        '--number', type=int, default=2, help='photos that are drawn, evenly chosen (default: 2)'
+    add_number_argument(parser, '--number', 2, 'photos that are drawn, evenly spaced')
+    add_number_argument(
+        parser, '--measured', 12, 'photos that the background is measured on, evenly spaced'
     )
-    parser.add_argument(
-        '--measured',
-        type=int,
-        default=12,
-        help='photos that the background is measured on, evenly chosen (default: 12)',
-    )
-    parser.add_argument(
-        '--out',
-        type=Path,
-        help='the sheet, .png or .jpg (default: augmentations.png)',
-    )
-    add_debug_argument(parser)
-    args = parser.parse_args(argv)
-    if args.number < 1 or args.measured < 1:
-        parser.error('--number and --measured must be at least 1')
-    args.named, args.out = args.out is not None, args.out or Path('augmentations.png')
-    if args.out.suffix.lower() not in ('.png', '.jpg', '.jpeg'):
-        parser.error(f'--out must end in .png or .jpg, but got {args.out}')
-    return args
+    add_sheet_argument(parser, 'augmentations.png')
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 if the sheet was drawn, 1 if not."""
-    args = parse_args(argv)
-    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
-    console.prepare(own_process=argv is None)
-    return guarded(lambda: draw(args), args.debug, OPENMMLAB)
+    return run_script(draw, parse_args(argv), argv)
 
 
 def draw(args: argparse.Namespace) -> int:
@@ -71,26 +53,25 @@ def draw(args: argparse.Namespace) -> int:
         draw_augmentations,
         read_augmentations,
     )
-    from bgremoval_mm.visualization.canvas import save_jpeg, save_png
+    from bgremoval_mm.visualization.canvas import save_sheet
 
     files = find_photos(args.photos)
     alone = [path for path in args.photos if not path.is_dir()]
     trees = [path for path in args.photos if path.is_dir()]
     check_sheet(args.out, alone, trees, named=args.named)
-    chosen = evenly(files, max(args.number, args.measured))
+    chosen = evenly_spaced(files, max(args.number, args.measured))
     remover = BackgroundRemover(args.model)
     loaded = {}
     for file in chosen:
         photo = read_image(file).rgb
         loaded[file] = (photo, remover([photo])[0])
     augmentations = read_augmentations(shown_augmentations(CONFIGS))
-    shown = evenly(chosen, args.number)
+    shown = evenly_spaced(chosen, args.number)
     sheet = draw_augmentations(
         [loaded[file] for file in shown], [file.name for file in shown], augmentations
     )
-    save = save_png if args.out.suffix.lower() == '.png' else save_jpeg
-    save(sheet, args.out)
-    measured = evenly(chosen, args.measured)
+    save_sheet(sheet, args.out)
+    measured = evenly_spaced(chosen, args.measured)
     levels = background_levels([loaded[file] for file in measured], augmentations)
     print(f'mean level of the removed background (0 is black), {len(measured)} photos:')
     for title, level in levels.items():
@@ -116,12 +97,6 @@ def find_photos(paths: list[Path]) -> list[Path]:
         msg = f'there is no image in {", ".join(map(str, paths))}'
         raise FileNotFoundError(msg)
     return files
-
-
-def evenly(files: list[Path], number: int) -> list[Path]:
-    """Return so many of them, at equal distances."""
-    indices = np.linspace(0, len(files) - 1, min(number, len(files))).round()
-    return [files[int(index)] for index in indices]
 
 
 if __name__ == '__main__':

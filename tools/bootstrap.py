@@ -66,7 +66,7 @@ def install(*arguments: str, quiet: bool = False) -> bool:
     options = ('--no-build-isolation', '--constraint', 'constraints.txt')
     done = run(BIN / 'python', '-m', 'pip', 'install', *options, *arguments, quiet=quiet)
     if not done and not quiet:
-        fail(f'pip says why, above and in {LOG}. Afterwards, `make setup` goes on from here.')
+        fail(f'pip says why, above and in {LOG}. Afterwards, `make setup` resumes here.')
     return done
 
 
@@ -185,7 +185,7 @@ def main() -> int:
             fcntl.flock(lock, fcntl.LOCK_EX)  # a second set-up of the same tree waits for its turn
             set_up(runtime)
     except KeyboardInterrupt:
-        print('\nInterrupted. `make setup` goes on from here.', file=sys.stderr)
+        print('\nInterrupted. `make setup` resumes here.', file=sys.stderr)
         return 130
     except OSError as error:
         fail(str(error))

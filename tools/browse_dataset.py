@@ -11,15 +11,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from pathlib import Path
 
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 
 import bgremoval_mm  # noqa: F401  # registers the package's classes
-from bgremoval_mm.cli import console
-from bgremoval_mm.cli.errors import OK, OPENMMLAB, add_debug_argument, guarded
+from bgremoval_mm.cli.errors import OK
+from bgremoval_mm.cli.script import (
+    add_config_options,
+    add_number_argument,
+    add_seed_argument,
+    add_sheet_argument,
+    run_script,
+    script_parser,
+)
 from bgremoval_mm.engine.pairs import baseline_name
 from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.removal.errors import ArgumentError
@@ -30,44 +35,26 @@ from bgremoval_mm.visualization.network_input import NetworkInput, View, is_wrap
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument('config', type=Path, help='config file of either variant')
     parser.add_argument('--subset', default='train', choices=['train', 'val', 'test'])
-    parser.add_argument('--number', type=int, default=12, help='how many samples (default: 12)')
-    parser.add_argument(
-        '--seed', type=int, default=0, help='of the choice and of all random numbers (default: 0)'
-    )
+    add_number_argument(parser, '--number', 12, 'samples')
+    add_seed_argument(parser, 'of the choice and of all random numbers')
     parser.add_argument(
         '--start', type=int, metavar='N', help='show samples N, N + 1 ... instead of a choice'
     )
-    parser.add_argument('--out', type=Path, help='the sheet (default: dataset.png)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change settings of CONFIG, such as train_dataloader.dataset.on_missing=compute; the '
-        'other variant gets what corresponds',
+    add_sheet_argument(parser, 'dataset.png', ['.png'])
+    add_config_options(
+        parser,
+        'change settings of CONFIG, such as train_dataloader.dataset.on_missing=compute; the other '
+        'variant gets what corresponds',
     )
-    add_debug_argument(parser)
-    args = parser.parse_args(argv)
-    if args.seed < 0:
-        parser.error(f'--seed must be 0 or more, but got {args.seed}')
-    args.named, args.out = args.out is not None, args.out or Path('dataset.png')
-    if args.out.suffix.lower() != '.png':
-        parser.error(f'--out must end in .png, but got {args.out}')
-    return args
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 if the sheet was drawn, 1 if not."""
-    args = parse_args(argv)
-    # mmengine's, once for every config that is read.
-    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
-    console.prepare(own_process=argv is None)
-    return guarded(lambda: browse(args), args.debug, OPENMMLAB)
+    return run_script(browse, parse_args(argv), argv)
 
 
 def browse(args: argparse.Namespace) -> int:

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from pathlib import Path
 
 from mmengine.config import Config
 from tqdm import tqdm
 
 import bgremoval_mm  # noqa: F401  # registers the package's classes
-from bgremoval_mm.cli import console
-from bgremoval_mm.cli.errors import OK, OPENMMLAB, add_debug_argument, guarded
+from bgremoval_mm.cli.errors import OK
+from bgremoval_mm.cli.script import (
+    add_number_argument,
+    add_sheet_argument,
+    run_script,
+    script_parser,
+)
 from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.text import printable
@@ -26,17 +30,13 @@ from bgremoval_mm.utils.text import printable
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument('original', type=Path, help='config file of the original images')
     parser.add_argument('original_checkpoint', type=Path)
     parser.add_argument('rembg', type=Path, help='config file of the removed images')
     parser.add_argument('rembg_checkpoint', type=Path)
     parser.add_argument('--subset', default='test', choices=['val', 'test'])
-    parser.add_argument(
-        '--number', type=int, default=6, help='how many photos, evenly chosen (default: 6)'
-    )
+    add_number_argument(parser, '--number', 6, 'photos, evenly spaced')
     parser.add_argument(
         '--images', nargs='+', metavar='NAME', help='these photos: ends of their paths'
     )
@@ -49,34 +49,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='draw on grey, for publication where the photos must not be shown',
     )
     parser.add_argument('--device', default='cpu', help='cpu (default), cuda or cuda:N')
-    parser.add_argument(
-        '--out',
-        type=Path,
-        help='the sheet, .png or .jpg (default: predictions.png)',
-    )
-    add_debug_argument(parser)
-    args = parser.parse_args(argv)
-    args.named, args.out = args.out is not None, args.out or Path('predictions.png')
-    if args.out.suffix.lower() not in ('.png', '.jpg', '.jpeg'):
-        parser.error(f'--out must end in .png or .jpg, but got {args.out}')
-    if args.number < 1:
-        parser.error(f'--number must be at least 1, but got {args.number}')
-    return args
+    add_sheet_argument(parser, 'predictions.png')
+    return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 if the sheet was drawn, 1 if not."""
-    args = parse_args(argv)
-    # mmengine's, once for every config that is read.
-    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
-    console.prepare(own_process=argv is None)
-    return guarded(lambda: compare(args), args.debug, OPENMMLAB)
+    return run_script(compare, parse_args(argv), argv)
 
 
 def compare(args: argparse.Namespace) -> int:
     """Draw the sheet."""
     from bgremoval_mm.removal.io.targets import check_sheet, photo_folders
-    from bgremoval_mm.visualization.canvas import save_jpeg, save_png
+    from bgremoval_mm.visualization.canvas import save_sheet
     from bgremoval_mm.visualization.prediction_sheet import draw_prediction_sheet
     from bgremoval_mm.visualization.predictions import Predictor, choose_photos
 
@@ -102,8 +87,7 @@ def compare(args: argparse.Namespace) -> int:
     pairs = [(first.show(index), second.show(index)) for index in tqdm(indices, 'predicting')]
     heading = (args.original.stem, f'{args.subset}: {len(pairs)} of {len(predictors[0])} photos')
     sheet = draw_prediction_sheet(pairs, predictors[0].classes, heading, args.hide_photos)
-    save = save_png if args.out.suffix.lower() == '.png' else save_jpeg
-    save(sheet, args.out)
+    save_sheet(sheet, args.out)
     print(f'Look at {printable(args.out)}')
     return OK
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python
-"""Show what background removal does to a classifier, with no data set at hand.
+"""Show what background removal does to a classifier; needs no dataset.
 
     python tools/demo.py [--out demo_out] [--seed 0]
 
 Composes labelled product photos, removes their backgrounds with u2netp, trains a small network from
-scratch on both versions, and prints and draws the difference. Running it again goes on where it was
-stopped, and repeats nothing that is done and unchanged. docs/demo.md explains the result.
+scratch on both versions, and prints and draws the difference. Run it again to resume where it was
+stopped; it repeats nothing that is done and unchanged. docs/demo.md explains the result.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from PIL import Image
 
 from bgremoval_mm.cli.console import escape_lines
 from bgremoval_mm.cli.errors import add_debug_argument, is_expected
-from bgremoval_mm.demo import compose, sheet, sources, stats
-from bgremoval_mm.demo.arms import StepError, Trainer, read_predictions
-from bgremoval_mm.demo.report import Report
+from bgremoval_mm.demo import compose, results, sheet, sources
+from bgremoval_mm.demo.training import StepError, Trainer, read_predictions
 from bgremoval_mm.removal import MaskStore, masks
+from bgremoval_mm.removal.masks.iou import iou
 from bgremoval_mm.utils.json_io import write_json
 from bgremoval_mm.visualization import canvas
 
@@ -60,14 +60,13 @@ class Demo:
         print(f'[{step}/5] {time.monotonic() - self.started:4.0f} s  {text}', flush=True)
 
     def run(self) -> None:
-        """Go through all steps."""
+        """Take all five steps."""
         index = self.make_pictures()
         ious = self.remove_backgrounds(index)
-        answers = self.train(index, ious)
-        self.report(index, ious, answers)
+        self.report(index, ious, self.train(index, ious))
 
     def make_pictures(self) -> dict[str, Any]:
-        """Step 1: product cut-outs on photographic backgrounds."""
+        """Lay the product cut-outs on photographic backgrounds (step 1)."""
         args = self.args
         self.say(1, f'Getting the product cut-outs. {sources.PRODUCT_CREDIT}')
         wheel = sources.fetch_wheel(self.out / 'cache', args.wheel)
@@ -84,7 +83,7 @@ class Demo:
         return index
 
     def remove_backgrounds(self, index: dict[str, Any]) -> dict[str, float]:
-        """Step 2: masks of all pictures; their IoU with the exact outline by file."""
+        """Make the masks (step 2); return their IoU with the exact outline by file."""
         self.say(2, f'Removing the backgrounds with {MODEL}')
         command = [TOOLS / 'remove_background.py', self.images, self.out / 'masks']
         # Its progress bar goes straight to the terminal.
@@ -97,78 +96,74 @@ class Demo:
         ious = {}
         for entry in index['images']:
             truth = np.asarray(Image.open(compose.alpha_path(self.products, entry['file'])))
-            ious[entry['file']] = stats.mask_iou(self.mask(entry['file']), truth)
+            ious[entry['file']] = iou(self.mask(entry['file']) > 127, truth > 127)
         return ious
 
     def mask(self, file: str) -> np.ndarray:
-        """Stored mask of a picture at its size, uint8 of shape (H, W)."""
+        """Return the stored mask of a picture at its size, uint8 of shape (H, W)."""
         stored = self.store.get(file)
         if stored is None:
             msg = f'{self.store.folder} holds no mask of {file}; delete the folder and run again'
             raise StepError(msg)
         return stored.full_size()
 
-    def train(self, index: dict[str, Any], ious: dict[str, float]) -> list[sheet.Answer]:
-        """Steps 3 and 4: train and test both arms; what they said of the test pictures."""
-        digest = hashlib.sha256(f'{index["key"]} {self.store.spec.hash}'.encode())
-        digest.update(f'{self.args.epochs}'.encode())
+    def train(self, index: dict[str, Any], ious: dict[str, float]) -> list[results.Answer]:
+        """Train and test both variants (steps 3 and 4); return their answers on the test split."""
+        args = self.args
+        digest = hashlib.sha256(f'{index["key"]} {self.store.spec.hash}{args.epochs}'.encode())
         for path in sorted(CONFIGS.rglob('*.py')):
             digest.update(path.read_bytes())
-        trainer = Trainer(
-            TOOLS,
-            self.out,
-            digest.hexdigest(),
-            self.args.seed,
-            self.args.epochs,
-            self.args.overwrite,
-        )
-        predicted = []
+        key = digest.hexdigest()
+        trainer = Trainer(TOOLS, self.out, key, args.seed, args.epochs, args.overwrite)
+        predictions = []
         for step, config, what in ((3, ORIGINAL, 'originals'), (4, REMBG, 'background removed')):
             self.say(step, f'A network from scratch: {what}')
-            predictions = trainer.run(config, partial(self.say, step))
-            predicted.append(read_predictions(predictions, self.images))
+            tested = trainer.run(config, partial(self.say, step))
+            predictions.append(read_predictions(tested, self.images))
+        original, removed = predictions
         return [
-            sheet.Answer(file, entry['label'], predicted[0][file], predicted[1][file], ious[file])
+            results.Answer(file, entry['label'], original[file], removed[file], ious[file])
             for entry in index['images']
             if entry['split'] == 'test' and (file := entry['file'])
         ]
 
     def report(
-        self, index: dict[str, Any], ious: dict[str, float], answers: list[sheet.Answer]
+        self, index: dict[str, Any], ious: dict[str, float], answers: list[results.Answer]
     ) -> None:
-        """Step 5: figures and picture sheet."""
+        """Write the picture sheet and the report, and print the results (step 5)."""
         self.say(5, 'Drawing the picture sheet')
-        found = Report.of(MODEL, index['images'], ious, answers)
+        found = results.summarize(MODEL, index['images'], ious, answers)
         trained = sum(entry['split'] == 'train' for entry in index['images'])
+        original, rembg = (found[each]['percent'] for each in ('original', 'rembg'))
         heading = (
-            f'Top-1 {found.original.percent:.1f} % on the originals, {found.rembg.percent:.1f} % '
-            f'with the background removed ({found.comparison.diff:+.1f} points)',
+            f'Top-1 {original:.1f} % on the originals, {rembg:.1f} % with the background removed '
+            f'({found["comparison"]["diff"]:+.1f} points)',
             f'A narrow ResNet-18 from scratch on {trained} composed photos; {len(answers)} test '
             f'photos of other products on other backgrounds; masks by {MODEL}',
         )
         credit = f'{sources.PRODUCT_CREDIT}, changed. Backgrounds: scikit-image, see docs/demo.md.'
-        draw = partial(sheet.draw_sheet, answers, self.panel, heading, credit, seed=self.args.seed)
-        canvas.save_png(draw(rows=4), self.out / 'sheet.png')
-        canvas.save_jpeg(draw(rows=2), self.out / 'sheet_small.jpg')
+        draw = partial(sheet.draw_sheet, answers, self.load, heading, credit, seed=self.args.seed)
+        canvas.save_png(draw(number=4), self.out / 'sheet.png')
+        canvas.save_jpeg(draw(number=2), self.out / 'sheet_small.jpg')
         run = {'seed': self.args.seed, 'epochs': self.args.epochs, 'recipe': index['recipe']}
         each = [asdict(answer) for answer in answers]
-        write_json(self.out / 'report.json', {**run, **found.as_dict(), 'answers': each})
+        write_json(self.out / 'report.json', {**run, **found, 'answers': each})
         self.say(5, 'Done')
-        print(f'\n{found}\n')
+        print(f'\n{results.format_results(found)}\n')
         print(f'Look at      {self.out / "sheet.png"}')
         print(f'All answers  {self.out / "report.json"}')
         print(f'Both runs    {self.out / "work_dirs"}')
         print(f'Sources      {self.products / compose.LICENCES}')
 
-    def panel(self, answer: sheet.Answer) -> sheet.Panel:
-        """The three pictures of a row of the sheet."""
+    def load(self, answer: results.Answer) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Load the three pictures of an answer for the sheet."""
         original = np.asarray(Image.open(self.images / answer.file))
         mask = self.mask(answer.file)
-        return sheet.Panel(original, mask, masks.compose(original, mask, fill=0))
+        return original, mask, masks.compose(original, mask, fill=0)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=(__doc__ or '').split('\n\n')[0],
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -179,7 +174,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--epochs', type=int, default=40, help='epochs of each training')
     recipe = compose.Recipe()
     for split in sources.SPLITS:
-        text = f'pictures of each class in the {split} split'
+        text = f'pictures per class in the {split} split'
         parser.add_argument(f'--{split}', type=int, default=getattr(recipe, split), help=text)
     parser.add_argument(
         '--overwrite', action='store_true', help='train again even if nothing changed'
@@ -192,12 +187,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the demo; returns the exit code."""
+    """Run the demo; return the exit code."""
     args = parse_args(argv)
     try:
         Demo(args).run()
     except KeyboardInterrupt:
-        print('\nInterrupted. The same command goes on from here.', file=sys.stderr)
+        print('\nInterrupted. Run the same command again to resume.', file=sys.stderr)
         return 130
     except Exception as err:
         if args.debug or not is_expected(err):

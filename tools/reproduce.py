@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--work',
         default=WORKS[0],
-        help=f'{", ".join(WORKS)}, or a module of yours that defines WORK (default: {WORKS[0]})',
+        help=f'{", ".join(WORKS)}, or your own module that defines WORK (default: {WORKS[0]})',
     )
     parser.add_argument(
         '--results',
@@ -122,7 +123,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         '--configs',
         type=Path,
         default=CONFIGS,
-        help='folder of the configs, for a work of yours (default: that of this repository)',
+        help='folder of the configs, for your own work (default: that of this repository)',
     )
     parser.add_argument(
         '--cfg-options',
@@ -138,6 +139,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run; 0 if all is done, 1 if something failed or is missing, 130 if interrupted."""
     args = parse_args(argv)
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     console.prepare(own_process=argv is None)
     return guarded(lambda: reproduce(args), args.debug, OPENMMLAB)
 

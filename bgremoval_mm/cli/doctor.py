@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bgremoval_mm.removal.cpu import computes_in_bf16, has_amx
+from bgremoval_mm.utils.cpu import computes_in_bf16, has_amx
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['CHECKS', 'Check', 'Result', 'examine', 'run_doctor']

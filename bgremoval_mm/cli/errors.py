@@ -131,7 +131,7 @@ def _message(error: object) -> str:
 
 
 def _raiser(error: Exception) -> str:
-    """The top package of the code that raised it."""
+    """Return the top package of the code that raised it."""
     if _OF_WORKER.match(str(error)):
         *_, file = re.findall(r'^  File "(.*)", line \d+', str(error), re.MULTILINE)
         parts = Path(file).parts

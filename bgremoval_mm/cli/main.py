@@ -27,7 +27,7 @@ _Run = Callable[[argparse.ArgumentParser, argparse.Namespace], int]
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The command line with all its commands."""
+    """Make the command line with all its commands."""
     from bgremoval_mm.cli import arguments
     from bgremoval_mm.cli.mask_sheet import add_sheet_arguments
     from bgremoval_mm.removal.zoo.catalogue import CATALOGUE

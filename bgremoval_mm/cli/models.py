@@ -14,7 +14,7 @@ __all__ = ['fetch', 'listing']
 
 
 def listing() -> str:
-    """A table of all models: name, input side in pixels, licence, where the file is."""
+    """Return a table of all models: name, input side in pixels, licence, where the file is."""
     from bgremoval_mm.removal.zoo.weights import find_weights
 
     rows = [('model', 'input', 'licence', 'file')]

@@ -182,5 +182,5 @@ def _is_same(one: str | Path, other: str | Path) -> bool:
     try:
         status = os.fstat(sys.stdin.fileno()) if one == '-' else Path(one).stat()
         return os.path.samestat(status, Path(other).stat())
-    except (OSError, ValueError, AttributeError):  # not there, or standard input is no file
+    except (OSError, ValueError, AttributeError):  # not there, or standard input is not a file
         return False

@@ -62,12 +62,12 @@ def raised() -> Iterator[None]:
 
 
 def received() -> int | None:
-    """The signal that came, whether its exception arrived or was turned into another one."""
+    """Return the signal that came, whether its exception arrived or was turned into another one."""
     return _state.received
 
 
 def exit_code(number: int) -> int:
-    """The exit code that a shell gives to a process that was ended by this signal."""
+    """Return the exit code that a shell gives to a process that was ended by this signal."""
     return 128 + number
 
 
@@ -101,7 +101,7 @@ def _handle(number: int, frame: FrameType | None) -> None:
 
 
 def _leave() -> NoReturn:
-    """End now: files are written whole or not at all, so that this is always safe."""
+    """End now: files are written atomically, so this is always safe."""
     number = _state.received or signal.SIGINT
     if not _state.said:
         with suppress(OSError):  # standard error is gone

@@ -18,7 +18,7 @@ class Watcher:
     """Tells which files of a folder have settled, and hands out those that are new.
 
     A file counts as complete when its size and times have not changed for a while: copies and
-    uploads grow, and a file that is written anew has another time. Polling works on network file
+    uploads grow, and a file that is written again has another time. Polling works on network file
     systems, where notifications do not. The files are those of a job's listing (``scan.walk``);
     what cannot be read is handed out as well, once, so that the job reports it.
 

@@ -1,4 +1,4 @@
-"""The pieces of ``tools/demo.py``: products, composed pictures, statistics and the picture sheet.
+"""The pieces of ``tools/demo.py``: composed pictures, training, results and the picture sheet.
 
 Nothing here is imported by ``import bgremoval_mm``.
 """

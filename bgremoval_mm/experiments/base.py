@@ -164,14 +164,14 @@ class Dataset:
 
     Attributes:
         title: Its name for people.
-        is_works: Whether the work itself used it; others are there because anyone can get them.
+        is_own: Whether the work itself used it; others are there because anyone can get them.
         prepare: What ``tools/prepare_dataset.py`` calls it; '' if it does not know it.
         prepared: What the name of the folder with prepared annotations has after that of the
             photos; '' if there is none.
     """
 
     title: str
-    is_works: bool = True
+    is_own: bool = True
     prepare: str = ''
     prepared: str = ''
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from bgremoval_mm.utils.cpu import usable_cores
+
 _CHUNK = 8
 
 
@@ -31,11 +33,6 @@ def _at_least_one(text: str) -> int:
         msg = f'must be at least 1, but got {number}'
         raise argparse.ArgumentTypeError(msg)
     return number
-
-
-def cores() -> int:
-    """Number of cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def for_each(
@@ -59,7 +56,7 @@ def for_each(
     """
     results: dict[str, Any] = {}
     failures: dict[str, str] = {}
-    with ProcessPoolExecutor(workers or cores(), initializer=_begin) as pool:
+    with ProcessPoolExecutor(workers or usable_cores(), initializer=_begin) as pool:
         try:
             done = pool.map(partial(_attempt, work), jobs, chunksize=_CHUNK)
             for name, result, error in tqdm(

@@ -32,6 +32,7 @@ __all__ = [
     'render',
     'save_jpeg',
     'save_png',
+    'save_sheet',
     'shorten',
 ]
 
@@ -57,6 +58,11 @@ def render(figure: Figure) -> Image.Image:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert('RGB')
+
+
+def save_sheet(sheet: Image.Image, path: Path) -> None:
+    """Write a sheet as PNG or JPEG, as the suffix of the path says."""
+    (save_png if path.suffix.lower() == '.png' else save_jpeg)(sheet, path)
 
 
 def save_png(sheet: Image.Image, path: Path) -> None:

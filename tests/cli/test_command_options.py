@@ -167,6 +167,24 @@ def test_tool_has_the_same_rules(here: Path, repository: Path, capsys) -> None:
     assert '--fill goes with --output rgb only, but --output is store' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ('tool', 'command'),
+    [
+        ('remove_background', 'masks'),
+        ('download_weights', 'models'),
+        ('mask_sheet', 'sheet'),
+        ('doctor', 'doctor'),
+    ],
+)
+def test_tools_are_commands(repository: Path, tool: str, command: str, capsys) -> None:
+    """These tools hand their arguments to a command."""
+    run: Callable[[list[str]], int] = runpy.run_path(str(repository / f'tools/{tool}.py'))['main']
+    with pytest.raises(SystemExit) as left:
+        run(['--help'])
+    assert left.value.code == 0
+    assert capsys.readouterr().out.startswith(f'usage: bgremoval {command} ')
+
+
 @pytest.mark.parametrize('link', [None, os.link, os.symlink])
 def test_photo_is_not_replaced(here: Path, link: Callable | None, capsys) -> None:
     """DST may not be SRC, by its name, by a hard link or by a symbolic one."""

@@ -344,16 +344,10 @@ def test_settings_say_whether_backgrounds_are_removed(
 
 def test_precision_of_a_dataset_is_resolved(photos, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks gets the precision that the masks have, not 'auto'."""
-    from bgremoval_mm.datasets.transforms import mask_source
-
-    class Remover(mask_source.BackgroundRemover):
-        def __init__(self, model: str, precision: str, **engine: object) -> None:
-            super().__init__(model, precision='bf16' if precision == 'auto' else precision)
-
-    monkeypatch.setattr(mask_source, 'BackgroundRemover', Remover)
+    monkeypatch.setattr('bgremoval_mm.removal.options.engine.choose_precision', lambda *_: 'fp32')
     removed = RembgDataset(photos, model='u2netp', precision='auto')
     (settings,) = RemovalSettings.of(removed)
-    assert settings.arguments['precision'] == 'bf16'
+    assert settings.arguments['precision'] == 'fp32'
 
 
 def test_subsets_of_mmengine_have_pipelines_of_their_own(photos) -> None:

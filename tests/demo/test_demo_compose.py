@@ -18,7 +18,7 @@ RECIPE = compose.Recipe(seed=3, train=2, val=1, test=2, size=48)
 
 
 def make_cutout(colour: tuple[int, int, int] = (200, 30, 40)) -> Image.Image:
-    """A 64 x 64 cut-out: an opaque rectangle, 20 wide and 30 high, with a shadow to its right."""
+    """Draw a 64 x 64 cut-out: an opaque rectangle, 20 wide, 30 high, and a shadow to its right."""
     pixels = np.zeros((64, 64, 4), np.uint8)
     pixels[10:40, 5:25] = (*colour, 255)
     pixels[30:40, 25:35] = (0, 0, 0, 200)
@@ -26,7 +26,7 @@ def make_cutout(colour: tuple[int, int, int] = (200, 30, 40)) -> Image.Image:
 
 
 @pytest.fixture
-def wheel(tmp_path: Path) -> Path:
+def wheel(tmp_path: Path, tiny_backgrounds: None) -> Path:
     """An archive with the layout of the real wheel and a generated cut-out for every file."""
     path = tmp_path / 'tiny.whl'
     with zipfile.ZipFile(path, 'w') as archive:
@@ -51,7 +51,7 @@ def tiny_backgrounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read_all(root: Path) -> dict[str, bytes]:
-    """Content of every file below a folder."""
+    """Return the content of every file below a folder."""
     files = (path for path in root.rglob('*') if path.is_file())
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
@@ -165,7 +165,7 @@ def test_plan_uses_every_pair_before_one_comes_again() -> None:
     assert len(pairs) == 10
 
 
-def test_dataset_is_written_whole(tmp_path: Path, wheel: Path, tiny_backgrounds: None) -> None:
+def test_dataset_is_complete(tmp_path: Path, wheel: Path) -> None:
     """Pictures lie in class folders, each with a mask of its size, and the index names them."""
     root = tmp_path / 'products'
     index = compose.make_dataset(root, wheel, RECIPE)
@@ -179,16 +179,10 @@ def test_dataset_is_written_whole(tmp_path: Path, wheel: Path, tiny_backgrounds:
         assert (image.format, image.mode, image.size) == ('JPEG', 'RGB', (48, 48))
         assert (mask.format, mask.mode, mask.size) == ('PNG', 'L', (48, 48))
     assert 'licence text of the wheel' in (root / compose.LICENCES).read_text(encoding='utf-8')
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        'backgrounds',
-        'products',
-        'tiny.whl',
-    ]
+    assert {path.name for path in tmp_path.iterdir()} == {'backgrounds', 'products', 'tiny.whl'}
 
 
-def test_dataset_depends_on_the_seed_alone(
-    tmp_path: Path, wheel: Path, tiny_backgrounds: None
-) -> None:
+def test_dataset_depends_on_the_seed_alone(tmp_path: Path, wheel: Path) -> None:
     """The same recipe gives the same bytes, another seed gives others."""
     for name in ('a', 'b'):
         compose.make_dataset(tmp_path / name, wheel, RECIPE)
@@ -199,10 +193,8 @@ def test_dataset_depends_on_the_seed_alone(
     assert first != read_all(tmp_path / 'c')
 
 
-def test_dataset_is_used_again_unless_changed(
-    tmp_path: Path, wheel: Path, tiny_backgrounds: None
-) -> None:
-    """An intact set is kept; a damaged picture, a stray one or a new recipe makes it anew."""
+def test_dataset_is_used_again_unless_changed(tmp_path: Path, wheel: Path) -> None:
+    """An intact dataset is kept; a damaged picture, a stray one or a new recipe remakes it."""
     root = tmp_path / 'products'
     index = compose.make_dataset(root, wheel, RECIPE)
     first = read_all(root)
@@ -222,42 +214,34 @@ def test_dataset_is_used_again_unless_changed(
     assert json.loads((root / compose.INDEX).read_text())['recipe']['train'] == 1
 
 
-def test_foreign_folder_is_left_alone(tmp_path: Path, wheel: Path, tiny_backgrounds: None) -> None:
-    """A folder that the demo did not make is refused and kept."""
-    root = tmp_path / 'products'
-    root.mkdir()
-    (root / 'mine.txt').write_text('keep me')
-    with pytest.raises(FileExistsError, match=r'holds no dataset\.json'):
-        compose.make_dataset(root, wheel, RECIPE)
-    assert read_all(root) == {'mine.txt': b'keep me'}
-
-
-FOREIGN = [
-    '{"key": "mine"}',
-    '{"key": "%s", "recipe": {}, "images": []}' % ('0' * 64),
-    '["key"]',
-    'no JSON',
-]
-
-
-@pytest.mark.parametrize('content', FOREIGN)
-def test_foreign_index_is_left_alone(
-    tmp_path: Path, wheel: Path, tiny_backgrounds: None, content: str
-) -> None:
-    """A dataset.json of somebody else does not make a folder the demo's."""
+@pytest.mark.parametrize(
+    'content',
+    [
+        None,
+        '{"key": "mine"}',
+        '{"key": "%s", "recipe": {}, "images": []}' % ('0' * 64),
+        '{"key": "mine", "recipe": 3, "images": null}',
+        '["key"]',
+        'no JSON',
+    ],
+)
+def test_foreign_folder_is_left_alone(tmp_path: Path, wheel: Path, content: str | None) -> None:
+    """A folder that the demo did not make is refused and kept, even with a dataset.json."""
     root = tmp_path / 'products'
     root.mkdir()
     (root / 'photo.jpg').write_bytes(b'mine')
-    (root / compose.INDEX).write_text(content)
-    with pytest.raises(FileExistsError, match=r'its dataset\.json is not one that the demo wrote'):
+    problem = r'holds no dataset\.json'
+    if content is not None:
+        (root / compose.INDEX).write_text(content)
+        problem = r'its dataset\.json is not one that the demo wrote'
+    before = read_all(root)
+    with pytest.raises(FileExistsError, match=problem):
         compose.make_dataset(root, wheel, RECIPE)
-    assert read_all(root) == {'photo.jpg': b'mine', compose.INDEX: content.encode()}
+    assert read_all(root) == before
 
 
 @pytest.mark.parametrize('name', ['notes.txt', 'images/train/dress/mine.jpg', 'alpha/.hidden'])
-def test_files_of_others_are_kept(
-    tmp_path: Path, wheel: Path, tiny_backgrounds: None, name: str
-) -> None:
+def test_files_of_others_are_kept(tmp_path: Path, wheel: Path, name: str) -> None:
     """What somebody put into the demo's folder is not deleted when the recipe changes."""
     root = tmp_path / 'products'
     compose.make_dataset(root, wheel, RECIPE)
@@ -271,16 +255,29 @@ def test_files_of_others_are_kept(
     assert read_all(root) == before
 
 
-def test_unfinished_folder(tmp_path: Path, wheel: Path, tiny_backgrounds: None) -> None:
-    """What a killed demo left is replaced; another folder of that name is not."""
-    left = tmp_path / '.products.partial/images/train/tee/000_tee_on_brick.jpg'
-    left.parent.mkdir(parents=True)
-    left.write_bytes(b'half')
-    compose.make_dataset(tmp_path / 'products', wheel, RECIPE)
-    assert not (tmp_path / '.products.partial').exists()
-    foreign = tmp_path / '.b.partial/thesis.txt'
-    foreign.parent.mkdir()
-    foreign.write_text('mine')
+def test_unfinished_dataset_is_made_again(
+    tmp_path: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a killed demo left is replaced, unless somebody has put a file there since."""
+    root = tmp_path / 'products'
+    load, loaded = sources.load_cutout, []
+
+    def load_three(wheel: Path, file: str) -> Image.Image:
+        loaded.append(file)
+        if len(loaded) > 3:
+            raise KeyboardInterrupt
+        return load(wheel, file)
+
+    monkeypatch.setattr(sources, 'load_cutout', load_three)
+    with pytest.raises(KeyboardInterrupt):
+        compose.make_dataset(root, wheel, RECIPE)
+    monkeypatch.undo()
+    mine = root / 'thesis.txt'
+    mine.write_text('mine')
     with pytest.raises(FileExistsError, match=r'did not make: thesis\.txt'):
-        compose.make_dataset(tmp_path / 'b', wheel, RECIPE)
-    assert foreign.read_text() == 'mine'
+        compose.make_dataset(root, wheel, RECIPE)
+    assert mine.read_text() == 'mine'
+    mine.unlink()
+    assert compose.make_dataset(root, wheel, RECIPE)['reused'] is False
+    compose.make_dataset(tmp_path / 'whole', wheel, RECIPE)
+    assert read_all(root) == read_all(tmp_path / 'whole')

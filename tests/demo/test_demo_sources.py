@@ -41,7 +41,7 @@ def test_every_background_is_installed_and_has_a_licence() -> None:
 
 
 def test_missing_background_names_the_remedy() -> None:
-    """A file that scikit-image lacks is named with the command that mends it."""
+    """A file that scikit-image lacks is named with the command that fixes it."""
     with pytest.raises(FileNotFoundError, match=r'nowhere\.png is missing .*pip install'):
         sources.background_path(sources.Background('nowhere.png', 'train', 'CC0'))
 

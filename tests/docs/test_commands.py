@@ -157,11 +157,15 @@ def check_arguments(tool: Path, arguments: list[str], monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, 'argv', [str(tool), *arguments])
     monkeypatch.syspath_prepend(str(tool.parent))
     namespace = runpy.run_path(str(tool), run_name='docs')
-    if 'parse_args' not in namespace:
+    command = getattr(namespace['main'], 'keywords', {}).get('command')  # of `bgremoval`
+    if 'parse_args' not in namespace and command is None:
         assert not arguments, f'{tool.name} has no parse_args'
         return
     try:
-        namespace['parse_args']()
+        if command is None:
+            namespace['parse_args']()
+        else:
+            make_parser().parse_args([command, *arguments])
     except SystemExit as err:
         pytest.fail(f'{tool.name} does not take {arguments}: {err}')
 

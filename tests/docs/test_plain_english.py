@@ -15,12 +15,16 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = [
     *(ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'Makefile')),
     *sorted((ROOT / 'docs').glob('*.md')),
-    *(path for folder in ('benchmarks',) for path in sorted((ROOT / folder).rglob('*.py'))),
+    *(
+        path
+        for folder in ('benchmarks', 'bgremoval_mm', 'tools')
+        for path in sorted((ROOT / folder).rglob('*.py'))
+    ),
 ]
 # A pattern, matched in any case and as whole words, and what to write instead.
 BETTER = {
     r'data sets?': 'dataset',
-    r'arms?': 'variant, run or config',
+    r'(?<!--)arms?': 'variant, run or config',
     r'twins?': 'baseline or variant',
     r'evidence': 'per-image results',
     r'findings': 'check report',

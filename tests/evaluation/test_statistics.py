@@ -56,7 +56,7 @@ def test_mcnemar_is_a_binomial_test_of_the_discordant_pairs(gained: int, lost: i
 
 
 def test_pairs_must_fit() -> None:
-    """Arms with other images cannot be compared."""
+    """Runs on other images cannot be compared."""
     with pytest.raises(ValueError, match=r'shapes \(3,\) and \(4,\)'):
         mcnemar(np.ones(3, bool), np.ones(4, bool))
 
@@ -76,7 +76,7 @@ def test_accuracy_difference() -> None:
 
 
 def test_bootstrap_is_paired() -> None:
-    """Images that both arms find hard do not widen the interval."""
+    """Images that both find hard do not widen the interval."""
     hard = np.arange(200) % 2 == 0
     original = np.stack([~hard])
     removed = original.copy()
@@ -96,7 +96,7 @@ def test_iou_difference_sums_before_it_divides() -> None:
     """Against a slow loop over drawn images with the same weights."""
     random = np.random.default_rng(1)
     labels = random.integers(0, 3, (12, 50))
-    arms = []
+    both = []
     for share in (0.4, 0.7):
         said = np.where(random.random((12, 50)) < share, labels, random.integers(0, 3, (12, 50)))
         areas = np.zeros((1, 12, 3, 4), int)
@@ -104,8 +104,8 @@ def test_iou_difference_sums_before_it_divides() -> None:
             for category in range(3):
                 a, b = said[image] == category, labels[image] == category
                 areas[0, image, category] = [(a & b).sum(), (a | b).sum(), a.sum(), b.sum()]
-        arms.append(areas)
-    estimate = iou_difference(*arms, resamples=50, seed=3)
+        both.append(areas)
+    estimate = iou_difference(*both, resamples=50, seed=3)
 
     def score(areas: np.ndarray, weights: np.ndarray) -> float:
         sums = np.zeros((3, 4))
@@ -114,9 +114,9 @@ def test_iou_difference_sums_before_it_divides() -> None:
         return float(np.mean(sums[:, 0] / sums[:, 1]) * 100)
 
     draws = np.random.default_rng(3).multinomial(12, np.full(12, 1 / 12), size=50)
-    slow = [score(arms[1], weights) - score(arms[0], weights) for weights in draws]
+    slow = [score(both[1], weights) - score(both[0], weights) for weights in draws]
     ones = np.ones(12)
-    assert estimate.mean == pytest.approx(score(arms[1], ones) - score(arms[0], ones))
+    assert estimate.mean == pytest.approx(score(both[1], ones) - score(both[0], ones))
     assert estimate.low == pytest.approx(np.percentile(slow, 2.5))
     assert estimate.high == pytest.approx(np.percentile(slow, 97.5))
 
@@ -124,7 +124,7 @@ def test_iou_difference_sums_before_it_divides() -> None:
 def test_any_score() -> None:
     """A score of drawn images: here a mean, whose observed difference is known."""
     values = np.array([[1.0, 2.0, 3.0], [3.0, 4.0, 5.0]])
-    estimate = resampled_difference(lambda arm, drawn: float(values[arm, drawn].mean()), 3, 20)
+    estimate = resampled_difference(lambda which, drawn: float(values[which, drawn].mean()), 3, 20)
     assert [estimate.mean, estimate.low, estimate.high] == pytest.approx([2.0, 2.0, 2.0])
 
 

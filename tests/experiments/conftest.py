@@ -92,7 +92,7 @@ def make_classification(make_result: Callable[..., Path]) -> Callable[..., Path]
 def make_pairs(make_classification: Callable[..., Path]) -> Callable[..., None]:
     """A function that writes original and removed run of a network for each seed.
 
-    `right` gives, for each seed, how many of 60 images the original and the removed arm get right.
+    `right` gives, for each seed, how many of 60 images the original and the removed run get right.
     """
 
     def make(

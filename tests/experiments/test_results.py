@@ -245,7 +245,7 @@ def test_semantic_segmentation(make_result: Callable, tmp_path: Path) -> None:
         classes = np.array([f'class {i}' for i in range(46)])
         write_per_image(folder / 'evidence.npz', names=names, areas=areas, classes=classes)
     found = group(tmp_path / 'root', 'Table II', 'fashionpedia')
-    assert found.is_works
+    assert found.is_own
     table = result_table(found)
     assert table['difference'].tolist() == ['-2.00', '+0.00']
     assert table['paper: difference'].tolist() == ['-0.24', '-0.25']

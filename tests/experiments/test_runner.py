@@ -163,8 +163,8 @@ def test_options_reach_the_photos_in_both_variants() -> None:
     for run in select_runs(WORK, ['Fig. 5'], ['clothing10'], ['resnet50']):
         config = load_config(CONFIGS / run.config, options)
         dataset = config.train_dataloader.dataset
-        leaf = dataset.dataset if run.variant == 'rembg' else dataset
-        assert leaf.indices == [0, 2]
+        base = dataset.dataset if run.variant == 'rembg' else dataset
+        assert base.indices == [0, 2]
         assert 'indices' not in config.test_dataloader.dataset
         assert config.train_cfg.max_epochs == 3
         assert photos_of(dataset) == 'data/clothing10'
@@ -174,17 +174,17 @@ def test_options_reach_the_photos_in_both_variants() -> None:
 def test_options_of_the_pipeline_reach_the_one_that_is_used(tmp_path: Path, own: bool) -> None:
     """A pipeline at the wrapper's level takes the place of the inner one, and gets the option."""
     pipeline = [{'type': 'LoadImageFromFile'}, {'type': 'Resize', 'scale': 8}]
-    leaf = {'type': 'CustomDataset', 'data_root': 'a', 'pipeline': pipeline}
-    wrapper = {'type': 'RembgDataset', 'dataset': {'type': 'ConcatDataset', 'datasets': [leaf] * 2}}
+    base = {'type': 'CustomDataset', 'data_root': 'a', 'pipeline': pipeline}
+    wrapper = {'type': 'RembgDataset', 'dataset': {'type': 'ConcatDataset', 'datasets': [base] * 2}}
     if own:
         wrapper['pipeline'] = pipeline
     path = tmp_path / 'x.py'
     path.write_text(f'train_dataloader = dict(dataset={wrapper})')
     config = load_config(path, ['train_dataset.pipeline.1.scale=4', 'train_dataset.indices=2'])
     dataset = config.train_dataloader.dataset
-    leaves = dataset.dataset.datasets
-    assert [each.indices for each in leaves] == [2, 2]
-    changed = [dataset] if own else leaves
+    bases = dataset.dataset.datasets
+    assert [each.indices for each in bases] == [2, 2]
+    changed = [dataset] if own else bases
     assert [each.pipeline[1].scale for each in changed] == [4] * len(changed)
     assert photos_of(dataset) == 'a'
 

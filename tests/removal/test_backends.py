@@ -22,7 +22,6 @@ from bgremoval_mm.removal import (
     BackgroundRemover,
     DeviceError,
     ModelSpec,
-    cpu,
     find_weights,
     read_image,
     remove_tree,
@@ -44,6 +43,7 @@ from bgremoval_mm.removal.backends.onnx_runtime import choose_providers
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.networks.preprocessing import preprocess
 from bgremoval_mm.removal.options import EngineOptions, choice
+from bgremoval_mm.utils import cpu
 
 needs_openvino = pytest.mark.skipif(
     find_spec('openvino') is None, reason='needs OpenVINO: pip install "bgremoval_mm[openvino]"'

@@ -216,7 +216,7 @@ def test_senseless_numbers(audit: Callable[..., int], capsys: pytest.CaptureFixt
     """Are refused before anything is loaded."""
     with pytest.raises(SystemExit):
         audit('thing.py', 'model.pth', '--draws', '0')
-    assert '--draws must be 1 or more, but got 0' in capsys.readouterr().err
+    assert "--draws: must be a whole number, 1 or more, but got '0'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('name', ['audit.json', 'audit.png'])

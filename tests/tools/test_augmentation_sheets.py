@@ -58,8 +58,8 @@ def test_each_augmentation_changes_a_picture(photo: np.ndarray) -> None:
             assert (changed == augment(photo, transform, seed)).all(), title
 
 
-def test_both_arms_get_the_same_numbers(photo: np.ndarray, mask: np.ndarray) -> None:
-    """Cutout's square is at the same place in the photo and in its removed twin."""
+def test_both_variants_get_the_same_numbers(photo: np.ndarray, mask: np.ndarray) -> None:
+    """Cutout's square is at the same place in the photo before and after removal."""
     from bgremoval_mm.removal import compose
     from bgremoval_mm.visualization.augmentation_sheet import augment, read_augmentations
 
@@ -157,17 +157,17 @@ def test_photos_are_not_replaced(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('arm', ['original', 'rembg'])
+@pytest.mark.parametrize('variant', ['original', 'rembg'])
 @pytest.mark.parametrize(
     'experiment', AUGMENTATIONS, ids=lambda e: e.model.removeprefix('resnet50_')
 )
 def test_augmented_configs_train(
-    experiment, arm: str, clothing10_root: Path, tiny_model: Callable, tmp_path: Path
+    experiment, variant: str, clothing10_root: Path, tiny_model: Callable, tmp_path: Path
 ) -> None:
     """Two steps of a thin network on four photos; the loss is a number."""
     tiny_model('u2net')
     masks = tmp_path / 'masks'
-    config = Config.fromfile(ROOT / 'configs' / experiment.config('clothing10', arm))
+    config = Config.fromfile(ROOT / 'configs' / experiment.config('clothing10', variant))
     config.work_dir = str(tmp_path / 'run')
     config.visualizer.name = config.work_dir
     config.model.backbone.update(depth=18, base_channels=8, stem_channels=8)
@@ -175,7 +175,7 @@ def test_augmented_configs_train(
     config.train_dataloader.update(num_workers=0, persistent_workers=False, batch_size=2)
     config.train_dataloader.dataset.pipeline[1].scale = 64
     leaf = config.train_dataloader.dataset
-    if arm == 'rembg':
+    if variant == 'rembg':
         leaf.update(mask_dir=str(masks), on_missing='compute')
         leaf = leaf.dataset
     leaf.update(data_root=str(clothing10_root), indices=[0, 3, 6, 9])

@@ -107,7 +107,7 @@ def test_one_onnx_runtime(
 def test_failure_of_pip(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """pip has said what is wrong; one line more says where the log is and how to go on."""
     monkeypatch.setattr(bootstrap, 'run', lambda *command, quiet: False)
-    with pytest.raises(SystemExit, match='`make setup` goes on from here') as caught:
+    with pytest.raises(SystemExit, match='`make setup` resumes here') as caught:
         bootstrap.install('torch')
     assert str(bootstrap.LOG) in str(caught.value)
 
@@ -226,7 +226,7 @@ sys.exit(bootstrap.main())
     process.send_signal(sent)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.strip() == 'Interrupted. `make setup` goes on from here.'
+    assert errors.strip() == 'Interrupted. `make setup` resumes here.'
     state = Path(f'/proc/{int(child.read_text())}/stat')
     for _ in range(100):  # an orphan is reaped by init, in its own time
         if not state.exists() or state.read_text().split()[2] == 'Z':

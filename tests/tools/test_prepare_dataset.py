@@ -170,7 +170,7 @@ def test_copy_that_cannot_be_used(run, clothing10_root: Path) -> None:
     assert status == 1
     assert list(found['details']['unreadable']) == ['train/hat/train 1.jpg']
     assert 'train/hat/train 1.jpg: cannot be decoded' in said
-    assert 'but there are none of dress' in said
+    assert 'but has none of dress' in said
     assert 'not classes of Clothing10: trousers' in said
     assert said.count('error: ') == 3
     assert f'{clothing10_root} can not be used as it is.' in said

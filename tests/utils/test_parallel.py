@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bgremoval_mm.utils.parallel import cores, for_each
+from bgremoval_mm.utils.cpu import usable_cores
+from bgremoval_mm.utils.parallel import for_each
 
 
 def halve(number: int) -> int:
@@ -35,12 +36,13 @@ def test_results_and_failures(workers: int) -> None:
 def test_nothing_to_do() -> None:
     """No job, no result; there is at least one core."""
     assert for_each(halve, [], 'Halving', progress=False) == ({}, {})
-    assert cores() >= 1
+    assert usable_cores() >= 1
 
 
 SLOW = """
 import sys, time
 from pathlib import Path
+from bgremoval_mm.utils.cpu import usable_cores
 from bgremoval_mm.utils.parallel import for_each
 def work(path):
     time.sleep(0.05)

@@ -170,7 +170,7 @@ def _score_table(audit: Audit, metrics: Sequence[str]) -> Table:
     table.add_column('background')
     for metric in metrics:
         table.add_column(metric, justify='right')
-        table.add_column('survives', justify='right')
+        table.add_column('retained', justify='right')
     for name, outcome in audit.outcomes.items():
         row = [name.replace('_', ' ')]
         for metric in metrics:

@@ -21,8 +21,9 @@ __all__ = ['LoadForegroundMask']
 class LoadForegroundMask(BaseTransform):
     """Put the foreground mask of an image into the sample.
 
-    Stands directly after the image loader. How the mask keeps up with the geometry of the image
-    depends on the codebase:
+    Stands directly after the image loader, before any RemoveBackground. (RembgDataset puts its
+    removal before it: give it a `mask_dir` then, for a mask that is computed is that of the image
+    as it comes.) How the mask keeps up with the geometry of the image depends on the codebase:
 
     - mmsegmentation: its transforms (Resize, RandomFlip, RandomCrop, RandomRotate...) change every
       map that the sample lists in ``seg_fields``, where the mask is put. They take the nearest

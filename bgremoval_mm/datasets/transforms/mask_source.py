@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from bgremoval_mm.removal import (
 )
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.io.paths import path_below
+from bgremoval_mm.removal.options import EngineOptions
 from bgremoval_mm.removal.outputs.mask_store import mask_problem, other_precision
 from bgremoval_mm.utils.text import printable
 
@@ -55,7 +57,7 @@ class MaskSource:
         mask_dir: Root of a MaskStore, or None: then the network runs on each image.
         img_root: Folder that the store mirrors.
         on_missing: ``'compute'`` or ``'error'``, see RemoveBackground.
-        **engine: What else BackgroundRemover takes: backend, device, precision, accept_licence,
+        **engine: Further fields of EngineOptions: backend, device, precision, accept_licence,
             calibration. ``precision='auto'`` is decided here, once, for all processes that this
             source goes to.
 
@@ -87,9 +89,9 @@ class MaskSource:
         self.mask_dir = mask_dir
         self.img_root = img_root
         self.on_missing = on_missing
-        self._engine = engine
-        self.precision = self._make_remover().precision  # Checks the arguments; loads nothing.
-        self._engine = {**engine, 'precision': self.precision}
+        options = EngineOptions(model, **engine)  # checks the arguments; loads nothing
+        self.precision = options.resolved.precision
+        self._options = replace(options, precision=self.precision)
         self.store = None if mask_dir is None else MaskStore(mask_dir, model, self.precision)
         self._known_upright: set[str] = set()
 
@@ -169,8 +171,8 @@ class MaskSource:
         words = [str(self.img_root), str(self.mask_dir), '--model', self.model]
         if self.precision != 'fp32':
             words += ['--precision', self.precision]
-        if self._engine.get('calibration') is not None:
-            words += ['--calibration', str(self._engine['calibration'])]
+        if self._options.calibration is not None:
+            words += ['--calibration', str(self._options.calibration)]
         return f'python tools/remove_background.py {printable(shlex.join(words))}'
 
     @property
@@ -195,11 +197,11 @@ class MaskSource:
 
         # Workers share the machine: each takes one thread, and leaves the GPU, which
         # cannot be used after a fork anyway, to the training.
-        in_worker = get_worker_info() is not None
-        engine = dict(self._engine)
-        if in_worker and engine.get('device', 'auto') == 'auto':
-            engine['device'] = 'cpu'
-        return BackgroundRemover(self.model, num_threads=1 if in_worker else 0, **engine)
+        options = self._options
+        if get_worker_info() is not None:
+            device = 'cpu' if options.device == 'auto' else options.device
+            options = replace(options, device=device, num_threads=1)
+        return BackgroundRemover.from_options(options)
 
     def _explain(self, path: str, problem: str, precision: str | None = None) -> str:
         assert self.store is not None
@@ -210,6 +212,12 @@ class MaskSource:
         return (
             f"{msg}To use the masks that are there, write precision='{precision}' in the config; "
             f'or replace them by those of {self.precision}: {self.command()}'
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}({self._options!r}, mask_dir={self.mask_dir!r}, '
+            f'img_root={self.img_root!r}, on_missing={self.on_missing!r})'
         )
 
     def _check_fit(self, image: np.ndarray, stored: StoredMask, path: str) -> None:

@@ -29,6 +29,7 @@ from bgremoval_mm.engine.hooks.conditions import (
     write_conditions,
 )
 from bgremoval_mm.engine.hooks.logged import as_logged, is_number, logs_by_epoch, publish, scores
+from bgremoval_mm.engine.pairs import SUFFIXES
 from bgremoval_mm.engine.work_dir import read_run
 from bgremoval_mm.registry import HOOKS
 from bgremoval_mm.removal.errors import ArgumentError
@@ -262,8 +263,9 @@ class DiffMetricsHook(Hook):
         if not self._baseline_run.exists and not self._told:
             self._told = True
             runner.logger.info(
-                'DiffMetricsHook: neither the config nor the work_dir of this run is called '
-                '`-rembg`, so there is no baseline to compare with.'
+                'DiffMetricsHook: neither the config nor the work_dir of this run has %s in its '
+                'name, so there is no baseline to compare with.',
+                ' or '.join(SUFFIXES),
             )
         # Only the main process looks, since the others may see another file system; all of them
         # stop, since one alone would leave the others waiting.

@@ -151,9 +151,9 @@ class Group:
     cells: list[Cell] = field(default_factory=list)
 
     @property
-    def is_works(self) -> bool:
+    def is_own(self) -> bool:
         """Whether these are data that the work itself used."""
-        return self.work.datasets[self.dataset].is_works
+        return self.work.datasets[self.dataset].is_own
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -220,9 +220,9 @@ def _cells(
     cells = []
     for experiment in experiments:
         if dataset in experiment.datasets:
-            by_variant: dict[str, dict[int, Result]] = {}
+            results: dict[str, dict[int, Result]] = {each.name: {} for each in experiment.variants}
             for (model, variant, seed), result in sorted(runs.items(), key=lambda item: item[0]):
-                if model == experiment.model:
-                    by_variant.setdefault(variant, {})[seed] = result
-            cells.append(Cell(experiment, by_variant))
+                if model == experiment.model and variant in results:
+                    results[variant][seed] = result
+            cells.append(Cell(experiment, {name: each for name, each in results.items() if each}))
     return cells

@@ -76,7 +76,7 @@ class Section:
 
     name: str
     title: str
-    is_works: bool
+    is_own: bool
     options: list[str]
     table: pd.DataFrame
     pictures: list[Picture]
@@ -145,7 +145,7 @@ def _order(name: str) -> tuple[int, str]:
 
 
 def _has_own_numbers(group: Group) -> bool:
-    return group.is_works and group.has_numbers
+    return group.is_own and group.has_numbers
 
 
 def _title(group: Group, work: str) -> str:
@@ -169,7 +169,7 @@ def _section(group: Group, groups: Sequence[Group], prefix: str, work: str) -> S
     return Section(
         name=stem if len(same) <= 1 else f'{stem}_{same.index(group) + 1}',
         title=_title(group, work),
-        is_works=group.is_works,
+        is_own=group.is_own,
         options=[_short(option) for option in group.options],
         table=result_table(group),
         pictures=[

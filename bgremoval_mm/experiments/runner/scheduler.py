@@ -199,7 +199,7 @@ def _interrupt_on_sigterm() -> Iterator[None]:
 def submit(
     runs: Sequence[Run], workspace: Workspace, partition: str, sbatch_args: str = ''
 ) -> list[str]:
-    """Hand runs to Slurm, a job of one GPU each; those whose job is still known are passed over.
+    """Hand runs to Slurm, a job of one GPU each; those whose job is still known are skipped.
 
     Args:
         runs: What to do.

@@ -43,7 +43,7 @@ _PACKAGES = ('torch', 'mmengine', 'mmcv', 'mmpretrain', 'mmdet', 'mmsegmentation
 
 
 def prepare(run: Run, workspace: Workspace) -> Config:
-    """Read the config of a run; set its seed, its folder and what its test leaves behind."""
+    """Read the config of a run; set its seed, its folder and the results that its test writes."""
     config = run_config(run, workspace)
     folder = workspace.folder(run)
     config.work_dir = str(folder)

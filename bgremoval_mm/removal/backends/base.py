@@ -9,9 +9,9 @@ from typing import Self
 
 import numpy as np
 
-from bgremoval_mm.removal.cpu import available_cores
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.options.engine import EngineOptions
+from bgremoval_mm.utils.cpu import available_cores
 
 __all__ = ['Backend', 'DeviceError']
 

@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from bgremoval_mm.removal.cpu import available_cores
 from bgremoval_mm.removal.images.reading import ImageError, SourceImage
 from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.io.storage import Storage
@@ -29,6 +28,7 @@ from bgremoval_mm.removal.outputs.base import OutputFolder
 from bgremoval_mm.removal.outputs.mask_store import MaskStore, StoredMaskError
 from bgremoval_mm.removal.remover import BackgroundRemover
 from bgremoval_mm.removal.zoo.weights import is_downloading
+from bgremoval_mm.utils.cpu import available_cores
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['Job']

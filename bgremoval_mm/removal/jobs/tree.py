@@ -51,8 +51,8 @@ def remove_tree(
 
     Images are found by content. Each gets one result, written atomically, and one line
     in ``manifest.jsonl``; a broken image gets its reason there, and the others are
-    done. A run that was stopped, even by ``kill -9``, goes on where it was when called
-    again: what is done and unchanged (same source, model and parameters) is skipped.
+    done. A run that was stopped, even by ``kill -9``, resumes when called again: what is
+    done and unchanged (same source, model and parameters) is skipped.
 
     `src` is a folder of images, or one image; `dst` is the folder for the results, a MaskStore's
     root for ``output='store'``. Both are paths, or addresses that fsspec opens. The other arguments

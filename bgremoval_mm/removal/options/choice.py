@@ -7,10 +7,10 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-from bgremoval_mm.removal.cpu import computes_in_bf16, has_amx
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.options.values import TORCH_MODELS
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec
+from bgremoval_mm.utils.cpu import computes_in_bf16, has_amx
 
 __all__ = [
     'choose_backend',

@@ -1,4 +1,4 @@
-"""Reading all photographs of a dataset, and what is said of them."""
+"""Reading all photographs of a dataset, and the report on them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_survey(image_tree: Path) -> None:
 
 
 def test_fingerprint() -> None:
-    """It is what sha256sum says of its own output for the sorted paths."""
+    """It is the sha256sum of sha256sum's own output for the sorted paths."""
     hashes = {'b/2.jpg': 'bb', 'a/1.jpg': 'aa', 'c/3.jpg': 'cc'}
     text = b'aa  a/1.jpg\nbb  b/2.jpg\n'
     assert fingerprint(hashes, ['b/2.jpg', 'a/1.jpg']) == hashlib.sha256(text).hexdigest()

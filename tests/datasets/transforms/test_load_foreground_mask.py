@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from mmengine.registry import TRANSFORMS, DefaultScope
 from PIL import Image
 
 from bgremoval_mm import LoadForegroundMask, RemoveBackground
+from bgremoval_mm.datasets.pipeline import RembgPipeline
 from bgremoval_mm.removal import MaskStore, compose, read_image
 from bgremoval_mm.removal.errors import ArgumentError
 
@@ -211,3 +213,26 @@ def test_wrong_arguments_are_named() -> None:
         LoadForegroundMask(resize='cubic')
     with pytest.raises(ValueError, match='`img_root` must be given with `mask_dir`'):
         LoadForegroundMask(mask_dir='masks')
+
+
+def test_behind_the_removal_of_a_wrapped_dataset(photo: Path) -> None:
+    """The mask is the stored one, though the image has lost its background already."""
+    load = LoadForegroundMask(**options(photo))
+    pipeline = RembgPipeline([LoadImageFromFile(), load], RemoveBackground(**options(photo)))
+    image = loaded(photo)['img']
+    results = pipeline({'img_path': str(photo)})
+    np.testing.assert_array_equal(results['fg_mask'], image[..., 2])
+    np.testing.assert_array_equal(results['img'], compose(image, image[..., 2].copy(), 0))
+
+
+def test_pickles(photo: Path) -> None:
+    """A step that was used goes into spawned workers, and prints its arguments."""
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        step = LoadForegroundMask(**options(photo), transforms=GEOMETRY['mmcv'])
+    np.random.seed(0)  # noqa: NPY002
+    expected = step(loaded(photo))['fg_mask']
+    copy = pickle.loads(pickle.dumps(step))
+    np.random.seed(0)  # noqa: NPY002
+    np.testing.assert_array_equal(copy(loaded(photo))['fg_mask'], expected)
+    assert 'u2netp' in repr(step)
+    assert 'CenterCrop' in repr(step)

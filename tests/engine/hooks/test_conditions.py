@@ -285,7 +285,7 @@ def test_numbers_say_whether_they_are_of_tta(test: Test) -> None:
     Path('tta.json').write_text(json.dumps({**numbers, 'tta': True}))
     log = test('toy-rembg', hook={'baseline': 'tta.json'})
     assert 'it was tested with TTA, this run without' in log
-    # What a report says of its own test holds for its original side.
+    # What a report has on its own test holds for its original side.
     told = load_baseline('work_dirs/toy-rembg/diff_metrics.json').tests[0]
     assert (told.conditions.tta, told.conditions.images) == (True, 4)
 

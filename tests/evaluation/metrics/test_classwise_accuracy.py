@@ -93,7 +93,7 @@ def test_registry_builds_it_under_any_scope(scope: str) -> None:
 
 
 def test_errors(metric: ClasswiseAccuracy) -> None:
-    """Several labels an image, and a data set without classes, are refused with the reason."""
+    """Several labels an image, and a dataset without classes, are refused with the reason."""
     several = {'gt_label': torch.tensor([0, 1]), 'pred_label': torch.tensor([0])}
     with pytest.raises(ValueError, match=r'one label an image, but got \[0, 1\]'):
         metric.process({}, [several])

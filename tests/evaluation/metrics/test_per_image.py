@@ -1,4 +1,4 @@
-"""What a test leaves for statistics, against counting by hand."""
+"""Per-image results of a test, against counting by hand."""
 
 from __future__ import annotations
 

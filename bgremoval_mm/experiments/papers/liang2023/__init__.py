@@ -32,12 +32,12 @@ WORK = Work(
     },
     datasets={
         'fashionstyle14': Dataset('FashionStyle14', prepare='fashionstyle14'),
-        'clothing10': Dataset('Clothing10', is_works=False, prepare='clothing10'),
+        'clothing10': Dataset('Clothing10', is_own=False, prepare='clothing10'),
         'fashionpedia': Dataset('Fashionpedia', prepare='fashionpedia'),
         'fashionpedia47': Dataset(
-            'Fashionpedia, background as a class', is_works=False, prepare='fashionpedia'
+            'Fashionpedia, background as a class', is_own=False, prepare='fashionpedia'
         ),
-        'ccp': Dataset('Clothing Co-Parsing', is_works=False, prepare='ccp', prepared='-prepared'),
+        'ccp': Dataset('Clothing Co-Parsing', is_own=False, prepare='ccp', prepared='-prepared'),
     },
     published=PUBLISHED,
     misprints=MISPRINTS,

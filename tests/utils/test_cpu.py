@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bgremoval_mm.removal import cpu
 from bgremoval_mm.removal.backends.onnx_runtime import OnnxRuntimeBackend
 from bgremoval_mm.removal.options import EngineOptions
+from bgremoval_mm.utils import cpu
 
 
 @pytest.fixture

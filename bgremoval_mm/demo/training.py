@@ -1,26 +1,24 @@
-"""Training and testing one arm through the project's own tools, once."""
+"""Training and testing each variant once, through the project's own tools."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from bgremoval_mm.demo.own_folder import read_own
 from bgremoval_mm.demo.sources import CLASSES
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.utils.json_io import write_json
-from bgremoval_mm.utils.text import printable
 
 STATE = 'demo_state.json'
 _VALIDATION = re.compile(r'Epoch\(val\) \[(\d+)\].*?accuracy/top1: ([\d.]+)')
-_SCHEDULE = ('train_cfg.max_epochs', 'param_scheduler.T_max')
 
 
 class StepError(BgremovalError, RuntimeError):
@@ -33,8 +31,8 @@ class Trainer:
 
     Attributes:
         tools: Folder of train.py and test.py.
-        out: Folder of the demo: ``work_dirs/<config name>`` and ``logs`` go there.
-        key: Hash of all that decides a training. A work_dir made with another is begun anew.
+        out: Folder of the demo: ``work_dirs/<config name>`` and ``logs`` are made there.
+        key: Hash of all that decides a training. A work_dir of another key is emptied first.
         seed: Seed of the trainings.
         epochs: Length of the trainings.
         overwrite: Train again what is done.
@@ -48,23 +46,23 @@ class Trainer:
     overwrite: bool = False
 
     def run(self, config: Path, say: Callable[[str], None]) -> Path:
-        """Train and test a config, or find it done; an interrupted training goes on.
+        """Train and test a config, unless that is done; resume an interrupted training.
 
         Args:
             config: The config file.
             say: Takes progress lines.
 
         Returns:
-            The predictions of the test pictures, as tools/test.py writes them.
+            The predictions for the test pictures, as tools/test.py writes them.
 
         Raises:
             StepError: A tool failed.
-            FileExistsError: The work_dir is there, but the demo did not make it.
+            FileExistsError: The work_dir exists, but the demo did not make it.
         """
         work_dir = self.out / 'work_dirs' / config.stem
         predictions = work_dir / 'predictions.pkl'
         last = work_dir / 'last_checkpoint'
-        state = _read_state(work_dir)
+        state = read_own(work_dir, STATE, lambda c: 'done' in c and isinstance(c['key'], str)) or {}
         if state.get('key') != self.key or self.overwrite:
             shutil.rmtree(work_dir, ignore_errors=True)
             state = {'key': self.key, 'done': False}
@@ -72,12 +70,13 @@ class Trainer:
         if state['done'] and predictions.is_file():
             say('Trained and tested before, nothing has changed')
             return predictions
-        seed = f'randomness.seed={self.seed}'
-        common = ['--work-dir', str(work_dir), '--cfg-options', seed]
-        schedule = [f'{option}={self.epochs}' for option in _SCHEDULE]
+        common = ['--work-dir', str(work_dir), '--cfg-options', f'randomness.seed={self.seed}']
+        common += [
+            f'{key}={self.epochs}' for key in ('train_cfg.max_epochs', 'param_scheduler.T_max')
+        ]
         resume = ['--resume'] if last.is_file() else []
-        say('Training goes on' if resume else 'Training')
-        self._call('train', config, [*resume, *common, *schedule], say)
+        say('Resuming the training' if resume else 'Training')
+        self._call('train', config, [*resume, *common], say)
         say('Testing on other products and other backgrounds')
         checkpoint = last.read_text(encoding='utf-8').strip()
         self._call('test', config, [checkpoint, '--out', str(predictions), *common], say)
@@ -85,17 +84,18 @@ class Trainer:
         return predictions
 
     def _call(
-        self, tool: str, config: Path, arguments: Sequence[str], say: Callable[[str], None]
+        self, tool: str, config: Path, arguments: list[str], say: Callable[[str], None]
     ) -> None:
-        """Run a tool; its output goes to a log, validations are reported."""
+        """Run a tool: write its output to a log, and report its validations."""
         log = self.out / 'logs' / f'{tool}_{config.stem}.log'
         log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, str(self.tools / f'{tool}.py'), str(config), *arguments]
         # One thread is enough for this network, makes the figures independent of the number of
         # cores, and does not crawl when other programs keep the cores busy.
         env = {'OMP_NUM_THREADS': '1', **os.environ, 'BGREMOVAL_DEMO_ROOT': str(self.out)}
+        end: deque[str] = deque(maxlen=15)
         with (
-            log.open('w', encoding='utf-8') as file,
+            log.open('w', encoding='utf-8', buffering=1) as file,
             subprocess.Popen(
                 command,
                 env=env,
@@ -108,7 +108,7 @@ class Trainer:
             try:
                 for line in process.stdout or ():
                     file.write(line)
-                    file.flush()
+                    end.append(line)
                     if found := _VALIDATION.search(line):
                         epoch, top1 = found.groups()
                         say(f'  epoch {epoch:>2}: validation top-1 {float(top1):.1f} %')
@@ -116,16 +116,15 @@ class Trainer:
                 process.terminate()
                 raise
         if process.returncode:
-            tail = '\n'.join(log.read_text(encoding='utf-8').splitlines()[-15:])
             msg = (
                 f'tools/{tool}.py ended with exit code {process.returncode}. The end of {log}:\n'
-                f'{tail}'
+                f'{"".join(end).rstrip()}'
             )
             raise StepError(msg)
 
 
 def read_predictions(path: Path, images: Path) -> dict[str, str]:
-    """Predicted class of every test picture.
+    """Read the predicted class of every test picture.
 
     Args:
         path: What :meth:`Trainer.run` returned.
@@ -140,24 +139,3 @@ def read_predictions(path: Path, images: Path) -> dict[str, str]:
         Path(sample['img_path']).relative_to(images).as_posix(): CLASSES[int(sample['pred_label'])]
         for sample in load(path)
     }
-
-
-def _read_state(work_dir: Path) -> dict[str, Any]:
-    """What is known of an earlier training; refuses a folder that the demo did not make."""
-    path = work_dir / STATE
-    if path.is_file():
-        try:
-            state = json.loads(path.read_text(encoding='utf-8'))
-        except ValueError:
-            state = None
-        if isinstance(state, dict) and isinstance(state.get('key'), str) and 'done' in state:
-            return state
-        msg = (
-            f'{printable(work_dir)} exists, but its {STATE} is not one that the demo wrote: move '
-            'the folder away, or choose another --out'
-        )
-        raise FileExistsError(msg)
-    if work_dir.exists() and any(work_dir.iterdir()):
-        msg = f'{work_dir} exists but holds no {STATE}: move it away, or choose another --out'
-        raise FileExistsError(msg)
-    return {}

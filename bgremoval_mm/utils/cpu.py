@@ -1,4 +1,4 @@
-"""What this process may use of the CPU: how many cores, and which arithmetic."""
+"""The part of the CPU that this process may use: cores, and arithmetic."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ import os
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-__all__ = ['available_cores', 'computes_in_bf16', 'has_amx']
+__all__ = ['available_cores', 'computes_in_bf16', 'has_amx', 'usable_cores']
 
 
 def available_cores() -> int:
     """Return how many threads this process should compute with, at least 1.
 
-    ``OMP_NUM_THREADS`` where it is set; else the cores that the process may run on (``taskset``,
-    cpusets), but no more than the quota of its control group pays for (containers, systemd).
+    ``OMP_NUM_THREADS`` where it is set, else `usable_cores`.
     """
     wanted = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0].strip()
-    if wanted.isdigit() and int(wanted) > 0:
-        return int(wanted)
+    return int(wanted) if wanted.isdigit() and int(wanted) > 0 else usable_cores()
+
+
+def usable_cores() -> int:
+    """Return on how many cores this process may run, at least 1.
+
+    Those of its affinity (``taskset``, cpusets), but no more than the quota of its control group
+    pays for (containers, systemd).
+    """
     cores = len(os.sched_getaffinity(0))
     quota = _quota(Path('/'))
     return max(1, min(cores, math.ceil(quota) if quota else cores))
