@@ -37,7 +37,7 @@ demo: | $(BIN)/python
 	$(BIN)/python tools/demo.py $(ARGS)
 
 test: | $(BIN)/python
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 coverage: | $(BIN)/python
 	$(MAKE) test ARGS='--cov --cov-report=term --cov-report=xml --cov-report=html $(ARGS)'
