@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import localtime, strftime, time
+from types import SimpleNamespace
 
 import pytest
 from mmengine.registry import DefaultScope
@@ -50,6 +52,17 @@ def detection() -> str:
     return DETECTION
 
 
+def seconds() -> Iterator[int]:
+    """Yield the time in seconds, and none twice."""
+    last = 0
+    while True:
+        last = max(last + 1, int(time()))
+        yield last
+
+
+SECONDS = seconds()
+
+
 @pytest.fixture
 def run_tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return a function that runs a script in this process, which has imported the codebases.
@@ -58,6 +71,10 @@ def run_tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """
     # A Runner leaves its default scope behind, which would change how later tests find classes.
     monkeypatch.setattr(DefaultScope, '_instance_dict', DefaultScope._instance_dict.copy())
+
+    # A Runner is named after the second it was made in; two of one name share loggers and messages.
+    clock = SimpleNamespace(time=lambda: next(SECONDS), strftime=strftime, localtime=localtime)
+    monkeypatch.setattr('mmengine.runner.runner.time', clock)
 
     def run(tool: str | Path, *arguments: str) -> None:
         script = tool if isinstance(tool, Path) else ROOT / 'tools' / f'{tool}.py'
