@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gc
 import json
+import runpy
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from time import localtime, strftime, time
 from types import SimpleNamespace
 from typing import Any
 from unicodedata import normalize
@@ -326,3 +329,38 @@ def fashionpedia_root(tmp_path: Path, picture) -> Path:
         file.parent.mkdir(exist_ok=True)
         file.write_text(json.dumps(content))
     return root
+
+
+def seconds() -> Iterator[int]:
+    """Yield the time in seconds, and none twice."""
+    last = 0
+    while True:
+        last = max(last + 1, int(time()))
+        yield last
+
+
+SECONDS = seconds()
+
+
+@pytest.fixture
+def run_tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that runs a script in this process, which has imported the codebases.
+
+    It takes the name of a tool of this repository, or a script's path, and the arguments.
+    """
+    from mmengine.registry import DefaultScope
+
+    # A Runner leaves its default scope behind, which would change how later tests find classes.
+    monkeypatch.setattr(DefaultScope, '_instance_dict', DefaultScope._instance_dict.copy())
+
+    # A Runner is named after the second it was made in; two of one name share loggers and messages.
+    clock = SimpleNamespace(time=lambda: next(SECONDS), strftime=strftime, localtime=localtime)
+    monkeypatch.setattr('mmengine.runner.runner.time', clock)
+
+    def run(tool: str | Path, *arguments: str) -> None:
+        script = tool if isinstance(tool, Path) else REPOSITORY / 'tools' / f'{tool}.py'
+        monkeypatch.setattr(sys, 'argv', [script.name, *arguments])
+        monkeypatch.setenv('LOCAL_RANK', '0')
+        runpy.run_path(str(script), run_name='__main__')
+
+    return run

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from mmengine.registry import DefaultScope
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,17 +59,3 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (root / f'{subset}.json').write_text(json.dumps(content))
     (tmp_path / 'data' / 'table.csv').write_text(''.join(table))
     return root
-
-
-@pytest.fixture
-def tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Run a tool in this process, which has imported the codebases already."""
-    # A Runner leaves its default scope behind, which would change how later tests find classes.
-    monkeypatch.setattr(DefaultScope, '_instance_dict', DefaultScope._instance_dict.copy())
-    monkeypatch.setenv('LOCAL_RANK', '0')
-
-    def run(name: str, *arguments: str) -> None:
-        monkeypatch.setattr(sys, 'argv', [f'{name}.py', *arguments])
-        runpy.run_path(str(ROOT / 'tools' / f'{name}.py'), run_name='__main__')
-
-    return run

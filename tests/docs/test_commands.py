@@ -197,7 +197,7 @@ def clone(photos: Path, tiny_model: Callable, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize('page', sorted({block.page for block in RUN}), ids=lambda page: page.name)
-def test_commands_run(page: Path, clone: Path, tool: Callable[..., None]) -> None:
+def test_commands_run(page: Path, clone: Path, run_tool: Callable[..., None]) -> None:
     """What needs neither real data nor a GPU, run in the page's order; each ends well."""
     pytest.importorskip('mmpretrain')
     for block in RUN:
@@ -206,6 +206,6 @@ def test_commands_run(page: Path, clone: Path, tool: Callable[..., None]) -> Non
         for program, script, *arguments in block.commands:
             assert program == 'python', f'{block}: mark what a test cannot run'
             try:
-                tool(Path(script).stem, *arguments)
+                run_tool(Path(script).stem, *arguments)
             except SystemExit as err:
                 assert not err.code, (str(block), script, arguments)  # noqa: PT017

@@ -102,7 +102,7 @@ def test_configs_of_the_page_train(
     codebase: str,
     masks: Path,
     titled_blocks: Callable[[str], dict[str, str]],
-    tool: Callable[..., None],
+    run_tool: Callable[..., None],
 ) -> None:
     """``mine.py``, its variant and the transform as a step are trained, and compared with it."""
     pytest.importorskip(codebase)
@@ -113,7 +113,7 @@ def test_configs_of_the_page_train(
     shrink(Config.fromfile('mine.py'), codebase)
 
     for name in ('mine', 'mine-rembg', 'step'):
-        tool('train', f'{name}.py')
+        run_tool('train', f'{name}.py')
     for name in ('mine-rembg', 'step'):
         report = json.loads(Path(f'work_dirs/{name}/diff_metrics.json').read_text())
         assert METRIC[codebase] in report['last']
@@ -125,15 +125,15 @@ def test_configs_of_the_page_train(
     assert infer(codebase, 'mine-rembg.py', str(variant), photo)
     if codebase != 'mmdet':  # whose config has no TTA
         (baseline,) = Path('work_dirs/mine').glob('*_[12].pth')
-        tool('test', 'mine.py', str(baseline), '--tta')
-        tool('test', 'mine-rembg.py', str(variant), '--tta', '--out', 'tta.json')
+        run_tool('test', 'mine.py', str(baseline), '--tta')
+        run_tool('test', 'mine-rembg.py', str(variant), '--tta', '--out', 'tta.json')
         assert METRIC[codebase] in json.loads(Path('tta.json').read_text())
 
     # The audit takes such configs as they are, with the codebase's own dataset and metric.
     (checkpoint,) = Path('work_dirs/mine').glob('*_[12].pth')
     audit = ('--mask-dir', 'data/masks/photos', '--img-root', 'data/photos', '--draws', '2')
     with pytest.raises(SystemExit) as end:
-        tool('audit_background', 'mine.py', str(checkpoint), '--out', 'audit', *audit)
+        run_tool('audit_background', 'mine.py', str(checkpoint), '--out', 'audit', *audit)
     assert end.value.code == 0
     content = json.loads(Path('audit/audit.json').read_text())
     assert list(content['outcomes']) == list(get_args(Condition))

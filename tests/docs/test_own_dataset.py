@@ -17,7 +17,7 @@ def test_dataset_class_of_the_page_trains(
     photos: Path,
     tiny_model: Callable,
     titled_blocks: Callable[[str], dict[str, str]],
-    tool: Callable[..., None],
+    run_tool: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A class that knows nothing of removal gets removed photos, and the network is trained."""
@@ -45,7 +45,7 @@ def test_dataset_class_of_the_page_trains(
             }
         )
         config.dump('small.py')
-        tool('train', 'small.py')
+        run_tool('train', 'small.py')
         assert Path('work_dirs/small/epoch_1.pth').is_file()
 
         dataset = mmpretrain.datasets.build_dataset(config.train_dataloader.dataset)

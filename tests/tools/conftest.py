@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import runpy
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import localtime, strftime, time
-from types import SimpleNamespace
 
 import pytest
-from mmengine.registry import DefaultScope
 
 ROOT = Path(__file__).resolve().parents[2]
 DETECTION = """
@@ -50,36 +44,3 @@ visualizer = dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBa
 def detection() -> str:
     """The text of an mmdet config: a small RetinaNet on images with one box each."""
     return DETECTION
-
-
-def seconds() -> Iterator[int]:
-    """Yield the time in seconds, and none twice."""
-    last = 0
-    while True:
-        last = max(last + 1, int(time()))
-        yield last
-
-
-SECONDS = seconds()
-
-
-@pytest.fixture
-def run_tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return a function that runs a script in this process, which has imported the codebases.
-
-    It takes the name of a tool of this repository, or a script's path, and the arguments.
-    """
-    # A Runner leaves its default scope behind, which would change how later tests find classes.
-    monkeypatch.setattr(DefaultScope, '_instance_dict', DefaultScope._instance_dict.copy())
-
-    # A Runner is named after the second it was made in; two of one name share loggers and messages.
-    clock = SimpleNamespace(time=lambda: next(SECONDS), strftime=strftime, localtime=localtime)
-    monkeypatch.setattr('mmengine.runner.runner.time', clock)
-
-    def run(tool: str | Path, *arguments: str) -> None:
-        script = tool if isinstance(tool, Path) else ROOT / 'tools' / f'{tool}.py'
-        monkeypatch.setattr(sys, 'argv', [script.name, *arguments])
-        monkeypatch.setenv('LOCAL_RANK', '0')
-        runpy.run_path(str(script), run_name='__main__')
-
-    return run
