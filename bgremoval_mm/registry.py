@@ -81,6 +81,7 @@ CLASSES = _classes(
     ('DATASETS', 'RembgConcatDataset', 'datasets.concat', 'mmcv'),
     ('DATASETS', 'RembgDataset', 'datasets.wrappers', 'mmcv'),
     ('HOOKS', 'DiffMetricsHook', 'engine.hooks.diff_metrics'),
+    ('HOOKS', 'DisjointBanksHook', 'engine.hooks.disjoint_banks'),
     ('HOOKS', 'EpochSeedHook', 'engine.hooks.epoch_seed'),
     ('METRICS', 'ClasswiseAccuracy', 'evaluation.metrics.classwise_accuracy'),
     ('METRICS', 'PerImageAccuracy', 'evaluation.metrics.per_image'),
@@ -88,6 +89,7 @@ CLASSES = _classes(
     ('TRANSFORMS', 'ChangeBackground', 'datasets.transforms.change_background', 'mmcv'),
     ('TRANSFORMS', 'LoadForegroundMask', 'datasets.transforms.load_foreground_mask', 'mmcv'),
     ('TRANSFORMS', 'RemoveBackground', 'datasets.transforms.remove_background', 'mmcv'),
+    ('TRANSFORMS', 'ReplaceBackground', 'datasets.transforms.replace_background', 'mmcv'),
 )
 """Every class that configs may name in ``type``, by its name."""
 
