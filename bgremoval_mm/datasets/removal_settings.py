@@ -28,7 +28,7 @@ class RemovalSettings:
         arguments: Of ``'masks'``, every argument of RemoveBackground; of ``'images'``, `image_dir`
             and `img_root`. Of a dataset ``precision='auto'`` is resolved; a config keeps it.
         condition: What becomes of the background, see ChangeBackground.
-        bank: Of ``'replaced'`` by a ReplaceBackground, the folders and list files of its bank.
+        bank: Of ``'replaced'`` by photos of a bank, its folders and list files.
         made_with: Of ``'images'`` that a dataset loads, what they were made with: model,
             precision, fill...
     """
@@ -83,7 +83,8 @@ def _condition(step: RemoveBackground) -> str:
 
 
 def _bank(step: RemoveBackground) -> tuple[str, ...]:
-    return step.bank.paths if isinstance(step, ReplaceBackground) else ()
+    bank = getattr(step, 'bank', None)
+    return () if bank is None else sources_of(bank)
 
 
 def _only(found: list[RemovalSettings]) -> RemovalSettings:
@@ -155,7 +156,7 @@ def _find_configs(node: Any) -> Iterator[RemovalSettings]:
         if name in ('RemoveBackground', 'ChangeBackground', 'ReplaceBackground'):
             arguments = DEFAULTS | {key: value for key, value in node.items() if key in DEFAULTS}
             default = 'removed' if name == 'RemoveBackground' else 'replaced'
-            bank = sources_of(node['bank']) if name == 'ReplaceBackground' else ()
+            bank = sources_of(node['bank']) if node.get('bank') is not None else ()
             yield RemovalSettings('masks', arguments, node.get('condition', default), bank)
         else:
             yield from _find_configs(list(node.values()))

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from bgremoval_mm.datasets.transforms.background_bank import BackgroundBank, check_disjoint
 from bgremoval_mm.registry import HOOKS
 
-__all__ = ['DisjointBanksHook']
+__all__ = ['DisjointBanksHook', 'banks_in', 'read_bank']
 
 _TRAINING = ('train_dataloader',)
 _TEST = ('test_dataloader', 'test_evaluator', 'test_cfg')
@@ -40,18 +40,18 @@ class DisjointBanksHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Compare the banks of the config."""
         training, test = (
-            {repr(bank): bank for part in parts for bank in _banks(runner.cfg.get(part))}
+            {repr(bank): bank for part in parts for bank in banks_in(runner.cfg.get(part))}
             for parts in (_TRAINING, _TEST)
         )
         if not training or not test:
             return
-        read = {name: _read(bank) for name, bank in (training | test).items()}
+        read = {name: read_bank(bank) for name, bank in (training | test).items()}
         for one in training:
             for other in test:
                 check_disjoint(read[one], read[other])
 
 
-def _read(bank: Any) -> BackgroundBank:
+def read_bank(bank: Any) -> BackgroundBank:
     """Return a bank of which no decoded photo stays in memory."""
     if isinstance(bank, BackgroundBank):
         return bank
@@ -59,14 +59,14 @@ def _read(bank: Any) -> BackgroundBank:
     return BackgroundBank(**{**arguments, 'memory_mb': 0})
 
 
-def _banks(node: Any) -> Iterator[Any]:
+def banks_in(node: Any) -> Iterator[Any]:
     """Yield what stands in any `bank` of a part of a config."""
     if isinstance(node, Mapping):
         for key, value in node.items():
             if key == 'bank' and value is not None:
                 yield value
             else:
-                yield from _banks(value)
+                yield from banks_in(value)
     elif isinstance(node, list | tuple):
         for each in node:
-            yield from _banks(each)
+            yield from banks_in(each)
