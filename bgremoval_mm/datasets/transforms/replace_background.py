@@ -104,14 +104,14 @@ class ReplaceBackground(RemoveBackground):
     def draw_background(self) -> BackgroundDraw:
         """Draw a photo of the bank and a crop of it."""
         # numpy's generator is the one that mmengine seeds in each worker.
-        share, left, top, mirror = np.random.random_sample(4)  # noqa: NPY002
+        photo, share, left, top, mirror = np.random.random_sample(5).tolist()  # noqa: NPY002
         least, greatest = self.scale
         return BackgroundDraw(
-            photo=int(np.random.randint(len(self.bank))),  # noqa: NPY002
-            scale=float(least + (greatest - least) * share),
-            left=float(left),
-            top=float(top),
-            flip=bool(mirror < self.flip_prob),
+            photo=int(photo * len(self.bank)),
+            scale=least + (greatest - least) * share,
+            left=left,
+            top=top,
+            flip=mirror < self.flip_prob,
         )
 
     def _change(self, image: np.ndarray, mask: np.ndarray, results: dict[str, Any]) -> np.ndarray:
@@ -144,6 +144,7 @@ def crop_background(photo: np.ndarray, size: tuple[int, int], draw: BackgroundDr
     top = int(draw.top * (height - rows + 1))
     left = int(draw.left * (width - columns + 1))
     piece = photo[top : top + rows, left : left + columns]
+    if draw.flip:
+        piece = cv2.flip(piece, 1)
     method = cv2.INTER_AREA if rows > size[0] else cv2.INTER_LINEAR
-    piece = cv2.resize(piece, (size[1], size[0]), interpolation=method)
-    return cv2.flip(piece, 1) if draw.flip else piece
+    return cv2.resize(piece, (size[1], size[0]), interpolation=method)
