@@ -37,10 +37,10 @@ demo: | $(BIN)/python
 	$(BIN)/python tools/demo.py $(ARGS)
 
 test: | $(BIN)/python
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-coverage: | $(BIN)/python
-	$(MAKE) test ARGS='--cov --cov-report=term --cov-report=xml --cov-report=html $(ARGS)'
+coverage: override ARGS += --cov --cov-report=term --cov-report=xml --cov-report=html
+coverage: test
 
 lint: | $(BIN)/python
 	$(BIN)/ruff check .

@@ -23,6 +23,13 @@ from bgremoval_mm.removal import CATALOGUE, ModelSpec, find_weights, release_ses
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin a shared run with the files of slow tests, so that quick ones fill its end."""
+    if hasattr(config, 'workerinput'):
+        slow = {item.path for item in items if item.get_closest_marker('slow')}
+        items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope='session', autouse=True)
 def interrupts_reach_children() -> None:
     """Have child processes obey Ctrl-C, also where the tests run in a shell's background.

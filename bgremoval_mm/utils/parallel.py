@@ -93,4 +93,6 @@ def _attempt(work: Callable[[Any], Any], job: tuple[str, Any]) -> tuple[str, Any
         return name, work(argument), None
     except Exception as err:  # noqa: BLE001
         # Readers of foreign files raise what they like; one bad file must not end the job.
-        return name, None, f'{type(err).__name__}: {err}'
+        kind = type(err)
+        ours = kind.__module__.partition('.')[0] == __name__.partition('.')[0]
+        return name, None, str(err) if ours else f'{kind.__name__}: {err}'

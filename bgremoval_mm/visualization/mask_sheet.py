@@ -108,17 +108,17 @@ def draw_mask_sheet(
     """
     if number < 1:
         msg = f'`number` must be at least 1, but got {number}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     if not ranking.masks:
         msg = f'{printable(store.folder)} has no mask to show: {ranking.heading()}'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     if not any((images / record.path).is_file() for record in ranking.masks):
         msg = (
             f'none of the {len(ranking.masks)} images of {printable(store.manifest.address)} '
             f'is in {printable(images)} (for example {printable(ranking.masks[0].path)}): it must '
             'be the folder that was SRC of tools/remove_background.py'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     shown = ranking.masks[:number]
     return draw_tiles(
         [make_tile(record, store, images) for record in shown],

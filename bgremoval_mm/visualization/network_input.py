@@ -18,6 +18,7 @@ from mmengine.registry import DATASETS, FUNCTIONS, MODELS
 from bgremoval_mm.datasets import RembgConcatDataset
 from bgremoval_mm.datasets.transforms.randomness import random_numbers_kept
 from bgremoval_mm.datasets.unwrap import base_datasets, type_name
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.visualization.browse import denormalise, label_text, seeded
 
 __all__ = [
@@ -68,7 +69,7 @@ class NetworkInput:
         if loader is None:
             there = [name for name in ('train', 'val', 'test') if cfg.get(f'{name}_dataloader')]
             msg = f'the config has no {subset}_dataloader; it has {", ".join(there) or "none"}'
-            raise ValueError(msg)
+            raise ArgumentError(msg)
         self.training = subset == 'train'
         self.batch_size = int(loader.get('batch_size') or 1)
         dataset = partial(DATASETS.build, deepcopy(loader.dataset))
@@ -144,7 +145,7 @@ class NetworkInput:
                 f'{type(self.preprocessor).__name__} does not give one image a sample, so that '
                 'there is nothing to show (only images of 3 or 1 channels are)'
             )
-            raise ValueError(msg)  # noqa: TRY004  # the config's fault
+            raise ArgumentError(msg)
         annotations = batch.get('data_samples') or [None] * len(inputs)
         classes = (getattr(self.dataset, 'metainfo', None) or {}).get('classes')
         # The loaders give B, G, R: turned over once, by either of two options, it is R, G, B.
@@ -192,7 +193,7 @@ def build_part(name: str, build: Callable[[], Any]) -> Any:
     except (KeyError, TypeError, AttributeError, AssertionError) as err:
         reason = err.args[0] if err.args else type(err).__name__
         msg = f'{name} cannot be built: {reason}'
-        raise ValueError(msg) from err
+        raise ArgumentError(msg) from err
 
 
 def collate_function(settings: Any) -> Callable[[list[Any]], Any]:

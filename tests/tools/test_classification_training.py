@@ -21,6 +21,8 @@ from bgremoval_mm.experiments.papers.liang2023.experiments import CLASSIFICATION
 from bgremoval_mm.removal import remove_tree
 
 ROOT = Path(__file__).resolve().parents[2]
+# What makes a ResNet-18 of the ResNet-50.
+SHALLOW = {'model.backbone.depth': 18, 'model.head.in_channels': 512}
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures('isolated_scope')]
 
@@ -131,12 +133,13 @@ def test_the_difference_table_has_the_classes(
 ) -> None:
     """Both arms trained and tested: top-1 and each class's accuracy are compared."""
     for arm in ('original', 'rembg'):
-        config = tiny_config(experiment('vgg11bn'), arm)
+        config = tiny_config(experiment('resnet50'), arm)
+        config.merge_from_dict(SHALLOW)
         runner = Runner.from_cfg(config)
         train(runner)
         runner.test()
     report = json.loads((Path(config.work_dir) / 'diff_metrics.json').read_text())
-    assert report['runs']['test']['baseline'].endswith('vgg11bn_1xb32_clothing10')
+    assert report['runs']['test']['baseline'].endswith('resnet50_1xb32_clothing10')
     assert list(report['test']) == ['accuracy/top1', *(f'accuracy/class/{n}' for n in CLASSES)]
     dress, hat, skirt = (report['test'][f'accuracy/class/{n}'] for n in ('dress', 'hat', 'skirt'))
     for entry in (dress, hat):
@@ -152,8 +155,7 @@ def test_fashionstyle14_and_the_split_in_the_checkpoint(
     """Photos of odd names train with their masks; the run keeps which split it used."""
     config = tiny_config(experiment('resnet50'), 'rembg', 'fashionstyle14')
     config.default_hooks.checkpoint.interval = 1
-    config.model.backbone.depth = 18
-    config.model.head.in_channels = 512
+    config.merge_from_dict(SHALLOW)
     for name in ('train', 'val', 'test'):
         config[f'{name}_dataloader'].dataset.dataset.split = split
     runner = Runner.from_cfg(config)

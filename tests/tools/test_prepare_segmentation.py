@@ -320,7 +320,7 @@ def test_fashionpedia_with_faults(run, fashionpedia_root: Path, tmp_path: Path) 
     assert found['details']['train']['missing'] == ['train0.jpg']
     assert list(found['details']['train']['wrong']) == ['train1.jpg']
     wrong = found['details']['val']['wrong']
-    assert wrong == {'val0.jpg': 'ValueError: 20 x 30 pixels, but 40 x 30 in the annotations'}
+    assert wrong == {'val0.jpg': '20 x 30 pixels, but 40 x 30 in the annotations'}
 
     status, said, _ = run('fashionpedia', tmp_path / 'nowhere')
     assert status == 1

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.cpu import usable_cores
 from bgremoval_mm.utils.parallel import for_each
 
@@ -31,6 +32,18 @@ def test_results_and_failures(workers: int) -> None:
     assert list(results.items())[:3] == [('job 8', 4), ('job 2', 1), ('job 10', 5)]
     assert len(results) == 27
     assert failures == {'job 5': 'ValueError: 5 is odd', 'job 7': 'ValueError: 7 is odd'}
+
+
+def refuse(number: int) -> None:
+    """Raise one of the package's own errors."""
+    msg = f'{number} is not allowed'
+    raise ArgumentError(msg)
+
+
+def test_own_errors_explain_themselves() -> None:
+    """Only what others raise is told with the name of its class."""
+    _, failures = for_each(refuse, [('job', 3)], 'Refusing', 1, progress=False)
+    assert failures == {'job': '3 is not allowed'}
 
 
 def test_nothing_to_do() -> None:

@@ -35,6 +35,7 @@ from bgremoval_mm.datasets.prepare.label_map_files import (
     write_list,
 )
 from bgremoval_mm.datasets.prepare.prepared import check_annotations, claim
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.scan import is_litter
 from bgremoval_mm.utils.atomic import sweep_leftovers, write_atomically
 from bgremoval_mm.utils.messages import first_few, what_is_at
@@ -225,7 +226,7 @@ def convert(job: Conversion) -> dict[str, Any]:
             f'the annotation has {width} x {height} pixels, but its photograph has {size[1]} x '
             f'{size[0]}'
         )
-        raise ValueError(msg)
+        raise ArgumentError(msg)
     # Modulo 256, so that 0, the background, becomes 255.
     indices = labels - np.uint8(1)
     path = job.maps / f'{job.name}.png'

@@ -20,6 +20,7 @@ from bgremoval_mm.datasets.prepare.label_map_files import (
     write_list,
 )
 from bgremoval_mm.datasets.prepare.prepared import claim
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.atomic import sweep_leftovers
 from bgremoval_mm.utils.messages import what_is_at
 from bgremoval_mm.utils.parallel import add_workers_argument, for_each
@@ -170,7 +171,7 @@ def check_size(job: tuple[Path, int, int]) -> None:
     found = image_size(path)
     if found != (height, width):
         msg = f'{found[1]} x {found[0]} pixels, but {width} x {height} in the annotations'
-        raise ValueError(msg)
+        raise ArgumentError(msg)
 
 
 @dataclass(frozen=True)
