@@ -31,9 +31,10 @@ def blend(foreground: np.ndarray, background: np.ndarray, mask: np.ndarray) -> n
     """
     if not foreground.dtype == background.dtype == np.uint8:
         share = mask[..., None].astype(np.float32) / 255
-        mixed = share * foreground + (1 - share) * background
-        rounded = np.rint(mixed) if foreground.dtype == np.uint8 else mixed
-        return rounded.astype(foreground.dtype, copy=False)
+        mixed: np.ndarray = share * foreground + (1 - share) * background
+        if foreground.dtype == np.uint8:
+            mixed = np.rint(mixed)
+        return mixed.astype(foreground.dtype, copy=False)
     result = np.empty_like(foreground)
     # 255 times the sum fits into 16 bits, exactly, and is never half-way between two levels. Strip
     # by strip it stays in the processor's cache, which halves the time.
