@@ -12,6 +12,8 @@ from pathlib import Path
 import yaml
 from mmengine.config import Config
 
+from bgremoval_mm.engine.pairs import what_is_changed
+
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = {'CCP': 'Clothing Co-Parsing'}
 
@@ -24,7 +26,7 @@ def metafile(folder: Path, load: Callable[[Path], Config] = Config.fromfile) -> 
     for path in sorted(folder.glob('*.py'), key=lambda path: path.stem):
         config = load(path)
         dataset = config.train_dataloader.dataset
-        removed = ', background removed' if dataset.type == 'RembgDataset' else ''
+        changed = what_is_changed(path.stem)
         name = dataset.get('dataset', dataset).type.removesuffix('Semantic')
         length = config.train_cfg.get('max_epochs')
         model = {
@@ -32,7 +34,7 @@ def metafile(folder: Path, load: Callable[[Path], Config] = Config.fromfile) -> 
             'In Collection': collection['Name'],
             'Config': path.relative_to(ROOT).as_posix(),
             'Metadata': {
-                'Training Data': NAMES.get(name, name) + removed,
+                'Training Data': ', '.join(filter(None, (NAMES.get(name, name), changed))),
                 **({'Epochs': length} if length else {'Iterations': config.train_cfg.max_iters}),
                 'Batch Size': config.train_dataloader.batch_size,
             },

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-r"""Benchmark of training data loaders: originals, masks applied at load, removed images.
+r"""Benchmark of training data loaders: originals, removed and replaced backgrounds.
 
 Builds the training loader of a config as mmengine's Runner does, and wraps its dataset in
 RembgDataset. Each round runs every variant in turn, in this process tree, on the same samples.
@@ -9,7 +9,8 @@ Prints images/s and the ratio to the originals, medians over the rounds.
     python tools/remove_background.py data/clothing10 data/removed/clothing10 --model u2netp \
         --output rgb --format jpeg
     python benchmarks/dataloader.py configs/classification/vgg/vgg11_1xb32_clothing10.py \
-        --masks data/masks/clothing10 --removed data/removed/clothing10 --model u2netp
+        --masks data/masks/clothing10 --removed data/removed/clothing10 --model u2netp \
+        --bank data/background_bank/bank_a.txt
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument('config', type=Path, help='config of the baseline')
     parser.add_argument('--masks', type=Path, required=True, help='mask store of its images')
     parser.add_argument('--removed', type=Path, nargs='*', default=[], help='--output rgb trees')
+    parser.add_argument('--bank', help='folder or list file of photos for replaced backgrounds')
     parser.add_argument('--model', default='u2net')
     parser.add_argument('--img-root', help="SRC of both (default: the dataset's data_root)")
     parser.add_argument('--images', type=int, default=600)
@@ -55,6 +57,8 @@ def main() -> None:
         'composed, linear': {**masks, 'resize': 'linear'},
         **{f'removed, {tree.name}': {**options, 'image_dir': str(tree)} for tree in args.removed},
     }
+    if args.bank:
+        variants['replaced, linear'] = {**masks, 'resize': 'linear', 'bank': args.bank}
     built = {name: DATASETS.build(copy.deepcopy(each)) for name, each in variants.items()}
     rates: dict[str, list[float]] = {name: [] for name in built}
     for number in range(-1, args.rounds):  # the first round fills the caches and does not count

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
         RembgConcatDataset,
         RembgDataset,
         RemoveBackground,
+        ReplaceBackground,
     )
-    from bgremoval_mm.engine.hooks import DiffMetricsHook, EpochSeedHook
+    from bgremoval_mm.engine.hooks import DiffMetricsHook, DisjointBanksHook, EpochSeedHook
     from bgremoval_mm.evaluation.metrics import ClasswiseAccuracy
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     'ClasswiseAccuracy',
     'Clothing10',
     'DiffMetricsHook',
+    'DisjointBanksHook',
     'EpochSeedHook',
     'FashionStyle14',
     'Fashionpedia',
@@ -52,6 +54,7 @@ __all__ = [
     'RembgConcatDataset',
     'RembgDataset',
     'RemoveBackground',
+    'ReplaceBackground',
     '__version__',
 ]
 

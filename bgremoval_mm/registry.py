@@ -96,6 +96,7 @@ CLASSES = _classes(
     ('DATASETS', 'StanfordOnlineProducts', 'datasets.stanford_online_products'),
     ('DATA_SAMPLERS', 'MPerClassBatchSampler', 'datasets.m_per_class'),
     ('HOOKS', 'DiffMetricsHook', 'engine.hooks.diff_metrics'),
+    ('HOOKS', 'DisjointBanksHook', 'engine.hooks.disjoint_banks'),
     ('HOOKS', 'EpochSeedHook', 'engine.hooks.epoch_seed'),
     ('HOOKS', 'FreezeBatchNormHook', 'engine.hooks.freeze_bn'),
     ('METRICS', 'ClasswiseAccuracy', 'evaluation.metrics.classwise_accuracy'),
@@ -107,6 +108,7 @@ CLASSES = _classes(
     ('TRANSFORMS', 'ChangeBackground', 'datasets.transforms.change_background', 'mmcv'),
     ('TRANSFORMS', 'LoadForegroundMask', 'datasets.transforms.load_foreground_mask', 'mmcv'),
     ('TRANSFORMS', 'RemoveBackground', 'datasets.transforms.remove_background', 'mmcv'),
+    ('TRANSFORMS', 'ReplaceBackground', 'datasets.transforms.replace_background', 'mmcv'),
 )
 """Every class that configs may name in ``type``, by its name."""
 

@@ -22,6 +22,7 @@ EXPERIMENTS = sorted(
     if not {'_base_', 'metric_learning'} & set(path.parts)  # tests/tools/test_metric_learning.py
 )
 REMBG = [name for name in EXPERIMENTS if '-rembg' in name]
+BGAUG = [name for name in EXPERIMENTS if '-bgaug' in name]
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -77,8 +78,31 @@ def test_removed_config_inherits_from_the_original(name: str) -> None:
 
 def test_every_original_has_its_removed_config() -> None:
     """An experiment is a pair."""
-    originals = [name for name in EXPERIMENTS if name not in REMBG]
+    originals = [name for name in EXPERIMENTS if name not in REMBG + BGAUG]
     assert originals == sorted(name.replace('-rembg', '') for name in REMBG)
+
+
+@pytest.mark.parametrize('name', BGAUG)
+def test_replaced_config_differs_in_the_training_backgrounds_alone(name: str) -> None:
+    """It is short, inherits from its original, and without the wrapper and hooks it is that."""
+    text = (CONFIGS / name).read_text()
+    assert len(text.splitlines()) <= 10
+    content = load(name).to_dict()
+    outer = content['train_dataloader']['dataset']
+    settings = content.pop('bgaug')
+    assert {key: value for key, value in outer.items() if key not in ('dataset', 'pipeline')} == (
+        settings
+    )
+    assert settings['bank'] == 'data/background_bank/bank_a.txt'
+    content['train_dataloader']['dataset'] = {**outer['dataset'], 'pipeline': outer['pipeline']}
+    hooks = content.pop('custom_hooks')
+    assert [hook['type'] for hook in hooks] == ['DiffMetricsHook', 'DisjointBanksHook']
+    assert content == load(name.replace('-bgaug', '')).to_dict()
+
+
+def test_both_networks_have_a_replaced_config() -> None:
+    """There is something for the test above to look at."""
+    assert {Path(name).parent.name for name in BGAUG} >= {'vgg', 'resnet'}
 
 
 @pytest.mark.parametrize('name', EXPERIMENTS)

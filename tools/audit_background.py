@@ -50,6 +50,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add_seed_argument(parser, 'of the first draw')
     add_number_argument(parser, '--number', None, 'test photos, evenly spaced', least=2)
     parser.add_argument(
+        '--bank',
+        nargs='+',
+        metavar='PATH',
+        help="folders or list files of photos without a foreground, for 'replaced' (default: the "
+        'backgrounds of other test photos)',
+    )
+    parser.add_argument(
         '--mask-dir',
         help='mask store, which is only read: masks that it lacks are kept in OUT/masks (default: '
         'the one that the config names, if any)',
@@ -104,6 +111,7 @@ def report(args: argparse.Namespace) -> int:
         number=args.number,
         removal=removal,
         cfg_options=args.cfg_options,
+        bank=args.bank,
     )
     print(as_text(audit))
     out = printable(args.out)

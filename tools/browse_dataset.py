@@ -25,7 +25,7 @@ from bgremoval_mm.cli.script import (
     run_script,
     script_parser,
 )
-from bgremoval_mm.engine.pairs import baseline_name
+from bgremoval_mm.engine.pairs import baseline_name, what_is_changed
 from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.text import printable
@@ -102,8 +102,7 @@ def load_variants(args: argparse.Namespace) -> dict[str, NetworkInput]:
     variants = {}
     for each in sorted(configs, key=lambda each: baseline_name(each.stem) is not None):
         cfg = read_config(each, configs[each])
-        removed = baseline_name(each.stem) is not None
-        name = 'background removed' if removed else 'original'
+        name = what_is_changed(each.stem) or 'original'
         variants[name if path else 'as the network gets it'] = NetworkInput(cfg, args.subset)
     return variants
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bgremoval_mm.datasets.transforms.change_background import ChangeBackground
     from bgremoval_mm.datasets.transforms.load_foreground_mask import LoadForegroundMask
     from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
+    from bgremoval_mm.datasets.transforms.replace_background import ReplaceBackground
     from bgremoval_mm.datasets.wrappers import RembgDataset
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     'RembgConcatDataset',
     'RembgDataset',
     'RemoveBackground',
+    'ReplaceBackground',
 ]
 
 if not TYPE_CHECKING:

@@ -13,6 +13,7 @@ from mmcv.transforms import KeyMapper
 from mmengine.dataset import Compose
 from mmengine.logging import print_log
 
+from bgremoval_mm.datasets.transforms.background_bank import sources_of
 from bgremoval_mm.datasets.transforms.load_removed import LoadImageFromRemoved, RemovedImages
 from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
 from bgremoval_mm.removal.errors import ArgumentError
@@ -256,6 +257,10 @@ def _comparable(name: str, value: Any) -> Any:
         return None
     if name in _FOLDERS:
         return os.path.normpath(value)
+    if name == 'bank':
+        return tuple(map(os.path.normpath, sources_of(value)))
+    if name == 'scale':
+        return tuple(value)
     if name == 'fill' and not isinstance(value, str):
         return tuple(check_fill(value))
     return getattr(value, 'name', value) if name == 'model' else value

@@ -1,4 +1,4 @@
-"""How the backgrounds of a dataset are removed, read off the dataset or off its config."""
+"""How the backgrounds of a dataset are removed or replaced, read off it or off its config."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bgremoval_mm.datasets.pipeline import find_removals, loads_images
+from bgremoval_mm.datasets.transforms.background_bank import sources_of
 from bgremoval_mm.datasets.transforms.change_background import ChangeBackground
 from bgremoval_mm.datasets.transforms.load_removed import LoadImageFromRemoved
 from bgremoval_mm.datasets.transforms.remove_background import DEFAULTS, RemoveBackground
+from bgremoval_mm.datasets.transforms.replace_background import ReplaceBackground
 from bgremoval_mm.datasets.unwrap import base_datasets, children_of, type_name
 from bgremoval_mm.removal.errors import ArgumentError
 
@@ -26,6 +28,7 @@ class RemovalSettings:
         arguments: Of ``'masks'``, every argument of RemoveBackground; of ``'images'``, `image_dir`
             and `img_root`. Of a dataset ``precision='auto'`` is resolved; a config keeps it.
         condition: What becomes of the background, see ChangeBackground.
+        bank: Of ``'replaced'`` by photos of a bank, its folders and list files.
         made_with: Of ``'images'`` that a dataset loads, what they were made with: model,
             precision, fill...
     """
@@ -33,6 +36,7 @@ class RemovalSettings:
     kind: Literal['none', 'masks', 'images']
     arguments: dict[str, Any] = field(default_factory=dict)
     condition: str = 'removed'
+    bank: tuple[str, ...] = ()
     made_with: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -66,14 +70,21 @@ class RemovalSettings:
         if isinstance(step, RemoveBackground):
             arguments = {name: getattr(step, name) for name in DEFAULTS}
             arguments['precision'] = step.masks.precision
-            return cls('masks', arguments, _condition(step))
+            return cls('masks', arguments, _condition(step), _bank(step))
         images = step.images
         arguments = {'image_dir': images.image_dir, 'img_root': images.img_root}
         return cls('images', arguments, made_with=dict(images.settings))
 
 
 def _condition(step: RemoveBackground) -> str:
+    if isinstance(step, ReplaceBackground):
+        return 'replaced'
     return step.condition if isinstance(step, ChangeBackground) else 'removed'
+
+
+def _bank(step: RemoveBackground) -> tuple[str, ...]:
+    bank = getattr(step, 'bank', None)
+    return () if bank is None else sources_of(bank)
 
 
 def _only(found: list[RemovalSettings]) -> RemovalSettings:
@@ -113,7 +124,9 @@ def _of_config(
         for each in inner.values():
             yield from _of_config(each, given, pipeline)
     if name in ('RembgDataset', 'RembgConcatDataset'):
-        own_arguments = {key: config[key] for key in (*DEFAULTS, 'image_dir') if key in config}
+        own_arguments = {
+            key: config[key] for key in (*DEFAULTS, 'image_dir', 'bank') if key in config
+        }
         given = (given or {}) | own_arguments
     for each in inner.values():
         yield from _of_config(each, given, pipeline)
@@ -130,17 +143,21 @@ def _given_to(base: Any, given: dict[str, Any] | None) -> RemovalSettings:
     if given.get('mask_dir') is None:
         root = given.get('img_root')
     arguments = {key: value for key, value in given.items() if key in DEFAULTS}
-    return RemovalSettings('masks', DEFAULTS | arguments | {'img_root': root})
+    arguments = DEFAULTS | arguments | {'img_root': root}
+    if given.get('bank') is not None:
+        return RemovalSettings('masks', arguments, 'replaced', sources_of(given['bank']))
+    return RemovalSettings('masks', arguments)
 
 
 def _find_configs(node: Any) -> Iterator[RemovalSettings]:
     """Find the removals in the config of a pipeline."""
     if isinstance(node, dict):
         name = type_name(node)
-        if name in ('RemoveBackground', 'ChangeBackground'):
+        if name in ('RemoveBackground', 'ChangeBackground', 'ReplaceBackground'):
             arguments = DEFAULTS | {key: value for key, value in node.items() if key in DEFAULTS}
-            default = 'replaced' if name == 'ChangeBackground' else 'removed'
-            yield RemovalSettings('masks', arguments, node.get('condition', default))
+            default = 'removed' if name == 'RemoveBackground' else 'replaced'
+            bank = sources_of(node['bank']) if node.get('bank') is not None else ()
+            yield RemovalSettings('masks', arguments, node.get('condition', default), bank)
         else:
             yield from _find_configs(list(node.values()))
     elif isinstance(node, list | tuple):

@@ -1,4 +1,4 @@
-"""RembgDataset: any dataset with its backgrounds removed."""
+"""RembgDataset: any dataset with its backgrounds removed, or replaced."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from bgremoval_mm.datasets.pipeline import (
     with_removal,
 )
 from bgremoval_mm.datasets.subsets import copy_subsets_afresh
+from bgremoval_mm.datasets.transforms.background_bank import BackgroundBank
 from bgremoval_mm.datasets.transforms.load_removed import LoadImageFromRemoved, RemovedImages
 from bgremoval_mm.datasets.transforms.remove_background import DEFAULTS, RemoveBackground
+from bgremoval_mm.datasets.transforms.replace_background import OPTIONS, ReplaceBackground
 from bgremoval_mm.datasets.unwrap import ArgumentTypeError, base_datasets
 from bgremoval_mm.registry import DATASETS
 from bgremoval_mm.removal.errors import ArgumentError
@@ -56,8 +58,10 @@ class RembgDataset(Dataset[Any]):
         img_root: The SRC of ``tools/remove_background.py``. Default: the wrapped dataset's
             `data_root`.
         lazy_init: Put off loading the annotations.
+        bank: Backgrounds are not removed but replaced by those of this bank, see ReplaceBackground.
         test_mode: What the wrapped dataset takes by that name; None: as it has it.
-        **removal: What RemoveBackground takes: model, fill, threshold, prob, on_missing...
+        **removal: What RemoveBackground takes: model, fill, threshold, prob, on_missing...; with
+            `bank` what ReplaceBackground takes.
 
     Raises:
         TypeError: If `dataset` is no dataset, wraps one that cannot be found, or an argument is
@@ -86,15 +90,19 @@ class RembgDataset(Dataset[Any]):
         lazy_init: bool = False,
         image_dir: str | None = None,
         test_mode: bool | None = None,
+        bank: Any = None,
         **removal: Any,
     ) -> None:
-        unknown = sorted(set(removal) - set(DEFAULTS))
+        known = {*DEFAULTS, *(() if bank is None else OPTIONS)}
+        unknown = sorted(set(removal) - known)
         if unknown:
             msg = (
                 f'{type(self).__name__} got unknown arguments {unknown}; besides its own it '
-                f'takes those of RemoveBackground: {", ".join(sorted(DEFAULTS))}'
+                f'takes those of {_step_of(bank).__name__}: {", ".join(sorted(known))}'
             )
             raise ArgumentTypeError(msg)
+        if bank is not None:
+            removal['bank'] = BackgroundBank.of(bank)  # one for all datasets inside
         if image_dir is not None and (removal or mask_dir is not None):
             given = sorted([*removal, *(['mask_dir'] if mask_dir is not None else [])])
             msg = f'with `image_dir`, whose images are removed already, `{given[0]}` has no effect'
@@ -223,7 +231,13 @@ class RembgDataset(Dataset[Any]):
                 raise ArgumentError(msg)
         if folder == 'image_dir' and root is not None:
             return RemovedImages(self._given['image_dir'], root)
-        return RemoveBackground(**{**self._given, 'img_root': root})
+        arguments = {**self._given, 'img_root': root}
+        return _step_of(arguments.get('bank'))(**arguments)
+
+
+def _step_of(bank: Any) -> type[RemoveBackground]:
+    """Return the class of the transform that is put in."""
+    return RemoveBackground if bank is None else ReplaceBackground
 
 
 def _present(base: Any) -> RemoveBackground | RemovedImages | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ['SUFFIXES', 'baseline_name']
+__all__ = ['SUFFIXES', 'baseline_name', 'what_is_changed']
 
 SUFFIXES = {
     '-rembg': 'background removed',
@@ -23,3 +23,13 @@ def baseline_name(name: str) -> str | None:
     """
     baseline, found = _SUFFIX.subn('', name)
     return baseline if found and baseline else None
+
+
+def what_is_changed(name: str) -> str:
+    """Return what a config's or work_dir's name says is changed; '' of a baseline.
+
+    >>> what_is_changed('vgg11_1xb32_clothing10-bgaug')
+    'background replaced'
+    """
+    found = _SUFFIX.search(name)
+    return SUFFIXES[found[0]] if found else ''

@@ -123,14 +123,15 @@ class NetworkInput:
     def _sample(self, index: int, seed: int) -> Any:
         """Return a sample through the pipeline.
 
-        Whether its background is removed is drawn beforehand: crop, flip and colours would differ
+        What becomes of its background is drawn beforehand: crop, flip and colours would differ
         between the two configs of a pair if one of them drew another number in between.
         """
         second_half = isinstance(self.dataset, RembgConcatDataset)
         with random_numbers_kept(self._removals):
             with seeded(seed, 2, index):
                 for step in self._removals:
-                    step.draw_removal()
+                    for draw in step._methods_with_randomness:
+                        getattr(step, draw)()
             with seeded(seed, 0, index):
                 return self.dataset[index + len(self) if second_half else index]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bgremoval_mm.engine.pairs import baseline_name
+from bgremoval_mm.engine.pairs import baseline_name, what_is_changed
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,16 @@ from bgremoval_mm.engine.pairs import baseline_name
 def test_baseline_name(name: str, expected: str | None) -> None:
     """Only a whole suffix is taken away, wherever it stands."""
     assert baseline_name(name) == expected
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [
+        ('upernet_fashionpedia-rembg-512x512', 'background removed'),
+        ('vgg11_clothing10-bgaug', 'background replaced'),
+        ('vgg11-rembgs', ''),
+    ],
+)
+def test_what_is_changed(name: str, expected: str) -> None:
+    """The suffix says it; a baseline has none."""
+    assert what_is_changed(name) == expected

@@ -128,6 +128,43 @@ def test_a_model_of_things(audit: Callable[..., int]) -> None:
     assert found['background_only'] <= 50.0
 
 
+def test_backgrounds_of_a_bank(
+    audit: Callable[..., int], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """With walls as red as a hat's, the model of walls says "hat" to everything: 50 percent.
+
+    The bank is among the settings, its photos too: others are evaluated anew. Photos that the
+    config trains with are refused.
+    """
+    for name, red in (('red', 200), ('grey', 90)):
+        (tmp_path / name).mkdir()
+        for index in range(3):
+            colour = (red, 90, 90 + index)
+            Image.new('RGB', (64, 48), colour).save(tmp_path / name / f'{index}.png')
+    options = ('--mask-dir', 'masks', '--out', 'out', '--draws', '2', '--conditions', 'replaced')
+    arguments = ('wall.py', 'model.pth', *options)
+    assert audit(*arguments, '--bank', 'red') == 0
+    content = json.loads(Path('out/audit.json').read_text())
+    draws = [each['accuracy/top1'] for each in content['outcomes']['replaced']['draws']]
+    assert draws == [50.0, 50.0]
+    hats = content['outcomes']['replaced']['classes']
+    assert hats == {'hat': 100.0, 'shoe': 0.0}
+    assert content['settings']['removal'][0]['bank'] == ['red']
+    capsys.readouterr()
+    assert audit(*arguments, '--bank', 'red') == 0
+    assert 'replaced: evaluated before' in capsys.readouterr().out
+    assert audit(*arguments, '--bank', 'grey') == 0
+    assert json.loads(Path('out/audit.json').read_text())['outcomes']['replaced']['classes'] == {
+        'hat': 0.0,
+        'shoe': 100.0,
+    }
+    trained = ('--cfg-options', 'train_dataloader.dataset.bank=grey')
+    assert audit(*arguments, '--bank', 'red', 'grey', *trained) == 1
+    assert 'share 3: grey/0.png = grey/0.png' in capsys.readouterr().err
+    assert audit(*arguments, '--bank', 'nowhere') == 1
+    assert 'nowhere is neither' in capsys.readouterr().err
+
+
 def test_what_was_evaluated_is_kept(
     audit: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:

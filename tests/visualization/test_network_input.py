@@ -169,6 +169,26 @@ def test_arms_share_crop_and_flip(
     assert kept == 0 if prob == 1 else 0 < kept < COUNT
 
 
+def test_replaced_backgrounds_share_crop_and_flip(
+    photos: Path, masks: Path, tmp_path: Path, scope: Callable[[str], None]
+) -> None:
+    """What is drawn for another background does not move the crop: the foreground is the same."""
+    scope('mmpretrain')
+    (tmp_path / 'bank').mkdir()
+    Image.new('RGB', (40, 40), (1, 2, 3)).save(tmp_path / 'bank' / 'plain.png')
+    crop = {'type': 'RandomCrop', 'crop_size': (12, 18)}
+    cfg = classification(photos, crop, {'type': 'RandomFlip', 'prob': 0.5})
+    indices = list(range(COUNT))
+    original = NetworkInput(cfg, 'train').views(indices, 0)
+    bank = str(tmp_path / 'bank')
+    replaced = NetworkInput(removed(cfg, masks, bank=bank), 'train').views(indices, 0)
+    for first, second in zip(original, replaced, strict=True):
+        behind = (second.picture == (1, 2, 3)).all(axis=2)
+        assert behind.any()
+        assert not behind.all()
+        np.testing.assert_array_equal(first.picture[~behind], second.picture[~behind])
+
+
 def test_seed_decides(photos: Path, scope: Callable[[str], None]) -> None:
     """The same seed gives the same crops whichever samples are shown with it, another others."""
     scope('mmpretrain')

@@ -12,6 +12,7 @@ from typing import Any
 from bgremoval_mm.analysis.background_audit.masks import AuditMasks
 from bgremoval_mm.datasets.pipeline import find_removals, is_image_loader
 from bgremoval_mm.datasets.removal_settings import RemovalSettings
+from bgremoval_mm.datasets.transforms.background_bank import BackgroundBank
 from bgremoval_mm.datasets.transforms.change_background import ChangeBackground
 from bgremoval_mm.datasets.transforms.load_removed import LoadImageFromRemoved
 from bgremoval_mm.datasets.transforms.mask_source import MaskSource
@@ -53,11 +54,14 @@ class AuditedBackground(ChangeBackground):
 
     def settings(self) -> dict[str, Any]:
         """Return what the figures of an audit depend on."""
-        return {
+        settings = {
             **{name: getattr(self, name) for name in _KEPT},
             'precision': self.masks.precision,
             'image_dir': self.image_dir,
         }
+        if self.bank is not None:
+            settings |= {'bank': self.bank.paths, 'bank_photos': self.bank.sha256}
+        return settings
 
 
 class LoadImageByCondition:
@@ -108,7 +112,11 @@ class _Part:
 
 
 def put_in(
-    dataset: Any, removal: dict[str, Any], own_masks: str | None, donors: Sequence[str]
+    dataset: Any,
+    removal: dict[str, Any],
+    own_masks: str | None,
+    donors: Sequence[str],
+    bank: BackgroundBank | None = None,
 ) -> tuple[list[AuditedBackground], str]:
     """Put an AuditedBackground where backgrounds are removed, else behind the image loader.
 
@@ -117,6 +125,7 @@ def put_in(
         removal: What RemoveBackground takes; None: as the config has it.
         own_masks: Root of the store in which masks are kept that no named store has, or None.
         donors: Photos whose backgrounds others get.
+        bank: Instead, photos of backgrounds.
 
     Returns:
         The transforms, one per base dataset, and which variant the config is of:
@@ -137,7 +146,9 @@ def put_in(
         if part.settings.get('img_root') is None:
             part.settings['img_root'] = part.data_root or _common_folder(part.paths)
     own_root = _own_root(parts)
-    changes = [_replace(part, own_masks, own_root, donors) for part in parts]
+    changes = [_replace(part, own_masks, own_root) for part in parts]
+    for change in changes:  # the donors are the test photos: evaluation opens them all anyway
+        change.donors, change.bank = [] if bank else list(donors), bank
     _introduce(changes, parts)
     for change, part in zip(changes, parts, strict=True):
         change.masks.check(part.paths)
@@ -196,16 +207,13 @@ def _borrowed(part: _Part, parts: Sequence[_Part]) -> dict[str, Any]:
     return settings
 
 
-def _replace(
-    part: _Part, own_masks: str | None, own_root: str, donors: Sequence[str]
-) -> AuditedBackground:
+def _replace(part: _Part, own_masks: str | None, own_root: str) -> AuditedBackground:
     """Put an AuditedBackground into a dataset's pipeline."""
     loaders = [i for i, each in enumerate(part.transforms) if is_image_loader(each)]
     if not loaders:
         msg = f'the pipeline must hold an image loader, but got {part.transforms}'
         raise ArgumentError(msg)
     change = AuditedBackground(**part.settings)
-    change.donors = list(donors)  # the test photos: evaluation opens them all anyway
     engine = {name: getattr(change, name) for name in _ENGINE}
     engine['precision'] = change.masks.precision
     named = None

@@ -22,7 +22,9 @@ from bgremoval_mm.analysis.background_audit.prepare_config import (
     for_testing,
 )
 from bgremoval_mm.datasets.first_steps import load_photo
+from bgremoval_mm.datasets.transforms.background_bank import BackgroundBank, check_disjoint
 from bgremoval_mm.datasets.transforms.change_background import Condition
+from bgremoval_mm.engine.hooks.disjoint_banks import banks_in, read_bank
 from bgremoval_mm.evaluation.functional import class_scores
 from bgremoval_mm.evaluation.metrics.per_image import PER_IMAGE_FILE, read_per_image
 from bgremoval_mm.removal.errors import ArgumentError
@@ -43,10 +45,11 @@ class Auditor:
             as the config has it. A store that is named, here or there, is only read.
         number: How many test photos, evenly chosen; None: all.
         own_masks: Root of the store in which masks are kept that no named store has.
+        bank: Photos of backgrounds for 'replaced'; None: those of other test photos.
 
     Raises:
-        ValueError: If the config has no test, its pipeline no image loader, or the masks are of
-            another precision.
+        ValueError: If the config has no test, its pipeline no image loader, the masks are of
+            another precision, or a bank of the training shares photos with `bank`.
     """
 
     def __init__(
@@ -57,7 +60,11 @@ class Auditor:
         removal: dict[str, Any],
         number: int | None = None,
         own_masks: str | None = None,
+        bank: BackgroundBank | None = None,
     ) -> None:
+        if bank is not None:
+            for each in banks_in(config.get('train_dataloader')):
+                check_disjoint(read_bank(each), bank)
         for part in ('test_dataloader', 'test_evaluator'):
             if config.get(part) is None:
                 msg = f'the config has no {part}: there is nothing to evaluate on'
@@ -82,7 +89,9 @@ class Auditor:
                 str(self.dataset.get_data_info(index)['img_path'])
                 for index in range(len(self.dataset))
             ]
-            self.changes, self.trained_on = put_in(self.dataset, removal, own_masks, self.paths)
+            self.changes, self.trained_on = put_in(
+                self.dataset, removal, own_masks, self.paths, bank
+            )
         except BaseException:
             self.close()
             raise

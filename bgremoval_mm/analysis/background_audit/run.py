@@ -10,6 +10,7 @@ from typing import Any, get_args
 from bgremoval_mm.analysis.background_audit.evaluate import Auditor
 from bgremoval_mm.analysis.background_audit.picture import draw_audit, example_photos
 from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScores
+from bgremoval_mm.datasets.transforms.background_bank import BackgroundBank
 from bgremoval_mm.datasets.transforms.change_background import Condition
 from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.removal.io.targets import check_report
@@ -30,6 +31,7 @@ def run_audit(
     number: int | None = None,
     removal: Mapping[str, Any] | None = None,
     cfg_options: Mapping[str, Any] | None = None,
+    bank: Any = None,
     report: Callable[[str], object] = print,
 ) -> Audit:
     """Evaluate what an earlier audit of the same settings has not, and write the results.
@@ -44,6 +46,8 @@ def run_audit(
         number: How many test images, evenly spaced; None takes all.
         removal: Arguments of `RemoveBackground`; a value of None is the config's.
         cfg_options: Changes of the config, dotted names to values.
+        bank: Photos of backgrounds for 'replaced', in any form that BackgroundBank has in a
+            config; None: the backgrounds of other test photos.
         report: Takes lines about the progress.
 
     Raises:
@@ -57,7 +61,10 @@ def run_audit(
     file, picture = out / 'audit.json', out / 'audit.png'
     check_report(file, picture, ('settings', 'outcomes'))
     own_masks = str(out / 'masks')
-    with Auditor(content, checkpoint, out, dict(removal or {}), number, own_masks) as auditor:
+    scenes = None if bank is None else BackgroundBank.of(bank)
+    with Auditor(
+        content, checkpoint, out, dict(removal or {}), number, own_masks, scenes
+    ) as auditor:
         status = checkpoint.stat()
         settings: dict[str, Any] = {
             'config': str(config),

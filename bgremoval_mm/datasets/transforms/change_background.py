@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import mmcv
 import numpy as np
 
+from bgremoval_mm.datasets.transforms.background_bank import BackgroundBank
 from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
 from bgremoval_mm.registry import TRANSFORMS
 from bgremoval_mm.removal import ImageError, read_image
@@ -44,17 +45,20 @@ class ChangeBackground(RemoveBackground):
 
     Args:
         condition: ``'original'``: nothing is done. ``'removed'``: a plain colour. ``'replaced'``:
-            the background of another photo, whose own foreground is filled in. ``'blurred'``:
+            the background of another photo, whose own foreground is filled in, or a photo of
+            `bank`. ``'blurred'``:
             the photo's own, blurred. ``'background_only'``: the foreground is filled in.
         donors: Files whose backgrounds are taken for ``'replaced'``, or a folder of them, in which
             hidden files and those that are not images are ignored. Which one a photo gets
             depends on its name and on `seed` alone, not on the order or the number of workers.
         seed: Another one gives other backgrounds.
+        bank: Instead of `donors`, photos without a foreground, see BackgroundBank.
         **removal: What RemoveBackground takes.
 
     Raises:
-        ValueError: If `condition` is none of these, ``'replaced'`` has no donors, or a donor cannot
-            be opened as an image, or does not lie in `img_root` where that is needed.
+        ValueError: If `condition` is none of these, ``'replaced'`` has neither donors nor a bank,
+            both are given, or a donor cannot be opened as an image, or does not lie in `img_root`
+            where that is needed; as BackgroundBank does.
     """
 
     def __init__(
@@ -62,10 +66,15 @@ class ChangeBackground(RemoveBackground):
         condition: Condition = 'replaced',
         donors: Sequence[str] | str | os.PathLike[str] = (),
         seed: int = 0,
+        bank: Any = None,
         **removal: Any,
     ) -> None:
         super().__init__(**removal)
         self.donors = list_donors(donors)
+        self.bank = None if bank is None else BackgroundBank.of(bank)
+        if self.bank is not None and self.donors:
+            msg = '`donors` must not be given with `bank`: a background comes from one of them'
+            raise ArgumentError(msg)
         self.set(condition, seed)
         # Now, not in the middle of a training.
         for donor in self.donors:
@@ -79,7 +88,7 @@ class ChangeBackground(RemoveBackground):
             allowed = ', '.join(get_args(Condition))
             msg = f'`condition` must be one of {allowed}, but got {condition!r}'
             raise ArgumentError(msg)
-        if condition == 'replaced' and len(self.donors) < 2:
+        if condition == 'replaced' and self.bank is None and len(self.donors) < 2:
             msg = f'`donors` must be at least 2 files, but got {len(self.donors)}'
             raise ArgumentError(msg)
         self.condition = condition
@@ -102,15 +111,21 @@ class ChangeBackground(RemoveBackground):
 
     def donor_of(self, path: str) -> str:
         """Return the file whose background a photo gets; never its own."""
-        name = Path(path).name
-        digest = hashlib.sha256(f'{self.seed}:{name}'.encode(errors='surrogateescape')).digest()
-        start = int.from_bytes(digest[:8], 'big') % len(self.donors)
+        start = self._pick(path, len(self.donors))
         chosen = self.donors[start]
         same = Path(chosen).resolve() == Path(path).resolve()
         return self.donors[(start + 1) % len(self.donors)] if same else chosen
 
+    def _pick(self, path: str, count: int) -> int:
+        """Return a number below `count` that depends on the photo's name and the seed alone."""
+        name = Path(path).name
+        digest = hashlib.sha256(f'{self.seed}:{name}'.encode(errors='surrogateescape')).digest()
+        return int.from_bytes(digest[:8], 'big') % count
+
     def _borrow(self, path: str) -> np.ndarray:
-        """Return the background of another photo, BGR."""
+        """Return a photo of the bank, or the background of another photo, BGR."""
+        if self.bank is not None:
+            return self.bank.photo(self._pick(path, len(self.bank)))
         donor = self.donor_of(path)
         image = mmcv.imread(donor)
         if image is None:
@@ -120,8 +135,8 @@ class ChangeBackground(RemoveBackground):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(condition={self.condition!r}, seed={self.seed!r}, '
-            f'donors={len(self.donors)} files, model={self.model!r}, mask_dir={self.mask_dir!r}, '
-            f'img_root={self.img_root!r}, fill={self.fill!r})'
+            f'donors={len(self.donors)} files, bank={self.bank!r}, model={self.model!r}, '
+            f'mask_dir={self.mask_dir!r}, img_root={self.img_root!r}, fill={self.fill!r})'
         )
 
 

@@ -13,9 +13,10 @@ from bgremoval_mm.utils.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from bgremoval_mm.engine.hooks.diff_metrics import DiffMetricsHook
+    from bgremoval_mm.engine.hooks.disjoint_banks import DisjointBanksHook
     from bgremoval_mm.engine.hooks.epoch_seed import EpochSeedHook
 
-__all__ = ['DiffMetricsHook', 'EpochSeedHook']
+__all__ = ['DiffMetricsHook', 'DisjointBanksHook', 'EpochSeedHook']
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = lazy_exports(__name__, __all__, load_class)

@@ -100,6 +100,8 @@ def removals(dataset: Any) -> tuple[dict[str, Any], ...] | None:
         arguments = settings.arguments
         if settings.kind == 'masks':
             removal = {name: arguments[name] for name in _REMOVAL}
+            if settings.bank:
+                removal['bank'] = list(settings.bank)
         else:
             removal = {'image_dir': arguments['image_dir'], **settings.made_with}
         if removal not in found:
@@ -216,7 +218,7 @@ def _kept(pipeline: Any) -> Iterator[Any]:
     for step in pipeline:
         kind = step.get('type', '') if isinstance(step, Mapping) else step
         name = str(getattr(kind, '__name__', kind)).rsplit('.', 1)[-1]
-        if not name.startswith(('LoadImage', 'RemoveBackground')):
+        if not name.startswith(('LoadImage', 'RemoveBackground', 'ReplaceBackground')):
             yield {**step, 'type': name} if isinstance(step, Mapping) else step
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 __all__ = ['blend', 'blur_background', 'fill_foreground', 'resize_and_center_crop']
 
+_STRIP = 32  # rows that are blended at a time
 _WORKING_SIDE = 160  # pixels of the longer side at which holes are filled
 _GROW = 0.02  # of the working side: a rim of the foreground that the mask missed
 _BLUR = 0.04  # of the longer side: standard deviation of the blurred background
@@ -28,11 +29,22 @@ def blend(foreground: np.ndarray, background: np.ndarray, mask: np.ndarray) -> n
     Returns:
         Array of the foreground's shape and dtype; uint8 is rounded.
     """
-    share = mask[..., None].astype(np.float32) / 255
-    mixed = share * foreground.astype(np.float32) + (1 - share) * background.astype(np.float32)
-    if foreground.dtype == np.uint8:
-        return np.rint(mixed).astype(np.uint8)
-    return mixed.astype(foreground.dtype)
+    if not foreground.dtype == background.dtype == np.uint8:
+        share = mask[..., None].astype(np.float32) / 255
+        mixed: np.ndarray = share * foreground + (1 - share) * background
+        if foreground.dtype == np.uint8:
+            mixed = np.rint(mixed)
+        return mixed.astype(foreground.dtype, copy=False)
+    result = np.empty_like(foreground)
+    # 255 times the sum fits into 16 bits, exactly, and is never half-way between two levels. Strip
+    # by strip it stays in the processor's cache, which halves the time.
+    for top in range(0, len(mask), _STRIP):
+        rows = slice(top, top + _STRIP)
+        shares = cv2.merge([mask[rows]] * 3)
+        total = np.multiply(foreground[rows], shares, dtype=np.uint16)
+        total += np.multiply(background[rows], 255 - shares, dtype=np.uint16)
+        cv2.convertScaleAbs(total, dst=result[rows], alpha=1 / 255)
+    return result
 
 
 def blur_background(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

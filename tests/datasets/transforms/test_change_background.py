@@ -12,6 +12,7 @@ from mmengine.registry import TRANSFORMS
 from PIL import Image
 
 from bgremoval_mm.datasets import ChangeBackground, RemoveBackground
+from bgremoval_mm.datasets.removal_settings import RemovalSettings
 from bgremoval_mm.removal import MaskStore, read_image
 from bgremoval_mm.removal.errors import ArgumentError
 
@@ -195,3 +196,32 @@ def test_donor_that_is_damaged_inside(tree: Path) -> None:
     transform = change(tree, 'replaced', donors=[str(tree / 'b.png'), str(tree / 'a.png')])
     with pytest.raises(OSError, match=r'b\.png, whose background .*a\.png is to get, cannot be'):
         transform(results(tree))
+
+
+def test_photos_of_a_bank(tmp_path: Path) -> None:
+    """'replaced' may take whole photos of a bank, one by name and seed, and no donors then."""
+    for index in range(5):
+        Image.new('RGB', (64, 48), (index, 9, 8)).save(tmp_path / f'{index}.png')
+    change = ChangeBackground('replaced', bank=str(tmp_path))
+    image = np.full((20, 30, 3), 200, np.uint8)
+    mask = np.zeros((20, 30), np.uint8)
+    mask[5:15] = 255
+    seen = set()
+    for seed in range(40):
+        change.set('replaced', seed)
+        results = {'img': image, 'fg_mask': mask, 'img_path': 'a.jpg'}
+        once, again = (change(dict(results))['img'] for _ in range(2))
+        np.testing.assert_array_equal(once, again)
+        assert (once[5:15] == 200).all()
+        assert (once[:5] == once[0, 0]).all()
+        seen.add(tuple(once[0, 0]))
+    assert seen == {(8, 9, index) for index in range(5)}
+    with pytest.raises(ValueError, match='`donors` must not be given with `bank`'):
+        ChangeBackground(donors=str(tmp_path), bank=str(tmp_path))
+    (settings,) = RemovalSettings.of(
+        {
+            'type': 'X',
+            'pipeline': [{'type': 'ChangeBackground', 'bank': 'b'}],
+        }
+    )
+    assert (settings.condition, settings.bank) == ('replaced', ('b',))
