@@ -13,10 +13,9 @@ from torch.distributed.elastic.multiprocessing.errors import record
 # Makes checkpoints loadable on torch >= 2.6 and registers the package's classes, also for configs
 # that do not name it in `custom_imports`.
 import bgremoval_mm  # noqa: F401
-from bgremoval_mm.cli.errors import OPENMMLAB, add_debug_argument, is_expected
+from bgremoval_mm.cli.errors import add_debug_argument, ending_in_one_line
 from bgremoval_mm.engine.process_group import process_group
 from bgremoval_mm.engine.run_config import add_common_arguments, build_train_config
-from bgremoval_mm.utils.text import printable
 
 
 def parse_args() -> argparse.Namespace:
@@ -46,14 +45,9 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Train."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    try:
+    with ending_in_one_line('train.py', args.debug):
         cfg = build_train_config(args)
         group = process_group(cfg)
-    except Exception as err:
-        if args.debug or not is_expected(err, OPENMMLAB):
-            raise
-        msg = f'train.py: error: {printable(err)}'
-        raise SystemExit(msg) from None
     with group:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.train()

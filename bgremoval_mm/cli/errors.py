@@ -26,6 +26,7 @@ __all__ = [
     'OK',
     'OPENMMLAB',
     'add_debug_argument',
+    'ending_in_one_line',
     'guarded',
     'is_expected',
     'print_error',
@@ -93,8 +94,30 @@ def writing_to(target: str) -> Iterator[None]:
         raise BgremovalError(msg) from err
 
 
+@contextmanager
+def ending_in_one_line(program: str, debug: bool) -> Iterator[None]:
+    """End the program with one line after an expected error, for the stock training tools.
+
+    Under torchrun these let other errors through, so that its summary has them.
+
+    Args:
+        program: Name for the line.
+        debug: Let every error through.
+
+    Raises:
+        SystemExit: In the place of an expected error.
+    """
+    try:
+        yield
+    except Exception as err:
+        if debug or not is_expected(err, OPENMMLAB):
+            raise
+        msg = f'{program}: error: {printable(err)}'
+        raise SystemExit(msg) from None
+
+
 def is_expected(error: Exception, checked_by: Collection[str] = ()) -> bool:
-    """Whether the message of an error explains to a user what is wrong.
+    """Return whether the message of an error explains to a user what is wrong.
 
     These are the package's own errors, the operating system's, a package that is not installed, and
     a plain ValueError that the package's own code raises; one out of a library is a fault.

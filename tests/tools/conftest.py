@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -44,3 +49,31 @@ visualizer = dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBa
 def detection() -> str:
     """The text of an mmdet config: a small RetinaNet on images with one box each."""
     return DETECTION
+
+
+@pytest.fixture(scope='session')
+def prepare_tool(repository: Path) -> ModuleType:
+    """Load tools/prepare_dataset.py as a module."""
+    spec = spec_from_file_location('prepare_tool', repository / 'tools' / 'prepare_dataset.py')
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def prepare(
+    prepare_tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, dict[str, Any]]]:
+    """Return a function that runs it: exit status, what it printed, its JSON if it wrote any."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, dict[str, Any]]:
+        file = tmp_path / 'found.json'
+        file.unlink(missing_ok=True)
+        status = prepare_tool.main([*map(str, arguments), '--json', str(file)])
+        captured = capsys.readouterr()
+        found = json.loads(file.read_text()) if file.is_file() else {}
+        return status, captured.out + captured.err, found
+
+    return run

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import importlib.util
-import json
 import shutil
 import threading
 from collections.abc import Iterator
@@ -18,33 +16,6 @@ from bgremoval_mm import Clothing10, FashionStyle14
 from bgremoval_mm.datasets.clothing10 import CLASSES
 from bgremoval_mm.datasets.prepare import clothing10
 from bgremoval_mm.datasets.prepare.images import fingerprint, survey
-
-
-@pytest.fixture(scope='module')
-def tool(repository: Path) -> ModuleType:
-    """The tool as a module."""
-    path = repository / 'tools' / 'prepare_dataset.py'
-    spec = importlib.util.spec_from_file_location('prepare_dataset_tool', path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def run(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """A function that runs the tool: exit status, what it printed, and its JSON if it wrote any."""
-
-    def call(*arguments: str | Path) -> tuple[int, str, dict]:
-        file = tmp_path / 'found.json'
-        file.unlink(missing_ok=True)
-        status = tool.main([*map(str, arguments), '--json', str(file)])
-        captured = capsys.readouterr()
-        found = json.loads(file.read_text()) if file.is_file() else {}
-        return status, captured.out + captured.err, found
-
-    return call
 
 
 @pytest.fixture
@@ -83,11 +54,11 @@ def make_known(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clothing10, 'FINGERPRINT', fingerprint(hashes))
 
 
-def test_download(run, served: str, clothing10_root: Path, tmp_path: Path, monkeypatch) -> None:
+def test_download(prepare, served: str, clothing10_root: Path, tmp_path: Path, monkeypatch) -> None:
     """The archive is fetched, unpacked and checked; a second run only checks."""
     make_known(clothing10_root, monkeypatch)
     dst = tmp_path / 'data' / 'clothing10'
-    status, said, found = run('clothing10', '--dst', dst)
+    status, said, found = prepare('clothing10', '--dst', dst)
     assert status == 0
     assert f'note: {served} was copied to {dst}' in said
     assert 'this is the known copy' in said
@@ -99,18 +70,18 @@ def test_download(run, served: str, clothing10_root: Path, tmp_path: Path, monke
     ]  # fmt: skip
 
     monkeypatch.setattr(clothing10, 'URL', 'http://127.0.0.1:1/nothing')
-    status, said, again = run('clothing10', '--dst', dst)
+    status, said, again = prepare('clothing10', '--dst', dst)
     assert status == 0
     assert f'{dst} was there already, so it was only checked' in said
     assert again['tables'] == found['tables']
 
 
 @pytest.mark.parametrize('what', ['no server', 'no file'])
-def test_download_that_fails(run, served: str, tmp_path: Path, monkeypatch, what: str) -> None:
+def test_download_that_fails(prepare, served: str, tmp_path: Path, monkeypatch, what: str) -> None:
     """The error names URL, reason and the way out, and nothing is left."""
     url = 'http://127.0.0.1:1/HEAD.zip' if what == 'no server' else f'{served}x'
     monkeypatch.setattr(clothing10, 'URL', url)
-    status, said, _ = run('clothing10', '--dst', tmp_path / 'data' / 'clothing10')
+    status, said, _ = prepare('clothing10', '--dst', tmp_path / 'data' / 'clothing10')
     assert status == 1
     assert f'error: Clothing10 could not be fetched from {url}: ' in said
     assert ('404' if what == 'no file' else 'refused') in said
@@ -118,37 +89,37 @@ def test_download_that_fails(run, served: str, tmp_path: Path, monkeypatch, what
     assert list((tmp_path / 'data').iterdir()) == []
 
 
-def test_local_copies(run, clothing10_root: Path, tmp_path: Path) -> None:
+def test_local_copies(prepare, clothing10_root: Path, tmp_path: Path) -> None:
     """A folder is copied or linked; the original is left as it is."""
-    status, said, _ = run('clothing10', '--dst', tmp_path / 'copy', '--src', clothing10_root)
+    status, said, _ = prepare('clothing10', '--dst', tmp_path / 'copy', '--src', clothing10_root)
     assert status == 0
     assert f'{clothing10_root} was copied to {tmp_path / "copy"}' in said
     link = tmp_path / 'deeper' / 'link'
-    status, said, _ = run('clothing10', '--dst', link, '--src', clothing10_root, '--link')
+    status, said, _ = prepare('clothing10', '--dst', link, '--src', clothing10_root, '--link')
     assert status == 0
     assert f'{clothing10_root} was linked to {link}' in said
     assert link.readlink() == clothing10_root
     assert len(Clothing10(link)) == len(Clothing10(tmp_path / 'copy')) == 30
 
 
-def test_nothing_is_overwritten(run, clothing10_root: Path, tmp_path: Path) -> None:
+def test_nothing_is_overwritten(prepare, clothing10_root: Path, tmp_path: Path) -> None:
     """A folder that is there is checked, and the user is told that --src was not used."""
     other = tmp_path / 'other'
     shutil.copytree(clothing10_root, other)
     (clothing10_root / 'train' / 'hat' / 'train 0.jpg').unlink()
-    status, said, found = run('clothing10', '--dst', clothing10_root, '--src', other)
+    status, said, found = prepare('clothing10', '--dst', clothing10_root, '--src', other)
     assert status == 0
     assert f'only checked; to take {other} instead, move it away' in said
     assert found['tables']['Clothing10']['train']['hat'] == 2
 
 
-def test_how_a_copy_differs(run, clothing10_root: Path, monkeypatch) -> None:
+def test_how_a_copy_differs(prepare, clothing10_root: Path, monkeypatch) -> None:
     """Other counts, and other content with the same count, are located; both can be used."""
     make_known(clothing10_root, monkeypatch)
     (clothing10_root / 'test' / 'skirt' / 'test 0.jpg').unlink()
     hat = clothing10_root / 'validation' / 'hat' / 'validation 0.jpg'
     hat.write_bytes(hat.read_bytes() + b'\0')
-    status, said, found = run('clothing10', '--dst', clothing10_root)
+    status, said, found = prepare('clothing10', '--dst', clothing10_root)
     assert status == 0
     assert found['details']['differences'] == [
         'validation/hat: 2 images, but not all of them the same',
@@ -159,14 +130,14 @@ def test_how_a_copy_differs(run, clothing10_root: Path, monkeypatch) -> None:
     assert found['details']['ignored'] == ['train/hat/notes.txt']
 
 
-def test_copy_that_cannot_be_used(run, clothing10_root: Path) -> None:
+def test_copy_that_cannot_be_used(prepare, clothing10_root: Path) -> None:
     """Damaged images, unknown and empty classes are listed together; the exit status is 1."""
     photo = clothing10_root / 'train' / 'hat' / 'train 1.jpg'
     photo.write_bytes(photo.read_bytes()[:300])
     shutil.rmtree(clothing10_root / 'validation' / 'dress')
     pants = clothing10_root / 'test' / 'pants'
     pants.rename(pants.with_name('trousers'))
-    status, said, found = run('clothing10', '--dst', clothing10_root)
+    status, said, found = prepare('clothing10', '--dst', clothing10_root)
     assert status == 1
     assert list(found['details']['unreadable']) == ['train/hat/train 1.jpg']
     assert 'train/hat/train 1.jpg: cannot be decoded' in said
@@ -177,11 +148,11 @@ def test_copy_that_cannot_be_used(run, clothing10_root: Path) -> None:
     assert found['usable'] is False
 
 
-def test_something_else_at_the_place(run, tmp_path: Path) -> None:
+def test_something_else_at_the_place(prepare, tmp_path: Path) -> None:
     """A folder with other content is not touched."""
     (tmp_path / 'mine').mkdir()
     (tmp_path / 'mine' / 'thesis.tex').write_text('...')
-    status, said, _ = run('clothing10', '--dst', tmp_path / 'mine')
+    status, said, _ = prepare('clothing10', '--dst', tmp_path / 'mine')
     assert status == 1
     assert 'holds thesis.tex' in said
     assert [path.name for path in (tmp_path / 'mine').iterdir()] == ['thesis.tex']
@@ -197,17 +168,19 @@ def test_something_else_at_the_place(run, tmp_path: Path) -> None:
         (['fashionstyle14', 'x', '--seed', '-1'], 'must be a whole number of at least 0'),
     ],
 )
-def test_wrong_command_line(tool: ModuleType, capsys, arguments: list[str], expected: str) -> None:
+def test_wrong_command_line(
+    prepare_tool: ModuleType, capsys, arguments: list[str], expected: str
+) -> None:
     """The exit status is 2, and the message says what was wrong."""
     with pytest.raises(SystemExit) as caught:
-        tool.main(arguments)
+        prepare_tool.main(arguments)
     assert caught.value.code == 2
     assert expected in capsys.readouterr().err
 
 
-def test_fashionstyle14(run, fashionstyle14_root: Path) -> None:
+def test_fashionstyle14(prepare, fashionstyle14_root: Path) -> None:
     """A copy that fits its lists is only short of the expected number of images."""
-    status, said, found = run('fashionstyle14', fashionstyle14_root)
+    status, said, found = prepare('fashionstyle14', fashionstyle14_root)
     assert status == 0
     (split,) = (name for name in found['tables'] if name != 'on disk')
     assert split == FashionStyle14(fashionstyle14_root).metainfo['split']
@@ -223,7 +196,7 @@ def test_fashionstyle14(run, fashionstyle14_root: Path) -> None:
     assert not (fashionstyle14_root / 'splits').exists()
 
 
-def test_what_does_not_fit(run, fashionstyle14_root: Path) -> None:
+def test_what_does_not_fit(prepare, fashionstyle14_root: Path) -> None:
     """Missing, unlisted, repeated, shared and unreadable files are all found."""
     gal = fashionstyle14_root / 'dataset' / 'gal'
     (gal / 'val 0.jpeg').unlink()
@@ -233,7 +206,7 @@ def test_what_does_not_fit(run, fashionstyle14_root: Path) -> None:
     shutil.copytree(gal, gal.with_name('punk'))
     with (fashionstyle14_root / 'test.csv').open('a') as file:
         file.write('dataset/gal/test 0.jpeg\n"dataset/mode/train 0.jpeg"\n')
-    status, said, found = run('fashionstyle14', fashionstyle14_root)
+    status, said, found = prepare('fashionstyle14', fashionstyle14_root)
     details = found['details']
     assert status == 1
     assert details['val']['missing'] == ['dataset/gal/val 0.jpeg']
@@ -252,52 +225,54 @@ def test_what_does_not_fit(run, fashionstyle14_root: Path) -> None:
     assert said.count('error: ') == 1
 
 
-def test_wrong_lines_and_lists(run, fashionstyle14_root: Path) -> None:
+def test_wrong_lines_and_lists(prepare, fashionstyle14_root: Path) -> None:
     """What is wrong with the official lists is no obstacle to a re-split."""
     with (fashionstyle14_root / 'train.csv').open('a') as file:
         file.write('dataset/punk/a.jpg\nelsewhere/b.jpg\n')
     (fashionstyle14_root / 'val.csv').unlink()
-    status, said, found = run('fashionstyle14', fashionstyle14_root)
+    status, said, found = prepare('fashionstyle14', fashionstyle14_root)
     assert status == 1
     assert f'error: wrong lines in {fashionstyle14_root}/train.csv: 2' in said
     assert "train.csv, line 99: `label` must be one of 'conservative'" in said
     assert f'error: {fashionstyle14_root}/val.csv is missing; --stratified makes lists' in said
-    status, said, found = run('fashionstyle14', fashionstyle14_root, '--stratified', '--seed', '5')
+    status, said, found = prepare(
+        'fashionstyle14', fashionstyle14_root, '--stratified', '--seed', '5'
+    )
     assert status == 0
     dataset = FashionStyle14(fashionstyle14_root, split='stratified', seed=5)
     assert list(found['tables']) == ['on disk', dataset.metainfo['split']]
     assert f'the re-split is in {fashionstyle14_root}/splits/stratified_seed5' in said
 
 
-def test_too_small_for_a_re_split(run, fashionstyle14_root: Path, tmp_path: Path) -> None:
+def test_too_small_for_a_re_split(prepare, fashionstyle14_root: Path, tmp_path: Path) -> None:
     """A re-split that cannot be made is an error among the others."""
     for photo in sorted((fashionstyle14_root / 'dataset' / 'rock').iterdir())[1:]:
         photo.unlink()
     options = ('--stratified', '--split-dir', tmp_path / 'splits')
-    status, said, _ = run('fashionstyle14', fashionstyle14_root, *options)
+    status, said, _ = prepare('fashionstyle14', fashionstyle14_root, *options)
     assert status == 1
     assert 'error: no re-split: the class rock has 1 images, too few' in said
     assert not (tmp_path / 'splits').exists()
 
 
-def test_fashionstyle14_from_a_zip(run, fashionstyle14_root: Path, tmp_path: Path) -> None:
+def test_fashionstyle14_from_a_zip(prepare, fashionstyle14_root: Path, tmp_path: Path) -> None:
     """The archive may be named instead of unpacked by hand; the two copies are equal."""
     archive = shutil.make_archive(
         str(tmp_path / 'fs14'), 'zip', fashionstyle14_root.parent, fashionstyle14_root.name
     )
     root = tmp_path / 'data' / 'FashionStyle14_v1'
-    status, said, _ = run('fashionstyle14', root, '--src', archive)
+    status, said, _ = prepare('fashionstyle14', root, '--src', archive)
     assert status == 0
     assert f'{archive} was copied to {root}' in said
     assert FashionStyle14(root).metainfo == FashionStyle14(fashionstyle14_root).metainfo
-    status, said, _ = run('fashionstyle14', root, '--src', archive)
+    status, said, _ = prepare('fashionstyle14', root, '--src', archive)
     assert status == 0
     assert f'{root} was there already' in said
 
 
-def test_no_fashionstyle14(run, tmp_path: Path) -> None:
+def test_no_fashionstyle14(prepare, tmp_path: Path) -> None:
     """A wrong folder is an error that says where to get the dataset."""
-    status, said, _ = run('fashionstyle14', tmp_path / 'nothing')
+    status, said, _ = prepare('fashionstyle14', tmp_path / 'nothing')
     assert status == 1
     assert 'nothing does not exist' in said
     assert 'https://esslab.jp/~ess/en/data/fashionstyle14/' in said
@@ -305,12 +280,12 @@ def test_no_fashionstyle14(run, tmp_path: Path) -> None:
 
 @pytest.mark.real
 @pytest.mark.slow
-def test_real_clothing10(run, repository: Path) -> None:
+def test_real_clothing10(prepare, repository: Path) -> None:
     """The real photographs are the known copy: 3,068, 341 and 372, all of them readable."""
     root = repository / 'data' / 'clothing10'
     if not root.is_dir():
         pytest.skip('needs data/clothing10: python tools/prepare_dataset.py clothing10')
-    status, said, found = run('clothing10', '--dst', root)
+    status, said, found = prepare('clothing10', '--dst', root)
     assert status == 0
     assert 'this is the known copy' in said
     assert 'warning' not in said

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -21,31 +21,10 @@ scipy_io = pytest.importorskip('scipy.io')
 coco = pytest.importorskip('pycocotools.mask')
 
 
-@pytest.fixture(scope='module')
-def tool(repository: Path) -> ModuleType:
-    """The tool as a module."""
-    path = repository / 'tools' / 'prepare_dataset.py'
-    spec = importlib.util.spec_from_file_location('prepare_segmentation_tool', path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def run(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """A function that runs the tool: exit status, what it printed, and its JSON if it wrote any."""
-
-    def call(*arguments: str | Path) -> tuple[int, str, dict]:
-        file = tmp_path / 'found.json'
-        file.unlink(missing_ok=True)
-        status = tool.main([*map(str, arguments), '--workers', '2', '--json', str(file)])
-        captured = capsys.readouterr()
-        found = json.loads(file.read_text()) if file.is_file() else {}
-        return status, captured.out + captured.err, found
-
-    return call
+def run(prepare: Callable[..., tuple[int, str, dict]]) -> Callable[..., tuple[int, str, dict]]:
+    """Return a function that runs the tool in two processes."""
+    return lambda *arguments: prepare(*arguments, '--workers', '2')
 
 
 def content_of(folder: Path) -> dict[str, bytes]:
@@ -295,16 +274,16 @@ def test_folders_of_version_0_1(run, ccp_root: Path, fashionpedia_root: Path) ->
             assert content_of(top) == first
 
 
-def test_findings_do_not_replace_the_dataset(tool, fashionpedia_root: Path, capsys) -> None:
+def test_findings_do_not_replace_the_dataset(prepare_tool, fashionpedia_root: Path, capsys) -> None:
     """--json goes over earlier report, even in the dataset's folder, but not over its files."""
     file = fashionpedia_root / fashionpedia.annotation_file('val')
     before = file.read_bytes()
     arguments = ['fashionpedia', str(fashionpedia_root), '--workers', '1', '--json']
-    assert tool.main([*arguments, str(file)]) == 1
+    assert prepare_tool.main([*arguments, str(file)]) == 1
     assert 'is a file of the dataset: choose another --json' in capsys.readouterr().err
     assert file.read_bytes() == before
     for _ in range(2):
-        assert tool.main([*arguments, str(fashionpedia_root / 'found.json')]) == 0
+        assert prepare_tool.main([*arguments, str(fashionpedia_root / 'found.json')]) == 0
 
 
 def test_fashionpedia_with_faults(run, fashionpedia_root: Path, tmp_path: Path) -> None:
@@ -358,10 +337,10 @@ def test_drawing_that_fails(run, fashionpedia_root: Path) -> None:
 
 
 @pytest.mark.parametrize('number', ['0', '-3'])
-def test_wrong_number_of_processes(tool: ModuleType, capsys, number: str) -> None:
+def test_wrong_number_of_processes(prepare_tool: ModuleType, capsys, number: str) -> None:
     """It is a wrong command line."""
     with pytest.raises(SystemExit) as caught:
-        tool.main(['ccp', '--workers', number])
+        prepare_tool.main(['ccp', '--workers', number])
     assert caught.value.code == 2
     assert f'--workers: must be at least 1, but got {number}' in capsys.readouterr().err
 
