@@ -184,6 +184,8 @@ CHECKS = (
     _version('ray', _extra('ray')),
     _version('openmim', f'{INSTALL} --no-deps openmim colorama tabulate pandas', 'mim'),
     _version('rembg', _extra('rembg')),
+    _version('pytorch-metric-learning', _extra('metric'), 'pytorch_metric_learning'),
+    _version('faiss-cpu', _extra('metric'), 'faiss'),
     Check('bgremoval_mm', REGISTERED, INSTALL_THIS),
     Check('.mim', MIM, INSTALL_THIS),
     Check('model u2netp', WEIGHTS.format('u2netp'), 'bgremoval models u2netp'),

@@ -145,6 +145,7 @@ def test_components_that_only_some_need() -> None:
         ('nncf', '.[openvino]'),
         ('ray', '.[ray]'),
         ('pi-heif', '.[formats]'),
+        ('faiss-cpu', '.[metric]'),
         ('openmim', '--no-deps openmim'),
         ('transformers', 'transformers>=4.28,<4.52'),
     ]:
