@@ -14,6 +14,7 @@ from bgremoval_mm.datasets.formats.label_maps import decode_mask
 from bgremoval_mm.removal import MaskStore
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.masks.functional import binarise
+from bgremoval_mm.removal.masks.iou import iou
 from bgremoval_mm.removal.outputs.mask_store import mask_problem
 
 __all__ = [
@@ -24,7 +25,6 @@ __all__ = [
     'annotated_pixels',
     'by_category',
     'instance_loss',
-    'intersection_over_union',
     'measure',
 ]
 
@@ -153,12 +153,6 @@ def instance_loss(category: int, inside: np.ndarray, mask: np.ndarray) -> Instan
     )
 
 
-def intersection_over_union(first: np.ndarray, second: np.ndarray) -> float:
-    """Return |A and B| / |A or B| of two bool arrays of one shape; 1 where both are empty."""
-    union = int((first | second).sum())
-    return int((first & second).sum()) / union if union else 1.0
-
-
 def annotated_pixels(image: AnnotatedImage) -> list[tuple[int, np.ndarray]]:
     """Return category and pixels (bool of shape (H, W)) of each instance, or label of a map.
 
@@ -209,7 +203,7 @@ def measure(image: AnnotatedImage) -> ImageLoss:
     return ImageLoss(
         pixels=int(union.sum()),
         erased=int((union & ~foreground).sum()),
-        iou=intersection_over_union(union, foreground),
+        iou=iou(union, foreground),
         instances=tuple(instance_loss(category, inside, mask) for category, inside in layers),
     )
 

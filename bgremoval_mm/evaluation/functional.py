@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from bgremoval_mm.removal.masks.iou import iou_of_areas
+
 __all__ = ['class_scores', 'classwise_accuracy', 'classwise_iou', 'mean_iou']
 
 
@@ -26,7 +28,9 @@ def classwise_accuracy(labels: np.ndarray, predictions: np.ndarray, count: int) 
     """
     totals = np.bincount(labels, minlength=count)
     right = np.bincount(labels[labels == predictions], minlength=count)
-    return _ratio(100.0 * right, totals)
+    shares = np.full(count, np.nan)
+    np.divide(100.0 * right, totals, out=shares, where=totals > 0)
+    return shares
 
 
 def classwise_iou(areas: np.ndarray) -> np.ndarray:
@@ -39,7 +43,7 @@ def classwise_iou(areas: np.ndarray) -> np.ndarray:
         float64 of shape (..., C), in percent; NaN for a class that is neither annotated nor
         predicted.
     """
-    return 100 * _ratio(areas[..., 0], areas[..., 1])
+    return 100 * iou_of_areas(areas[..., 0], areas[..., 1])
 
 
 def mean_iou(areas: np.ndarray) -> np.ndarray:
@@ -74,10 +78,3 @@ def class_scores(results: Mapping[str, np.ndarray]) -> dict[str, float | None]:
         name: None if np.isnan(score) else float(score)
         for name, score in zip(names, scores, strict=True)
     }
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Divide where there is something to divide by; elsewhere NaN."""
-    ratio = np.full(np.shape(whole), np.nan)
-    np.divide(part, whole, out=ratio, where=whole > 0)
-    return ratio

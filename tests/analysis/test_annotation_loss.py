@@ -14,6 +14,7 @@ from PIL import Image
 
 from bgremoval_mm.analysis import annotation_loss as loss
 from bgremoval_mm.removal import MaskStore, read_image, remove_tree
+from bgremoval_mm.removal.masks.iou import iou
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'annotation_loss.py'
 
@@ -56,8 +57,8 @@ def test_wiped_out(erased: int, wiped_out: bool) -> None:
 def test_intersection_over_union() -> None:
     """Two of four pixels are in both; two empty masks agree."""
     first, second = np.array([True, True, True, False]), np.array([False, True, True, True])
-    assert loss.intersection_over_union(first, second) == 0.5
-    assert loss.intersection_over_union(first & False, second & False) == 1.0
+    assert iou(first, second) == 0.5
+    assert iou(first & False, second & False) == 1.0
 
 
 def test_by_category() -> None:
