@@ -1,4 +1,4 @@
-"""Downloading a wheel for the files in it, without installing it."""
+"""Downloading packages for the files in them, without installing them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bgremoval_mm.removal.errors import BgremovalError
 
 
 class WheelError(BgremovalError, RuntimeError):
-    """pip could not download a wheel; the message is the end of what pip said."""
+    """pip could not download a package; the message is the end of what pip said."""
 
 
 def download_wheel(requirement: str, python_version: str, folder: Path) -> Path:
@@ -27,13 +27,35 @@ def download_wheel(requirement: str, python_version: str, folder: Path) -> Path:
     Raises:
         WheelError: If pip fails or finds no wheel.
     """
+    options = ['--only-binary=:all:', '--python-version', python_version]
+    return _download(requirement, folder, options, '*.whl')
+
+
+def download_source(requirement: str, folder: Path) -> Path:
+    """Download a source distribution, as :func:`download_wheel` does a wheel.
+
+    pip runs its ``setup.py`` to learn its name, in an environment of its own.
+
+    Args:
+        requirement: Pinned requirement, e.g. ``'name==1.0'``.
+        folder: Empty folder for the archive.
+
+    Returns:
+        Path of the archive, ``.tar.gz``, unverified.
+
+    Raises:
+        WheelError: If pip fails or finds no source distribution.
+    """
+    return _download(requirement, folder, ['--no-binary=:all:'], '*.tar.gz')
+
+
+def _download(requirement: str, folder: Path, options: list[str], pattern: str) -> Path:
     command = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps']
-    command += ['--disable-pip-version-check', '--only-binary=:all:', '--dest', str(folder)]
-    command += ['--python-version', python_version, requirement]
+    command += ['--disable-pip-version-check', '--dest', str(folder), *options, requirement]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    wheels = list(folder.glob('*.whl'))
-    if done.returncode or not wheels:
+    found = list(folder.glob(pattern))
+    if done.returncode or not found:
         said = (done.stderr or done.stdout).strip() or 'pip found no file'
         msg = '\n'.join(said.splitlines()[-5:])
         raise WheelError(msg)
-    return wheels[0]
+    return found[0]

@@ -1,9 +1,4 @@
-"""Initialisation weights that configs name by URL, taken from a folder where there is no network.
-
-Importing this module, as ``configs/_base_/bgremoval_mm.py`` does, makes mmengine load the
-checkpoints of the hosts below with :func:`load_from_pretrained`. It is not imported with the
-package, since mmengine's checkpoint module brings the whole of its Runner.
-"""
+"""Initialisation weights by URL, taken from a folder where there is no network."""
 
 from __future__ import annotations
 
@@ -11,6 +6,7 @@ import hashlib
 import logging
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +18,14 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['FOLDER_VARIABLE', 'HOSTS', 'PretrainedWeightsError', 'load_from_pretrained']
+__all__ = [
+    'FOLDER_VARIABLE',
+    'HOSTS',
+    'PretrainedWeightsError',
+    'cache_folder',
+    'load_from_pretrained',
+    'load_tensors',
+]
 
 FOLDER_VARIABLE = 'BGREMOVAL_MM_PRETRAINED'
 """Environment variable: a folder that is searched, by file name, before anything is downloaded."""
@@ -63,7 +66,24 @@ def load_from_pretrained(url: str, map_location: Any = None) -> dict[str, Any]:
         PretrainedWeightsError: If the file is nowhere, in any process of a distributed job: then in
             all of them. Or if it is no checkpoint.
     """
-    path = _find_together(url)
+    return load_tensors(url, _download, map_location)
+
+
+def load_tensors(
+    url: str, download: Callable[[str], Path], map_location: Any = None
+) -> dict[str, Any]:
+    """Find a file of weights, or download it, and load its tensors, in all processes of a job.
+
+    Args:
+        url: What the config calls it; its last part is the name of the file.
+        download: Takes `url`, puts the file into :func:`cache_folder` and returns its path. Called
+            in one process of each machine, where the file is not there.
+        map_location: As in ``torch.load``.
+
+    Raises:
+        PretrainedWeightsError: As :func:`load_from_pretrained` does.
+    """
+    path = _find_together(url, download)
     _warn_of_another_hash(path)
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location, weights_only=True)
@@ -77,7 +97,7 @@ def load_from_pretrained(url: str, map_location: Any = None) -> dict[str, Any]:
     return checkpoint
 
 
-def _find_together(url: str) -> Path:
+def _find_together(url: str, download: Callable[[str], Path]) -> Path:
     """Find the file in all processes of a job, of which one on each machine downloads it.
 
     A process that fails tells the others, which would wait for it for ever, and all of them raise.
@@ -87,7 +107,7 @@ def _find_together(url: str) -> Path:
     try:
         path = _find(url)
         if path is None and int(os.environ.get('LOCAL_RANK', '0')) == 0:
-            path = _download(url)
+            path = download(url)
     except Exception as err:  # noqa: BLE001  # raised below, when the others know
         failure = err
     failures = all_gather_object('' if failure is None else str(failure) or repr(failure))
@@ -99,14 +119,15 @@ def _find_together(url: str) -> Path:
             raise PretrainedWeightsError(msg)
     path = path or _find(url)
     if path is None:
-        msg = f'{url} was downloaded by another process of this machine, but is not in {_cache()}'
+        where = cache_folder()
+        msg = f'{url} was downloaded by another process of this machine, but is not in {where}'
         raise PretrainedWeightsError(msg)
     return path
 
 
 def _find(url: str) -> Path | None:
     """Find the file of that URL in the folder or in torch's cache."""
-    folders = [*_folder(), _cache()]
+    folders = [*_folder(), cache_folder()]
     return next((path for f in folders if (path := f / Path(url).name).is_file()), None)
 
 
@@ -122,13 +143,14 @@ def _folder() -> list[Path]:
     return [folder]
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Return the folder of torch's cache that downloads go to."""
     return Path(torch.hub.get_dir()) / 'checkpoints'
 
 
 def _download(url: str) -> Path:
     """Download into torch's cache, under a temporary name first."""
-    target = _cache() / Path(url).name
+    target = cache_folder() / Path(url).name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(target), progress=os.isatty(0))
@@ -140,7 +162,7 @@ def _download(url: str) -> Path:
 def _nowhere(url: str, err: OSError) -> str:
     """Say what was tried and what helps."""
     name = Path(url).name
-    looked = [str(_cache())]
+    looked = [str(cache_folder())]
     for folder in _folder():
         there = sorted(path.name for path in folder.glob('*.pth'))
         looked.insert(0, f'{FOLDER_VARIABLE}={folder} (there: {", ".join(there) or "no .pth"})')
