@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         DATA_SAMPLERS,
         DATASETS,
         HOOKS,
+        LOOPS,
         METRICS,
         MODELS,
         TRANSFORMS,
@@ -36,6 +37,7 @@ __all__ = [
     'DATA_SAMPLERS',
     'FORMER_NAMES',
     'HOOKS',
+    'LOOPS',
     'METRICS',
     'MODELS',
     'TRANSFORMS',
@@ -47,7 +49,7 @@ __all__ = [
 
 _ANY_EXTRA = 'cls'
 _METRIC_LEARNING = 'pytorch_metric_learning'
-_ROOTS = ('DATASETS', 'DATA_SAMPLERS', 'HOOKS', 'METRICS', 'MODELS', 'TRANSFORMS')
+_ROOTS = ('DATASETS', 'DATA_SAMPLERS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'TRANSFORMS')
 
 
 class MissingCodebaseError(BgremovalError, ImportError):
@@ -99,6 +101,7 @@ CLASSES = _classes(
     ('HOOKS', 'DisjointBanksHook', 'engine.hooks.disjoint_banks'),
     ('HOOKS', 'EpochSeedHook', 'engine.hooks.epoch_seed'),
     ('HOOKS', 'FreezeBatchNormHook', 'engine.hooks.freeze_bn'),
+    ('LOOPS', 'BackgroundTestLoop', 'engine.loops.background_test', 'mmcv'),
     ('METRICS', 'ClasswiseAccuracy', 'evaluation.metrics.classwise_accuracy'),
     ('METRICS', 'PerImageAccuracy', 'evaluation.metrics.per_image'),
     ('METRICS', 'PerImageIoU', 'evaluation.metrics.per_image'),

@@ -78,6 +78,9 @@ class Experiment(ABC):
     """Registered metric, such as 'PerImageAccuracy', that takes ``file`` and ``root`` and writes
     the per-image results of the test; '' for none."""
 
+    tested: ClassVar[Literal['last', 'best']] = 'last'
+    """Which checkpoint is tested: the last, or the best on the validation photos."""
+
     @property
     @abstractmethod
     def item(self) -> str:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import numpy as np
-from mmengine.dataset import worker_init_fn
-from mmengine.dist import get_rank
 from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop, Runner, set_random_seed
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from bgremoval_mm.engine.seeding import mixed_seed, seed_all
 from bgremoval_mm.registry import HOOKS
 
-__all__ = ['EpochSeedHook', 'epoch_seed']
-
-
-def epoch_seed(seed: int, epoch: int) -> int:
-    """Return the seed of one epoch, in [0, 2^31), mixed from the run's seed and the epoch."""
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]) >> 1
+__all__ = ['EpochSeedHook']
 
 
 # `force` replaces the placeholder of bgremoval_mm.registry.
@@ -57,11 +48,9 @@ class EpochSeedHook(Hook):
         """Seed this process, and the workers that the epoch is about to start."""
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             return
-        seed = epoch_seed(runner.seed, runner.epoch)
         randomness = runner.cfg.get('randomness') or {}
-        set_random_seed(seed, diff_rank_seed=randomness.get('diff_rank_seed', False))
-        loader = runner.train_dataloader
-        if loader.num_workers and not loader.persistent_workers:
-            loader.worker_init_fn = partial(
-                worker_init_fn, num_workers=loader.num_workers, rank=get_rank(), seed=seed
-            )
+        seed_all(
+            mixed_seed(runner.seed, runner.epoch),
+            runner.train_dataloader,
+            randomness.get('diff_rank_seed', False),
+        )

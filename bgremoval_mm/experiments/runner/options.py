@@ -12,6 +12,7 @@ from mmengine.config import Config, DictAction
 from bgremoval_mm.datasets.pipeline import loads_images
 from bgremoval_mm.datasets.removal_settings import RemovalSettings
 from bgremoval_mm.datasets.unwrap import base_datasets, base_keys, type_name
+from bgremoval_mm.engine.loops.background_test import replaced_dataset
 from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.experiments.runner.runs import Run, Workspace
 from bgremoval_mm.removal.errors import ArgumentError
@@ -99,8 +100,8 @@ def missing_data(run: Run, workspace: Workspace) -> str:
     Returns:
         One line; '' if nothing is missing.
     """
-    dataset = run_config(run, workspace).train_dataloader.dataset
-    data_root = Path(photos_of(dataset))
+    config = run_config(run, workspace)
+    data_root = Path(photos_of(config.train_dataloader.dataset))
     known = run.work.datasets[run.dataset]
     command = f': python tools/prepare_dataset.py {known.prepare}' if known.prepare else ''
     if not data_root.is_dir():
@@ -108,9 +109,22 @@ def missing_data(run: Run, workspace: Workspace) -> str:
     prepared = Path(f'{data_root}{known.prepared}')
     if not prepared.is_dir():
         return f'no annotations in {prepared}{command}'
+    datasets = [config[f'{subset}_dataloader']['dataset'] for subset in _SUBSETS]
+    for dataset in (*datasets, replaced_dataset(config)):
+        missing = '' if dataset is None else _missing_masks(dataset, data_root)
+        if missing:
+            return missing
+    return ''
+
+
+def _missing_masks(dataset: Any, data_root: Path) -> str:
+    """Describe what the removals of a dataset's config need and lack: masks or a bank."""
     for removal in RemovalSettings.of(dataset):
         mask_dir, model = (removal.arguments.get(name) for name in ('mask_dir', 'model'))
         if mask_dir and not (Path(mask_dir) / str(model)).is_dir():
             command = f'python tools/remove_background.py {data_root} {mask_dir}'
             return f'no masks in {mask_dir}: {command}'
+        for source in removal.bank:
+            if not Path(source).exists():
+                return f'no photos of backgrounds in {source}: see docs/replace_background.md'
     return ''

@@ -1,6 +1,6 @@
 """One run in a process of its own: ``python -m bgremoval_mm.experiments.runner.worker``.
 
-Trains, or resumes an interrupted training, tests the last state of the network and writes
+Trains, or resumes an interrupted training, tests the last or the best checkpoint and writes
 ``result.json`` last. Its exit status says what became of the run: 0 done (now or before), 75
 another process is at work on it, anything else failed.
 """
@@ -108,12 +108,16 @@ def work(run: Run, workspace: Workspace) -> dict[str, Any]:
         started = time.monotonic()
         runner.train()
         seconds = time.monotonic() - started
+        checkpoint = _last_checkpoint(folder)
+        if run.experiment.tested == 'best':
+            checkpoint = _best_checkpoint(runner)
+            runner.load_checkpoint(checkpoint)
         metrics = runner.test()
         result = {
             'schema': SCHEMA,
             **settings,
             'metrics': metrics,
-            'checkpoint': Path(_last_checkpoint(folder)).name,
+            'checkpoint': Path(checkpoint).name,
             'images': len(runner.test_dataloader.dataset),
             # Of the last start only: how long a killed process took is not known.
             'train_seconds': round(seconds, 1),
@@ -131,6 +135,22 @@ def work(run: Run, workspace: Workspace) -> dict[str, Any]:
 def _last_checkpoint(folder: Path) -> str:
     pointer = folder / 'last_checkpoint'
     return pointer.read_text(encoding='utf-8').strip() if pointer.is_file() else ''
+
+
+def _best_checkpoint(runner: Any) -> str:
+    """Return the path of the checkpoint that was best on the validation photos.
+
+    Raises:
+        RunError: If there is none.
+    """
+    best = runner.message_hub.runtime_info.get('best_ckpt')
+    if best is None:
+        msg = (
+            f'{runner.work_dir} has no best checkpoint, which is to be tested: does the config '
+            'validate, and has its CheckpointHook `save_best`?'
+        )
+        raise RunError(msg)
+    return str(best)
 
 
 def provenance(repository: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
 from bgremoval_mm import EpochSeedHook
-from bgremoval_mm.engine.hooks.epoch_seed import epoch_seed
+from bgremoval_mm.engine.seeding import mixed_seed
 
 NOISE = (np.random.random_sample, random.random, lambda: float(torch.rand(1)))
 
@@ -131,11 +131,11 @@ def test_kept_workers_are_warned_of(train: Any, tmp_path: Path) -> None:
 
 def test_seeds() -> None:
     """Every pair of seed and epoch has one seed in the range that all generators take."""
-    seeds = {epoch_seed(seed, epoch) for seed in range(30) for epoch in range(100)}
+    seeds = {mixed_seed(seed, epoch) for seed in range(30) for epoch in range(100)}
     assert len(seeds) == 3000
     assert min(seeds) >= 0
     assert max(seeds) < 2**31
-    assert epoch_seed(1, 2) == epoch_seed(1, 2)
+    assert mixed_seed(1, 2) == mixed_seed(1, 2)
 
 
 def test_registry() -> None:

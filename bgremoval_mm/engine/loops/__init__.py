@@ -1,0 +1,1 @@
+"""Loops for mmengine's Runner, registered in its root registry."""
