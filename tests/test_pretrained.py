@@ -109,7 +109,8 @@ def test_hash_in_the_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
     right = path.with_name(f'net-{found}.pth')
     right.write_bytes(path.read_bytes())
     said: list[str] = []
-    monkeypatch.setattr('bgremoval_mm.pretrained.files.print_log', lambda text, *_: said.append(text))
+    log = 'bgremoval_mm.pretrained.files.print_log'
+    monkeypatch.setattr(log, lambda text, *_: said.append(text))
     load_from_pretrained(f'{HOSTS[0]}{right.name}')
     assert said == []
     load_from_pretrained(f'{HOSTS[0]}{path.name}')
