@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from mmengine.config import Config, DictAction
 
 from bgremoval_mm.datasets.pipeline import loads_images
 from bgremoval_mm.datasets.removal_settings import RemovalSettings
+from bgremoval_mm.datasets.transforms.background_bank import sources_of
+from bgremoval_mm.datasets.transforms.remove_background import DEFAULTS
 from bgremoval_mm.datasets.unwrap import base_datasets, base_keys, type_name
 from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.experiments.runner.runs import Run, Workspace
@@ -99,8 +101,8 @@ def missing_data(run: Run, workspace: Workspace) -> str:
     Returns:
         One line; '' if nothing is missing.
     """
-    dataset = run_config(run, workspace).train_dataloader.dataset
-    data_root = Path(photos_of(dataset))
+    config = run_config(run, workspace)
+    data_root = Path(photos_of(config.train_dataloader.dataset))
     known = run.work.datasets[run.dataset]
     command = f': python tools/prepare_dataset.py {known.prepare}' if known.prepare else ''
     if not data_root.is_dir():
@@ -108,9 +110,22 @@ def missing_data(run: Run, workspace: Workspace) -> str:
     prepared = Path(f'{data_root}{known.prepared}')
     if not prepared.is_dir():
         return f'no annotations in {prepared}{command}'
-    for removal in RemovalSettings.of(dataset):
-        mask_dir, model = (removal.arguments.get(name) for name in ('mask_dir', 'model'))
+    for mask_dir, model, banks in _sources(config):
         if mask_dir and not (Path(mask_dir) / str(model)).is_dir():
             command = f'python tools/remove_background.py {data_root} {mask_dir}'
             return f'no masks in {mask_dir}: {command}'
+        for bank in banks:
+            if not Path(bank).exists():
+                return f'no backgrounds in {bank}'
     return ''
+
+
+def _sources(config: Config) -> Iterator[tuple[Any, Any, Sequence[str]]]:
+    """Yield the masks (root and model) and banks that datasets and the test's loop read."""
+    for subset in _SUBSETS:
+        dataset = (config.get(f'{subset}_dataloader') or {}).get('dataset')
+        for removal in RemovalSettings.of(dataset) if dataset else ():
+            yield *(removal.arguments.get(name) for name in ('mask_dir', 'model')), removal.bank
+    loop = config.get('test_cfg') or {}
+    banks = sources_of(loop['bank']) if loop.get('bank') is not None else ()
+    yield loop.get('mask_dir'), loop.get('model', DEFAULTS['model']), banks

@@ -87,9 +87,9 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         'T1-a',
         ITEM,
-        'Networks trained on photos as they are find less when the test photos get other '
-        'backgrounds: on Cars196 a seventh less, on CUB-200-2011 more than a third, on Stanford '
-        'Online Products more than four fifths.',
+        'Networks trained on photos as they are find less on other backgrounds: MAP@R is lower by '
+        '13 to 16 % on Cars196, 36 to 40 % on CUB-200-2011, 82 to 89 % on Stanford Online '
+        'Products.',
         'Of the original variant, all intervals of MAP@R on replaced backgrounds minus MAP@R '
         'below 0.',
         _drop,

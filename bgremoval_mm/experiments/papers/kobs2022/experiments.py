@@ -21,18 +21,20 @@ ITEM = 'Tables 1 and 2'
 class MetricLearning(Experiment):
     """An embedding, trained with one loss on photos as they are or on replaced backgrounds.
 
+    `model` is the name of the loss, since the network is the same in all of them.
     In the variant *bgaug* the backgrounds of training and of validation are replaced, as in the
-    work; all variants are tested alike, on photos as they are and on replaced backgrounds.
+    work. All variants are tested alike, on photos as they are and on replaced backgrounds.
     """
 
     variants: ClassVar[tuple[Variant, ...]] = (ORIGINAL, BGAUG)
     tested: ClassVar[Literal['last', 'best']] = 'best'
     item: ClassVar[str] = ITEM
+    network: ClassVar[str] = 'bn-inception'
     folder: ClassVar[str] = 'metric_learning/bn_inception'
 
     def config_name(self, dataset: str, suffix: str) -> str:
         """Return the name of a config."""
-        return f'{self.model}_1xb32_{dataset}{suffix}'
+        return f'{self.network}_{self.model}_1xb32_{dataset}{suffix}'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,7 @@ class Groceries(MetricLearning):
     """A loss on Grocery Store, not the work's: a small network, with the settings for Cars196."""
 
     datasets: ClassVar[Mapping[str, int]] = {'grocery-store': 30}
+    network: ClassVar[str] = 'mobilenet-v2'
     folder: ClassVar[str] = 'metric_learning/mobilenet_v2'
 
 
@@ -67,12 +70,8 @@ _LOSSES = {
 }
 
 EXPERIMENTS: tuple[MetricLearning, ...] = tuple(
-    kind(model=f'{network}_{loss}', title=title)
-    for kind, network in (
-        (Cars, 'bn-inception'),
-        (Retrieval, 'bn-inception'),
-        (Groceries, 'mobilenet-v2'),
-    )
+    kind(model=loss, title=title)
+    for kind in (Cars, Retrieval, Groceries)
     for loss, title in _LOSSES.items()
 )
 """All of them, loss by loss in the order of the work's tables."""

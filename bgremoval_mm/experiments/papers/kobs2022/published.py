@@ -63,7 +63,7 @@ def _table(dataset: str, text: str) -> Iterator[Published]:
         ):
             yield Published(
                 item=ITEM,
-                model=f'bn-inception_{loss}',
+                model=loss,
                 metric=metric,
                 values=dict(zip(('original', 'bgaug'), value, strict=True)),
                 deviations=dict(zip(('original', 'bgaug'), deviation or (), strict=False)),
