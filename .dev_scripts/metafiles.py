@@ -15,7 +15,12 @@ from mmengine.config import Config
 from bgremoval_mm.engine.pairs import what_is_changed
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = {'CCP': 'Clothing Co-Parsing'}
+NAMES = {
+    'CCP': 'Clothing Co-Parsing',
+    'CUB200': 'CUB-200-2011',
+    'GroceryStore': 'Grocery Store',
+    'StanfordOnlineProducts': 'Stanford Online Products',
+}
 
 
 def metafile(folder: Path, load: Callable[[Path], Config] = Config.fromfile) -> str:

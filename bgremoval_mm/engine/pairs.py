@@ -9,6 +9,7 @@ __all__ = ['SUFFIXES', 'baseline_name', 'what_is_changed']
 SUFFIXES = {
     '-rembg': 'background removed',
     '-bgaug': 'background replaced',
+    '-bgval': 'selected on replaced backgrounds',
 }
 """What a run's name has and its baseline's has not, and what that changes."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 from mmengine.dataset import worker_init_fn
@@ -18,7 +19,7 @@ def mixed_seed(seed: int, count: int) -> int:
     return int(np.random.SeedSequence([seed, count]).generate_state(1)[0]) >> 1
 
 
-def seed_all(seed: int, loader: DataLoader, diff_rank_seed: bool = False) -> None:
+def seed_all(seed: int, loader: DataLoader[Any], diff_rank_seed: bool = False) -> None:
     """Seed the generators of this process, and of the workers that a loader is about to start.
 
     Args:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     'BGAUG',
+    'BGVAL',
     'ORIGINAL',
     'REMBG',
     'Claim',
@@ -54,6 +55,7 @@ class Variant:
 ORIGINAL = Variant('original', '', 'original', 'original')
 REMBG = Variant('rembg', '-rembg', 'background removed', 'removed')
 BGAUG = Variant('bgaug', '-bgaug', 'background replaced', 'replaced')
+BGVAL = Variant('bgval', '-bgval', 'selected on replaced backgrounds', 'selected')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +191,7 @@ class Published:
         metric: Key of the metric.
         values: Name of a variant to the value, in the metric's unit.
         difference: The difference as printed; None if none is.
+        deviations: Name of a variant to the standard deviation that is printed beside its value.
         datasets: Beside the results of which datasets it is shown.
     """
 
@@ -197,6 +200,7 @@ class Published:
     metric: str
     values: Mapping[str, float]
     difference: float | None = None
+    deviations: Mapping[str, float] = field(default_factory=dict)
     datasets: tuple[str, ...]
 
 
@@ -242,6 +246,7 @@ class Claim:
         criterion: When it counts as holding.
         judge: Takes the item's group of results, and the groups of all items on the same dataset
             with the same options, by item.
+        datasets: On the results of which datasets it is judged; empty for all of the item.
     """
 
     name: str
@@ -249,6 +254,11 @@ class Claim:
     text: str
     criterion: str
     judge: Callable[[Group, Mapping[str, Group]], Verdict]
+    datasets: tuple[str, ...] = ()
+
+    def is_about(self, item: str, dataset: str) -> bool:
+        """Return whether it is judged on an item's results on a dataset."""
+        return item == self.item and (not self.datasets or dataset in self.datasets)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -34,6 +34,7 @@ HOSTS = (
     'https://download.openmmlab.com/',
     'https://github.com/SwinTransformer/storage/releases/',
     'https://github.com/whai362/PVT/releases/',
+    'http://data.lip6.fr/cadene/pretrainedmodels/',
 )
 """Beginnings of the URLs that are loaded this way: where our configs' weights lie."""
 

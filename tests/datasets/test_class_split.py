@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mmengine.registry import DATASETS
+from mmengine.config import Config
+from mmengine.registry import DATASETS, DefaultScope
 from PIL import Image
 from scipy.io import savemat
 
@@ -217,6 +218,52 @@ def test_rule_of_the_groceries() -> None:
     """Of the 81 classes, 30 are for training, 11 for validation and 40 for test."""
     subsets = [subset_of(number) for number in range(81)]
     assert [subsets.count(subset) for subset in SUBSETS] == [30, 11, 40]
+
+
+@pytest.mark.parametrize(
+    ('kind', 'name'),
+    [
+        ('Cars196', 'bn_inception/bn-inception_arcface_1xb32_cars196'),
+        ('CUB200', 'bn_inception/bn-inception_triplet_1xb32_cub200'),
+        ('StanfordOnlineProducts', 'bn_inception/bn-inception_contrastive_1xb32_sop'),
+        ('GroceryStore', 'mobilenet_v2/mobilenet-v2_triplet_1xb32_grocery-store'),
+    ],
+)
+@pytest.mark.parametrize('suffix', ['', '-bgaug'])
+def test_datasets_of_the_configs(
+    tmp_path: Path,
+    repository: Path,
+    masked: Callable[[Path], str],
+    kind: str,
+    name: str,
+    suffix: str,
+) -> None:
+    """All subsets are built, original and with replaced backgrounds, and give network inputs."""
+    pytest.importorskip('mmpretrain')
+    root = tmp_path / 'photos'
+    root.mkdir()
+    MAKERS[kind][0](root)
+    Image.new('RGB', (40, 40), 'red').save(tmp_path / 'background.png')
+    (tmp_path / 'bank.txt').write_text('background.png')
+    store = masked(root)
+    config = Config.fromfile(repository / f'configs/metric_learning/{name}{suffix}.py')
+    size = 227 if 'bn_inception' in name else 128
+    for subset, classes in zip(SUBSETS, MAKERS[kind][1], strict=True):
+        outer = config[f'{subset}_dataloader'].dataset
+        photos = outer
+        if outer.type == 'RembgDataset':
+            outer.update(bank=str(tmp_path / 'bank.txt'), mask_dir=store, model='u2netp')
+            photos = outer.dataset
+        assert (outer is photos) == (not suffix or subset == 'test')
+        photos.update(data_root=str(root))
+        if kind != 'GroceryStore':  # whose number of photos is not checked
+            photos.update(complete=False)
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            dataset = DATASETS.build(outer)
+            assert len(dataset.metainfo['classes']) == classes
+            assert dataset[0]['inputs'].shape == (3, size, size)
+            red = dataset[0]['inputs'][2].float().mean() > 20  # the photos are green
+        assert bool(red) == (outer is not photos)
 
 
 @pytest.mark.real

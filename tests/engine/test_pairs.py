@@ -14,6 +14,7 @@ from bgremoval_mm.engine.pairs import baseline_name, what_is_changed
         ('upernet_fashionpedia-rembg-512x512', 'upernet_fashionpedia-512x512'),
         ('fashionpedia-rembg_instance', 'fashionpedia_instance'),
         ('vgg11_clothing10-bgaug', 'vgg11_clothing10'),
+        ('bn-inception_triplet_cars196-bgval', 'bn-inception_triplet_cars196'),
         ('vgg11_clothing10', None),
         ('vgg11-rembgs', None),
         ('rembg', None),
@@ -29,6 +30,7 @@ def test_baseline_name(name: str, expected: str | None) -> None:
     [
         ('upernet_fashionpedia-rembg-512x512', 'background removed'),
         ('vgg11_clothing10-bgaug', 'background replaced'),
+        ('bn-inception_triplet_cars196-bgval', 'selected on replaced backgrounds'),
         ('vgg11-rembgs', ''),
     ],
 )

@@ -300,5 +300,6 @@ def test_model_index_names_every_metafile() -> None:
     index = modelindex.load(str(ROOT / 'model-index.yml'))
     index.build_models_with_collections()
     names = {each.config.removeprefix('configs/') for each in index.models}
-    assert {name for name in names if '-bgaug' not in name} == set(FILES)
+    mine = {name for name in names if not name.startswith('metric_learning/')}
+    assert {name for name in mine if '-bgaug' not in name} == set(FILES)
     assert all((ROOT / each.readme).is_file() for each in index.collections)

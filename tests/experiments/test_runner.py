@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from filelock import Timeout
+from mmengine.config import Config
 
 from bgremoval_mm.experiments.papers import load_work
 from bgremoval_mm.experiments.papers.liang2023 import WORK
+from bgremoval_mm.experiments.runner.estimate import count_iterations
 from bgremoval_mm.experiments.runner.options import load_config, missing_data, photos_of
 from bgremoval_mm.experiments.runner.runs import Run, Workspace, run_of_config, select_runs
 from bgremoval_mm.experiments.runner.state import is_locked, run_lock, state_of
@@ -215,7 +217,10 @@ def test_missing_data_names_the_command(run: Run, tmp_path: Path) -> None:
     removed = select_runs(WORK, ['Fig. 5'], ['clothing10'], ['vgg11'], ['rembg'])[0]
     photos, masks = tmp_path / 'photos', tmp_path / 'masks'
     options = [f'train_dataset.data_root={photos}']
-    with_masks = [*options, f'train_dataloader.dataset.mask_dir={masks}']
+    with_masks = [
+        *options,
+        *(f'{subset}_dataloader.dataset.mask_dir={masks}' for subset in ('train', 'val', 'test')),
+    ]
     plain = Workspace(tmp_path, CONFIGS, tuple(options))
     masked = Workspace(tmp_path, CONFIGS, tuple(with_masks))
     assert 'prepare_dataset.py clothing10' in missing_data(run, plain)
@@ -224,6 +229,39 @@ def test_missing_data_names_the_command(run: Run, tmp_path: Path) -> None:
     assert f'remove_background.py {photos} {masks}' in missing_data(removed, masked)
     (masks / 'u2net').mkdir(parents=True)
     assert missing_data(removed, masked) == ''
+
+
+def test_masks_and_backgrounds_of_the_test(tmp_path: Path) -> None:
+    """A training on photos as they are needs masks and a bank, too, if its test replaces them."""
+    pytest.importorskip('mmpretrain')
+    work = load_work('kobs2022')
+    (run,) = select_runs(work, [], ['grocery-store'], ['triplet'], ['original'])
+    (tmp_path / 'photos').mkdir()
+    masks, bank = tmp_path / 'masks', tmp_path / 'bank.txt'
+    options = (
+        f'train_dataset.data_root={tmp_path / "photos"}',
+        f'test_cfg.mask_dir={masks}',
+        f'test_cfg.bank={bank}',
+    )
+    workspace = Workspace(tmp_path, CONFIGS, options)
+    assert missing_data(run, workspace).startswith(f'no masks in {masks}: python tools/remove_back')
+    (masks / 'u2net').mkdir(parents=True)
+    assert missing_data(run, workspace) == f'no backgrounds in {bank}'
+    bank.touch()
+    assert missing_data(run, workspace) == ''
+
+
+def test_iterations_of_a_training() -> None:
+    """By photos and batches, by a sampler that gives the length of an epoch, or as it says."""
+    loader = {'batch_size': 32}
+    sampled = loader | {'batch_sampler': {'type': 'MPerClassBatchSampler', 'iterations': 100}}
+    for train_cfg, each, expected in (
+        ({'max_epochs': 10}, loader, 40),
+        ({'max_epochs': 10}, sampled, 1000),
+        ({'max_iters': 7}, sampled, 7),
+    ):
+        config = Config({'train_cfg': train_cfg, 'train_dataloader': each})
+        assert count_iterations(config, photos=100) == expected
 
 
 def test_a_work_is_found_by_name() -> None:

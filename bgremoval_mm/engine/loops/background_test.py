@@ -95,10 +95,11 @@ class BackgroundTestLoop(TestLoop):
         self.runner.call_hook('after_test')
         return metrics
 
-    def _test(self, dataloader: DataLoader) -> dict[str, Any]:
+    def _test(self, dataloader: DataLoader[Any]) -> dict[str, Any]:
         for index, batch in enumerate(dataloader):
             self.run_iter(index, batch)
-        metrics: dict[str, Any] = self.evaluator.evaluate(len(dataloader.dataset))
+        dataset: Any = dataloader.dataset  # with a length: torch's Dataset has none
+        metrics: dict[str, Any] = self.evaluator.evaluate(len(dataset))
         return metrics
 
 

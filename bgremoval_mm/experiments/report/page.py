@@ -181,7 +181,7 @@ def _section(group: Group, groups: Sequence[Group], prefix: str, work: str) -> S
         claims=[
             (claim, claim.judge(group, others))
             for claim in group.work.claims
-            if claim.item == group.item
+            if claim.is_about(group.item, group.dataset)
         ],
         provenance=provenance_table(group),
         misprints=[

@@ -100,10 +100,12 @@ def _published(group: Group, pair: Pair, metric: Metric, several: bool) -> dict[
     names = (pair.experiment.variants[0].name, pair.variant.name)
     first, second = (values.get(name) for name in names)
     difference = None if first is None or second is None else second - first
-    shown = {
-        f'paper: {column}': GAP if value is None else f'{value:.{metric.digits}f}'
-        for column, value in zip(_columns(pair, several), (first, second), strict=True)
-    }
+    shown = {}
+    for column, name in zip(_columns(pair, several), names, strict=True):
+        value = GAP if values.get(name) is None else f'{values[name]:.{metric.digits}f}'
+        if number and name in number.deviations:
+            value += f' ± {number.deviations[name]:.{metric.digits}f}'
+        shown[f'paper: {column}'] = value
     shown['paper: difference'] = GAP if difference is None else f'{difference:+.{metric.digits}f}'
     return shown
 

@@ -24,7 +24,7 @@ WARM_UP = 3  # iterations: cuDNN chooses its algorithms, workers start
 
 
 def count_iterations(config: Config, photos: int) -> int:
-    """Return the number of iterations of a whole training.
+    """Return the number of iterations of a whole training; one that may stop early counts whole.
 
     Args:
         config: The config.
@@ -33,7 +33,10 @@ def count_iterations(config: Config, photos: int) -> int:
     if config.train_cfg.get('max_iters'):
         return int(config.train_cfg.max_iters)
     loader = config.train_dataloader
-    return int(config.train_cfg.max_epochs) * math.ceil(photos / int(loader.batch_size))
+    # A batch sampler such as MPerClassBatchSampler says itself how long an epoch is.
+    batches = (loader.get('batch_sampler') or {}).get('iterations')
+    batches = batches or math.ceil(photos / int(loader.batch_size))
+    return int(config.train_cfg.max_epochs) * int(batches)
 
 
 def time_iterations(config: Config, count: int) -> tuple[float, int]:

@@ -109,7 +109,7 @@ def missing_data(run: Run, workspace: Workspace) -> str:
     prepared = Path(f'{data_root}{known.prepared}')
     if not prepared.is_dir():
         return f'no annotations in {prepared}{command}'
-    datasets = [config[f'{subset}_dataloader']['dataset'] for subset in _SUBSETS]
+    datasets = [(config.get(f'{each}_dataloader') or {}).get('dataset') for each in _SUBSETS]
     for dataset in (*datasets, replaced_dataset(config)):
         missing = '' if dataset is None else _missing_masks(dataset, data_root)
         if missing:

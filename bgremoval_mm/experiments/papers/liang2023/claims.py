@@ -1,9 +1,7 @@
 """What the paper says in words, held against results.
 
 Each claim is a function of a group of results that gives a verdict and the figures behind it. All
-are about removed minus original. Intervals are Student's over seeds (95 %): a claim about a
-direction holds when the interval lies on its side of 0, does not hold when it (or one of several)
-lies on the other, and is undecided otherwise, with one seed always.
+are about removed minus original. How a claim about a direction is judged is in ``report.judging``.
 """
 
 from __future__ import annotations
@@ -13,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from scipy import stats
 
 from bgremoval_mm.evaluation.statistics import Estimate, seed_interval
-from bgremoval_mm.experiments.base import ORIGINAL, REMBG, Claim, Verdict, VerdictLabel
+from bgremoval_mm.experiments.base import ORIGINAL, REMBG, Claim, Verdict
 from bgremoval_mm.experiments.report.groups import Cell, Group, Pair
+from bgremoval_mm.experiments.report.judging import judge_signs, show, sign_of
 
 __all__ = ['CLAIMS']
 
@@ -42,34 +41,17 @@ def _difference(group: Group, model: str, metric: str = _TOP1) -> Estimate | Non
     return None if cell is None else _pair(cell).difference(metric)
 
 
-def _show(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return 'not run'
-    if estimate.low is None or estimate.high is None:
-        return f'{estimate.mean:+.2f} (one seed)'
-    return f'{estimate.mean:+.2f} [{estimate.low:+.2f}, {estimate.high:+.2f}]'
-
-
 def _listed(group: Group, models: Iterable[str]) -> str:
     shown = []
     for model in models:
         cell = group.cell(model)
         if cell is not None:
-            shown.append(f'{cell.experiment.title} {_show(_difference(group, model))}')
+            shown.append(f'{cell.experiment.title} {show(_difference(group, model))}')
     return '; '.join(shown)
 
 
-def _each(signs: Iterable[int | None], wanted: int) -> VerdictLabel:
-    """Judge several signs: all must lie on the wanted side, and one on the other side refutes."""
-    signs = list(signs)
-    if any(sign == -wanted for sign in signs):
-        return 'does not hold'
-    return 'holds' if signs and all(sign == wanted for sign in signs) else 'undecided'
-
-
 def _signs(group: Group, models: Iterable[str]) -> list[int | None]:
-    estimates = [_difference(group, model) for model in models]
-    return [None if each is None else each.sign for each in estimates]
+    return [sign_of(_difference(group, model)) for model in models]
 
 
 def _mean_by_seed(group: Group, models: Iterable[str]) -> dict[int, float]:
@@ -90,7 +72,7 @@ def _contrast(group: Group, first: Iterable[str], second: Iterable[str]) -> Esti
 
 
 def _f5a(group: Group, _: Others) -> Verdict:
-    label = _each(_signs(group, _PLAIN), 1)
+    label = judge_signs(_signs(group, _PLAIN), 1)
     vgg16 = _difference(group, 'vgg16')
     if vgg16 is not None and vgg16.high is not None and vgg16.high < 5:
         label = 'does not hold'
@@ -103,17 +85,16 @@ def _f5b(group: Group, _: Others) -> Verdict:
     contrast = _contrast(group, _PLAIN, _BN)
     means = list(_mean_by_seed(group, _PLAIN).values())
     plain = seed_interval(means) if means else None
-    figures = f'plain {_show(plain)}; plain minus BN {_show(contrast)}; {_listed(group, _BN)}'
+    figures = f'plain {show(plain)}; plain minus BN {show(contrast)}; {_listed(group, _BN)}'
     # A smaller improvement needs an improvement.
-    signs = [None if each is None else each.sign for each in (plain, contrast)]
-    return Verdict(_each(signs, 1), figures)
+    return Verdict(judge_signs(map(sign_of, (plain, contrast)), 1), figures)
 
 
 def _f5c(group: Group, _: Others) -> Verdict:
     means = list(_mean_by_seed(group, _RESNET).values())
     improvement = seed_interval(means) if means else None
     contrast = _contrast(group, _RESNET, _BN)
-    figures = f'ResNets: {_show(improvement)}; minus VGG BN: {_show(contrast)}'
+    figures = f'ResNets: {show(improvement)}; minus VGG BN: {show(contrast)}'
     if improvement is None or contrast is None or contrast.low is None or contrast.high is None:
         return Verdict('undecided', figures)
     if improvement.sign < 0 or contrast.low > SIMILAR or contrast.high < -SIMILAR:
@@ -127,7 +108,7 @@ def _f5d(group: Group, _: Others) -> Verdict:
     known = {title: mean.mean for title, mean in means.items() if mean is not None}
     difference = _difference(group, 'resnest101')
     best = max(known, key=lambda title: known[title]) if known else 'none'
-    figures = f'best original: {best}; ResNeSt-101 {_show(difference)}'
+    figures = f'best original: {best}; ResNeSt-101 {show(difference)}'
     if len(known) < len(group.cells) or difference is None:
         return Verdict('undecided', figures)
     if difference.low is None:  # one seed decides nothing
@@ -140,20 +121,20 @@ def _f5d(group: Group, _: Others) -> Verdict:
 def _f5e(group: Group, _: Others) -> Verdict:
     """Judge the classes of the plain VGGs, each class's difference averaged over the networks."""
     classes = _class_means(group, _PLAIN)
-    figures = ', '.join(f'{name} {_show(each)}' for name, each in classes.items()) or 'not run'
+    figures = ', '.join(f'{name} {show(each)}' for name, each in classes.items()) or 'not run'
     if not _all_run(group, _PLAIN):
         return Verdict('undecided', figures)
-    return Verdict(_each([each.sign for each in classes.values()], 1), figures)
+    return Verdict(judge_signs([each.sign for each in classes.values()], 1), figures)
 
 
 def _f5f(group: Group, _: Others) -> Verdict:
-    difference = _show(_difference(group, 'swin-tiny'))
+    difference = show(_difference(group, 'swin-tiny'))
     return Verdict('undecided', f'Swin-T {difference}; the paper names no direction')
 
 
 def _f6a(group: Group, _: Others) -> Verdict:
     models = _models(group)
-    return Verdict(_each(_signs(group, models), -1), _listed(group, models))
+    return Verdict(judge_signs(_signs(group, models), -1), _listed(group, models))
 
 
 def _f6b(group: Group, others: Others) -> Verdict:
@@ -168,14 +149,14 @@ def _f6b(group: Group, others: Others) -> Verdict:
         second = cell.values(_TOP1, ORIGINAL.name)
         seeds = sorted(first.keys() & second.keys())
         gain = seed_interval([second[s] - first[s] for s in seeds]) if seeds else None
-        signs.append(None if gain is None else gain.sign)
-        figures.append(f'{cell.experiment.title} {_show(gain)}')
-    return Verdict(_each(signs, 1), '; '.join(figures))
+        signs.append(sign_of(gain))
+        figures.append(f'{cell.experiment.title} {show(gain)}')
+    return Verdict(judge_signs(signs, 1), '; '.join(figures))
 
 
 def _f6c(group: Group, _: Others) -> Verdict:
     difference = _difference(group, 'resnest101')
-    figures = f'ResNeSt-101 {_show(difference)}'
+    figures = f'ResNeSt-101 {show(difference)}'
     if difference is None or difference.low is None or difference.high is None:
         return Verdict('undecided', figures)
     if difference.low > -MUCH:
@@ -230,10 +211,10 @@ def _worse(metrics: tuple[str, ...]) -> Callable[[Group, Others], Verdict]:
         for cell in group.cells:
             for metric in metrics:
                 difference = _pair(cell).difference(metric)
-                signs.append(None if difference is None else difference.sign)
+                signs.append(sign_of(difference))
                 value = 'not run' if difference is None else f'{difference.mean:+.3f}'
                 figures.append(f'{cell.experiment.title} {metric} {value}')
-        return Verdict(_each(signs, -1), '; '.join(figures))
+        return Verdict(judge_signs(signs, -1), '; '.join(figures))
 
     return judge
 

@@ -1,0 +1,63 @@
+"""What the claims of all works are judged with: intervals over seeds, and how they are shown.
+
+A claim about a direction holds when the interval (Student's over seeds, 95 %) lies on its side of
+0, does not hold when it (or one of several) lies on the other, and is undecided otherwise, with one
+seed always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bgremoval_mm.evaluation.statistics import Estimate, seed_interval
+from bgremoval_mm.experiments.base import VerdictLabel
+from bgremoval_mm.experiments.report.groups import Cell
+
+__all__ = ['judge_signs', 'metric_gap', 'show', 'sign_of']
+
+
+def sign_of(estimate: Estimate | None) -> int | None:
+    """Return the side of 0 on which an interval lies; None if nothing was run."""
+    return None if estimate is None else estimate.sign
+
+
+def judge_signs(signs: Iterable[int | None], wanted: int | Iterable[int]) -> VerdictLabel:
+    """Judge several signs: all must lie on the wanted side, and one on the other side refutes.
+
+    Args:
+        signs: 1, -1, 0 for an interval that includes 0, None for what was not run.
+        wanted: 1 or -1, for all of them or for each.
+    """
+    signs = list(signs)
+    sides = [wanted] * len(signs) if isinstance(wanted, int) else list(wanted)
+    pairs = list(zip(signs, sides, strict=True))
+    if any(sign == -side for sign, side in pairs):
+        return 'does not hold'
+    return 'holds' if pairs and all(sign == side for sign, side in pairs) else 'undecided'
+
+
+def metric_gap(cell: Cell, variant: str, metric: str, other: str) -> Estimate | None:
+    """Return the mean of one metric minus another of the same runs, over seeds.
+
+    Args:
+        cell: The experiment's results.
+        variant: Name of the variant.
+        metric: Key of the metric.
+        other: Key of the one that is subtracted.
+
+    Returns:
+        The difference with its interval; None if no run has both.
+    """
+    first, second = cell.values(metric, variant), cell.values(other, variant)
+    gaps = [first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())]
+    return seed_interval(gaps) if gaps else None
+
+
+def show(estimate: Estimate | None, digits: int = 2) -> str:
+    """Return a difference with its interval, as text."""
+    if estimate is None:
+        return 'not run'
+    mean = f'{estimate.mean:+.{digits}f}'
+    if estimate.low is None or estimate.high is None:
+        return f'{mean} (one seed)'
+    return f'{mean} [{estimate.low:+.{digits}f}, {estimate.high:+.{digits}f}]'

@@ -1,0 +1,13 @@
+_base_ = [
+    '../../../_base_/datasets/cub200.py',
+    '../../../_base_/models/bn-inception_embedding.py',
+    '../../../_base_/pipelines/bn_inception227.py',
+    '../../../_base_/schedules/rmsprop_early-stop_1000e.py',
+    '../../../_base_/metric_runtime.py',
+]
+
+model = dict(head=dict(num_classes=_base_.num_classes))
+train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
+custom_hooks = [*_base_.custom_hooks, _base_.attention]

@@ -1,0 +1,4 @@
+_base_ = ['./_base_/cars196.py', '../../_base_/losses/contrastive.py']
+
+model = dict(head=dict(loss=_base_.loss.cars196))
+train_dataloader = dict(batch_sampler=dict(m=_base_.photos_per_class))

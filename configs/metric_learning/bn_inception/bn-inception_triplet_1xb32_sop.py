@@ -1,0 +1,4 @@
+_base_ = ['./_base_/sop.py', '../../_base_/losses/triplet.py']
+
+model = dict(head=dict(loss=_base_.loss.sop))
+train_dataloader = dict(batch_sampler=dict(m=_base_.photos_per_class))

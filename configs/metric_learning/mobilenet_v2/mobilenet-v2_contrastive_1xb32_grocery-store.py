@@ -1,0 +1,5 @@
+_base_ = ['./_base_/grocery_store.py', '../../_base_/losses/contrastive.py']
+
+# The hyper-parameters are those for Cars196.
+model = dict(head=dict(loss=_base_.loss.cars196))
+train_dataloader = dict(batch_sampler=dict(m=_base_.photos_per_class))
