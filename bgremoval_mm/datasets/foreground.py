@@ -108,9 +108,7 @@ def _put_in(base: Any, given: Mapping[str, Any], training: Any) -> list[Any]:
             'transform'
         )
         raise ArgumentError(msg)
-    load = LoadForegroundMask(
-        transforms=transforms[place:], **_arguments(base, given, training)
-    )
+    load = LoadForegroundMask(transforms=transforms[place:], **_arguments(base, given, training))
     return [*transforms[:place], load, packer]
 
 

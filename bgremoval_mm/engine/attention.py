@@ -75,8 +75,8 @@ class AttentionMeter:
         seed: Of the noise.
 
     Raises:
-        ArgumentError: If the model gives neither embeddings nor classes, or the dataset's pipeline
-            cannot carry masks.
+        ArgumentError: If the model gives neither embeddings nor classes, the dataset's pipeline
+            cannot carry masks, or `seed` is negative.
     """
 
     def __init__(
@@ -89,6 +89,9 @@ class AttentionMeter:
         settings: SmoothGrad | None = None,
         seed: int = 0,
     ) -> None:
+        if not isinstance(seed, int) or seed < 0:
+            msg = f'`seed` must be a whole number, 0 or more, but got {seed!r}'
+            raise ArgumentError(msg)
         self.target = AttentionTarget(model)
         self.dataset = with_foreground_mask(dataset, masks, training)
         self.collate = collate

@@ -154,7 +154,7 @@ class AttentionTarget:
         ArgumentError: If it is no classifier of mmpretrain, or has no head.
     """
 
-    def __init__(self, model: torch.nn.Module) -> None:
+    def __init__(self, model: Any) -> None:
         while is_model_wrapper(model):
             model = model.module
         # By name, since mmpretrain need not be installed.

@@ -75,7 +75,8 @@ class EmbeddingHead(BaseModule):
     @property
     def distance(self) -> torch.nn.Module:
         """The distance, or similarity, that the loss compares embeddings by; without one, L2."""
-        return getattr(self.loss_module, 'distance', None) or distances.LpDistance()
+        distance: torch.nn.Module | None = getattr(self.loss_module, 'distance', None)
+        return distances.LpDistance() if distance is None else distance
 
     def pre_logits(self, feats: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
         """Return the pooled feature of the last stage, (N, in_channels)."""
