@@ -86,7 +86,8 @@ def report(args: argparse.Namespace) -> int:
     """Measure, print, and write the results."""
     from mmengine.device import get_device
 
-    from bgremoval_mm.analysis.attention import AttentionRun, measure_runs, write_results
+    from bgremoval_mm.analysis.attention.measure import AttentionRun, measure_runs
+    from bgremoval_mm.analysis.attention.results import write_results
     from bgremoval_mm.engine.run_config import read_config
     from bgremoval_mm.evaluation.attention import SmoothGrad
     from bgremoval_mm.removal.io.targets import check_report
@@ -131,7 +132,9 @@ def report(args: argparse.Namespace) -> int:
             f'difference, second minus first: {line(difference, "difference")}, '
             f'{difference["photos"]:,} photos with both scores'
         )
-    print(f'Look at {printable(args.out)}/attention.png; all figures are beside it')
+    out = printable(args.out)
+    picture = f'Look at {out}/attention.png; a' if (args.out / 'attention.png').exists() else 'A'
+    print(f'{picture}ll figures are in {out}/scores.csv and {out}/summary.json')
     return OK
 
 

@@ -86,9 +86,7 @@ def _tile(tile: AttentionTile) -> Tile:
     first = tile.views[0]
     pictures = [first.picture, (255 * first.mask).round().astype(np.uint8)]
     pictures += [draw_attention(each.picture, each.attention) for each in tile.views]
-    scores = ' / '.join(
-        'undefined' if np.isnan(each) else f'{each:.3f}'.replace('-', '−') for each in tile.scores
-    )
+    scores = ' / '.join('undefined' if np.isnan(each) else f'{each:.3f}' for each in tile.scores)
     note = f' ({tile.note})' if tile.note else ''
     caption = (f'score {scores}{note}', Path(tile.file).name)
     return Tile([_enlarge(each) for each in pictures], caption)
