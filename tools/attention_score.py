@@ -41,7 +41,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         nargs=2,
         type=Path,
         metavar=('CONFIG', 'CHECKPOINT'),
-        help='another model, measured on the same photos',
+        help='another model ("after"), measured on the same photos as the first ("before")',
     )
     parser.add_argument(
         '--mask-dir', help="DST of tools/remove_background.py (default: the config's, if any)"
@@ -129,7 +129,7 @@ def report(args: argparse.Namespace) -> int:
     if summary['difference'] is not None:
         difference = summary['difference']
         print(
-            f'difference, second minus first: {line(difference, "difference")}, '
+            f'difference, after minus before: {line(difference, "difference")}, '
             f'{difference["photos"]:,} photos with both scores'
         )
     out = printable(args.out)

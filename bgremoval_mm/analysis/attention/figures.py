@@ -98,7 +98,7 @@ def as_csv(before: Sequence[PhotoAttention], after: Sequence[PhotoAttention] = (
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator='\n')
-    compared = [f'compared_{name}' for name in _COLUMNS] if after else []
+    compared = [f'after_{name}' for name in _COLUMNS] if after else []
     writer.writerow(['file', 'label', *_COLUMNS, *compared])
     for row, photo in enumerate(before):
         numbers = [getattr(photo, name) for name in _COLUMNS]
