@@ -32,6 +32,8 @@ _TAKEN = (
 def with_foreground_mask(dataset: Any, given: Mapping[str, Any], training: Any = None) -> Any:
     """Return a copy of a dataset of mmpretrain whose data samples have the field ``fg_mask``.
 
+    It is a uint8 array of the height and width of the packed image, 255 for foreground.
+
     A LoadForegroundMask is put behind the image loader and whatever removes the background there;
     it applies the steps that follow, up to the packing, to image and mask alike. A pipeline that
     has a LoadForegroundMask already keeps it, and only packs its mask too.

@@ -52,7 +52,8 @@ class AttentionView:
     """What the figures of one photo are computed from.
 
     Attributes:
-        picture: Network input before normalisation, uint8 of shape (H, W, 3), RGB.
+        picture: Network input before normalisation, uint8 of shape (H, W, 3), RGB; black where
+            it is padded.
         mask: Foreground mask in [0, 1], shape (H, W).
         attention: In [0, 1], shape (H, W).
     """
@@ -127,16 +128,18 @@ class AttentionMeter:
         # A mask is padded by background where the preprocessor pads the photo.
         image, black = self._preprocess(data, raw), self._preprocess(data, torch.zeros_like(raw))
         sample = data['data_samples'][0]
-        mask = torch.as_tensor(sample.get(FG_MASK)).float() / 255
-        height, width = image.shape[-2:]
-        mask = functional.pad(mask, (0, width - mask.shape[1], 0, height - mask.shape[0]))
+        below, right = (image.shape[axis] - raw.shape[axis] for axis in (-2, -1))
+        mask = np.pad(np.asarray(sample.get(FG_MASK)) / 255, ((0, below), (0, right)))
         with evaluating(self.target.model):
             scores = self.target.scores(image, black)
             seeds = [noise_seed(self.seed, index)]
             saliency = smooth_grad(image, scores, seeds, self.settings)[0]
+        # B, G, R; or one channel, in grey.
+        shown = raw.flip(0) if len(raw) == 3 else raw[:1].expand(3, -1, -1)
+        shown = functional.pad(shown, (0, right, 0, below))
         view = AttentionView(
-            raw.float().round().clamp(0, 255).byte().flip(0).permute(1, 2, 0).cpu().numpy(),
-            mask.numpy(),
+            shown.float().round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy(),
+            mask,
             normalise_attention(saliency.cpu().numpy()),
         )
         labels = sample.get('gt_label')
@@ -148,11 +151,17 @@ class AttentionMeter:
         """Return a network input of shape (1, C, H, W) from what the pipeline packs."""
         batch = self.target.model.data_preprocessor({**data, 'inputs': raw[None]}, False)
         inputs = batch['inputs']
-        if isinstance(inputs, torch.Tensor) and inputs.ndim == 4 and inputs.shape[1] == len(raw):
+        if (
+            isinstance(inputs, torch.Tensor)
+            and inputs.ndim == 4
+            and inputs.shape[:2] == (1, len(raw))
+            and inputs.shape[2] >= raw.shape[1]
+            and inputs.shape[3] >= raw.shape[2]
+        ):
             return inputs
         got = f' of shape {tuple(inputs.shape)}' if isinstance(inputs, torch.Tensor) else ''
         msg = (
-            'the data preprocessor must give one image for each photo, but '
+            'the data preprocessor must give one image for each photo, perhaps padded, but '
             f'{type(self.target.model.data_preprocessor).__name__} gives '
             f'{type(inputs).__name__}{got}'
         )

@@ -368,13 +368,13 @@ def test_wrapped_models(build: Build) -> None:
 
 def test_models_without_a_target(build: Build) -> None:
     """What is no classifier, or has no head, or one that gives something else, is refused."""
-    with pytest.raises(ArgumentError, match='an ImageClassifier .* but got Linear$'):
+    with pytest.raises(ArgumentError, match=r'an ImageClassifier .* but got Linear$'):
         AttentionTarget(torch.nn.Linear(2, 2))
     with pytest.raises(ArgumentError, match='but got ImageClassifier without a head'):
         AttentionTarget(build(None))
     model = build(LINEAR).eval()
     model.head.forward = lambda feats: (feats[0], feats[0])
-    with pytest.raises(ArgumentError, match='one vector for each .* LinearClsHead gives tuple'):
+    with pytest.raises(ArgumentError, match=r'one vector for each .* LinearClsHead gives tuple'):
         AttentionTarget(model).scores(images(1, 16), images(1, 16))
     model.head.forward = lambda feats: feats[0][None]
     with pytest.raises(ArgumentError, match=r'gives Tensor of shape \(1, 1, 8\)'):

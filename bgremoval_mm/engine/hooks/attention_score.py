@@ -118,4 +118,6 @@ class AttentionScoreHook(Hook):
         # In the order of the photos, so that the sums do not depend on the number of processes.
         parts = all_gather_object(mine)
         scores = [score for _, score in sorted(pair for part in parts for pair in part)]
-        metrics.update({f'attention/{name}': value for name, value in summarise(scores).items()})
+        # Whole numbers would be logged as null: mmengine keeps them as numpy's.
+        figures = summarise(scores)
+        metrics.update({f'attention/{name}': float(value) for name, value in figures.items()})
