@@ -284,8 +284,8 @@ def test_arguments_out_of_range(options: dict[str, Any], message: str) -> None:
 
 def test_unknown_options_and_seeds(run_test: Test) -> None:
     """What masks need is checked before the test, by what takes it."""
-    with pytest.raises(TypeError, match='treshold'):
-        run_test(dict(mask_dir='masks', treshold=1))
+    with pytest.raises(TypeError, match='colour'):
+        run_test(dict(mask_dir='masks', colour=1))
     with pytest.raises(ArgumentError, match='`on_missing` must be one of compute, error'):
         run_test(dict(mask_dir='masks', on_missing='skip'))
     with pytest.raises(ArgumentError, match='`seed` must be a whole number, 0 or more, but got -1'):
