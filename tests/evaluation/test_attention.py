@@ -161,6 +161,19 @@ def test_gradient_of_a_quadratic_score() -> None:
         np.testing.assert_allclose(each.numpy(), slow_loop(image, seed), rtol=1e-6)
 
 
+def test_agrees_with_captum() -> None:
+    """With one channel and much noise drawn, it is captum's mean of |gradients|, times samples."""
+    attr = pytest.importorskip('captum.attr')
+    image = images(1, 4)[:, :1]
+    sigma = 0.15 * float(image.max() - image.min())
+    torch.manual_seed(0)
+    theirs = attr.NoiseTunnel(attr.Saliency(quadratic)).attribute(
+        image, nt_samples=4000, stdevs=sigma, abs=True
+    )
+    ours = smooth_grad(image, [quadratic], [1], SmoothGrad(samples=4000, at_once=1000))
+    torch.testing.assert_close(ours / 4000, theirs[:, 0], rtol=0.05, atol=0.01)
+
+
 @pytest.mark.parametrize('at_once', [1, 2, 7, 25, 100])
 def test_memory_does_not_change_the_result(at_once: int) -> None:
     """However many copies are computed together, also where their pixels are not 16 to a block."""

@@ -46,8 +46,7 @@ def write_results(
     }
     write_json(out / 'summary.json', summary)
     write_atomically(out / 'scores.csv', as_csv(*photos).encode())
-    title = ' and '.join(run.name for run in runs)
-    sheet = draw_examples(runs, (title, _heading(models)))
+    sheet = draw_examples(runs, ('Attention on the object', _heading(models)))
     if sheet is None:
         (out / 'attention.png').unlink(missing_ok=True)
     else:
@@ -56,10 +55,11 @@ def write_results(
 
 
 def _heading(models: Sequence[Mapping[str, Any]]) -> str:
-    scores = ' / '.join(
-        'undefined' if each['score'] is None else f'{each["score"]:.3f}' for each in models
-    )
-    return f'mean attention score {scores}, {models[0]["photos"]:,} photos'
+    scores = [
+        f'{each["name"]}: {"undefined" if each["score"] is None else format(each["score"], ".3f")}'
+        for each in models
+    ]
+    return f'{"; ".join(scores)} (mean score of {models[0]["photos"]:,} photos)'
 
 
 @dataclass(frozen=True)
