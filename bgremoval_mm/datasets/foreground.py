@@ -36,7 +36,7 @@ def with_foreground_mask(dataset: Any, given: Mapping[str, Any], training: Any =
 
     A LoadForegroundMask is put behind the image loader and whatever removes the background there;
     it applies the steps that follow, up to the packing, to image and mask alike. A pipeline that
-    has a LoadForegroundMask already keeps it, and only packs its mask too.
+    has a LoadForegroundMask already keeps it, with its own `on_missing`, and packs its mask too.
 
     Args:
         dataset: The dataset, in whatever wrappers; it is not changed.
@@ -91,7 +91,7 @@ def _put_in(base: Any, given: Mapping[str, Any], training: Any) -> list[Any]:
     packer = copy.copy(transforms.pop())
     packer.algorithm_keys = (*packer.algorithm_keys, FG_MASK)
     if any(isinstance(each, LoadForegroundMask) for each in transforms):
-        named = sorted({'mask_dir', 'model', 'img_root'} & set(given))
+        named = sorted(set(given) - {'on_missing'})
         if named:
             msg = (
                 f'`{named[0]}` must not be given where the test pipeline has a LoadForegroundMask '

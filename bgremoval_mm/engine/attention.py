@@ -12,14 +12,8 @@ from torch.nn import functional
 
 from bgremoval_mm.datasets.foreground import check_masks, with_foreground_mask
 from bgremoval_mm.datasets.transforms.mask_source import FG_MASK
-from bgremoval_mm.evaluation.attention import (
-    AttentionTarget,
-    SmoothGrad,
-    attention_share,
-    evaluating,
-    normalise_attention,
-    smooth_grad,
-)
+from bgremoval_mm.evaluation.attention import attention_share, normalise_attention
+from bgremoval_mm.evaluation.saliency import AttentionTarget, SmoothGrad, evaluating, smooth_grad
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.sampling import evenly_spaced
 
