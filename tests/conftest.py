@@ -364,3 +364,25 @@ def run_tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         runpy.run_path(str(script), run_name='__main__')
 
     return run
+
+
+@pytest.fixture
+def masked_photos(tmp_path: Path) -> Path:
+    """A folder with ``photos/test`` of two classes, four photos each, and their ``masks``.
+
+    The red channel of a photo is its mask: a square with a soft edge, elsewhere in each photo.
+    """
+    from bgremoval_mm.removal import MaskStore, read_image
+
+    store = MaskStore(tmp_path / 'masks', 'u2net')
+    for number in range(8):
+        name = f'test/{"shoe" if number % 2 else "hat"}/{number}.png'
+        mask = np.zeros((32, 48), np.uint8)
+        left = 3 * number
+        mask[4:24, left : left + 12] = 120
+        mask[8:20, left + 4 : left + 8] = 255
+        path = tmp_path / 'photos' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.dstack([mask, np.full_like(mask, 20 * number), 255 - mask])).save(path)
+        store.put(name, read_image(path), mask, constant=False)
+    return tmp_path

@@ -72,6 +72,12 @@ class EmbeddingHead(BaseModule):
             sizes = {'embedding_size': embedding_size, 'num_classes': num_classes}
             self.loss_module = build_loss(loss, sizes)
 
+    @property
+    def distance(self) -> torch.nn.Module:
+        """The distance, or similarity, that the loss compares embeddings by; without one, L2."""
+        distance: torch.nn.Module | None = getattr(self.loss_module, 'distance', None)
+        return distances.LpDistance() if distance is None else distance
+
     def pre_logits(self, feats: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
         """Return the pooled feature of the last stage, (N, in_channels)."""
         return feats if isinstance(feats, torch.Tensor) else feats[-1]
