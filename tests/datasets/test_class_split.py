@@ -226,7 +226,7 @@ def test_rule_of_the_groceries() -> None:
         ('Cars196', 'bn_inception/bn-inception_arcface_1xb32_cars196'),
         ('CUB200', 'bn_inception/bn-inception_triplet_1xb32_cub200'),
         ('StanfordOnlineProducts', 'bn_inception/bn-inception_contrastive_1xb32_sop'),
-        ('GroceryStore', 'mobilenet_v2/mobilenet-v2_triplet_1xb32_grocery-store'),
+        ('GroceryStore', 'efficientnet_lite/efficientnet-lite0_triplet_1xb32_grocery-store'),
     ],
 )
 @pytest.mark.parametrize('suffix', ['', '-bgaug'])

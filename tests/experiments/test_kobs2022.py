@@ -87,7 +87,7 @@ def test_every_config_is_an_experiment() -> None:
     }
     assert files == expected
     assert len([name for name in files if '/bn_inception/' in name]) == 35
-    assert len([name for name in files if '/mobilenet_v2/' in name]) == 10
+    assert len([name for name in files if '/efficientnet_lite/' in name]) == 10
     assert sum('-bgval' in name for name in files) == 5
     assert {(each.model, dataset) for each, dataset in CELLS} == set(product(LOSSES, DATASETS))
     assert {each.tested for each in EXPERIMENTS} == {'best'}

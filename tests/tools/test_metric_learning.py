@@ -17,11 +17,11 @@ pytest.importorskip('bgremoval_mm.engine.loops')
 pytest.importorskip('bgremoval_mm.engine.hooks.attention_score')
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / 'configs/metric_learning/mobilenet_v2'
+FOLDER = ROOT / 'configs/metric_learning/efficientnet_lite'
 NAMES = (
-    'mobilenet-v2_triplet_1xb32_grocery-store.py',
-    'mobilenet-v2_triplet_1xb32_grocery-store-bgaug.py',
-    'mobilenet-v2_normalized-softmax_1xb32_grocery-store.py',
+    'efficientnet-lite0_triplet_1xb32_grocery-store.py',
+    'efficientnet-lite0_triplet_1xb32_grocery-store-bgaug.py',
+    'efficientnet-lite0_normalized-softmax_1xb32_grocery-store.py',
 )
 
 

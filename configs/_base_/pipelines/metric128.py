@@ -1,10 +1,6 @@
 # The crops of Kobs and Hotho (256 and 227 pixels) at about 0.56 of their size, for small photos.
-# ImageNet's normalisation, as MobileNetV2 was trained with.
-data_preprocessor = dict(
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    to_rgb=True,
-)
+# Pixels from -1 to 1, as EfficientNet-Lite was trained with.
+data_preprocessor = dict(mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5], to_rgb=True)
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -57,8 +57,8 @@ class Groceries(MetricLearning):
     """A loss on Grocery Store, not the work's: a small network, with the settings for Cars196."""
 
     datasets: ClassVar[Mapping[str, int]] = {'grocery-store': 30}
-    network: ClassVar[str] = 'mobilenet-v2'
-    folder: ClassVar[str] = 'metric_learning/mobilenet_v2'
+    network: ClassVar[str] = 'efficientnet-lite0'
+    folder: ClassVar[str] = 'metric_learning/efficientnet_lite'
 
 
 _LOSSES = {

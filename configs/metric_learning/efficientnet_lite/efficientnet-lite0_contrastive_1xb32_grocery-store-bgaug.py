@@ -1,4 +1,4 @@
-_base_ = './mobilenet-v2_multi-similarity_1xb32_grocery-store.py'
+_base_ = './efficientnet-lite0_contrastive_1xb32_grocery-store.py'
 
 train_dataloader, val_dataloader = (
     dict(dataset=dict(_base_.bgaug, _delete_=True, dataset=each, pipeline=each.pop('pipeline')))

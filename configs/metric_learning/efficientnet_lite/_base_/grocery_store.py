@@ -1,6 +1,6 @@
 _base_ = [
     '../../../_base_/datasets/grocery_store.py',
-    '../../../_base_/models/mobilenet-v2_embedding.py',
+    '../../../_base_/models/efficientnet-lite0_embedding.py',
     '../../../_base_/pipelines/metric128.py',
     '../../../_base_/schedules/rmsprop_early-stop_1000e.py',
     '../../../_base_/metric_runtime.py',
