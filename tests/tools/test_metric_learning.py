@@ -13,8 +13,6 @@ from PIL import Image
 
 from bgremoval_mm.removal import remove_tree
 
-pytest.importorskip('bgremoval_mm.engine.loops')
-pytest.importorskip('bgremoval_mm.engine.hooks.attention_score')
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / 'configs/metric_learning/efficientnet_lite'
@@ -62,7 +60,6 @@ def options(config: Config, root: Path, sources: dict[str, str]) -> list[str]:
     """Options for two small iterations, without workers and downloads."""
     settings = {
         'model.backbone.init_cfg': None,
-        'model.backbone.widen_factor': 0.25,
         'train_dataloader.batch_sampler.iterations': 2,
         'train_dataloader.batch_size': 8,
         'train_cfg.max_epochs': 1,
