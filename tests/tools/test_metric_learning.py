@@ -13,7 +13,6 @@ from PIL import Image
 
 from bgremoval_mm.removal import remove_tree
 
-
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / 'configs/metric_learning/efficientnet_lite'
 NAMES = (

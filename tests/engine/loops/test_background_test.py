@@ -32,6 +32,7 @@ class Levels(BaseModel):
     """Predicts nothing: hands the mean level of each photo to the metric."""
 
     def forward(self, levels: torch.Tensor, mode: str = 'tensor') -> list[float]:
+        """The levels."""
         return levels.tolist()
 
 
@@ -45,9 +46,11 @@ class MeanLevel(BaseMetric):
         self.file = file
 
     def process(self, data_batch: Any, data_samples: Any) -> None:
+        """Collect the levels."""
         self.results.extend(data_samples)
 
     def compute_metrics(self, results: list[float]) -> dict[str, Any]:
+        """Two numbers and a text."""
         if self.file:
             Path(self.file).write_text(str(sorted(results)))
         return {'level': float(np.mean(results)), 'count': len(results), 'text': 'some'}
@@ -57,6 +60,7 @@ class PackLevel:
     """Keeps the mean level of the photo."""
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
+        """The mean of all pixels."""
         return {'levels': torch.tensor(float(results['img'].mean()))}
 
 
@@ -141,7 +145,7 @@ def test_seed_decides(toy: dict[str, Any], workers: int) -> None:
     """The same seed draws the same backgrounds, whatever was drawn before; another one others."""
     toy['test_dataloader']['num_workers'] = workers
     first = run(toy)
-    np.random.random_sample(7)
+    np.random.seed(8)  # noqa: NPY002  # the generator that mmengine seeds
     assert run(toy) == first
     assert run(toy, randomness={'seed': 4})['replaced/toy/level'] != first['replaced/toy/level']
 
