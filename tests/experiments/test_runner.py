@@ -246,7 +246,7 @@ def test_masks_and_backgrounds_of_the_test(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path, CONFIGS, options)
     assert missing_data(run, workspace).startswith(f'no masks in {masks}: python tools/remove_back')
     (masks / 'u2net').mkdir(parents=True)
-    assert missing_data(run, workspace) == f'no backgrounds in {bank}'
+    assert missing_data(run, workspace).startswith(f'no photos of backgrounds in {bank}: ')
     bank.touch()
     assert missing_data(run, workspace) == ''
 
@@ -268,7 +268,7 @@ def test_a_work_is_found_by_name() -> None:
     """A name that is none of the works', and of no module, is refused with the known ones."""
     assert load_work('liang2023') is WORK
     for name in ('liang', 'json', 'no.such.module', ''):
-        with pytest.raises(ValueError, match=rf'one of liang2023, or a module .*got {name!r}'):
+        with pytest.raises(ValueError, match=rf'one of liang2023, kobs2022, or a module .*got {name!r}'):
             load_work(name)
     with pytest.raises(ValueError, match=r"called as its WORK\.name, 'liang2023'"):
         load_work('bgremoval_mm.experiments.papers.liang2023')
