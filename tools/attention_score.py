@@ -89,7 +89,7 @@ def report(args: argparse.Namespace) -> int:
     from bgremoval_mm.analysis.attention.measure import AttentionRun, measure_runs
     from bgremoval_mm.analysis.attention.results import write_results
     from bgremoval_mm.engine.run_config import read_config
-    from bgremoval_mm.evaluation.saliency import SmoothGrad
+    from bgremoval_mm.evaluation.smooth_grad import SmoothGrad
     from bgremoval_mm.removal.io.targets import check_report
 
     models = [(args.config, args.checkpoint), *([args.compare] if args.compare else [])]

@@ -13,7 +13,7 @@ from torch.nn import functional
 from bgremoval_mm.datasets.foreground import check_masks, with_foreground_mask
 from bgremoval_mm.datasets.transforms.mask_source import FG_MASK
 from bgremoval_mm.evaluation.attention import attention_share, normalise_attention
-from bgremoval_mm.evaluation.saliency import AttentionTarget, SmoothGrad, evaluating, smooth_grad
+from bgremoval_mm.evaluation.smooth_grad import AttentionTarget, SmoothGrad, evaluating, smooth_grad
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.sampling import evenly_spaced
 

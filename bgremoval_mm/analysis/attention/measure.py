@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from bgremoval_mm.analysis.attention.figures import check_same_photos
 from bgremoval_mm.engine.attention import AttentionMeter, AttentionView, PhotoAttention
-from bgremoval_mm.evaluation.saliency import SmoothGrad
+from bgremoval_mm.evaluation.smooth_grad import SmoothGrad
 from bgremoval_mm.visualization.network_input import collate_function
 from bgremoval_mm.visualization.predictions import Predictor
 

@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from bgremoval_mm.engine.attention import AttentionMeter, summarise
-from bgremoval_mm.evaluation.saliency import SmoothGrad
+from bgremoval_mm.evaluation.smooth_grad import SmoothGrad
 from bgremoval_mm.registry import HOOKS
 from bgremoval_mm.removal.errors import ArgumentError
 

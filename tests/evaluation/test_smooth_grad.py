@@ -11,7 +11,7 @@ import torch
 from mmengine.registry import MODELS
 from pytorch_metric_learning import distances
 
-from bgremoval_mm.evaluation.saliency import AttentionTarget, SmoothGrad, evaluating, smooth_grad
+from bgremoval_mm.evaluation.smooth_grad import AttentionTarget, SmoothGrad, evaluating, smooth_grad
 from bgremoval_mm.removal.errors import ArgumentError
 
 
