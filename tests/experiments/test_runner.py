@@ -268,7 +268,8 @@ def test_a_work_is_found_by_name() -> None:
     """A name that is none of the works', and of no module, is refused with the known ones."""
     assert load_work('liang2023') is WORK
     for name in ('liang', 'json', 'no.such.module', ''):
-        with pytest.raises(ValueError, match=rf'one of liang2023, kobs2022, or a module .*got {name!r}'):
+        said = rf'one of liang2023, kobs2022, or a module .*got {name!r}'
+        with pytest.raises(ValueError, match=said):
             load_work(name)
     with pytest.raises(ValueError, match=r"called as its WORK\.name, 'liang2023'"):
         load_work('bgremoval_mm.experiments.papers.liang2023')
