@@ -118,7 +118,11 @@ def test_settings_of_the_work(experiment: MetricLearning, dataset: str) -> None:
 
     freeze, stop, attention = config.custom_hooks
     assert freeze.type == 'FreezeBatchNormHook'
-    assert (stop.type, stop.patience, stop.min_delta) == ('EarlyStoppingHook', 15, 0)
+    assert (stop.type, stop.patience, stop.min_delta) == (
+        'ResumableEarlyStoppingHook',
+        15,
+        0,
+    )
     assert stop.monitor == config.default_hooks.checkpoint.save_best == 'retrieval/MAP@R'
     folder = f'data/masks/{Path(config.photos.data_root).name}'
     assert attention == dict(type='AttentionScoreHook', mask_dir=folder, model='u2net')

@@ -17,7 +17,12 @@ from bgremoval_mm.utils.sampling import evenly_spaced
 
 __all__ = ['add_per_image_results', 'choose_photos', 'for_testing']
 
-_TRAINING_HOOKS = ('DiffMetricsHook', 'EpochSeedHook', 'EarlyStoppingHook')
+_TRAINING_HOOKS = (
+    'DiffMetricsHook',
+    'EarlyStoppingHook',
+    'EpochSeedHook',
+    'ResumableEarlyStoppingHook',
+)
 _PER_IMAGE = ('PerImageAccuracy', 'PerImageIoU', 'ClassEvidence', 'RegionEvidence')
 
 

@@ -9,7 +9,7 @@ auto_scale_lr = dict(enable=False, base_batch_size=32)
 custom_hooks = [
     dict(type='FreezeBatchNormHook'),
     dict(
-        type='EarlyStoppingHook',
+        type='ResumableEarlyStoppingHook',
         monitor='retrieval/MAP@R',
         rule='greater',
         patience=15,
