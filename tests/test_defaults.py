@@ -48,7 +48,7 @@ STRUCTURE = {
     *('type', '_scope_', 'by_epoch', 'begin', 'convert_to_iter_based', 'mode', 'deterministic'),
     *('num_classes', 'in_channels', 'out_indices', 'num_stages', 'stem_channels', 'depth', 'arch'),
     *('style', 'neck', 'norm_cfg', 'init_cfg', 'prefix', 'topk', 'cal_acc', 'reduction'),
-    'loss_weight',
+    *('loss_weight', 'model_name'),
 }
 OPTIMISER = {f'optim_wrapper.optimizer.{name}' for name in ('lr', 'weight_decay', 'momentum')}
 OF_WORK = {
