@@ -37,6 +37,8 @@ class _PerImageResults(BaseMetric):
         root: Folder that the names of images are relative to.
     """
 
+    default_prefix = 'per_image'  # of no metric; without one, mmengine warns
+
     def __init__(self, file: str, root: str) -> None:
         super().__init__()
         self.file = Path(file)
@@ -63,8 +65,10 @@ class PerImageAccuracy(_PerImageResults):
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Collect each sample's classes."""
         for sample in data_samples:
-            predicted = int(sample['pred_score'].argmax())
-            self.results.append((self._name(sample), int(sample['gt_label'].item()), predicted))
+            scores = sample.get('pred_score')
+            predicted = sample['pred_label'] if scores is None else scores.argmax()
+            labels = (int(sample['gt_label'].item()), int(predicted.item()))
+            self.results.append((self._name(sample), *labels))
 
     def compute_metrics(self, results: list[tuple[str, int, int]]) -> dict[str, float]:
         """Write the file; there is no metric."""
