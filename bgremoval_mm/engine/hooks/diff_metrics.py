@@ -124,8 +124,8 @@ class DiffMetricsHook(Hook):
 
     def before_test(self, runner: Runner) -> None:
         """Check that the baseline has test results, and collect results image by image."""
-        collect_per_image(runner)
         self._check(runner, 'test', conditions_of(runner))
+        collect_per_image(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Log the differences at this epoch (or iteration)."""

@@ -483,6 +483,7 @@ def test_train_and_test_parts_are_kept_together(run: Run) -> None:
         'original': 44.0,
         'rembg': 43.5,
         'diff': -0.5,
+        'images': 4,
     }
     assert sorted(written['runs']) == ['test', 'train']
     # mmengine's own test file has the difference too, and it is not mistaken for a metric.
