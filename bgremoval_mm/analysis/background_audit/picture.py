@@ -88,6 +88,7 @@ def _caption(audit: Audit, metric: str) -> str:
     if audit.uncertainty is None:
         return text
     return (
-        f'{text}\nwhiskers: 95 % interval over {audit.images} photos; dashed: chance, '
-        f'{audit.uncertainty.chance:.3g}'
+        f'{text}; dashed: chance, {audit.uncertainty.chance:.3g}\n'
+        f'whiskers: 95 % interval over {audit.images} photos; differences are surer, as they are '
+        'paired: see the table'
     )

@@ -13,6 +13,7 @@ from bgremoval_mm.datasets.pipeline import loads_images
 from bgremoval_mm.datasets.removal_settings import RemovalSettings
 from bgremoval_mm.datasets.unwrap import base_datasets, base_keys, type_name
 from bgremoval_mm.engine.run_config import read_config
+from bgremoval_mm.experiments.runner.mask_options import PREFIX, set_masks
 from bgremoval_mm.experiments.runner.runs import Run, Workspace
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.text import printable
@@ -30,15 +31,19 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
         options: ``KEY=VALUE`` as ``--cfg-options`` takes them. Keys that begin with
             ``train_dataset.``, ``val_dataset.`` or ``test_dataset.`` are of the dataset that
             reads the photos, which in a variant may lie inside a wrapper such as RembgDataset;
-            inside a ConcatDataset, of each one.
+            inside a ConcatDataset, of each one. Those that begin with ``removal.`` say which masks
+            are used, see `mask_options.set_masks`.
 
     Raises:
         FileNotFoundError: If there is no such config.
         ValueError: If the options do not fit it.
     """
     config = read_config(path)
-    parsed = {}
+    parsed, masks = {}, {}
     for key, value in _parse(options).items():
+        if key.startswith(PREFIX):
+            masks[key.removeprefix(PREFIX)] = value
+            continue
         subset, _, rest = key.partition('_dataset.')
         if subset in _SUBSETS and rest:
             for inner in _owners(config[f'{subset}_dataloader'].dataset, rest):
@@ -51,6 +56,7 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
     except (KeyError, TypeError, IndexError) as err:
         msg = f'the options do not fit {path}: {err}'
         raise ArgumentError(msg) from err
+    set_masks(config._cfg_dict, masks)
     return config
 
 

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.removal.io.manifest import Record
@@ -23,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 # What a dead actor costs at most; and small enough that each actor gets several blocks.
 BLOCK = 64
+_BLOCKS_A_WORKER = 8  # of a small job, so that its progress is seen
 _CPUS_A_WORKER = 4
 STALL_LIMIT = 3600.0  # seconds
 
@@ -68,9 +72,11 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
         raise ImportError(msg) from err
 
     started_here = not ray.is_initialized()
+    messages = ExitStack()
     if started_here:
-        logger.info('starting Ray, which takes some seconds')
-        ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.WARNING)
+        log = messages.enter_context(_messages_to_file())
+        logger.info('starting Ray, which takes some seconds; its own messages go to %s', log)
+        ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
     try:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
@@ -78,7 +84,7 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
         logging.getLogger('ray.data').setLevel(logging.ERROR)
         count, resources = _resources(job, workers, ray.cluster_resources())
         job = job.with_threads(int(resources.get('num_cpus', 0)))
-        blocks = max(1, -(-len(paths) // BLOCK), min(count, len(paths)))
+        blocks = max(-(-len(paths) // BLOCK), min(_BLOCKS_A_WORKER * count, len(paths)))
         found = ray.data.from_items(
             [{'path': os.fsencode(path)} for path in paths], override_num_blocks=blocks
         ).map_batches(
@@ -88,7 +94,8 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
             compute=ray.data.ActorPoolStrategy(size=count),
             **resources,
         )
-        logger.info('Ray: %d actors, %d blocks of images', count, blocks)
+        actors = f'{count} actor' + ('' if count == 1 else 's')
+        logger.info('Ray: %s, %d images in %d blocks', actors, len(paths), blocks)
         rows = iter(found.iter_rows())
         with DaemonPool(1) as pool:
             while (row := _next_row(pool, rows)) is not None:
@@ -99,6 +106,30 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
     finally:
         if started_here:
             ray.shutdown()
+        messages.close()
+
+
+@contextmanager
+def _messages_to_file() -> Iterator[Path]:
+    """Write what Ray itself logs to a file; warnings about its inner life say nothing of images.
+
+    Its native part would print errors, too, that the job survives: it restarts actors by itself.
+    What ends a job is raised as an exception.
+    """
+    os.environ.setdefault('RAY_BACKEND_LOG_LEVEL', 'fatal')
+    path = Path(tempfile.gettempdir(), f'bgremoval-ray-{os.getpid()}.log')
+    ray_logger = logging.getLogger('ray')
+    before = ray_logger.handlers[:], ray_logger.propagate, ray_logger.level
+    handler = logging.FileHandler(path, encoding='utf-8', delay=True)
+    handler.setFormatter(logging.Formatter('%(asctime)s %(levelname)s %(name)s: %(message)s'))
+    ray_logger.handlers, ray_logger.propagate = [handler], False
+    ray_logger.setLevel(logging.INFO)
+    try:
+        yield path
+    finally:
+        handler.close()
+        ray_logger.handlers, ray_logger.propagate = before[:2]
+        ray_logger.setLevel(before[2])
 
 
 def _next_row(pool: DaemonPool, rows: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
