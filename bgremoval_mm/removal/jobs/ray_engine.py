@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +73,14 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
         raise ImportError(msg) from err
 
     started_here = not ray.is_initialized()
-    messages = ExitStack()
     if started_here:
-        log = messages.enter_context(_messages_to_file())
-        logger.info('starting Ray, which takes some seconds; its own messages go to %s', log)
-        ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
+        log = Path(tempfile.gettempdir(), f'bgremoval-ray-{os.getpid()}.log')
+        logger.info('starting Ray, which takes some seconds; what it says meanwhile is in %s', log)
+        # Its native part calls the restart of an actor, which is what we want, an error. What ends
+        # a job is raised.
+        os.environ.setdefault('RAY_BACKEND_LOG_LEVEL', 'fatal')
+        with _errors_to(log):
+            ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.WARNING)
     try:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
@@ -106,30 +110,21 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
     finally:
         if started_here:
             ray.shutdown()
-        messages.close()
 
 
 @contextmanager
-def _messages_to_file() -> Iterator[Path]:
-    """Write what Ray itself logs to a file; warnings about its inner life say nothing of images.
-
-    Its native part would print errors, too, that the job survives: it restarts actors by itself.
-    What ends a job is raised as an exception.
-    """
-    os.environ.setdefault('RAY_BACKEND_LOG_LEVEL', 'fatal')
-    path = Path(tempfile.gettempdir(), f'bgremoval-ray-{os.getpid()}.log')
-    ray_logger = logging.getLogger('ray')
-    before = ray_logger.handlers[:], ray_logger.propagate, ray_logger.level
-    handler = logging.FileHandler(path, encoding='utf-8', delay=True)
-    handler.setFormatter(logging.Formatter('%(asctime)s %(levelname)s %(name)s: %(message)s'))
-    ray_logger.handlers, ray_logger.propagate = [handler], False
-    ray_logger.setLevel(logging.INFO)
+def _errors_to(log: Path) -> Iterator[None]:
+    """Append what is written to standard error, by native code too, to a file."""
+    sys.stderr.flush()
+    kept = os.dup(2)
     try:
-        yield path
+        with log.open('ab') as file:
+            os.dup2(file.fileno(), 2)
+        yield
     finally:
-        handler.close()
-        ray_logger.handlers, ray_logger.propagate = before[:2]
-        ray_logger.setLevel(before[2])
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _next_row(pool: DaemonPool, rows: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
