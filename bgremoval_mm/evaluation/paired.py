@@ -49,9 +49,11 @@ def score_differences(original: PerImage, changed: PerImage) -> dict[str, Estima
         changed: Those of the other run.
 
     Returns:
-        Metric name to difference; empty if the two were made on other images.
+        Metric name to difference; empty if the two were made on other images, or if images cannot
+        be told apart by their names.
     """
-    if not np.array_equal(original['names'], changed['names']):
+    names = changed['names']
+    if not np.array_equal(original['names'], names) or len(np.unique(names)) < len(names):
         return {}
     if 'areas' in original and 'areas' in changed:
         pair = (original['areas'][None], changed['areas'][None])

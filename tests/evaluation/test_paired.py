@@ -66,3 +66,5 @@ def test_other_images_are_not_compared(change: dict[str, np.ndarray]) -> None:
     first = classified(0, 1, 1, 1, 0)
     assert score_differences(first, {**first, **change}) == {}
     assert score_differences(first, {'names': NAMES, 'areas': np.ones((5, 2, 4))}) == {}
+    nameless = {**first, 'names': np.array([''] * 5)}
+    assert score_differences(nameless, nameless) == {}

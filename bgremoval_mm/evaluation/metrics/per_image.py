@@ -45,6 +45,8 @@ class _PerImageResults(BaseMetric):
         self.root = root
 
     def _name(self, sample: dict[str, Any]) -> str:
+        if sample.get('img_path') is None:  # an image that is no file, such as CIFAR-10's
+            return f'{sample.get("sample_idx", "")}'
         return Path(os.path.relpath(sample['img_path'], self.root)).as_posix()
 
     def _write(self, **arrays: np.ndarray) -> None:
