@@ -45,7 +45,7 @@ class _PerImageResults(BaseMetric):
         self.root = root
 
     def _name(self, sample: dict[str, Any]) -> str:
-        if sample.get('img_path') is None:  # an image that is no file, such as CIFAR-10's
+        if sample.get('img_path') is None:  # an image without a file, as CIFAR-10 has
             return f'{sample.get("sample_idx", "")}'
         return Path(os.path.relpath(sample['img_path'], self.root)).as_posix()
 
