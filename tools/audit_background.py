@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import get_args
 
 import bgremoval_mm  # noqa: F401  # registers the package's classes
-from bgremoval_mm.analysis.background_audit.summary import as_text
+from bgremoval_mm.analysis.background_audit.text import as_text
 from bgremoval_mm.cli.errors import OK
 from bgremoval_mm.cli.script import (
     add_config_options,

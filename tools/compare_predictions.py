@@ -84,7 +84,10 @@ def compare(args: argparse.Namespace) -> int:
     if first.classes != second.classes:
         msg = f'the two datasets have other classes: {first.classes} and {second.classes}'
         raise ArgumentError(msg)
-    pairs = [(first.show(index), second.show(index)) for index in tqdm(indices, 'predicting')]
+    pairs = [
+        (first.show(index), second.show(index))
+        for index in tqdm(indices, 'predicting', disable=None)
+    ]
     heading = (args.original.stem, f'{args.subset}: {len(pairs)} of {len(predictors[0])} photos')
     sheet = draw_prediction_sheet(pairs, predictors[0].classes, heading, args.hide_photos)
     save_sheet(sheet, args.out)

@@ -22,6 +22,8 @@ from bgremoval_mm.cli.errors import FAILED, OPENMMLAB, add_debug_argument, guard
 from bgremoval_mm.experiments.papers import WORKS, load_work
 from bgremoval_mm.experiments.runner.runs import FAILURE, LOG, RESULT, Run, Workspace, select_runs
 from bgremoval_mm.experiments.runner.state import State, state_of
+from bgremoval_mm.removal import CATALOGUE
+from bgremoval_mm.removal.options import PRECISIONS
 from bgremoval_mm.utils.json_io import read_json
 from bgremoval_mm.utils.text import printable
 
@@ -125,6 +127,12 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         default=CONFIGS,
         help='folder of the configs, for your own work (default: that of this repository)',
     )
+    masks = parser.add_argument_group(
+        'masks of the variants', 'in place of those that the configs name, for all runs'
+    )
+    masks.add_argument('--mask-dir', metavar='DIR', help='mask store')
+    masks.add_argument('--mask-model', choices=list(CATALOGUE), help='that made the masks')
+    masks.add_argument('--mask-precision', choices=PRECISIONS, help='in which they were made')
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -148,12 +156,15 @@ def reproduce(args: argparse.Namespace) -> int:
     """Do what the command line asks for."""
     if args.command == 'report':
         return write_report(args)
+    from bgremoval_mm.experiments.runner.mask_options import mask_options
+
     work = load_work(args.work)
     runs = select_runs(work, args.results, args.datasets, args.models, args.variants, args.seeds)
     if not runs:
         print_error('no experiment fits that selection')
         return 2
-    workspace = Workspace(args.root, args.configs, tuple(args.cfg_options))
+    masks = mask_options(args.mask_dir, args.mask_model, args.mask_precision)
+    workspace = Workspace(args.root, args.configs, (*args.cfg_options, *masks))
     missing = MissingData(workspace)
     states = {run: state_of(run, workspace, missing) for run in runs}
     if args.command == 'plan':

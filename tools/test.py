@@ -17,6 +17,7 @@ from torch.distributed.elastic.multiprocessing.errors import record
 import bgremoval_mm  # noqa: F401
 from bgremoval_mm.cli.errors import add_debug_argument, ending_in_one_line
 from bgremoval_mm.engine.hooks.conditions import conditions_of, write_conditions
+from bgremoval_mm.engine.hooks.image_results import collect_per_image
 from bgremoval_mm.engine.process_group import process_group
 from bgremoval_mm.engine.run_config import add_common_arguments, build_test_config
 from bgremoval_mm.utils.json_io import write_json
@@ -59,6 +60,7 @@ def main(args: argparse.Namespace) -> None:
             kind = 'DumpDetResults' if cfg.get('default_scope') == 'mmdet' else 'DumpResults'
             dump = METRICS.build({'type': kind, 'out_file_path': args.out})
             runner.test_evaluator.metrics.append(dump)
+        collect_per_image(runner)
         metrics = runner.test()
         if is_main_process():
             conditions = conditions_of(runner)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -56,17 +56,22 @@ class MetricDifference:
         unit: 'percent' or 'fraction', None where the codebases do not say.
         original: The baseline's value.
         rembg: This run's value.
-        diff: ``rembg - original``; None if either is no value.
+        diff: ``rembg - original``; None if either is no value. Of percentages it is in percentage
+            points.
+        images: Number of images that the metric is measured on; None: not known.
+        interval: Ends of the difference's 95 % interval over images; None: not known.
     """
 
     unit: str | None
     original: Score
     rembg: Score
     diff: float | None
+    images: int | None = None
+    interval: tuple[float, float] | None = None
 
-    def as_dict(self) -> dict[str, str | float | int | None]:
-        """Return the JSON form. The steps are there where they are known."""
-        content: dict[str, str | float | int | None] = {
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form. Steps, images and interval are there where they are known."""
+        content: dict[str, Any] = {
             'unit': self.unit,
             'original': self.original.value,
             'rembg': self.rembg.value,
@@ -74,6 +79,10 @@ class MetricDifference:
         }
         if self.original.step is not None or self.rembg.step is not None:
             content |= {'original_step': self.original.step, 'rembg_step': self.rembg.step}
+        if self.images is not None:
+            content['images'] = self.images
+        if self.interval is not None:
+            content['interval_95_over_images'] = list(self.interval)
         return content
 
 
@@ -168,36 +177,64 @@ def differences(
 
 
 def format_table(
-    sections: Mapping[str, Mapping[str, MetricDifference]], step_unit: str = 'epoch'
+    sections: Mapping[str, Mapping[str, MetricDifference]],
+    step_unit: str = 'epoch',
+    seeds: tuple[object, object] = (None, None),
 ) -> str:
-    """Draw a text table of differences.
+    """Draw a text table of differences, with notes on how they are to be read.
 
     Args:
         sections: Name ('best', 'last', 'test') to metric name to difference.
         step_unit: 'epoch' or 'iter'.
+        seeds: Seeds of the baseline and of this run; None: not fixed, or not known.
 
     Returns:
-        The table, several lines without a trailing newline.
+        The table and its notes, several lines without a trailing newline.
     """
 
     def cell(metric: str, score: Score) -> str:
         text = f'{score.value:.4g}' if is_value(metric, score.value) else '-'
         return text if score.step is None else f'{text} ({step_unit} {score.step})'
 
+    every = [each for metrics in sections.values() for each in metrics.values()]
+    has_intervals = any(each.interval for each in every)
     table = Table('metric', 'which', box=box.ASCII2)
-    for name in ('original', 'rembg', 'diff'):
+    for name in ('original', 'rembg', 'diff', *(['95 % over images'] if has_intervals else [])):
         table.add_column(name, justify='right')
     table.add_column('unit')
+    table.add_column('images', justify='right')
     for section, metrics in sections.items():
         for metric, each in metrics.items():
             diff = '-' if each.diff is None else f'{each.diff:+.4g}'
-            mine = cell(metric, each.rembg)
-            table.add_row(
-                metric, section, cell(metric, each.original), mine, diff, each.unit or '-'
-            )
+            if each.diff is not None and each.unit == 'percent':
+                diff += ' pp'
+            row = [metric, section, cell(metric, each.original), cell(metric, each.rembg), diff]
+            row += [_interval(each)] if has_intervals else []
+            images = '-' if each.images is None else f'{each.images:,}'
+            table.add_row(*row, each.unit or '-', images)
     text = io.StringIO()
     Console(file=text, width=160, color_system=None, markup=False).print(table)
-    return '\n'.join(line.rstrip() for line in text.getvalue().rstrip().splitlines())
+    lines = [line.rstrip() for line in text.getvalue().rstrip().splitlines()]
+    return '\n'.join(lines + _notes(every, seeds))
+
+
+def _interval(each: MetricDifference) -> str:
+    return '-' if each.interval is None else f'{each.interval[0]:+.3g} to {each.interval[1]:+.3g}'
+
+
+def _notes(every: Sequence[MetricDifference], seeds: tuple[object, object]) -> list[str]:
+    """Return what the table alone does not say."""
+    notes = []
+    if any(each.diff is not None and each.unit == 'percent' for each in every):
+        notes.append('diff: rembg minus original; pp: percentage points.')
+    if any(each.interval for each in every):
+        notes.append('95 % over images: would other test images give a similar difference?')
+    known = ['not known' if seed is None else f'seed {seed}' for seed in seeds]
+    notes.append(
+        f'One run each (original: {known[0]}, rembg: {known[1]}): how much a difference varies '
+        'with the seed is not in this table.'
+    )
+    return notes
 
 
 def update_report(

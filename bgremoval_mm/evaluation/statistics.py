@@ -1,7 +1,7 @@
-"""How sure a difference between a variant and its baseline is: intervals and tests.
+"""How sure a score, and a difference between a variant and its baseline, is: intervals and tests.
 
-Everything is "variant minus baseline", as in "removed minus original". Both see the same images in
-the same order, and the two runs of a seed are a pair.
+Every difference is "variant minus baseline", as in "removed minus original". Both see the same
+images in the same order, and the two runs of a seed are a pair.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ __all__ = [
     'Discordance',
     'Estimate',
     'accuracy_difference',
+    'bootstrap_mean',
     'holm',
     'iou_difference',
+    'iou_interval',
     'mcnemar',
     'mean_iou',
     'resampled_difference',
@@ -127,8 +129,19 @@ def accuracy_difference(
     """
     _check_pairs(original, removed)
     values = (removed.astype(float) - original.astype(float)).mean(axis=0)
-    draws = _weights(values.size, resamples, seed) @ values / values.size * 100
-    return _percentiles(float(values.mean()) * 100, draws, values.size)
+    return bootstrap_mean(100 * values, resamples, seed)
+
+
+def bootstrap_mean(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
+    """Return the mean of one value an image, by a bootstrap over images.
+
+    Args:
+        values: Numbers of shape (N,).
+        resamples: How often images are drawn.
+        seed: Of the draws.
+    """
+    draws = _weights(values.size, resamples, seed) @ values / values.size
+    return _percentiles(float(values.mean()), draws, values.size)
 
 
 def iou_difference(
@@ -149,17 +162,31 @@ def iou_difference(
     _check_pairs(original, removed)
     count = original.shape[1]
     weights = _weights(count, resamples, seed)
-
-    def scores(areas: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-        flat = areas.reshape(areas.shape[0], count, -1).astype(float)
-        sums = np.einsum('rn,snk->srk', drawn, flat, optimize=True)
-        mean: np.ndarray = mean_iou(sums.reshape(*sums.shape[:2], *areas.shape[2:])).mean(axis=0)
-        return mean
-
     everything = np.ones((1, count))
-    observed = float((scores(removed, everything) - scores(original, everything))[0])
-    draws = scores(removed, weights) - scores(original, weights)
+    observed = float((_iou(removed, everything) - _iou(original, everything))[0])
+    draws = _iou(removed, weights) - _iou(original, weights)
     return _percentiles(observed, draws, count)
+
+
+def iou_interval(areas: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
+    """Return the mIoU in percent of one model, by a bootstrap over images.
+
+    Args:
+        areas: Numbers of shape (S, N, C, 4), as :func:`iou_difference` takes them.
+        resamples: How often images are drawn.
+        seed: Of the draws.
+    """
+    count = areas.shape[1]
+    draws = _iou(areas, _weights(count, resamples, seed))
+    return _percentiles(float(_iou(areas, np.ones((1, count)))[0]), draws, count)
+
+
+def _iou(areas: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Return the mIoU, mean over S, of each row of how often the images count."""
+    flat = areas.reshape(*areas.shape[:2], -1).astype(float)
+    sums = np.einsum('rn,snk->srk', drawn, flat, optimize=True)
+    mean: np.ndarray = mean_iou(sums.reshape(*sums.shape[:2], *areas.shape[2:])).mean(axis=0)
+    return mean
 
 
 def resampled_difference(

@@ -7,8 +7,17 @@ import json
 import numpy as np
 import pytest
 
-from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScores, as_text
+from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScores
+from bgremoval_mm.analysis.background_audit.text import as_text
+from bgremoval_mm.analysis.background_audit.uncertainty import (
+    chance_level,
+    measure_uncertainty,
+    photos_of_classes,
+)
 from bgremoval_mm.evaluation.functional import class_scores
+from bgremoval_mm.evaluation.paired import main_score
+from bgremoval_mm.evaluation.proportions import accuracy_interval
+from bgremoval_mm.evaluation.statistics import accuracy_difference, iou_difference, iou_interval
 
 
 @pytest.fixture
@@ -67,6 +76,111 @@ def test_text_and_file(audit: Audit) -> None:
     assert Audit.from_json(content) == audit
     assert content['summary']['replaced']['accuracy/top1']['survives_percent'] == 50.0
     assert content['summary']['replaced']['accuracy/top1']['unit'] == 'percent'
+
+
+def classified(*predictions: int) -> dict[str, np.ndarray]:
+    """What PerImageAccuracy writes of ten photos: six hats, three bags, a cap."""
+    labels = np.array([0] * 6 + [1] * 3 + [2])
+    names = np.array([f'{i}.jpg' for i in range(10)])
+    classes = np.array(['hat', 'bag', 'cap', 'belt'])
+    return {
+        'names': names,
+        'labels': labels,
+        'predictions': np.array(predictions),
+        'classes': classes,
+    }
+
+
+PERFECT = classified(0, 0, 0, 0, 0, 0, 1, 1, 1, 2)
+ALL_HATS = classified(*[0] * 10)
+
+
+def test_chance_is_the_best_constant_answer() -> None:
+    """The share of the most frequent class; in segmentation the mIoU of its class everywhere."""
+    assert chance_level(PERFECT) == 60.0
+    assert chance_level(ALL_HATS) == 60.0  # of labels, whatever the model says
+    annotated = np.array([[60, 30, 0], [20, 10, 0]])
+    said = np.array([[90, 0, 0], [30, 0, 0]])  # the first class everywhere
+    both = np.minimum(said, annotated)
+    areas = np.stack([both, said + annotated - both, said, annotated], axis=-1)
+    found = {'areas': areas, 'classes': np.array(['ground', 'hat', 'cap'])}
+    assert chance_level(found) == pytest.approx(main_score(found)[1])
+    assert chance_level(found) == pytest.approx(100 * 80 / 120 / 2)
+    assert photos_of_classes(found) == {'ground': 2, 'hat': 2, 'cap': 0}
+    assert photos_of_classes(PERFECT) == {'hat': 6, 'bag': 3, 'cap': 1, 'belt': 0}
+
+
+def test_intervals_of_an_audit() -> None:
+    """Wilson's of one test, of several draws the bootstrap of their means; changes are paired."""
+    draws = [classified(0, 0, 0, 0, 1, 1, 1, 1, 1, 2), classified(0, 0, 0, 0, 0, 1, 0, 0, 1, 2)]
+    found = measure_uncertainty({'original': [PERFECT], 'replaced': draws}, 'original')
+    assert found is not None
+    assert found.metric == 'accuracy/top1'
+    right = np.stack([each['labels'] == each['predictions'] for each in draws])
+    assert found.scores['original'] == accuracy_interval(np.ones((1, 10), bool))
+    assert found.scores['replaced'] == accuracy_interval(right)
+    assert found.changes == {'replaced': accuracy_difference(np.ones((2, 10), bool), right)}
+    assert found.changes['replaced'].mean == pytest.approx(75 - 100 - 5 + 5)
+    assert measure_uncertainty({}, 'original') is None
+    without = measure_uncertainty({'replaced': draws}, 'original')
+    assert without is not None
+    assert without.changes == {}
+
+
+def test_intervals_of_segmentation() -> None:
+    """Areas of the photos are summed before IoU is taken, the change is photo by photo."""
+    areas = np.random.default_rng(0).integers(1, 9, (2, 6, 2, 4))
+    areas[..., 1] += 9
+    first, second = ({'areas': each, 'classes': np.array(['a', 'b'])} for each in areas)
+    found = measure_uncertainty({'removed': [first], 'original': [second]}, 'removed')
+    assert found is not None
+    assert found.metric == 'mIoU'
+    assert found.scores['removed'] == iou_interval(areas[:1])
+    assert found.changes == {'original': iou_difference(areas[:1], areas[1:])}
+
+
+def test_no_share_at_chance(audit: Audit) -> None:
+    """A model that always says hat retains nothing, though its score is the same everywhere."""
+    audit.images = 10
+    audit.uncertainty = measure_uncertainty(
+        {'original': [ALL_HATS], 'replaced': [ALL_HATS, ALL_HATS]}, 'original'
+    )
+    assert audit.is_at_chance('original')
+    assert audit.retained('replaced', 'accuracy/top1') is None
+    text = as_text(audit)
+    assert text.count('at chance') == 3  # two conditions and the note
+    assert '50 %' not in text
+    assert 'chance: 60.00 (always the same answer)' in text
+    content = json.loads(json.dumps(audit.as_json()))
+    assert content['summary']['replaced']['accuracy/top1']['survives_percent'] is None
+    assert Audit.from_json(content) == audit
+
+
+def test_text_with_intervals(audit: Audit) -> None:
+    """Units, intervals, the paired change, photos a class, and what is not covered."""
+    many = {
+        name: np.tile(each, 20) if name != 'classes' else each for name, each in PERFECT.items()
+    }
+    worse = {**many, 'predictions': np.where(np.arange(200) % 10 < 2, 1, many['predictions'])}
+    audit.uncertainty = measure_uncertainty(
+        {'original': [many], 'replaced': [worse, worse]}, 'original'
+    )
+    assert not audit.is_at_chance('replaced')
+    text = as_text(audit)
+    assert 'accuracy/top1, percent' in text
+    assert text.count('95 % over') == 2
+    assert 'minus original, points' in text
+    assert '-20.00' in text
+    assert '50 %' in text
+    assert '±: standard deviation over 2 draws of backgrounds, not the uncertainty' in text
+    assert 'one trained model' in text
+    row = next(line for line in text.splitlines() if line.split()[:1] == ['hat'])
+    assert row.split()[1:3] == ['120', '80.0']
+
+
+def test_no_intervals_of_detection(audit: Audit) -> None:
+    """Without per-image results the text says that there are none."""
+    assert 'no intervals: there are no results photo by photo' in as_text(audit)
 
 
 def test_scores_of_classes() -> None:

@@ -18,7 +18,8 @@ from PIL import Image
 
 from bgremoval_mm import RemoveBackground
 from bgremoval_mm.analysis.background_audit.evaluate import Auditor
-from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScores, as_text
+from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScores
+from bgremoval_mm.analysis.background_audit.text import as_text
 from bgremoval_mm.datasets.first_steps import load_photo
 from bgremoval_mm.removal import MaskStore, read_image, remove_tree
 from bgremoval_mm.removal.errors import ArgumentError

@@ -206,14 +206,39 @@ def test_compare_takes_what_both_have() -> None:
     assert compared['mAcc'].diff is None
 
 
+def cells(table: str) -> list[list[str]]:
+    """The rows of a table."""
+    rows = [line for line in table.splitlines() if line.startswith('|')]
+    return [[cell.strip() for cell in line.split('|')[1:-1]] for line in rows]
+
+
 def test_table_shows_each_number() -> None:
     """The table has a row a metric and part, with epochs, sign and unit."""
     compared = {'coco/bbox_mAP': MetricDifference('fraction', Score(0.4, 3), Score(0.35, 4), -0.05)}
     nothing = {'[x]': MetricDifference(None, Score(math.nan), Score(1.0), None)}
     table = format_table({'best': compared, 'test': nothing}, step_unit='iter')
-    rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in table.splitlines()]
-    assert ['coco/bbox_mAP', 'best', '0.4 (iter 3)', '0.35 (iter 4)', '-0.05', 'fraction'] in rows
-    assert ['[x]', 'test', '-', '1', '-', '-'] in rows
+    rows = cells(table)
+    box = ['coco/bbox_mAP', 'best', '0.4 (iter 3)', '0.35 (iter 4)', '-0.05', 'fraction', '-']
+    assert box in rows
+    assert ['[x]', 'test', '-', '1', '-', '-', '-'] in rows
+    assert 'percentage points' not in table
+    assert 'One run each (original: not known, rembg: not known)' in table
+
+
+def test_table_says_how_sure_a_difference_is() -> None:
+    """Percentage points, number of images, the interval where it is known, the seeds."""
+    whole = MetricDifference('percent', Score(40.0), Score(42.5), 2.5, 1200, (-1.25, 6.0))
+    shoes = MetricDifference('percent', Score(0.0), Score(100.0), 100.0, 8)
+    table = format_table({'test': {'mIoU': whole, 'x/shoes': shoes}}, seeds=(0, 1))
+    rows = cells(table)
+    assert rows[0][4:] == ['diff', '95 % over images', 'unit', 'images']
+    assert ['mIoU', 'test', '40', '42.5', '+2.5 pp', '-1.25 to +6', 'percent', '1,200'] in rows
+    assert ['x/shoes', 'test', '0', '100', '+100 pp', '-', 'percent', '8'] in rows
+    assert 'pp: percentage points' in table
+    assert '(original: seed 0, rembg: seed 1)' in table
+    assert whole.as_dict()['interval_95_over_images'] == [-1.25, 6.0]
+    assert whole.as_dict()['images'] == 1200
+    assert 'interval_95_over_images' not in shoes.as_dict()
 
 
 def test_write_json_is_plain_and_whole(tmp_path: Path) -> None:

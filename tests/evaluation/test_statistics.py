@@ -10,8 +10,10 @@ import pytest
 from bgremoval_mm.evaluation.statistics import (
     Estimate,
     accuracy_difference,
+    bootstrap_mean,
     holm,
     iou_difference,
+    iou_interval,
     mcnemar,
     mean_iou,
     resampled_difference,
@@ -119,6 +121,33 @@ def test_iou_difference_sums_before_it_divides() -> None:
     assert estimate.mean == pytest.approx(score(both[1], ones) - score(both[0], ones))
     assert estimate.low == pytest.approx(np.percentile(slow, 2.5))
     assert estimate.high == pytest.approx(np.percentile(slow, 97.5))
+
+
+def test_iou_of_one_model() -> None:
+    """Against a slow loop over the same drawn images; the mean over tests of each drawing."""
+    areas = np.random.default_rng(2).integers(1, 40, (2, 9, 3, 4))
+    areas[..., 1] += 40
+    found = iou_interval(areas, resamples=40, seed=4)
+
+    def score(weights: np.ndarray) -> float:
+        sums = np.einsum('n,snck->sck', weights, areas)
+        return float(np.mean(100 * sums[..., 0] / sums[..., 1]))
+
+    draws = np.random.default_rng(4).multinomial(9, np.full(9, 1 / 9), size=40)
+    slow = [score(weights) for weights in draws]
+    assert (found.mean, found.count) == (pytest.approx(score(np.ones(9))), 9)
+    assert found.low == pytest.approx(np.percentile(slow, 2.5))
+    assert found.high == pytest.approx(np.percentile(slow, 97.5))
+
+
+def test_mean_of_images() -> None:
+    """The percentiles of means over drawn images."""
+    values = np.array([0.0, 20.0, 100.0])
+    draws = np.random.default_rng(5).multinomial(3, [1 / 3] * 3, size=30)
+    slow = [np.repeat(values, weights).mean() for weights in draws]
+    found = bootstrap_mean(values, resamples=30, seed=5)
+    assert (found.mean, found.count) == (40.0, 3)
+    assert [found.low, found.high] == pytest.approx(np.percentile(slow, [2.5, 97.5]).tolist())
 
 
 def test_any_score() -> None:

@@ -18,7 +18,7 @@ from bgremoval_mm.experiments.base import Verdict
 from bgremoval_mm.experiments.papers.liang2023 import WORK
 from bgremoval_mm.experiments.papers.liang2023.claims import CLAIMS
 from bgremoval_mm.experiments.papers.liang2023.experiments import CLASSIFICATION
-from bgremoval_mm.experiments.report.figures import bar_chart, read_curves
+from bgremoval_mm.experiments.report.figures import bar_chart, difference_chart, read_curves
 from bgremoval_mm.experiments.report.groups import Cell, Group, Pair, group_results
 from bgremoval_mm.experiments.report.page import build_report, write_report
 from bgremoval_mm.experiments.report.results import read_results
@@ -326,6 +326,23 @@ def test_curves_of_a_resumed_run(make_pairs: Callable, tmp_path: Path) -> None:
     assert scores[1][-1] == 50.0
 
 
+def test_what_was_not_run_is_one_line(make_pairs: Callable, tmp_path: Path) -> None:
+    """Lines of dashes, and claims on them, are named and not shown; the CSV has them."""
+    make_pairs('vgg11', UP)
+    report = build_report(tmp_path / 'root')
+    section = report.sections[0]
+    assert section.shown['network'].tolist() == ['VGG-11']
+    assert len(section.table) == 12
+    assert section.not_run == section.table['network'].tolist()[1:]
+    assert section.without_runs == ['F5-b', 'F5-c', 'F5-e']
+    assert [claim.name for claim, _ in section.decided] == ['F5-a', 'F5-d', 'F5-f']
+    write_report(report, tmp_path / 'report')
+    page = (tmp_path / 'report/index.html').read_text()
+    assert 'Not run: VGG-11 BN, VGG-13, ' in page
+    assert 'Undecided, because nothing of them was run: F5-b, F5-c, F5-e.' in page
+    assert 'coco/bbox_mAP' not in page
+
+
 @pytest.fixture
 def report_folder(make_pairs: Callable, tmp_path: Path) -> Path:
     """A report of two networks, whole, and of one reduced."""
@@ -343,14 +360,20 @@ def test_report_files(report_folder: Path, tmp_path: Path) -> None:
     claims = pd.read_csv(report_folder / 'fig_5_clothing10_1_claims.csv')
     assert claims['claim'].tolist() == ['F5-a', 'F5-b', 'F5-c', 'F5-d', 'F5-e', 'F5-f']
     text = (report_folder / 'report.md').read_text()
-    assert '**Reduced**: train_cfg.max_epochs=<1>' in text
-    assert '| VGG-11 | 0 1 2 | 35.00 | 45.56 | +10.56 |' in text
+    assert '**Reduced**: <1> epochs. Settings: train_cfg.max_epochs=<1>' in text
+    assert '| VGG-11 | 60 | 0 1 2 | 35.00 | 45.56 | +10.56 |' in text
+    assert '| \N{MINUS SIGN}7.78 |' in text
+    assert table.loc['ResNet-50', 'difference'] == '-7.78'  # ASCII, for programs
+    assert set(table['unit']) == {'percent'}
     # The paper's tables are there, though nothing of them was run.
     assert '## Table I, Fashionpedia' in text
-    assert '| PVT-Small | box mAP | — | — | — | — | — | — | 0.314 | 0.306 | -0.008 |' in text
+    assert '| PVT-Small | box mAP | — | — | — | — | — | — | — | 0.314 |' in text
+    assert '| 0.314 | 0.306 | \N{MINUS SIGN}0.008 |' in text
     assert 'The paper prints two differences that are not those of its columns' in text
     page = (report_folder / 'index.html').read_text()
     assert 'train_cfg.max_epochs=&lt;1&gt;' in page
+    assert page.count('<figcaption>') == page.count('<img ')
+    assert not re.search(r'>-\d', page)
     assert page.count('data:image/svg+xml') >= 8
     assert not re.search(r'(src|href)="(?!data:|#)', page)
     assert len(re.findall(r'<img [^>]*alt="[^"]{20,}', page)) == page.count('<img ')
@@ -362,8 +385,9 @@ def test_equal_results_give_equal_pictures(make_pairs: Callable, tmp_path: Path)
     """A chart has neither a date nor random names in it."""
     make_pairs('vgg11', UP)
     found = group(tmp_path / 'root')
-    charts = {bar_chart(found, found.metrics[0]) for _ in range(2)}
-    assert len(charts) == 1
+    for draw in (bar_chart, difference_chart):
+        charts = {draw(found, found.metrics[0]) for _ in range(2)}
+        assert len(charts) == 1
 
 
 @pytest.mark.parametrize('name', ['index.html', 'report.md', 'fig_5_clothing10.csv'])

@@ -77,8 +77,9 @@ class Auditor:
             config.load_from = str(checkpoint)
             # Workers must be forked again for each condition, or they would keep the first.
             config.test_dataloader.persistent_workers = False
-            self._per_image = scratch / PER_IMAGE_FILE
-            add_per_image_results(config, self._per_image)
+            #: Per-image results of the last test; of detection there are none.
+            self.per_image = scratch / PER_IMAGE_FILE
+            add_per_image_results(config, self.per_image)
             self.codebase = str(config.get('default_scope', 'mmengine'))
             if number is not None:
                 choose_photos(config, number, scratch)
@@ -120,14 +121,14 @@ class Auditor:
             a fraction; None for a class that is not among the photos.
         """
         self._set(condition, seed)
-        self._per_image.unlink(missing_ok=True)
+        self.per_image.unlink(missing_ok=True)
         print_log(f'backgrounds: {condition}, seed {seed}', 'current', logging.INFO)
         metrics = {
             key: float(value)
             for key, value in self.runner.test().items()
             if isinstance(value, int | float | np.number)
         }
-        return split_classes(metrics, self._per_image, self.classes)
+        return split_classes(metrics, self.per_image, self.classes)
 
     def photo(self, index: int, condition: Condition) -> np.ndarray:
         """Return a test photo under a condition, uint8 of shape (H, W, 3), RGB, in its own size."""

@@ -9,7 +9,9 @@ from PIL import Image
 
 from bgremoval_mm.analysis.background_audit.evaluate import Auditor
 from bgremoval_mm.analysis.background_audit.summary import Audit
+from bgremoval_mm.analysis.background_audit.text import retained_text
 from bgremoval_mm.datasets.transforms.change_background import Condition
+from bgremoval_mm.engine.comparison import unit
 from bgremoval_mm.utils.sampling import evenly_spaced
 from bgremoval_mm.visualization.canvas import FAINT, INK, new_figure, render
 from bgremoval_mm.visualization.contact_sheet import Tile, draw_tiles, shrink
@@ -49,24 +51,44 @@ def draw_audit(audit: Audit, examples: Sequence[tuple[str, list[np.ndarray]]]) -
 
 
 def _chart(audit: Audit, metric: str, width: int) -> Image.Image:
-    figure = new_figure(width / 150, 0.34 * len(audit.outcomes) + 0.7)
+    figure = new_figure(width / 150, 0.34 * len(audit.outcomes) + 0.95)
     figure.set_layout_engine('constrained')
     axes = figure.subplots()
     names = list(audit.outcomes)
+    known = audit.uncertainty
     for row, name in enumerate(reversed(names)):
-        outcome = audit.outcomes[name]
-        mean, deviation = outcome.mean(metric), outcome.deviation(metric)
+        mean = audit.outcomes[name].mean(metric)
         if mean is None:
             continue
-        axes.barh(
-            row, mean, 0.7, color=_BAR if name == audit.reference else '#8c959f', xerr=deviation
-        )
-        retained = audit.retained(name, metric)
-        label = f' {mean:.3g}' + ('' if retained is None else f'  ({retained:.0f} %)')
-        axes.text(mean + (deviation or 0), row, label, va='center', size=9, color=INK)
+        colour = _BAR if name == audit.reference else '#8c959f'
+        axes.barh(row, mean, 0.7, color=colour)
+        end = mean
+        estimate = None if known is None else known.scores.get(name)
+        if estimate is not None and estimate.low is not None and estimate.high is not None:
+            reach = [[estimate.mean - estimate.low], [estimate.high - estimate.mean]]
+            axes.errorbar(mean, row, xerr=reach, color=INK, lw=1, capsize=3)
+            end = estimate.high
+        retained = retained_text(audit, name, metric)
+        label = f' {mean:.3g}' + ('' if retained == '-' else f'  ({retained})')
+        axes.text(end, row, label, va='center', size=9, color=INK)
     axes.set_yticks(range(len(names)), [name.replace('_', ' ') for name in reversed(names)], size=9)
-    axes.set_xlabel(f'{metric}; in brackets: of {audit.reference}', size=9, color=FAINT)
-    axes.margins(x=0.15)
+    axes.set_xlabel(_caption(audit, metric), size=8, color=FAINT, loc='left')
+    if known is not None:
+        axes.axvline(known.chance, color=INK, lw=1, ls='--')
+    axes.margins(x=0.2)
     axes.set_xlim(left=0)
     axes.spines[['top', 'right']].set_visible(False)
     return render(figure)
+
+
+def _caption(audit: Audit, metric: str) -> str:
+    """Say what bars, whiskers and brackets are."""
+    in_unit = unit(metric)
+    text = f'{metric}{"" if in_unit is None else f", {in_unit}"}; in brackets: of {audit.reference}'
+    if audit.uncertainty is None:
+        return text
+    return (
+        f'{text}; dashed: chance, {audit.uncertainty.chance:.3g}\n'
+        f'whiskers: 95 % interval over {audit.images} photos; differences are surer, as they are '
+        'paired: see the table'
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -10,14 +11,19 @@ from typing import Any, get_args
 from bgremoval_mm.analysis.background_audit.evaluate import Auditor
 from bgremoval_mm.analysis.background_audit.picture import draw_audit, example_photos
 from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScores
+from bgremoval_mm.analysis.background_audit.uncertainty import Uncertainty, measure_uncertainty
 from bgremoval_mm.datasets.transforms.background_bank import BackgroundBank
 from bgremoval_mm.datasets.transforms.change_background import Condition
 from bgremoval_mm.engine.run_config import read_config
+from bgremoval_mm.evaluation.metrics.per_image import read_per_image, write_per_image
+from bgremoval_mm.evaluation.paired import main_score
 from bgremoval_mm.removal.io.targets import check_report
 from bgremoval_mm.utils.json_io import read_json, write_json
 from bgremoval_mm.visualization.canvas import save_png
 
 __all__ = ['run_audit']
+
+_ROUNDED = 0.011  # mmseg gives two decimals
 
 
 def run_audit(
@@ -39,7 +45,8 @@ def run_audit(
     Args:
         config: Config file of mmpretrain, mmdet or mmsegmentation.
         checkpoint: Checkpoint of its model.
-        out: Folder of ``audit.json``, ``audit.png`` and the masks that the config's store lacks.
+        out: Folder of ``audit.json``, ``audit.png``, the per-image results, and the masks that the
+            config's store lacks.
         conditions: What to do with the background.
         draws: How often other backgrounds are drawn for 'replaced'.
         seed: Of the first draw.
@@ -85,17 +92,50 @@ def run_audit(
                 report(f'{condition}: evaluated before')
                 continue
             seeds = range(seed, seed + (draws if condition == 'replaced' else 1))
-            metrics, of_classes = zip(
-                *(auditor.evaluate(condition, each) for each in seeds), strict=True
-            )
+            found = [_evaluate(auditor, condition, each, out) for each in seeds]
+            metrics, of_classes = zip(*found, strict=True)
             scores = ConditionScores(condition, list(metrics), _mean_of(of_classes))
             audit.outcomes[condition] = scores
             write_json(file, audit.as_json())
         in_order = [name for name in get_args(Condition) if name in audit.outcomes]
         audit.outcomes = {name: audit.outcomes[name] for name in in_order}
+        audit.uncertainty = _uncertainty(audit, out, seed)
         write_json(file, audit.as_json())
         save_png(draw_audit(audit, example_photos(auditor, in_order)), picture)
     return audit
+
+
+def _evaluate(
+    auditor: Auditor, condition: Condition, seed: int, out: Path
+) -> tuple[dict[str, float], dict[str, float | None]]:
+    """Test, and keep the per-image results for intervals: a later start may need them."""
+    found = auditor.evaluate(condition, seed)
+    file = _per_image_file(out, condition, seed)
+    file.unlink(missing_ok=True)
+    if auditor.per_image.is_file():
+        write_per_image(file, **read_per_image(auditor.per_image))
+    return found
+
+
+def _per_image_file(out: Path, condition: str, seed: int) -> Path:
+    return out / 'per_image' / f'{condition}_{seed}.npz'
+
+
+def _uncertainty(audit: Audit, out: Path, seed: int) -> Uncertainty | None:
+    """Return the intervals, of the conditions whose per-image results are all there."""
+    tests = {}
+    for name, outcome in audit.outcomes.items():
+        files = [_per_image_file(out, name, seed + i) for i in range(len(outcome.draws))]
+        if not all(file.is_file() for file in files):
+            continue
+        results = [read_per_image(file) for file in files]
+        found = [main_score(each) for each in results]
+        scores = zip(outcome.draws, found, strict=True)
+        if all(
+            abs(draw.get(metric, math.inf) - score) < _ROUNDED for draw, (metric, score) in scores
+        ):
+            tests[name] = results  # they are those of the scores, not of another audit
+    return measure_uncertainty(tests, audit.reference)
 
 
 def _load_earlier(file: Path, settings: dict[str, Any]) -> Audit | None:

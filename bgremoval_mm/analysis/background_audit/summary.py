@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
+from bgremoval_mm.analysis.background_audit.uncertainty import Uncertainty
 from bgremoval_mm.engine.comparison import unit
 
-__all__ = ['Audit', 'ConditionScores', 'as_text']
-
-_CLASSES = 10  # that are printed
+__all__ = ['Audit', 'ConditionScores']
 
 
 @dataclass
@@ -54,12 +49,14 @@ class Audit:
             where joined test sets differ.
         images: Number of test photos.
         outcomes: By condition, in the order in which they were measured.
+        uncertainty: Intervals over photos, and chance; None: not known, as of detection.
     """
 
     settings: dict[str, Any]
     trained_on: str
     images: int
     outcomes: dict[str, ConditionScores] = field(default_factory=dict)
+    uncertainty: Uncertainty | None = None
 
     @property
     def reference(self) -> str:
@@ -75,12 +72,23 @@ class Audit:
         return [*leading, *(name for name in names if name not in leading)]
 
     def retained(self, condition: str, metric: str) -> float | None:
-        """Return a condition's score in percent of the reference's; None if either is missing."""
+        """Return a condition's score in percent of the reference's.
+
+        Returns:
+            None if either is missing, or at chance: then the share says nothing.
+        """
+        if self.is_at_chance(condition):
+            return None
         if self.reference not in self.outcomes or condition not in self.outcomes:
             return None
         reference = self.outcomes[self.reference].mean(metric)
         score = self.outcomes[condition].mean(metric)
         return None if not reference or score is None else score / reference * 100
+
+    def is_at_chance(self, condition: str) -> bool:
+        """Tell whether the leading score of a condition, or of the reference, may be chance."""
+        known = self.uncertainty
+        return known is not None and any(map(known.is_at_chance, (self.reference, condition)))
 
     def background_dependence(self) -> list[dict[str, Any]]:
         """Rank classes by how much they lose with other photos' backgrounds.
@@ -130,6 +138,7 @@ class Audit:
                 for name, outcome in self.outcomes.items()
             },
             'leaning': self.background_dependence(),
+            'uncertainty': None if self.uncertainty is None else self.uncertainty.as_json(),
         }
 
     @classmethod
@@ -140,72 +149,14 @@ class Audit:
             KeyError, TypeError: If it is something else.
         """
         outcomes = {name: ConditionScores(**each) for name, each in content['outcomes'].items()}
-        return cls(content['settings'], content['trained_on'], content['images'], outcomes)
+        known = content.get('uncertainty')
+        return cls(
+            content['settings'],
+            content['trained_on'],
+            content['images'],
+            outcomes,
+            None if known is None else Uncertainty.from_json(known),
+        )
 
 
 _LEADING = ('accuracy/top1', 'coco/segm_mAP', 'coco/bbox_mAP', 'mIoU')
-
-
-def as_text(audit: Audit, width: int = 110) -> str:
-    """Return the tables for a terminal."""
-    buffer = io.StringIO()
-    console = Console(file=buffer, width=width, highlight=False)
-    trained = f'the model was trained on {audit.reference} ones'
-    if audit.trained_on not in ('original', 'rembg'):
-        trained = (
-            f'the model was trained on {audit.trained_on}, and is compared with {audit.reference}'
-        )
-    console.print(f'{audit.images} test photos; {trained}')
-    console.print(_score_table(audit, audit.metrics[:3]))
-    dependence = audit.background_dependence()
-    if dependence:
-        other = dependence[0]['with']
-        console.print(f'classes that lose most when the background is {other}')
-        console.print(_class_table(audit, dependence))
-    return buffer.getvalue()
-
-
-def _score_table(audit: Audit, metrics: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE)
-    table.add_column('background')
-    for metric in metrics:
-        table.add_column(metric, justify='right')
-        table.add_column('retained', justify='right')
-    for name, outcome in audit.outcomes.items():
-        row = [name.replace('_', ' ')]
-        for metric in metrics:
-            row += [_score(outcome, metric), _percent(audit.retained(name, metric))]
-        table.add_row(*row)
-    return table
-
-
-def _score(outcome: ConditionScores, metric: str) -> str:
-    mean, deviation = outcome.mean(metric), outcome.deviation(metric)
-    digits = 3 if unit(metric) == 'fraction' else 2
-    if mean is None:
-        return '-'
-    spread = '' if deviation is None else f' ± {deviation:.{digits}f}'
-    return f'{mean:.{digits}f}{spread}'
-
-
-def _percent(value: float | None) -> str:
-    return '-' if value is None else f'{value:.0f} %'
-
-
-def _class_table(audit: Audit, dependence: Sequence[Mapping[str, Any]]) -> Table:
-    shown = dependence[:_CLASSES]
-    table = Table(box=box.SIMPLE)
-    table.add_column('class')
-    table.add_column('lost', justify='right')
-    for name in audit.outcomes:
-        table.add_column(name.replace('_', ' '), justify='right')
-    for row in shown:
-        scores = [_number(row['scores'][name]) for name in audit.outcomes]
-        table.add_row(row['class'], _number(row['lost']), *scores)
-    return table
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return '-'
-    return f'{value:.1f}' if abs(value) > 1 else f'{value:.3f}'

@@ -26,8 +26,10 @@ __all__ = [
     'FILE_NAME',
     'Conditions',
     'conditions_of',
+    'fixed_seed',
     'read_conditions',
     'removals',
+    'seed_of_training',
     'unlike',
     'unlike_validations',
     'write_conditions',
@@ -170,6 +172,29 @@ def unlike_validations(original: Path, cfg: Config) -> list[str]:
         return []
     theirs = _of_dumped_config(dumped, 'val_dataloader')
     return list(unlike(theirs, _of_config(cfg, 'val_dataloader')).values())
+
+
+def seed_of_training(run: Path) -> int | None:
+    """Return the seed that the newest training of a run fixes; None: none, or not known.
+
+    Args:
+        run: A work_dir, or one of its timestamped folders.
+    """
+    dumped = sorted([*run.glob('*/vis_data/config.py'), *run.glob('vis_data/config.py')])
+    # A test logs no scalars, and the seed of its config need not be that of the training.
+    trained = [file for file in dumped if file.with_name('scalars.json').is_file()]
+    for file in (trained or dumped)[-1:]:
+        try:
+            return fixed_seed(Config.fromfile(file, import_custom_modules=False))
+        except Exception:  # noqa: BLE001  # it is Python, which may raise anything
+            return None
+    return None
+
+
+def fixed_seed(cfg: Config) -> int | None:
+    """Return the seed that a config fixes; mmengine draws one where there is none."""
+    seed = (cfg.get('randomness') or {}).get('seed')
+    return None if seed is None else int(seed)
 
 
 def _first_difference(one: tuple[str, ...], other: tuple[str, ...]) -> str:

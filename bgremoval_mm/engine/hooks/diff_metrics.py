@@ -24,9 +24,18 @@ from bgremoval_mm.engine.hooks.baseline_run import BaselineRun
 from bgremoval_mm.engine.hooks.conditions import (
     Conditions,
     conditions_of,
+    fixed_seed,
     removals,
+    seed_of_training,
     unlike_validations,
     write_conditions,
+)
+from bgremoval_mm.engine.hooks.image_results import (
+    collect_per_image,
+    count_images,
+    intervals,
+    per_image_file,
+    with_images,
 )
 from bgremoval_mm.engine.hooks.logged import as_logged, is_number, logs_by_epoch, publish, scores
 from bgremoval_mm.engine.pairs import SUFFIXES
@@ -114,8 +123,9 @@ class DiffMetricsHook(Hook):
             )
 
     def before_test(self, runner: Runner) -> None:
-        """Check that the baseline has test results."""
+        """Check that the baseline has test results, and collect results image by image."""
         self._check(runner, 'test', conditions_of(runner))
+        collect_per_image(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Log the differences at this epoch (or iteration)."""
@@ -150,7 +160,11 @@ class DiffMetricsHook(Hook):
         if test is None:
             self._no_difference(runner, why)
             return
-        compared = differences(scores(test.metrics), scores(values))
+        compared = with_images(
+            differences(scores(test.metrics), scores(values)),
+            count_images(runner.test_dataloader.dataset, values),
+            intervals(test.source, test.metrics, per_image_file(runner), values),
+        )
         about = {
             'tta': mine.tta,
             'images': mine.images,
@@ -171,8 +185,10 @@ class DiffMetricsHook(Hook):
         if baseline is None:
             self._no_difference(runner, 'there is no run of it')
             return
-        best = differences(baseline.best, best_scores(self._history))
-        last = differences(baseline.last, last_scores(self._history))
+        names = {name for values in self._history.values() for name in values}
+        images = count_images(runner.val_dataloader.dataset, names)
+        best = with_images(differences(baseline.best, best_scores(self._history)), images)
+        last = with_images(differences(baseline.last, last_scores(self._history)), images)
         lengths = {(each.original.step, each.rembg.step) for each in last.values()}
         for theirs, mine in sorted(lengths, key=str):
             if theirs is not None and theirs != mine:
@@ -215,13 +231,16 @@ class DiffMetricsHook(Hook):
                 'DiffMetricsHook: %s and this %s have no metric in common.', source, part
             )
             return
-        table = format_table(sections, self._step_unit)
+        mine = seed_of_training(Path(runner.work_dir)) if part == 'test' else fixed_seed(runner.cfg)
+        seeds = (seed_of_training(Path(baseline.source)), mine)
+        table = format_table(sections, self._step_unit, seeds)
         runner.logger.info('Difference to the baseline (%s):\n%s', source, table)
         # A test may use another config, seed or baseline than the training it follows.
         about = {
             'baseline': baseline.source,
             'config': runner.cfg.filename,
             'seed': runner.seed,
+            'baseline_seed': seeds[0],
             'timestamp': runner.timestamp,
             **conditions,
         }

@@ -37,12 +37,16 @@ class _PerImageResults(BaseMetric):
         root: Folder that the names of images are relative to.
     """
 
+    default_prefix = 'per_image'  # of no metric; without one, mmengine warns
+
     def __init__(self, file: str, root: str) -> None:
         super().__init__()
         self.file = Path(file)
         self.root = root
 
     def _name(self, sample: dict[str, Any]) -> str:
+        if sample.get('img_path') is None:  # an image without a file, as CIFAR-10 has
+            return f'{sample.get("sample_idx", "")}'
         return Path(os.path.relpath(sample['img_path'], self.root)).as_posix()
 
     def _write(self, **arrays: np.ndarray) -> None:
@@ -63,8 +67,10 @@ class PerImageAccuracy(_PerImageResults):
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Collect each sample's classes."""
         for sample in data_samples:
-            predicted = int(sample['pred_score'].argmax())
-            self.results.append((self._name(sample), int(sample['gt_label'].item()), predicted))
+            scores = sample.get('pred_score')
+            predicted = sample['pred_label'] if scores is None else scores.argmax()
+            labels = (int(sample['gt_label'].item()), int(predicted.item()))
+            self.results.append((self._name(sample), *labels))
 
     def compute_metrics(self, results: list[tuple[str, int, int]]) -> dict[str, float]:
         """Write the file; there is no metric."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -16,7 +17,14 @@ from bgremoval_mm.evaluation.statistics import Estimate
 from bgremoval_mm.experiments.base import Metric
 from bgremoval_mm.experiments.report.groups import Cell, Group, Pair
 
-__all__ = ['alt_text', 'bar_chart', 'class_chart', 'curve_chart', 'read_curves']
+__all__ = [
+    'alt_text',
+    'bar_chart',
+    'class_chart',
+    'curve_chart',
+    'difference_chart',
+    'read_curves',
+]
 
 # The baseline's, then those of the other variants.
 COLOURS = ('#57606a', '#0969da', '#bf8700', '#8250df')
@@ -25,7 +33,11 @@ Curve = tuple[Sequence[float], Sequence[float]]
 
 
 def bar_chart(group: Group, metric: Metric) -> str:
-    """Draw a bar a variant of each network, with the interval over seeds, and each seed a dot."""
+    """Draw a bar a variant of each network, and each seed a dot.
+
+    Without intervals: of pairs, those of the two variants may overlap though the difference is
+    sure. They are in :func:`difference_chart`.
+    """
     variants = group.variants
     cells = [cell for cell in group.cells if any(cell.values(metric.key, v.name) for v in variants)]
     figure = Figure(figsize=(max(4.5, 1.0 * len(cells) + 1.5), 3.4), layout='constrained')
@@ -41,7 +53,6 @@ def bar_chart(group: Group, metric: Metric) -> str:
             colour = COLOURS[number % len(COLOURS)]
             axes.bar(i + offset, mean.mean, step - 0.02, color=colour, label=label)
             label = None  # once a variant
-            _error_bar(axes, (i + offset, mean.mean), mean, vertical=True)
             values = list(cell.values(metric.key, variant.name).values())
             axes.plot([i + offset] * len(values), values, '.', color='black', ms=3)
     axes.set_xticks(
@@ -53,16 +64,50 @@ def bar_chart(group: Group, metric: Metric) -> str:
     return _svg(figure)
 
 
-def _error_bar(
-    axes: Axes, at: tuple[float, float], estimate: Estimate, vertical: bool = False
-) -> None:
+def difference_chart(group: Group, metric: Metric) -> str:
+    """Draw the paired difference of each network and variant with its intervals.
+
+    Thick whiskers are over seeds, thin ones over images.
+    """
+    rows = [
+        (cell, pair, difference)
+        for cell in group.cells
+        for pair in cell.pairs
+        if (difference := pair.difference(metric.key)) is not None
+    ]
+    several = len(group.variants) > 2
+    figure = Figure(figsize=(5.5, 0.42 * len(rows) + 1.0), layout='constrained')
+    axes = figure.subplots()
+    names = []
+    for i, (cell, pair, difference) in enumerate(reversed(rows)):
+        title = cell.experiment.title
+        names.append(f'{title}, {pair.variant.column}' if several else title)
+        colour = COLOURS[(1 + cell.pairs.index(pair)) % len(COLOURS)]
+        over_images = pair.over_images(metric)
+        if over_images is not None:
+            _error_bar(axes, (over_images.mean, i - 0.22), over_images, color='#8c959f', lw=1.2)
+        _error_bar(axes, (difference.mean, i), difference, color=colour, lw=2.6)
+        values = list(pair.differences(metric.key).values())
+        axes.plot(values, [i + 0.2] * len(values), '.', color='black', ms=4)
+        axes.plot(difference.mean, i, 'D', color=colour, ms=6, mec='white', mew=0.8)
+    axes.axvline(0, color='black', lw=0.8)
+    axes.set_ylim(-0.7, len(rows) - 0.4)
+    axes.set_yticks(range(len(names)), names)
+    points = 'percentage points' if metric.unit == 'percent' else 'a fraction'
+    changed = 'variant' if several else group.variants[-1].column
+    axes.set_xlabel(f'{changed} minus {group.variants[0].column}, {points}')
+    _finish(axes, legend=False)
+    return _svg(figure)
+
+
+def _error_bar(axes: Axes, at: tuple[float, float], estimate: Estimate, **style: Any) -> None:
+    """Draw an interval from left to right; none, where it is not known."""
     if estimate.low is None or estimate.high is None:
         return
     reach = [[estimate.mean - estimate.low], [estimate.high - estimate.mean]]
-    if vertical:
-        axes.errorbar(*at, yerr=reach, color='black', capsize=3, lw=1)
-    else:
-        axes.errorbar(*at, xerr=reach, color='black', capsize=2, lw=1)
+    axes.errorbar(
+        *at, xerr=reach, **{'color': 'black', 'capsize': 2, 'lw': 1, 'fmt': 'none', **style}
+    )
 
 
 def class_chart(pair: Pair, unit: str) -> str:
@@ -94,7 +139,7 @@ def curve_chart(cell: Cell, metric: Metric) -> str:
             for axes, (steps, values) in zip((loss, score), curves, strict=True):
                 axes.plot(steps, values, color=colour, lw=1, alpha=0.8, label=label)
     loss.set_ylabel('training loss')
-    score.set_ylabel(f'{metric.title}, validation')
+    score.set_ylabel(f'{metric.title}, validation ({metric.unit})')
     for axes in (loss, score):
         axes.set_xlabel('epoch or iteration')
         _finish(axes)

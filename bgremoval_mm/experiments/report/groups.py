@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -44,6 +45,9 @@ class Pair:
     variant: Variant
     baseline: BySeed
     changed: BySeed
+    _over_images: dict[str, Estimate | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def differences(self, metric: str) -> dict[int, float]:
         """Return the difference of a metric by seed that both have."""
@@ -73,8 +77,10 @@ class Pair:
 
     def over_images(self, metric: Metric) -> Estimate | None:
         """Return the difference with a bootstrap over images; None where it cannot be made."""
-        runs = self.runs
-        return RESAMPLERS[metric.over_images](runs) if metric.over_images and runs else None
+        if metric.key not in self._over_images:  # of mAP it takes a minute
+            runs = self.runs if metric.over_images else []
+            self._over_images[metric.key] = RESAMPLERS[metric.over_images](runs) if runs else None
+        return self._over_images[metric.key]
 
     def mcnemar(self) -> dict[int, Discordance]:
         """Return McNemar's test by seed, where there are per-image results (classification)."""
@@ -126,7 +132,7 @@ class Cell:
             self.results.get(variant, {}),
         )
 
-    @property
+    @cached_property
     def pairs(self) -> list[Pair]:
         """Every variant beside the baseline."""
         return [self.pair(variant.name) for variant in self.experiment.variants[1:]]

@@ -10,7 +10,7 @@ from bgremoval_mm.evaluation.statistics import Estimate, holm
 from bgremoval_mm.experiments.base import Metric
 from bgremoval_mm.experiments.report.groups import Cell, Group, Pair
 
-__all__ = ['class_table', 'provenance_table', 'result_table']
+__all__ = ['class_table', 'finished_rows', 'provenance_table', 'result_table']
 
 GAP = '—'
 
@@ -19,9 +19,9 @@ def result_table(group: Group) -> pd.DataFrame:
     """Return a line a network, variant and metric: both values, the difference and its intervals.
 
     Columns: network, variant (if there are several beside the baseline), metric (if there are
-    several), seeds, baseline, variant, difference, interval over seeds, interval over images,
-    McNemar's test (classification), the numbers of the work (where it prints some). Gaps are
-    dashes.
+    several), unit, test images, seeds, baseline, variant, difference, interval over seeds, interval
+    over images, McNemar's test (classification), the numbers of the work (where it prints some).
+    Gaps are dashes.
     """
     several = len(group.variants) > 2
     rows = [
@@ -54,6 +54,8 @@ def _line(cell: Cell, pair: Pair, metric: Metric, several: bool) -> dict[str, st
         'network': cell.experiment.title,
         'variant': pair.variant.title,
         'metric': metric.title,
+        'unit': metric.unit,
+        'test images': _images(pair),
         'seeds': ' '.join(map(str, pair.differences(metric.key))) or GAP,
     }
     names = (cell.experiment.variants[0].name, pair.variant.name)
@@ -64,6 +66,34 @@ def _line(cell: Cell, pair: Pair, metric: Metric, several: bool) -> dict[str, st
     line['95 % over seeds'] = _interval(over_seeds, digits)
     line['95 % over images'] = _interval(over_images, digits)
     return line
+
+
+def _images(pair: Pair) -> str:
+    """Return the number of test images of a pair's runs."""
+    numbers = {
+        str(result.content['images'])
+        for results in (pair.baseline, pair.changed)
+        for result in results.values()
+        if 'images' in result.content
+    }
+    return ', '.join(sorted(numbers)) or GAP
+
+
+def finished_rows(group: Group, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out the lines of a result table that hold neither a result nor a number of the work.
+
+    The unit goes, too, where all lines have the same: it stands in the table's caption.
+
+    Returns:
+        The others, and the titles of the networks of which every line was left out.
+    """
+    told = ('network', 'variant', 'metric', 'unit')
+    cells = table.drop(columns=[name for name in told if name in table])
+    kept = table[(cells != GAP).any(axis=1)]
+    if len({metric.unit for metric in group.metrics}) == 1:
+        kept = kept.drop(columns='unit')
+    titles = (cell.experiment.title for cell in group.cells)
+    return kept, [title for title in titles if title not in set(kept['network'])]
 
 
 def _interval(estimate: Estimate | None, digits: int) -> str:

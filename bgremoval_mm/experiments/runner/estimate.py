@@ -8,14 +8,17 @@ import math
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.config import Config
 
+from bgremoval_mm.experiments.base import Experiment
 from bgremoval_mm.experiments.runner.options import load_config
-from bgremoval_mm.experiments.runner.runs import Run, RunError, Workspace
+from bgremoval_mm.experiments.runner.runs import RESULT, Run, RunError, Workspace
 from bgremoval_mm.utils.json_io import read_json, write_json
 
 __all__ = ['Estimates', 'count_iterations', 'time_iterations']
@@ -98,13 +101,48 @@ class Estimates:
         self.workspace = workspace
         self.device = device
         self.known: dict[str, float] = read_json(self.file) or {}
+        self._finished: dict[tuple[Experiment, str], float | None] = {}
 
     def _key(self, run: Run) -> str:
         return ' '.join([self.device, run.baseline.config, *self.workspace.options])
 
     def hours(self, run: Run) -> float | None:
-        """Return the hours of a run's training, None if it was not timed."""
-        return self.known.get(self._key(run))
+        """Return the hours of a run's training, None if they are not known.
+
+        They were timed, or are those of a finished run of the same experiment on this device that
+        was not interrupted.
+        """
+        known = self.known.get(self._key(run))
+        return known if known is not None else self._of_finished(run)
+
+    def _of_finished(self, run: Run) -> float | None:
+        key = (run.experiment, run.dataset)
+        if key not in self._finished:
+            results = [
+                read_json(file)
+                for variant in run.experiment.variants
+                for file in sorted(
+                    self.workspace.folder(replace(run, variant=variant.name)).parent.glob(
+                        f'seed*/{RESULT}'
+                    )
+                )
+            ]
+            seconds = [
+                float(result['train_seconds'])
+                for result in results
+                if result is not None and self._is_comparable(result)
+            ]
+            self._finished[key] = float(np.median(seconds)) / 3600 if seconds else None
+        return self._finished[key]
+
+    def _is_comparable(self, result: Mapping[str, Any]) -> bool:
+        """Tell whether a result says how long a whole run takes here."""
+        return (
+            result.get('device') == self.device
+            and result.get('options') == list(self.workspace.options)
+            and len(result.get('starts', ())) == 1
+            and 'train_seconds' in result
+        )
 
     def measure(self, run: Run, count: int) -> float:
         """Time a run's training, in a process of its own, and remember it.

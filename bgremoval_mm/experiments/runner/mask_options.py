@@ -47,6 +47,8 @@ def set_masks(config: Any, arguments: Mapping[str, Any]) -> None:
             allowed = ', '.join(f'{PREFIX}{each}' for each in _ARGUMENTS)
             msg = f'an option of masks must be one of {allowed}, but got {PREFIX}{name}'
             raise ArgumentError(msg)
+    if not arguments:
+        return
     for settings in _removals(config):
         if settings.get('image_dir'):
             msg = (

@@ -64,27 +64,46 @@ def print_plan(
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in states:
         groups.setdefault((run.experiment.item, run.dataset), []).append(run)
+    without_data: dict[str, list[str]] = {}
     for (item, dataset), runs in groups.items():
+        reasons = _reasons(runs, missing)
+        if all(states[run] == 'missing data' for run in runs):
+            for reason in reasons:
+                without_data.setdefault(reason, []).append(f'{item}, {dataset}')
+            continue
         console.print(plan_table(f'{item}, {dataset}', runs, states, estimates.hours))
-        for variant in _unique(run.variant for run in runs):
-            reason = missing(next(run for run in runs if run.variant == variant))
-            if reason:
-                line = f'  {variant}: {reason}'
-                console.print(line, style='yellow', highlight=False, soft_wrap=True)
+        for reason, variants in reasons.items():
+            _print_line(console, f'  {", ".join(variants)}: {reason}')
+    for reason, titles in without_data.items():
+        _print_line(console, f'cannot be run: {"; ".join(titles)}: {reason}')
     letters = '   '.join(f'{letter} {state}' for state, (letter, _) in _LETTERS.items())
     console.print(f'\n{letters}', highlight=False)
     counts = Counter(states.values())
     lines = [', '.join(f'{count} {state}' for state, count in counts.items())]
-    if estimates.known:
-        left = [run for run, state in states.items() if state != 'done']
-        hours = sum(estimates.hours(run) or 0.0 for run in left)
-        device = estimates.device
+    left = [run for run, state in states.items() if state not in ('done', 'missing data')]
+    times = [hours for run in left if (hours := estimates.hours(run)) is not None]
+    if times:
         lines.append(
-            f'about {hours:.1f} hours left on one {device}, training only, as far as it was timed'
+            f'about {sum(times):.1f} hours left on one {estimates.device}, training only, for '
+            f'{len(times)} of {len(left)} runs whose time is known'
         )
-    else:
+    elif left:
         lines.append('hours are not known: plan --estimate times a few iterations')
     sys.stdout.write('\n'.join(lines) + '\n')
+
+
+def _reasons(runs: Sequence[Run], missing: Callable[[Run], str]) -> dict[str, list[str]]:
+    """Return what is missing to the variants that miss it."""
+    reasons: dict[str, list[str]] = {}
+    for variant in _unique(run.variant for run in runs):
+        reason = missing(next(run for run in runs if run.variant == variant))
+        if reason:
+            reasons.setdefault(reason, []).append(variant)
+    return reasons
+
+
+def _print_line(console: Console, line: str) -> None:
+    console.print(line, style='yellow', highlight=False, markup=False, soft_wrap=True)
 
 
 def plan_table(
@@ -93,7 +112,10 @@ def plan_table(
     states: Mapping[Run, State],
     hours: Callable[[Run], float | None],
 ) -> Table:
-    """Return a table with a line a network: in each variant a letter for each seed's run."""
+    """Return a table with a line a network: in each variant a letter for each seed's run.
+
+    The hours a run have a column if those of any are known.
+    """
     table = Table(title=title, box=box.SIMPLE, title_justify='left')
     table.add_column('network')
     table.add_column('model')
@@ -101,7 +123,9 @@ def plan_table(
     seeds = ' '.join(map(str, _unique(run.seed for run in runs)))
     for variant in variants:
         table.add_column(f'{variant}, seeds {seeds}')
-    table.add_column('hours a run', justify='right')
+    times = {run.experiment: hours(run) for run in runs if hours(run) is not None}
+    if times:
+        table.add_column('hours a run', justify='right')
     for experiment in _unique(run.experiment for run in runs):
         mine = [run for run in runs if run.experiment == experiment]
         cells = []
@@ -112,9 +136,9 @@ def plan_table(
                     letter, style = _LETTERS[states[run]]
                     cell.append(f'{letter} ', style)
             cells.append(cell)
-        time = hours(mine[0])
-        shown = '' if time is None else f'{time:.1f}'
-        table.add_row(experiment.title, experiment.model, *cells, shown)
+        time = times.get(experiment)
+        shown = [] if not times else ['' if time is None else f'{time:.1f}']
+        table.add_row(experiment.title, experiment.model, *cells, *shown)
     return table
 
 

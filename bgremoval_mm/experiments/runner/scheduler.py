@@ -14,11 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tqdm import tqdm
-
 from bgremoval_mm.experiments.runner.runs import FAILURE, LOG, RESULT, Run, RunError, Workspace
 from bgremoval_mm.experiments.runner.state import State
 from bgremoval_mm.experiments.runner.worker import BUSY
+from bgremoval_mm.removal.jobs.progress import progress_bar
 from bgremoval_mm.utils.json_io import read_json, write_json
 
 __all__ = ['Outcome', 'device_slots', 'execute', 'submit']
@@ -93,7 +92,7 @@ def execute(
         runs: What to do, in this order.
         workspace: Where, and with which options.
         slots: Environment variables of each of the processes at a time.
-        progress: Show a progress bar.
+        progress: Show a progress bar; in a log, a line when runs have ended.
 
     Raises:
         KeyboardInterrupt: After the processes were ended.
@@ -103,7 +102,7 @@ def execute(
     active: list[_Process] = []
     with (
         _interrupt_on_sigterm(),
-        tqdm(total=len(runs), unit=' runs', disable=not progress) as bar,
+        progress_bar(len(runs), unit=' runs', disable=not progress) as bar,
     ):
         try:
             while waiting or active:

@@ -11,6 +11,7 @@ from tqdm import tqdm
 __all__ = ['Progress', 'progress_bar']
 
 _INTERVAL = 30.0
+_SLOW = 0.1  # items a second, below which they are counted by the hour
 
 
 class Progress(Protocol):
@@ -27,6 +28,9 @@ class Progress(Protocol):
 
     def set_postfix(self, *, refresh: bool = True, **figures: int) -> None:
         """Set the figures that are shown behind the rate."""
+
+    def set_postfix_str(self, s: str = '', refresh: bool = True) -> None:
+        """Set a text that is shown in place of the figures."""
 
 
 def progress_bar(
@@ -58,6 +62,7 @@ class _Lines:
         self._unit = unit
         self._done = 0
         self._figures: dict[str, int] = {}
+        self._text = ''
         self._began = self._written = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -73,10 +78,15 @@ class _Lines:
             return
         self._written = now
         rate = self._done / (now - self._began)
-        parts = [f'{self._done}/{self._total}{self._unit}', f'{rate:.2f}{self._unit}/s']
+        per = (rate, 's') if rate >= _SLOW else (3600 * rate, 'h')
+        parts = [f'{self._done}/{self._total}{self._unit}', f'{per[0]:.2f}{self._unit}/{per[1]}']
+        parts += [self._text] if self._text else []
         parts += [f'{value} {name}' for name, value in self._figures.items() if value]
         sys.stderr.write(self._start + ', '.join(parts) + '\n')
         sys.stderr.flush()
 
     def set_postfix(self, *, refresh: bool = True, **figures: int) -> None:
         self._figures = figures
+
+    def set_postfix_str(self, s: str = '', refresh: bool = True) -> None:
+        self._text = s

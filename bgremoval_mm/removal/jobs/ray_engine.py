@@ -10,7 +10,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import tempfile
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.removal.io.manifest import Record
@@ -23,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 # What a dead actor costs at most; and small enough that each actor gets several blocks.
 BLOCK = 64
+_BLOCKS_A_WORKER = 8  # of a small job, so that its progress is seen
 _CPUS_A_WORKER = 4
 STALL_LIMIT = 3600.0  # seconds
 
@@ -69,8 +74,13 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
 
     started_here = not ray.is_initialized()
     if started_here:
-        logger.info('starting Ray, which takes some seconds')
-        ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.WARNING)
+        log = Path(tempfile.gettempdir(), f'bgremoval-ray-{os.getpid()}.log')
+        logger.info('starting Ray, which takes some seconds; what it says meanwhile is in %s', log)
+        # Its native part calls the restart of an actor, which is what we want, an error. What ends
+        # a job is raised.
+        os.environ.setdefault('RAY_BACKEND_LOG_LEVEL', 'fatal')
+        with _errors_to(log):
+            ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.WARNING)
     try:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
@@ -78,7 +88,7 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
         logging.getLogger('ray.data').setLevel(logging.ERROR)
         count, resources = _resources(job, workers, ray.cluster_resources())
         job = job.with_threads(int(resources.get('num_cpus', 0)))
-        blocks = max(1, -(-len(paths) // BLOCK), min(count, len(paths)))
+        blocks = max(-(-len(paths) // BLOCK), min(_BLOCKS_A_WORKER * count, len(paths)))
         found = ray.data.from_items(
             [{'path': os.fsencode(path)} for path in paths], override_num_blocks=blocks
         ).map_batches(
@@ -88,7 +98,8 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
             compute=ray.data.ActorPoolStrategy(size=count),
             **resources,
         )
-        logger.info('Ray: %d actors, %d blocks of images', count, blocks)
+        actors = f'{count} actor' + ('' if count == 1 else 's')
+        logger.info('Ray: %s, %d images in %d blocks', actors, len(paths), blocks)
         rows = iter(found.iter_rows())
         with DaemonPool(1) as pool:
             while (row := _next_row(pool, rows)) is not None:
@@ -99,6 +110,21 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
     finally:
         if started_here:
             ray.shutdown()
+
+
+@contextmanager
+def _errors_to(log: Path) -> Iterator[None]:
+    """Append what is written to standard error, by native code too, to a file."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with log.open('ab') as file:
+            os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _next_row(pool: DaemonPool, rows: Iterator[dict[str, Any]]) -> dict[str, Any] | None:

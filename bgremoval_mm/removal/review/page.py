@@ -140,7 +140,7 @@ def write_review(
             'review',
             len(shown),
             unit=' images',
-            disable=not progress,
+            disable=None if progress else True,
             leave=False,
         )
         try:

@@ -249,13 +249,14 @@ def test_auto_compares_epoch_with_epoch_and_best_with_best(run: Run) -> None:
             'diff': 10.0,
             'original_step': 2,
             'rembg_step': 3,
+            'images': 4,
         }
     }
     last = written['last']['accuracy/top1']
     assert (last['original'], last['rembg'], last['diff']) == (50.0, 70.0, 20.0)
     assert (last['original_step'], last['rembg_step']) == (3, 3)
     about = written['runs']['train']
-    assert about['seed'] == 7
+    assert (about['seed'], about['baseline_seed']) == (7, 7)
     assert about['step_unit'] == 'epoch'
     assert about['config'].endswith('toy-rembg.py')
     assert Path(about['baseline']).resolve() == Path('work_dirs/toy').resolve()
@@ -263,6 +264,7 @@ def test_auto_compares_epoch_with_epoch_and_best_with_best(run: Run) -> None:
     assert 'diff/accuracy/top1: 20.0000' in log
     assert '60 (epoch 2)' in log
     assert '70 (epoch 3)' in log
+    assert 'One run each (original: seed 7, rembg: seed 7): ' in log
     assert 'WARNING - DiffMetricsHook' not in log
     assert 'equally long' not in log
 
@@ -481,6 +483,7 @@ def test_train_and_test_parts_are_kept_together(run: Run) -> None:
         'original': 44.0,
         'rembg': 43.5,
         'diff': -0.5,
+        'images': 4,
     }
     assert sorted(written['runs']) == ['test', 'train']
     # mmengine's own test file has the difference too, and it is not mistaken for a metric.

@@ -54,6 +54,21 @@ def test_classes_in_the_order_of_the_names(tmp_path: Path) -> None:
         assert results['classes'].tolist() == ['hat', 'dress']
 
 
+def test_images_without_a_file(tmp_path: Path) -> None:
+    """They are named by their number; a class that was predicted stands in for scores."""
+    metric = PerImageAccuracy(str(tmp_path / 'evidence.npz'), '/data')
+    metric.dataset_meta = {'classes': ('hat', 'dress')}
+    for index in (1, 0):
+        label = torch.tensor([index])
+        sample = {'sample_idx': index, 'gt_label': label, 'pred_label': torch.tensor([1])}
+        metric.process(None, [sample])
+    metric.evaluate(2)
+    with np.load(tmp_path / 'evidence.npz') as results:
+        assert results['names'].tolist() == ['0', '1']
+        assert results['labels'].tolist() == [0, 1]
+        assert results['predictions'].tolist() == [1, 1]
+
+
 def test_regions_sum_to_the_data_sets_areas(tmp_path: Path) -> None:
     """An array of (images, classes, 4), whose sum over the images gives IoU."""
     metric = PerImageIoU(str(tmp_path / 'evidence.npz'), '/data')

@@ -53,6 +53,20 @@ def test_short_job_writes_nothing(clock: list[float], capsys: pytest.CaptureFixt
     assert capsys.readouterr() == ('', '')
 
 
+def test_slow_work_in_a_log(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    """What takes minutes is counted by the hour; a text stands behind it."""
+    with progress_bar(4, unit=' runs') as bar:
+        for name in ('a', 'b'):
+            bar.set_postfix_str(f'0 failed; {name}', refresh=False)
+            clock[0] += 600
+            bar.update()
+    assert capsys.readouterr().err.split('\n') == [
+        '1/4 runs, 6.00 runs/h, 0 failed; a',
+        '2/4 runs, 6.00 runs/h, 0 failed; b',
+        '',
+    ]
+
+
 def test_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal it is tqdm's bar."""
     monkeypatch.setattr('sys.stderr', Terminal())

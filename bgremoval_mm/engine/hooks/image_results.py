@@ -1,0 +1,155 @@
+"""Per-image results of a test and of its baseline: on how many images, and how sure, they differ.
+
+A test of mmpretrain's ``Accuracy`` or mmseg's ``IoUMetric`` leaves ``evidence.npz`` beside its
+results, where this package takes part in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sized
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.runner import Runner
+
+from bgremoval_mm.datasets.unwrap import base_datasets
+from bgremoval_mm.engine.comparison import MetricDifference, unit
+from bgremoval_mm.evaluation.metrics.per_image import (
+    PER_IMAGE_FILE,
+    PerImageAccuracy,
+    PerImageIoU,
+    read_per_image,
+)
+from bgremoval_mm.evaluation.paired import OF_CLASS, main_score, score_differences
+from bgremoval_mm.evaluation.statistics import Estimate
+from bgremoval_mm.removal.errors import BgremovalError
+
+__all__ = ['collect_per_image', 'count_images', 'intervals', 'per_image_file', 'with_images']
+
+PerImage = Mapping[str, np.ndarray]
+_ROUNDED = 0.011  # mmseg gives two decimals
+
+
+def collect_per_image(runner: Runner) -> None:
+    """Let a test that begins write its per-image results, unless its config does so itself."""
+    evaluator = runner.test_loop.evaluator
+    if per_image_file(runner) is not None:
+        return
+    for metric in evaluator.metrics:
+        kind = _per_image_kind(metric)
+        if kind is not None:
+            dataset = runner.test_loop.dataloader.dataset
+            made = kind(str(Path(runner.log_dir) / PER_IMAGE_FILE), _root_of(dataset))
+            made.dataset_meta = metric.dataset_meta
+            evaluator.metrics.append(made)
+            return
+
+
+def _per_image_kind(metric: Any) -> type[PerImageAccuracy | PerImageIoU] | None:
+    """Return the metric that writes what another one averages; None where there is none."""
+    name = type(metric).__name__
+    classes = (metric.dataset_meta or {}).get('classes')
+    if name == 'Accuracy':
+        return PerImageAccuracy
+    if name == 'IoUMetric' and classes and not metric.format_only and metric.ignore_index == 255:
+        return PerImageIoU
+    return None
+
+
+def _root_of(dataset: Any) -> str:
+    """Return the folder that images are named below, the same on all machines."""
+    try:
+        roots = {getattr(each, 'data_root', None) for each in base_datasets(dataset)}
+    except BgremovalError:
+        return '.'
+    return str(next(iter(roots)) or '.') if len(roots) == 1 else '.'
+
+
+def per_image_file(runner: Runner) -> Path | None:
+    """Return the file that the test of a Runner writes its per-image results to, if any."""
+    for metric in runner.test_loop.evaluator.metrics:
+        if isinstance(metric, PerImageAccuracy | PerImageIoU):
+            return metric.file
+    return None
+
+
+def intervals(
+    test: str, original: Mapping[str, float], mine: Path | None, values: Mapping[str, float]
+) -> dict[str, Estimate]:
+    """Return the differences of two tests with their intervals over images.
+
+    Args:
+        test: The file with the results of the baseline's test.
+        original: Its metrics.
+        mine: The per-image results of this run's test.
+        values: Its metrics.
+
+    Returns:
+        Metric name to difference; empty where either has no per-image results, where they are not
+        those of the test, or of other images.
+    """
+    folder = Path(test).parent
+    # A run of tools/reproduce.py keeps them in its own folder, above that of its last start.
+    candidates = (folder / PER_IMAGE_FILE, folder.parent / PER_IMAGE_FILE)
+    first = next(filter(None, (_read(file, original) for file in candidates)), None)
+    second = None if mine is None else _read(mine, values)
+    return {} if first is None or second is None else score_differences(first, second)
+
+
+def _read(file: Path, metrics: Mapping[str, float]) -> PerImage | None:
+    """Read per-image results, if they are there and give the metrics of the test."""
+    try:
+        results = read_per_image(file)
+        name, value = main_score(results)
+    except (OSError, ValueError, KeyError):
+        return None
+    known = metrics.get(name)
+    return results if known is not None and abs(known - value) < _ROUNDED else None
+
+
+def count_images(dataset: Any, metrics: Collection[str]) -> dict[str, int]:
+    """Return on how many images each metric is measured.
+
+    Args:
+        dataset: The dataset of the validation or test.
+        metrics: Names of the metrics. Those of a class are measured on its images, where the
+            dataset tells its labels; what is not a score has no number.
+    """
+    if not isinstance(dataset, Sized):
+        return {}
+    scores = [name for name in metrics if unit(name) is not None]
+    found = {name: len(dataset) for name in scores if not name.startswith(OF_CLASS)}
+    if len(found) < len(scores):
+        try:
+            labels = np.asarray(dataset.get_gt_labels())  # type: ignore[attr-defined]
+            classes = dataset.metainfo['classes']  # type: ignore[attr-defined]
+            counts = np.bincount(labels, minlength=len(classes))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return found
+        of_classes = {f'{OF_CLASS}{name}': int(counts[i]) for i, name in enumerate(classes)}
+        found |= {name: of_classes[name] for name in scores if name in of_classes}
+    return found
+
+
+def with_images(
+    compared: Mapping[str, MetricDifference],
+    images: Mapping[str, int],
+    estimates: Mapping[str, Estimate] | None = None,
+) -> dict[str, MetricDifference]:
+    """Add the number of images, and intervals, to differences.
+
+    Args:
+        compared: Metric name to difference.
+        images: Metric name to number of images.
+        estimates: Metric name to difference over images, in percentage points.
+    """
+    found = {}
+    for metric, each in compared.items():
+        estimate = (estimates or {}).get(metric)
+        interval = None
+        if estimate is not None and estimate.low is not None and estimate.high is not None:
+            interval = (estimate.low, estimate.high)
+        found[metric] = replace(each, images=images.get(metric), interval=interval)
+    return found

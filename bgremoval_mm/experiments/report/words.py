@@ -1,0 +1,171 @@
+"""Sentences of the report: captions of its figures and tables, and what a reduced run changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from bgremoval_mm.experiments.base import Metric
+from bgremoval_mm.experiments.report.groups import Cell, Group, Pair
+
+__all__ = [
+    'bar_caption',
+    'class_caption',
+    'curve_caption',
+    'describe_options',
+    'difference_caption',
+    'is_reduced',
+    'real_minus',
+    'table_caption',
+]
+
+_MINUS = re.compile(r'(?<![\w.-])-(?=\.?\d)')
+# What an option changes, by its key; {} is its value.
+_MEANINGS = (
+    (r'train_cfg\.max_epochs', '{} epochs'),
+    (r'train_cfg\.max_iters', '{} iterations'),
+    (r'train_dataloader\.dataset\.pipeline\.\d+\.(?:scale|crop_size)', 'photos of {} pixels'),
+    (r'train_dataset\.every', 'one in {} training photos'),
+    (r'train_dataset\.indices', 'some of the training photos'),
+    (r'(?:val|test)_dataset\.(?:indices|every)', 'some of the test photos'),
+    (r'train_dataloader\.batch_size', 'batches of {}'),
+    (r'removal\.model', 'masks by {}'),
+    (r'removal\.precision', 'masks in {}'),
+    (r'removal\.mask_dir', 'masks in {}'),
+)
+
+
+def real_minus(text: object) -> str:
+    """Return a text with the sign of negative numbers as a minus, where a hyphen stands for it.
+
+    >>> real_minus('VGG-11: -2.5 to -0.1, 2026-01-01')
+    'VGG-11: \N{MINUS SIGN}2.5 to \N{MINUS SIGN}0.1, 2026-01-01'
+    """
+    return _MINUS.sub('\N{MINUS SIGN}', str(text))
+
+
+def describe_options(options: Sequence[str]) -> str:
+    """Describe the settings that runs changed, in a phrase.
+
+    Args:
+        options: ``KEY=VALUE`` each.
+
+    Returns:
+        Such as '20 epochs, photos of 32 pixels, 3 settings of the network and 4 others'.
+    """
+    parts: list[str] = []
+    network = others = 0
+    for option in options:
+        key, _, value = option.partition('=')
+        meaning = next((text for pattern, text in _MEANINGS if re.fullmatch(pattern, key)), None)
+        if meaning is not None:
+            parts.append(meaning.format(value.strip('"\'')))
+        elif key.startswith('model.'):
+            network += 1
+        else:
+            others += 1
+    parts = list(dict.fromkeys(parts))
+    if network:
+        parts.append(f'{_count(network, "setting")} of the network')
+    if others:
+        parts.append(f'{_count(others, "other setting")}')
+    return _joined(parts)
+
+
+def is_reduced(options: Iterable[str]) -> bool:
+    """Tell whether options change more than which masks are used."""
+    return any(not option.startswith('removal.') for option in options)
+
+
+def table_caption(group: Group) -> str:
+    """Say what the numbers of a group's main table are."""
+    texts = []
+    units = {metric.unit for metric in group.metrics}
+    names = _joined([metric.title for metric in group.metrics])
+    names = names[0].upper() + names[1:]
+    values = {'percent': 'in percent, differences in percentage points', 'fraction': 'as fractions'}
+    texts.append(f'{names} {" or ".join(values[unit] for unit in sorted(units))}.')
+    if group.results:
+        texts.append(
+            'Values are means over seeds; "seeds" are those that both runs of a pair have, and '
+            'their number is the n of the interval over seeds. The number of test images is that '
+            'of the interval over images.'
+        )
+    return ' '.join(texts)
+
+
+def bar_caption(group: Group, metric: Metric) -> str:
+    """Say what the bars of a metric are."""
+    return (
+        f'{metric.title[0].upper()}{metric.title[1:]} ({metric.unit}). Bars: mean over '
+        f'{_seeds(group.cells, metric)}; dots: single seeds{_images(group)}. Runs of a seed are '
+        'pairs: how sure a difference is stands in the next figure, not in the heights of bars.'
+    )
+
+
+def difference_caption(group: Group, metric: Metric) -> str:
+    """Say what the marks and whiskers of the differences are."""
+    unit = 'percentage points' if metric.unit == 'percent' else 'a fraction'
+    has_images = any(pair.over_images(metric) for cell in group.cells for pair in cell.pairs)
+    images = (
+        f' Thin grey whiskers: 95 % interval over test images (paired bootstrap{_images(group)}).'
+        if has_images
+        else ''
+    )
+    return (
+        f'Difference in {metric.title} ({unit}), variant minus original of the same seed. '
+        f'Diamonds: mean over {_seeds(group.cells, metric)}; dots: single seeds. Thick whiskers: '
+        f"95 % interval over seeds (Student's t), none with one seed.{images} An interval that "
+        'crosses 0 leaves the direction open.'
+    )
+
+
+def class_caption(pair: Pair) -> str:
+    """Say what the bars by class are."""
+    number = len(pair.runs)
+    whiskers = "whiskers: 95 % interval over seeds (Student's t)"
+    if number == 1:
+        whiskers = 'one seed, so that no interval is known'
+    return (
+        f'Difference by class, {pair.variant.column} minus {pair.experiment.variants[0].column}. '
+        f'Bars: mean over {_count(number, "seed")}; {whiskers}. A class has fewer test images than '
+        'the whole, so that its difference is less sure.'
+    )
+
+
+def curve_caption(cell: Cell, metric: Metric) -> str:
+    """Say what the lines of a training are."""
+    counts = [
+        f'{variant.title} {len(cell.results.get(variant.name, {}))}'
+        for variant in cell.experiment.variants
+    ]
+    return (
+        f'Training loss, and {metric.title} of the validation photos ({metric.unit}). A line a '
+        f'seed ({", ".join(counts)}).'
+    )
+
+
+def _seeds(cells: Iterable[Cell], metric: Metric) -> str:
+    """Return how many seeds the pairs have, as '3 seeds' or '1 to 3 seeds'."""
+    pairs = [pair for cell in cells for pair in cell.pairs]
+    numbers = sorted({len(pair.differences(metric.key)) for pair in pairs} - {0})
+    if not numbers:
+        return 'seeds'
+    if len(numbers) == 1:
+        return _count(numbers[0], 'seed')
+    return f'{numbers[0]} to {numbers[-1]} seeds'
+
+
+def _images(group: Group) -> str:
+    """Return ', n = 372 images', or nothing where the number differs or is not known."""
+    numbers = {result.content.get('images') for result in group.results}
+    number = numbers.pop() if len(numbers) == 1 else None
+    return f', n = {number:,} images' if number else ''
+
+
+def _count(number: int, what: str) -> str:
+    return f'{number} {what}' + ('' if number == 1 else 's')
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return ' and '.join([', '.join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -1,0 +1,89 @@
+"""The plan: what cannot be run in one line, hours where they are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bgremoval_mm.experiments.papers.liang2023 import WORK
+from bgremoval_mm.experiments.runner.estimate import Estimates
+from bgremoval_mm.experiments.runner.plan import print_plan
+from bgremoval_mm.experiments.runner.runs import Run, Workspace, select_runs
+from bgremoval_mm.experiments.runner.state import State
+
+DEVICE = 'a made-up machine'
+
+
+@pytest.fixture
+def estimates(tmp_path: Path) -> Estimates:
+    """Of the folder of results."""
+    return Estimates(Workspace(tmp_path / 'root', tmp_path / 'configs'), DEVICE)
+
+
+def run_of(model: str, variant: str = 'original', seed: int = 0) -> Run:
+    """A run of Fig. 5."""
+    (run,) = select_runs(WORK, ['Fig. 5'], ['clothing10'], [model], [variant], [seed])
+    return run
+
+
+def missing_fashion(run: Run) -> str:
+    """Say that FashionStyle14 is not there."""
+    return 'no photos in X: get them' if run.dataset == 'fashionstyle14' else ''
+
+
+def test_one_line_for_what_cannot_be_run(
+    estimates: Estimates, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two figures without photos share a line; the table of the other dataset is there."""
+    runs = select_runs(WORK, ['Fig. 5', 'Fig. 6'], ['fashionstyle14', 'clothing10'], ['vgg11'])
+    states: dict[Run, State] = {
+        run: 'missing data' if missing_fashion(run) else 'pending' for run in runs
+    }
+    print_plan(states, missing_fashion, estimates)
+    out = capsys.readouterr().out
+    line = 'cannot be run: Fig. 5, fashionstyle14; Fig. 6, fashionstyle14: no photos in X: get them'
+    assert out.count(line) == 1
+    assert out.count('get them') == 1
+    assert out.count('network') == 2
+    assert 'hours a run' not in out
+    assert 'hours are not known' in out
+
+
+def test_variants_share_a_reason(estimates: Estimates, capsys: pytest.CaptureFixture[str]) -> None:
+    """Missing masks stand below the table, once."""
+    runs = select_runs(WORK, ['Fig. 5'], ['clothing10'], ['vgg11', 'vgg13'])
+    states: dict[Run, State] = {
+        run: 'missing data' if run.variant == 'rembg' else 'pending' for run in runs
+    }
+    print_plan(states, lambda run: 'no masks' if run.variant == 'rembg' else '', estimates)
+    out = capsys.readouterr().out
+    assert out.count('  rembg: no masks\n') == 1
+    assert 'cannot be run' not in out
+
+
+def test_hours_of_finished_runs(
+    estimates: Estimates, make_classification: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The median of runs that were not interrupted, on this device, in any variant and seed."""
+    for seed, seconds in enumerate((3600, 7200, 9000)):
+        make_classification(run_of('vgg11', 'rembg', seed), 20, train_seconds=seconds)
+    twice = ['2026-01-01T00:00:00+00:00'] * 2
+    make_classification(run_of('vgg13'), 20, train_seconds=60, starts=twice)
+    make_classification(run_of('vgg16'), 20, train_seconds=60, device='another')
+    make_classification(run_of('vgg19'), 20, train_seconds=60, options=['a=1'])
+    assert estimates.hours(run_of('vgg11')) == 2.0
+    for model in ('vgg13', 'vgg16', 'vgg19', 'resnet50'):
+        assert estimates.hours(run_of(model)) is None
+    states: dict[Run, State] = {
+        run_of('vgg11'): 'pending',
+        run_of('vgg11', seed=1): 'pending',
+        run_of('vgg13'): 'pending',
+        run_of('vgg11', 'rembg'): 'done',
+    }
+    print_plan(states, lambda _: '', estimates)
+    out = capsys.readouterr().out
+    assert 'hours a run' in out
+    assert 'about 4.0 hours left on one a made-up machine' in out
+    assert 'for 2 of 3 runs whose time is known' in out
