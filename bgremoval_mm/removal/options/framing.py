@@ -107,9 +107,7 @@ class Framing:
         return side, float(percent) / 100
 
 
-def _parse(
-    name: str, text: object, pattern: re.Pattern[str], allowed: str
-) -> tuple[str, ...]:
+def _parse(name: str, text: object, pattern: re.Pattern[str], allowed: str) -> tuple[str, ...]:
     """Return the parts of a text.
 
     Raises:

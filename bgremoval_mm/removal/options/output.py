@@ -113,9 +113,7 @@ class OutputOptions:
         if share is not None and not (isinstance(share, (int, float)) and 0 < share < 1):
             msg = f'`threshold` must be a share between 0 and 1, but got {share!r}'
             raise ArgumentError(msg)
-        if self.framing is not None and not isinstance(self.framing, Framing):
-            msg = f'`framing` must be a Framing, but got {self.framing!r}'
-            raise ArgumentError(msg)
+        _check_framing(self.framing)
         of_colours = ('edges', 'shadow', 'convert_srgb')
         of_files = (*of_colours, 'matting', 'threshold', 'framing')
         refused = {'store': of_files, 'mask': of_colours}.get(self.output, ())
@@ -128,6 +126,12 @@ class OutputOptions:
             other = '`matting`' if self.matting else "edges='clean'"
             msg = f'`threshold` makes edges hard, and {other} is for soft ones: choose one'
             raise ArgumentError(msg)
+
+
+def _check_framing(framing: object) -> None:
+    if not (framing is None or isinstance(framing, Framing)):
+        msg = f'`framing` must be a Framing, but got {framing!r}'
+        raise ArgumentError(msg)
 
 
 def check_fill(fill: float | Sequence[float]) -> tuple[float, float, float]:

@@ -56,5 +56,4 @@ def _weighted_mean(
 ) -> np.ndarray:
     """Return the weighted mean in a square window around each pixel; `near` is the weights'."""
     total = cv2.blur(cv2.multiply(values, weights), (side, side))
-    total /= near + _EPSILON
-    return total
+    return np.divide(total, near + _EPSILON, out=total)

@@ -67,8 +67,8 @@ def placement_of(
         frame = _with_aspect(frame, framing.aspect_value)
     width, height = frame[2] - frame[0], frame[3] - frame[1]
     if framing.canvas is None:
-        left, top = round(frame[0]), round(frame[1])
-        return Placement(1.0, -left, -top, (max(1, round(width)), max(1, round(height))))
+        size = (max(1, round(width)), max(1, round(height)))
+        return Placement(1.0, -round(frame[0]), -round(frame[1]), size)
     canvas = framing.canvas_value
     scale = min(canvas[0] / width, canvas[1] / height)
     left = (canvas[0] - scale * (frame[0] + frame[2])) / 2
@@ -111,9 +111,7 @@ def place(layers: np.ndarray, placement: Placement) -> np.ndarray:
     return result
 
 
-def _overlap(
-    start: float, scale: float, length: int, room: int
-) -> tuple[slice, slice] | None:
+def _overlap(start: float, scale: float, length: int, room: int) -> tuple[slice, slice] | None:
     """Return the photo's pixels along an axis that are seen, and where they go in the result.
 
     They are whole pixels of the photo, so that where they go may begin before 0.

@@ -46,7 +46,9 @@ def render(source: SourceImage, mask: np.ndarray, options: OutputOptions) -> Ren
     full, notes = _refine(source, masks.resize(mask, source.size), options)
     if options.output == 'mask':
         placement, said = _placement(full, options)
-        return Rendered(full if placement is None else place(full, placement), note=_join(*notes, said))
+        return Rendered(
+            full if placement is None else place(full, placement), note=_join(*notes, said)
+        )
     image, profile, colour = source.rgb, source.icc_profile, source.colour
     if options.convert_srgb:
         image, said = to_srgb(image, profile, colour)
@@ -119,4 +121,5 @@ def _join(*notes: str) -> str:
 
 
 def _to_uint8(values: np.ndarray) -> np.ndarray:
-    return np.rint(values).clip(0, 255).astype(np.uint8)
+    result: np.ndarray = np.rint(values).clip(0, 255).astype(np.uint8)
+    return result

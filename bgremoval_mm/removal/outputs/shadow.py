@@ -42,7 +42,8 @@ def cast_shadow(mask: np.ndarray) -> np.ndarray:
     soft = cv2.GaussianBlur(
         shadow, (0, 0), max(0.5, _SOFTNESS * longer), borderType=cv2.BORDER_CONSTANT
     )
-    return np.rint(_OPACITY * soft).astype(np.uint8)
+    result: np.ndarray = np.rint(_OPACITY * soft).astype(np.uint8)
+    return result
 
 
 def add_shadow(image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
