@@ -77,7 +77,7 @@ def refine_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
             laplacian_kwargs={'epsilon': _EPSILON},
         )
     except (ValueError, ArithmeticError, MemoryError, RuntimeError) as err:
-        msg = f'the solver failed: {err or type(err).__name__}'
+        msg = f'the solver failed: {str(err) or type(err).__name__}'
         raise MattingError(msg) from err
     if not np.isfinite(alpha).all():
         msg = 'the solver gave no finite alpha'
