@@ -62,7 +62,7 @@ _DEFAULTS = (240, 10, 10)  # rembg's thresholds and size of erosion
 METHODS: dict[str, Method] = {
     'straight': cut_out,
     'clean': _clean,
-    'clean, matting': _matting,
+    'clean --matting': _matting,
     'rembg': _by_rembg(naive_cutout),
     'rembg -dc': _by_rembg(decontaminate_cutout),
     'rembg -ppm': _by_rembg(naive_cutout, True),

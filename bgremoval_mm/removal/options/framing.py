@@ -31,8 +31,9 @@ class Framing:
         canvas: ``'WxH'``: scale the result to fit in so many pixels, and centre it there.
         align: ``'height=80%'`` or ``'width=60%'``: scale the object so that its box takes that
             share of the canvas, and stand it on one line: the objects of a catalogue share scale
-            and baseline. What is left of the share's height is divided equally above and below.
-            A box that would not fit is made smaller, with a note.
+            and baseline. What the share leaves of the canvas's height is divided equally above
+            and below. A box that would leave less than half of that at a side of the canvas is
+            made smaller, with a note.
 
     Raises:
         ArgumentError: If one of them is something else, or two of them do not go together.

@@ -146,8 +146,9 @@ def _with_aspect(frame: Box, aspect: float) -> Box:
 def _align(framing: Framing, box: Box) -> Placement:
     (width, height), (side, share) = framing.canvas_value, framing.align_value
     wide, high = box[2] - box[0], box[3] - box[1]
-    baseline = height * (1 + share) / 2
+    most = (1 + share) / 2  # of the canvas: at least half of the usual margin is left
+    baseline = height * most
     wanted = share * (height / high if side == 'height' else width / wide)
-    scale = min(wanted, width / wide, baseline / high)
+    scale = min(wanted, width * most / wide, baseline / high)
     left = width / 2 - scale * (box[0] + box[2]) / 2
     return Placement(scale, left, baseline - scale * box[3], (width, height), scale < wanted)
