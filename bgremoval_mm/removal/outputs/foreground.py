@@ -56,6 +56,4 @@ def estimate_foreground(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def _weighted_mean(values: np.ndarray, weights: np.ndarray, side: int) -> np.ndarray:
     """Return the weighted mean in a square window around each pixel."""
     total = cv2.blur(cv2.multiply(values, weights), (side, side))
-    near = cv2.blur(weights, (side, side))
-    near += _EPSILON
-    return np.divide(total, near, out=total)
+    return cv2.divide(total, cv2.blur(weights, (side, side)) + _EPSILON)
