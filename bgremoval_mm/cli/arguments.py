@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from bgremoval_mm.cli.errors import add_debug_argument
+from bgremoval_mm.cli.result_arguments import add_result_arguments, framing_of
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.options import (
     BACKENDS,
@@ -58,7 +59,7 @@ class Parser(argparse.ArgumentParser):
 
 def add_tree_arguments(parser: argparse.ArgumentParser, output: str = 'store') -> None:
     """Add everything that a job over a folder takes."""
-    _add_result_arguments(parser, output)
+    add_result_arguments(parser, output)
     _add_model_arguments(parser)
     _add_job_arguments(parser)
     _add_report_arguments(parser)
@@ -123,6 +124,8 @@ def options_of(args: argparse.Namespace) -> tuple[EngineOptions, OutputOptions, 
 def _read(kind: type[_Options], args: argparse.Namespace) -> _Options:
     names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     given = {name: getattr(args, name, None) for name in names}
+    if 'framing' in given:
+        given['framing'] = framing_of(args)
     return kind(**{name: value for name, value in given.items() if value is not None})
 
 
@@ -173,30 +176,6 @@ def _add_threads_argument(parser: argparse.ArgumentParser) -> None:
         type=at_least(1),
         metavar='N',
         help='CPU threads of the network (default: one a core that this process may use)',
-    )
-
-
-def _add_result_arguments(parser: argparse.ArgumentParser, output: str) -> None:
-    """Add what is written of each image."""
-    parser.add_argument(
-        '--output',
-        default=output,
-        choices=OUTPUTS,
-        help='store: small masks for training; mask, rgb, rgba: full-size files '
-        f'(default: {output})',
-    )
-    parser.add_argument(
-        '--fill',
-        type=_fill,
-        metavar='N|R,G,B',
-        help='colour behind the foreground for --output rgb (default: 0, black)',
-    )
-    parser.add_argument(
-        '--format',
-        dest='file_format',
-        choices=list(FILE_FORMATS),
-        help='of full-size results: png (default); webp: lossless too, faster and smaller; jpeg: '
-        'for --output rgb',
     )
 
 
@@ -260,15 +239,6 @@ def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='DIR',
         help='afterwards, write a page with all flagged images, to sort, filter and judge',
     )
-
-
-def _fill(text: str) -> int | tuple[int, ...]:
-    try:
-        levels = tuple(map(int, text.split(',')))
-    except ValueError:
-        msg = f'must be one level or three, R,G,B, each from 0 to 255, but got {text!r}'
-        raise argparse.ArgumentTypeError(msg) from None
-    return levels[0] if len(levels) == 1 else levels
 
 
 def _device(text: str) -> str:

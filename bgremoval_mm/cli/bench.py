@@ -114,6 +114,8 @@ def _rembg_job(args: argparse.Namespace) -> Callable[[Path, Path], None]:
 
 def _our_job(args: argparse.Namespace, setting: str) -> Callable[[Path, Path], None]:
     _, output, job = options_of(args)
+    if output.output == 'rgba':
+        output = replace(output, edges='straight')  # rembg estimates no colours unless asked to
     engine, quiet = _engine(args, setting), replace(job, progress=False)
 
     def run(photos: Path, out: Path) -> None:

@@ -111,8 +111,9 @@ def _add(
 
 def _remove(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """One image, or a folder, as what SRC and DST are."""
-    from bgremoval_mm.cli import rules
+    from bgremoval_mm.cli import result_arguments, rules
 
+    result_arguments.clean_by_default(args)
     if args.watch:
         rules.check_watch(parser, args)
         return _watch(args)

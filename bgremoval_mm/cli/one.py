@@ -39,13 +39,11 @@ def run_one(args: argparse.Namespace) -> int:
 
     engine, output, job = options_of(args)
     assert output.output != 'store'  # see `rules.check_one`
-    target = CutoutFolder(
-        '.', output.output, engine.model, output.fill, file_format=output.file_format
-    )
+    target = CutoutFolder.from_options('.', output, engine.model, engine.precision)
     remover = BackgroundRemover.from_options(choose_backend(engine))
     source = _read(args.src, job.max_pixels, job.max_bytes)
     mask, _ = remover.low_resolution([source.rgb])[0]
-    content = target.render(source, mask)
+    content, said = target.render(source, mask)
     with writing_to('standard output' if args.dst == '-' else args.dst):
         if args.dst == '-':
             sys.stdout.buffer.write(content)
@@ -53,8 +51,8 @@ def run_one(args: argparse.Namespace) -> int:
         else:
             Path(args.dst).parent.mkdir(parents=True, exist_ok=True)
             write_atomically(Path(args.dst), content)
-    if source.note:
-        print(f'note: {printable(source.note)}', file=sys.stderr)
+    for note in filter(None, (source.note, said)):
+        print(f'note: {printable(note)}', file=sys.stderr)
     return OK
 
 

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from bgremoval_mm.cli.arguments import FORMAT_OF_SUFFIX
+from bgremoval_mm.cli.result_arguments import check_finish
 from bgremoval_mm.removal.io.addresses import is_url
 
 __all__ = [
@@ -145,6 +146,7 @@ def _check_options(parser: argparse.ArgumentParser, args: argparse.Namespace) ->
     if args.calibration is not None and args.precision != 'int8':
         parser.error('--calibration goes with --precision int8 only')
     _check_jpeg(parser, args)
+    check_finish(parser, args)
 
 
 def _check_jpeg(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
         resize,
         stretch,
     )
+    from bgremoval_mm.removal.options.framing import Framing
     from bgremoval_mm.removal.outputs.cutouts import CutoutFolder
+    from bgremoval_mm.removal.outputs.foreground import estimate_foreground
     from bgremoval_mm.removal.outputs.mask_store import MaskStore, StoredMask, StoredMaskError
     from bgremoval_mm.removal.remover import BackgroundRemover
     from bgremoval_mm.removal.zoo.catalogue import CATALOGUE, ModelSpec, get_model
@@ -42,6 +44,7 @@ __all__ = [
     'BackgroundRemover',
     'CutoutFolder',
     'DeviceError',
+    'Framing',
     'ImageError',
     'Manifest',
     'MaskQuality',
@@ -58,6 +61,7 @@ __all__ = [
     'bounding_box',
     'compose',
     'cut_out',
+    'estimate_foreground',
     'fetch_weights',
     'find_weights',
     'get_model',
@@ -74,7 +78,9 @@ __all__ = [
 _MODULES = {
     'backends': ('DeviceError', 'release_sessions'),
     'zoo.catalogue': ('CATALOGUE', 'ModelSpec', 'get_model'),
+    'options.framing': ('Framing',),
     'outputs.cutouts': ('CutoutFolder',),
+    'outputs.foreground': ('estimate_foreground',),
     'jobs.tree': ('TargetError', 'TreeSummary', 'remove_tree'),
     'images.reading': ('ImageError', 'SourceImage', 'read_image'),
     'io.manifest': ('Manifest', 'Record'),

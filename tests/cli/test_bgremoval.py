@@ -15,7 +15,13 @@ from PIL import Image
 
 from bgremoval_mm.cli.doctor import Check, run_doctor
 from bgremoval_mm.cli.main import main
-from bgremoval_mm.removal import BackgroundRemover, MaskStore, cut_out, read_image
+from bgremoval_mm.removal import (
+    BackgroundRemover,
+    MaskStore,
+    cut_out,
+    estimate_foreground,
+    read_image,
+)
 
 
 @pytest.fixture
@@ -28,7 +34,8 @@ def options(tiny_model) -> list[str]:
 def expected(path: Path) -> np.ndarray:
     """The cut-out of a file, as the library makes it."""
     image = read_image(path).rgb
-    return cut_out(image, BackgroundRemover('u2netp', device='cpu')([image])[0])
+    (mask,) = BackgroundRemover('u2netp', device='cpu')([image])
+    return cut_out(estimate_foreground(image, mask), mask)
 
 
 @pytest.mark.parametrize('name', ['cut.png', 'new/cut.webp'])

@@ -18,8 +18,15 @@ import pytest
 from bgremoval_mm.cli import one, rules, tree
 from bgremoval_mm.cli.arguments import Parser, add_tree_arguments, options_of
 from bgremoval_mm.cli.main import main
+from bgremoval_mm.cli.result_arguments import FRAMING
 from bgremoval_mm.removal import TreeSummary
-from bgremoval_mm.removal.options import EngineOptions, JobOptions, OutputOptions, choice
+from bgremoval_mm.removal.options import (
+    EngineOptions,
+    Framing,
+    JobOptions,
+    OutputOptions,
+    choice,
+)
 
 BUNDLES = (EngineOptions, OutputOptions, JobOptions)
 
@@ -109,6 +116,49 @@ def test_watch_refuses_what_needs_an_end(here: Path, option: list[str], capsys) 
         (['photos', 'out', '--output', 'store', '--format', 'webp'], 'masks are PNG files, but go'),
         (['photos', 'out', '--output', 'store', '--masks', 'm'], '--masks takes masks that were'),
         (['photos', 'o', '--masks', 'm', '--second-model', 'u2netp'], 'not with --masks'),
+        (
+            ['photos', 'out', '--output', 'mask', '--edges', 'clean'],
+            '--edges goes with --output rg',
+        ),
+        (
+            ['photos', 'out', '--output', 'mask', '--convert-srgb'],
+            '--convert-srgb goes with --outp',
+        ),
+        (
+            ['a', 'o', '--output', 'store', '--crop', '0%'],
+            '--crop goes with --output mask, rgb or ',
+        ),
+        (
+            ['a', 'o', '--output', 'store', '--shadow'],
+            '--shadow goes with --output rgb or rgba onl',
+        ),
+        (['photos', 'out', '--edges', 'soft'], "invalid choice: 'soft'"),
+        (
+            ['photos', 'out', '--threshold', '1'],
+            "a share between 0 and 1, such as 0.5, but got '1'",
+        ),
+        (
+            ['photos', 'out', '--threshold', '.5', '--matting'],
+            '--threshold makes edges hard, --matt',
+        ),
+        (
+            ['photo.jpg', 'c.png', '--threshold', '.5', '--edges', 'clean'],
+            '--edges clean is for sof',
+        ),
+        (['photos', 'out', '--crop', '5'], "must be a margin such as '5%' or '20px', but got '5'"),
+        (['photos', 'out', '--aspect', '1:0'], "a ratio from '1:20' to '20:1', but got '1:0'"),
+        (['photos', 'out', '--canvas', '0x9'], "up to 16383 a side, but got '0x9'"),
+        (['photos', 'out', '--align', '80%'], "'height=80%' or 'width=60%', above 0 and up to 100"),
+        (['photos', 'out', '--align', 'height=80%'], '--align needs --canvas'),
+        (
+            ['photo.jpg', 'c.png', '--canvas', '9x9', '--align', 'width=9%', '--crop', '5%'],
+            '--align places the object itself: not with --crop',
+        ),
+        (
+            ['photos', 'o', '--canvas', '9x9', '--aspect', '1:1'],
+            '--canvas has an aspect of its own',
+        ),
+        (['photos', 'o', '--crop', '5%', '--review', 'r'], '--review shows results over their pho'),
         (['photos', 'out', '--shard', '3/2'], "I from 1 to N, such as 3/8, but got '3/2'"),
         (['photos', 'out', '--device', 'gpu'], "auto, cpu, cuda or cuda:N, but got 'gpu'"),
         (['photos', 'out', '--threads', '0'], "a whole number, 1 or more, but got '0'"),
@@ -213,7 +263,23 @@ VALID = [
     (['photos', 'out', '--engine', 'ray', '--workers', '0'], {'engine': 'ray', 'workers': 0}),
     (
         ['photos', 'out', '--output', 'rgb', '--fill', '255, 0,0'],
-        {'output': 'rgb', 'fill': (255, 0, 0)},
+        {'output': 'rgb', 'fill': (255, 0, 0), 'edges': 'clean'},
+    ),
+    (
+        ['photos', 'out', '--output', 'rgb', '--threshold', '0.5', '--shadow'],
+        {'output': 'rgb', 'threshold': 0.5, 'shadow': True},
+    ),
+    (
+        ['photos', 'out', '--edges', 'straight', '--matting', '--convert-srgb'],
+        {'edges': 'straight', 'matting': True, 'convert_srgb': True},
+    ),
+    (
+        ['photos', 'out', '--output', 'mask', '--crop', '5%', '--aspect', '4:5'],
+        {'output': 'mask', 'framing': Framing(crop='5%', aspect='4:5')},
+    ),
+    (
+        ['photos', 'out', '--canvas', '800x600', '--align', 'height=80%'],
+        {'framing': Framing(canvas='800x600', align='height=80%')},
     ),
     (
         ['photos', 'o', '--precision', 'int8', '--calibration', 'c'],
@@ -249,7 +315,8 @@ def test_every_option_has_a_rule() -> None:
     add_tree_arguments(parser, 'rgba')
     heeded_by_one = {
         'output', 'fill', 'file_format', 'model', 'backend', 'precision', 'calibration', 'device',
-        'num_threads', 'accept_licence', 'max_pixels', 'max_bytes', 'debug',
+        'num_threads', 'accept_licence', 'max_pixels', 'max_bytes', 'debug', 'edges', 'matting',
+        'threshold', 'shadow', 'convert_srgb', *FRAMING,
     }  # fmt: skip
     assert set(vars(parser.parse_args([]))) == heeded_by_one | set(rules._OF_FOLDERS)
     # An option of folders is known to be given by its not being None.
@@ -263,6 +330,8 @@ def test_every_option_reaches_the_job() -> None:
     of_jobs = {each.name for bundle in BUNDLES for each in fields(bundle)}
     of_command = {'sheet', 'review', 'debug'}
     of_python = {'accept', 'progress'}
+    assert set(FRAMING) == {each.name for each in fields(Framing)}
+    of_jobs = of_jobs - {'framing'} | set(FRAMING)
     assert set(vars(parser.parse_args([]))) == of_jobs - of_python | of_command
 
 
@@ -318,6 +387,7 @@ for name in ('bgremoval_mm', 'bgremoval_mm.removal'):
     package.__file__ = package.__path__[0] + '/__init__.py'
     sys.modules[name] = package
 from bgremoval_mm.cli.main import main
+from bgremoval_mm.cli.result_arguments import FRAMING
 try:
     code = main()
 except SystemExit as err:

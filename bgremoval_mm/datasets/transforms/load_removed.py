@@ -13,7 +13,12 @@ from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.images.reading import SourceStamp
 from bgremoval_mm.removal.io.manifest import FILE_NAME, Record
 from bgremoval_mm.removal.io.paths import path_below
-from bgremoval_mm.removal.outputs.results import describe_settings, settings_of, suffix_of
+from bgremoval_mm.removal.outputs.results import (
+    FRAMING,
+    describe_settings,
+    settings_of,
+    suffix_of,
+)
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['LoadImageFromRemoved', 'RemovedImages']
@@ -145,6 +150,15 @@ def _check(image_dir: str, img_root: str, records: Mapping[str, Record]) -> Reco
             f'{printable(image_dir)} holds results of output {found}'
         )
         raise ArgumentError(msg)
+    framed = sorted(
+        {key for record in kinds.values() for key in FRAMING.intersection(record.params)}
+    )
+    if framed:
+        msg = (
+            f'`image_dir` must hold images with the frames of the originals, which the annotations '
+            f'are of, but those in {printable(image_dir)} were made with --{", --".join(framed)}'
+        )
+        raise ArgumentError(msg)
     if len(kinds) > 1:
         first, *_, last = sorted(kinds.values(), key=lambda record: record.time)
         wanted = next(each for each in (last, first) if each.params.get('output') == 'rgb')
@@ -179,6 +193,10 @@ def _command(img_root: str, image_dir: str, record: Record) -> str:
     for option, default in (('precision', 'fp32'), ('format', 'png')):
         if record.params.get(option, default) != default:
             words += [f'--{option}', record.params[option]]
+    for option in ('edges', 'matting', 'threshold', 'shadow', 'convert_srgb'):
+        if option in record.params:
+            value = record.params[option]
+            words += [f'--{option.replace("_", "-")}', *([] if value is True else [str(value)])]
     return printable(shlex.join(words))
 
 

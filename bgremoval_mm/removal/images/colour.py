@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-__all__ = ['Chunks', 'colour_chunks', 'in_rgb', 'is_srgb', 'profile_of_chunks']
+__all__ = ['Chunks', 'colour_chunks', 'in_rgb', 'is_srgb', 'profile_of_chunks', 'to_srgb']
 
 # Colour description as PNG's chunks cICP, cHRM, gAMA and sRGB: name and body of each.
 Chunks = tuple[tuple[bytes, bytes], ...]
@@ -194,6 +194,33 @@ def in_rgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, byte
         return plain, None, _DROPPED
     said = 'CMYK was converted without a colour profile' if space == b'CMYK' else ''
     return image.convert('RGB'), None, said
+
+
+def to_srgb(
+    pixels: np.ndarray, profile: bytes | None, chunks: Chunks = ()
+) -> tuple[np.ndarray, str]:
+    """Convert colours to sRGB.
+
+    Args:
+        pixels: uint8 array of shape (H, W, 3), RGB.
+        profile: ICC profile that they are to be read with, if any.
+        chunks: Other description of them, which counts where there is no profile, or where it
+            outranks one (cICP).
+
+    Returns:
+        Array of that shape and dtype, and a note where the colours could not be converted.
+    """
+    made = profile_of_chunks(chunks)
+    if b'cICP' in dict(chunks) and (made or is_srgb(chunks)):
+        profile = made
+    profile = profile or made
+    if profile is None:
+        said = '' if is_srgb(chunks) else 'the colours were not converted to sRGB: HDR or unknown'
+        return pixels, said
+    try:
+        return np.asarray(_to_srgb(Image.fromarray(pixels), profile)), ''
+    except OSError:
+        return pixels, 'the colours were not converted to sRGB: their profile is damaged'
 
 
 def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:

@@ -161,7 +161,7 @@ def _open_target(
     spec, precision = remover.spec, remover.precision
     if output.output == 'store':
         return MaskStore(dst, spec, precision)
-    return CutoutFolder(dst, output.output, spec, output.fill, precision, output.file_format)
+    return CutoutFolder.from_options(dst, output, spec, precision)
 
 
 def _known(work: Job, job: JobOptions) -> tuple[dict[str, Record], dict[str, set[str]]]:

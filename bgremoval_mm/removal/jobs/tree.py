@@ -11,6 +11,7 @@ from bgremoval_mm.removal.options import (
     MAX_BYTES,
     MAX_PIXELS,
     EngineOptions,
+    Framing,
     JobOptions,
     Output,
     OutputOptions,
@@ -37,6 +38,12 @@ def remove_tree(
     file_format: str = 'png',
     mask_dir: str | Path | None = None,
     second_model: str | ModelSpec | None = None,
+    edges: str | None = None,
+    matting: bool = False,
+    threshold: float | None = None,
+    framing: Framing | None = None,
+    shadow: bool = False,
+    convert_srgb: bool = False,
     overwrite: bool = False,
     checksum: bool = False,
     max_pixels: int = MAX_PIXELS,
@@ -60,7 +67,8 @@ def remove_tree(
 
     - EngineOptions: model, backend, device, precision, batch_size, num_threads, accept_licence,
       calibration
-    - OutputOptions: output, fill, file_format, mask_dir, second_model
+    - OutputOptions: output, fill, file_format, mask_dir, second_model, edges, matting, threshold,
+      framing, shadow, convert_srgb
     - JobOptions: overwrite, checksum, max_pixels, max_bytes, shard, engine, workers, accept,
       progress
 
@@ -85,7 +93,8 @@ def remove_tree(
         ),
         OutputOptions(
             output=output, fill=fill, file_format=file_format, mask_dir=mask_dir,
-            second_model=second_model,
+            second_model=second_model, edges=edges, matting=matting, threshold=threshold,
+            framing=framing, shadow=shadow, convert_srgb=convert_srgb,
         ),
         JobOptions(
             overwrite=overwrite, checksum=checksum, max_pixels=max_pixels, max_bytes=max_bytes,

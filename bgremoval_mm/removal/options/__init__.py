@@ -6,10 +6,12 @@ Imports nothing heavy, so that `--help` is there at once.
 from __future__ import annotations
 
 from bgremoval_mm.removal.options.engine import EngineOptions
+from bgremoval_mm.removal.options.framing import Framing
 from bgremoval_mm.removal.options.job import JobOptions, Shard
 from bgremoval_mm.removal.options.output import OutputOptions, check_fill
 from bgremoval_mm.removal.options.values import (
     BACKENDS,
+    EDGES,
     ENGINES,
     FILE_FORMATS,
     MAX_BYTES,
@@ -21,6 +23,7 @@ from bgremoval_mm.removal.options.values import (
 
 __all__ = [
     'BACKENDS',
+    'EDGES',
     'ENGINES',
     'FILE_FORMATS',
     'MAX_BYTES',
@@ -28,6 +31,7 @@ __all__ = [
     'OUTPUTS',
     'PRECISIONS',
     'EngineOptions',
+    'Framing',
     'JobOptions',
     'Output',
     'OutputOptions',

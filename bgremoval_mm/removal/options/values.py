@@ -11,6 +11,7 @@ from bgremoval_mm.removal.errors import ArgumentError
 __all__ = [
     'BACKENDS',
     'DEVICE',
+    'EDGES',
     'ENGINES',
     'FILE_FORMATS',
     'MAX_BYTES',
@@ -29,6 +30,7 @@ OUTPUTS: tuple[str, ...] = get_args(Output)
 ENGINES = ('local', 'ray')
 BACKENDS = ('auto', 'onnxruntime', 'tensorrt', 'openvino', 'torch', 'torch-compiled')
 DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?')
+EDGES = ('straight', 'clean')
 PRECISIONS = ('fp32', 'bf16', 'fp16', 'int8', 'auto')
 # The precisions of each backend.
 PRECISIONS_OF = {

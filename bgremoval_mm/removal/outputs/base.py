@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -130,8 +131,9 @@ class OutputFolder(ABC):
             second_model=second[0] if second else '',
         )
         with writing():
-            self.storage.write(self.name(image), self.encode(source, mask, record))
-        return record
+            content, said = self.encode(source, mask, record)
+            self.storage.write(self.name(image), content)
+        return replace(record, note='; '.join(filter(None, [record.note, said])))
 
     def failure(self, image: str, reason: str) -> Record:
         """Return the record of an image that has no result."""
@@ -146,8 +148,8 @@ class OutputFolder(ABC):
         )
 
     @abstractmethod
-    def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> bytes:
-        """Return the content of the result's file."""
+    def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> tuple[bytes, str]:
+        """Return the content of the result's file, and what a user should know of it or nothing."""
 
 
 def join(root: str | Path, name: str) -> str | Path:

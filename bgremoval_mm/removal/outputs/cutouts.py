@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, cast, get_args
 
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.images.colour import Chunks, is_srgb, profile_of_chunks
 from bgremoval_mm.removal.images.source import SourceImage
 from bgremoval_mm.removal.io.manifest import Record
-from bgremoval_mm.removal.options import FILE_FORMATS, OutputOptions, check_fill
+from bgremoval_mm.removal.options import FILE_FORMATS, Framing, OutputOptions, check_fill
 from bgremoval_mm.removal.options.values import check_choice
 from bgremoval_mm.removal.outputs.base import OutputFolder
+from bgremoval_mm.removal.outputs.matting import check_installed
+from bgremoval_mm.removal.outputs.rendering import render
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model
 
 Kind = Literal['mask', 'rgb', 'rgba']
@@ -48,9 +48,12 @@ class CutoutFolder(OutputFolder):
         precision: Precision that the masks are computed with.
         file_format: ``'png'`` or ``'webp'``, both lossless, or, for ``'rgb'``, ``'jpeg'`` of
             quality 95.
+        edges, matting, threshold, framing, shadow, convert_srgb: How it is finished, see
+            OutputOptions.
 
     Raises:
-        ArgumentError: If an argument is none of these.
+        ArgumentError: If an argument is none of these, or two do not go together.
+        ImportError: If `matting` needs a package that is not installed.
     """
 
     def __init__(
@@ -61,65 +64,62 @@ class CutoutFolder(OutputFolder):
         fill: float | Sequence[float] = 0,
         precision: str = 'fp32',
         file_format: str = 'png',
+        *,
+        edges: str | None = None,
+        matting: bool = False,
+        threshold: float | None = None,
+        framing: Framing | None = None,
+        shadow: bool = False,
+        convert_srgb: bool = False,
     ) -> None:
         check_choice('kind', kind, get_args(Kind))
-        OutputOptions(kind, fill, file_format)  # refuses what does not go together
-        self.kind = kind
-        self.file_format = file_format
-        self.fill = check_fill(fill)
+        self.options = OutputOptions(
+            kind, fill, file_format, edges=edges, matting=matting, threshold=threshold,
+            framing=framing, shadow=shadow, convert_srgb=convert_srgb,
+        )  # fmt: skip
+        if matting:
+            check_installed()
         params: dict[str, Any] = {'output': kind, 'precision': precision}
         if kind == 'rgb':
-            params['fill'] = list(self.fill)
+            params['fill'] = list(check_fill(fill))
         if kind == 'rgba':
             params['hidden'] = 0  # version 0.1 kept the colours of hidden pixels
         if file_format != 'png':
             params['format'] = file_format
+        params |= self.options.finish()
         super().__init__(root, get_model(model), params, FILE_FORMATS[file_format])
 
-    def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> bytes:
-        """Return the full-size result as an image file."""
+    @classmethod
+    def from_options(
+        cls, root: str | Path, options: OutputOptions, model: str | ModelSpec, precision: str
+    ) -> Self:
+        """Return a folder of what the options of a job say; they are not for a mask store."""
+        passed = ('fill', 'file_format', 'edges', 'matting', 'threshold', 'framing', 'shadow')
+        given = {name: getattr(options, name) for name in (*passed, 'convert_srgb')}
+        return cls(root, cast(Kind, options.output), model, precision=precision, **given)
+
+    def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> tuple[bytes, str]:
+        """Return the full-size result as an image file, and what a user should know of it."""
         return self.render(source, mask)
 
-    def write(
-        self,
-        image: str,
-        source: SourceImage,
-        mask: np.ndarray,
-        constant: bool = False,
-        second: tuple[str, np.ndarray] | None = None,
-    ) -> Record:
-        """Write the result of an image; its record says if the colours lost their description."""
-        lost = (
-            self.kind != 'mask'
-            and self.file_format != 'png'
-            and not source.icc_profile
-            and not is_srgb(source.colour)
-            and profile_of_chunks(source.colour) is None
-        )
-        if lost:
-            said = f'the colour description was dropped: {self.file_format} cannot hold it'
-            source = replace(source, note='; '.join(filter(None, [source.note, said])))
-        return super().write(image, source, mask, constant, second)
-
-    def render(self, source: SourceImage, mask: np.ndarray) -> bytes:
-        """Return the full-size result as an image file, with the image's colour description.
+    def render(self, source: SourceImage, mask: np.ndarray) -> tuple[bytes, str]:
+        """Return the full-size result as an image file, with its colours' description, and a note.
 
         Args:
             source: The image.
             mask: Its mask, uint8 of shape (h, w), at any resolution.
         """
-        full = masks.resize(mask, source.size)
-        if self.kind == 'mask':
-            pixels = full
-        elif self.kind == 'rgb':
-            pixels = masks.compose(source.rgb, full, self.fill)
-        else:
-            if source.alpha is not None:
-                full = masks.multiply_alpha(full, source.alpha)
-            pixels = masks.cut_out(source.rgb, full)
-        if self.kind == 'mask':
-            return encode_image(pixels, self.file_format)
-        return encode_image(pixels, self.file_format, source.icc_profile, source.colour)
+        made = render(source, mask, self.options)
+        file_format, note = self.options.file_format, made.note
+        if file_format != 'png' and not made.icc_profile and _is_lost(made.colour):
+            said = f'the colour description was dropped: {file_format} cannot hold it'
+            note = '; '.join(filter(None, [note, said]))
+        return encode_image(made.pixels, file_format, made.icc_profile, made.colour), note
+
+
+def _is_lost(colour: Chunks) -> bool:
+    """Return whether a colour description needs a profile, but none can be made of it."""
+    return not is_srgb(colour) and profile_of_chunks(colour) is None
 
 
 def encode_image(

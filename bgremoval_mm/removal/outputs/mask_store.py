@@ -142,13 +142,13 @@ class MaskStore(OutputFolder):
             return False
         return not image_file.is_file() or stored.source.matches(image_file)
 
-    def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> bytes:
-        """Return the mask as a PNG that carries what it was made from."""
+    def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> tuple[bytes, str]:
+        """Return the mask as a PNG that carries what it was made from, and no note."""
         fields = asdict(record)
         kept = ('size', 'orientation', 'source', 'model_hash', 'params')
         text = json.dumps({key: fields[key] for key in kept})
         _, encoded = cv2.imencode('.png', mask, _PNG_OPTIONS)
-        return _with_text(encoded.tobytes(), _TEXT_KEY, text)
+        return _with_text(encoded.tobytes(), _TEXT_KEY, text), ''
 
 
 def other_precision(store: MaskStore, stored: StoredMask | None) -> str | None:

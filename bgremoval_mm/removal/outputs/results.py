@@ -6,15 +6,26 @@ A folder may hold results of several runs, so each image's last record counts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.manifest import Record, writing
 from bgremoval_mm.removal.io.storage import Storage
-from bgremoval_mm.removal.options import FILE_FORMATS
+from bgremoval_mm.removal.options import FILE_FORMATS, Framing
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['delete_superseded', 'describe_settings', 'format_of', 'settings_of', 'suffix_of']
+__all__ = [
+    'FRAMING',
+    'delete_superseded',
+    'describe_settings',
+    'format_of',
+    'settings_of',
+    'suffix_of',
+]
+
+# The parameters of results whose pixels do not lie where the image's do.
+FRAMING = frozenset(each.name for each in fields(Framing))
 
 
 def format_of(record: Record) -> str:

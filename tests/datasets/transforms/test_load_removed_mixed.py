@@ -83,6 +83,9 @@ def test_last_format_of_each_image_is_loaded(tree: Tree) -> None:
         ('u2net', {'precision': 'bf16'}, 'precision bf16', '--fill 0,0,0 --precision bf16'),
         ('u2netp', {}, 'model u2netp', '--model u2netp --fill 0,0,0'),
         ('u2net', {'hidden': 1}, 'hidden 1', '--model u2net --fill 0,0,0'),
+        ('u2net', {'edges': 'clean'}, 'edges clean', '--fill 0,0,0 --edges clean'),
+        ('u2net', {'threshold': 0.5}, 'threshold 0.5', '--fill 0,0,0 --threshold 0.5'),
+        ('u2net', {'convert_srgb': True}, 'convert_srgb True', '--fill 0,0,0 --convert-srgb'),
     ],
 )
 def test_backgrounds_of_several_kinds_are_refused(
@@ -101,6 +104,14 @@ def test_backgrounds_of_several_kinds_are_refused(
     assert message.endswith(options)
     tree.made('a.jpg', model, **change)  # what the command does
     assert tree.find('a.jpg') == 'a.jpg.png'
+
+
+@pytest.mark.parametrize('framing', [{'crop': '5%'}, {'canvas': '9x9', 'align': 'width=80%'}])
+def test_framed_images_are_refused(tree: Tree, framing: dict[str, str]) -> None:
+    """Annotations are of the originals' frames."""
+    tree.made('a.jpg', **framing)
+    with pytest.raises(ArgumentError, match='were made with --' + ', --'.join(sorted(framing))):
+        tree.open()
 
 
 def test_photos_that_are_gone_do_not_count(tree: Tree) -> None:

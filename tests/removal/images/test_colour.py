@@ -128,7 +128,7 @@ def test_what_cannot_be_handed_on_is_said(tmp_path: Path, file_format: str) -> N
 def test_a_mask_has_no_colours(tmp_path: Path) -> None:
     """A mask's levels are no colours: nothing is passed on."""
     target = CutoutFolder(tmp_path, 'mask', 'u2netp')
-    content = target.render(decode_image(described(DISPLAY_P3)), np.zeros((4, 6), np.uint8))
+    content, _ = target.render(decode_image(described(DISPLAY_P3)), np.zeros((4, 6), np.uint8))
     assert decode_image(content).colour == ()
 
 

@@ -27,7 +27,13 @@ from bgremoval_mm.removal import (
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.jobs import run as jobs_run
 from bgremoval_mm.removal.jobs import tree
-from bgremoval_mm.removal.options import EngineOptions, JobOptions, OutputOptions, choice
+from bgremoval_mm.removal.options import (
+    EngineOptions,
+    Framing,
+    JobOptions,
+    OutputOptions,
+    choice,
+)
 from bgremoval_mm.removal.outputs.results import suffix_of
 from bgremoval_mm.utils.atomic import write_atomically
 
@@ -218,6 +224,8 @@ def test_options_reach_the_bundles(monkeypatch: pytest.MonkeyPatch) -> None:
         'model': 'u2netp', 'backend': 'onnxruntime', 'device': 'cpu', 'precision': 'fp16',
         'batch_size': 3, 'num_threads': 2, 'accept_licence': True, 'calibration': 'c',
         'output': 'rgb', 'fill': 7, 'file_format': 'webp', 'mask_dir': 'm', 'second_model': None,
+        'edges': 'clean', 'matting': True, 'threshold': None, 'framing': Framing('5%'),
+        'shadow': True, 'convert_srgb': True,
         'overwrite': True, 'checksum': True, 'max_pixels': 8, 'max_bytes': 9, 'shard': '1/2',
         'engine': 'ray', 'workers': 5, 'accept': len, 'progress': False,
     }  # fmt: skip
