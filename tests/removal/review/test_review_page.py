@@ -71,7 +71,7 @@ def test_what_is_on_the_page(photos_and_masks, tmp_path: Path) -> None:
     images, store = photos_and_masks
     page = write_review(tmp_path / 'review', store, images, progress=False)
     cards = json.loads(re.search(r'const data = (\{.*\});', page.read_text())[1])['cards']
-    assert [card['flags'][0] for card in cards] == ['empty', 'full', 'fragmented', 'uncertain']
+    assert [card['flags'][0] for card in cards] == ['empty', 'full', 'uncertain', 'small']
     assert len(list((tmp_path / 'review/pictures').iterdir())) == 4
     with Image.open(tmp_path / 'review' / cards[1]['picture']) as picture:
         assert picture.size == (128, 64)
