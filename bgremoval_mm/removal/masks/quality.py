@@ -29,7 +29,7 @@ THRESHOLDS = {'undecided': 0.02, 'apart': 0.1, 'seam': 0.18, 'disagreement': 0.1
 _RAISED = {
     'undecided': 'uncertain',
     'apart': 'fragmented',
-    'seam': 'seam',
+    'seam': 'seamed',
     'foreground': 'small',
 }
 _HOPELESS = frozenset(('constant', 'empty', 'full', 'no figures'))
@@ -57,7 +57,7 @@ class MaskQuality:
         flags: ``'constant'`` (the saliency map had a single value, so there is no mask),
             ``'empty'`` (next to no foreground), ``'full'`` (next to no background),
             ``'uncertain'`` (whole regions are neither foreground nor background),
-            ``'fragmented'`` (a large part lies apart), ``'seam'`` (a thin line reaches the
+            ``'fragmented'`` (a large part lies apart), ``'seamed'`` (a thin line reaches the
             image's edge), ``'small'`` (a detail was taken for the object), ``'disputed'`` (a
             second model sees another foreground).
         components: Number of connected parts (8 neighbours) of more than 1 % of the foreground.

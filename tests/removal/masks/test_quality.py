@@ -88,7 +88,7 @@ def test_seam_is_thin_long_and_ends_at_the_edge() -> None:
     mask[240:, 158:162] = 60  # faint, 4 pixels wide, 80 long
     found = masks.quality(mask)
     assert found.seam == pytest.approx(np.hypot(80 / 320, 4 / 320), abs=0.005)
-    assert found.flags == ('seam',)
+    assert found.flags == ('seamed',)
     inside = block()
     inside[240:310, 158:162] = 255  # does not reach the edge
     along = block()
@@ -114,7 +114,7 @@ def test_large_masks_are_measured_as_small_ones() -> None:
     small, large = masks.quality(mask), masks.quality(np.kron(mask, np.ones((4, 4), np.uint8)))
     for name in FIGURES:
         assert getattr(large, name) == pytest.approx(getattr(small, name), abs=0.02), name
-    assert large.flags == small.flags == ('uncertain', 'seam')
+    assert large.flags == small.flags == ('uncertain', 'seamed')
 
 
 def test_small_foreground() -> None:
