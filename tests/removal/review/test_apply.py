@@ -56,11 +56,12 @@ def test_delete(models, images: Path, tmp_path: Path, options: dict, capsys, ver
     out = tmp_path / 'out'
     make(images, out, **options)
     results = open_results(out, 'u2netp')
-    assert all(results.storage.exists(results.name(name)) for name in NAMES)
+    files = [f'{name}.{options.get("file_format", "png")}' for name in NAMES]
+    assert all(map(results.storage.exists, files))
     command = ['review', 'apply', str(verdicts), str(out), '--model', 'u2netp', '--delete']
     assert main(command) == 0
     assert capsys.readouterr().out == '2 results deleted\n'
-    assert [results.storage.exists(results.name(name)) for name in NAMES] == [False, False, True]
+    assert list(map(results.storage.exists, files)) == [False, False, True]
     records = results.manifest.read()
     assert {path: record.error for path, record in records.items()} == {
         'a.png': apply.REJECTED, 'b/c.png': apply.REJECTED, 'd.png': ''
@@ -69,7 +70,7 @@ def test_delete(models, images: Path, tmp_path: Path, options: dict, capsys, ver
     assert main(command) == 0
     assert capsys.readouterr().out == '0 results deleted\n'
     make(images, out, **options)
-    assert all(results.storage.exists(results.name(name)) for name in NAMES)
+    assert all(map(results.storage.exists, files))
 
 
 def test_cut_outs_are_made_again_in_place(models, images: Path, tmp_path: Path, verdicts) -> None:
