@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ['main', 'make_parser', 'run_program']
 
+_APPLY = 'review apply'
 _Run = Callable[[argparse.ArgumentParser, argparse.Namespace], int]
 
 
@@ -30,14 +31,25 @@ def make_parser() -> argparse.ArgumentParser:
     """Make the command line with all its commands."""
     from bgremoval_mm.cli import arguments
     from bgremoval_mm.cli.mask_sheet import add_sheet_arguments
-    from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
+    from bgremoval_mm.cli.review import add_apply_arguments, add_review_arguments
     from bgremoval_mm.version import __version__
 
-    parser = arguments.Parser(
+    class CommandParser(arguments.Parser):
+        """Parser that takes the two words of `review apply` for one command."""
+
+        def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+            words = list(sys.argv[1:] if args is None else args)
+            if words[:2] == _APPLY.split():
+                words[:2] = [_APPLY]
+            return super().parse_known_args(words, namespace)
+
+    parser = CommandParser(
         prog='bgremoval', description='Remove the background of photos: one, a folder, millions.'
     )
     parser.add_argument('--version', action='version', version=f'bgremoval_mm {__version__}')
-    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    commands = parser.add_subparsers(
+        dest='command', required=True, metavar='COMMAND', parser_class=arguments.Parser
+    )
 
     remove = _add(commands, 'remove', _remove, 'cut out one image, or every image of a folder')
     remove.add_argument(
@@ -65,12 +77,10 @@ def make_parser() -> argparse.ArgumentParser:
     add_sheet_arguments(sheet)
 
     review = _add(commands, 'review', _review, 'write a page on which to judge suspicious masks')
-    review.add_argument('results', help='DST of a job')
-    review.add_argument('images', type=Path, help='SRC of that job')
-    review.add_argument('--out', type=Path, default=Path('review'), help='default: review')
-    review.add_argument('--model', default='u2net', choices=list(CATALOGUE), help='default: u2net')
-    review.add_argument('--all', action='store_true', help='show masks without a flag, too')
-    arguments.add_debug_argument(review)
+    add_review_arguments(review)
+
+    text = 'act on the verdicts of a review: delete, make again, leave out of training'
+    add_apply_arguments(_add(commands, _APPLY, _apply, text))
 
     bench = _add(commands, 'bench', _bench, 'measure which backend is the fastest here')
     arguments.add_bench_arguments(bench)
@@ -181,14 +191,15 @@ def _models(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
 
 
 def _review(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
-    from bgremoval_mm.removal.review.page import open_results, write_review
-    from bgremoval_mm.utils.text import printable
+    from bgremoval_mm.cli.review import run_review
 
-    with signals.raised():
-        results = open_results(args.results, args.model)
-        page = write_review(args.out, results, args.images, args.all)
-    print(f'Look at {printable(page)}')
-    return 0
+    return run_review(parser, args)
+
+
+def _apply(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.review import run_apply
+
+    return run_apply(parser, args)
 
 
 def _bench(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:

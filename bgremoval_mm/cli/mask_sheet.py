@@ -1,6 +1,6 @@
 """`bgremoval sheet`: the least trustworthy masks of a store, as a list and as a contact sheet.
 
-Flagged masks come first (constant, empty, full), then those that the network was least sure of.
+The most suspicious masks come first: see MaskQuality.
 """
 
 from __future__ import annotations

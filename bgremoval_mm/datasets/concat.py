@@ -62,6 +62,9 @@ class RembgConcatDataset(ConcatDataset):
         test_mode: bool | None = None,
         **removal: Any,
     ) -> None:
+        if removal.get('exclude') is not None:
+            msg = '`exclude` is not for RembgConcatDataset: its halves must hold the same images'
+            raise ArgumentError(msg)
         original = build_or_copy(dataset, pipeline, lazy_init, test_mode)
         for base in base_datasets(original):
             _check_original(base.pipeline)

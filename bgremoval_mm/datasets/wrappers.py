@@ -15,6 +15,7 @@ from bgremoval_mm.datasets.assemble import (
     set_pipelines,
     set_test_mode,
 )
+from bgremoval_mm.datasets.exclusion import check_excludable, exclude_images
 from bgremoval_mm.datasets.pipeline import (
     find_removals,
     with_removal,
@@ -60,6 +61,8 @@ class RembgDataset(Dataset[Any]):
         lazy_init: Put off loading the annotations.
         bank: Backgrounds are not removed but replaced by those of this bank, see ReplaceBackground.
         test_mode: What the wrapped dataset takes by that name; None: as it has it.
+        exclude: List of images that are left out, as `bgremoval review apply --leave-out` writes
+            it: their paths below `img_root`. For a dataset that loads images, not a wrapper.
         **removal: What RemoveBackground takes: model, fill, threshold, prob, on_missing...; with
             `bank` what ReplaceBackground takes.
 
@@ -91,6 +94,7 @@ class RembgDataset(Dataset[Any]):
         image_dir: str | None = None,
         test_mode: bool | None = None,
         bank: Any = None,
+        exclude: str | None = None,
         **removal: Any,
     ) -> None:
         known = {*DEFAULTS, *(() if bank is None else OPTIONS)}
@@ -110,6 +114,9 @@ class RembgDataset(Dataset[Any]):
         self.dataset = build_or_copy(dataset, pipeline, lazy_init, test_mode)
         folders = {'mask_dir': mask_dir, 'image_dir': image_dir, 'img_root': img_root}
         self._given = removal | {key: each for key, each in folders.items() if each is not None}
+        self._exclude = exclude
+        if exclude is not None:
+            check_excludable(self.dataset, self._img_root(self.dataset))
         bases = base_datasets(self.dataset)
         # A removal that is in a pipeline already is the one for later pipelines as well.
         self._removals = [_present(base) or self._removal_of(base) for base in bases]
@@ -175,6 +182,9 @@ class RembgDataset(Dataset[Any]):
         """Load the annotations, if that was put off."""
         if not self._fully_initialized:
             full_init(self.dataset)
+            root = self._img_root(self.dataset)
+            if self._exclude is not None and root is not None:
+                exclude_images(self.dataset, self._exclude, root)
             self._fully_initialized = True
 
     def get_subset(self, indices: Any) -> RembgDataset:
@@ -216,12 +226,16 @@ class RembgDataset(Dataset[Any]):
     def __repr__(self) -> str:
         return f'{type(self).__name__}({self.dataset!r}, {self._given})'
 
+    def _img_root(self, base: Any) -> str | None:
+        """Return the folder of a base dataset's images, if it is known."""
+        return self._given.get('img_root') or getattr(base, 'data_root', None) or None
+
     def _removal_of(self, base: Any) -> RemoveBackground | RemovedImages:
         """Return the removal for a base dataset, which says where its images lie."""
         root = self._given.get('img_root')
         folder = next((key for key in ('mask_dir', 'image_dir') if key in self._given), None)
         if folder is not None and root is None:
-            root = getattr(base, 'data_root', None) or None
+            root = self._img_root(base)
             if root is None:
                 msg = (
                     f'`img_root` must be given with `{folder}`, because the {type(base).__name__} '

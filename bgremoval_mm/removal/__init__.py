@@ -17,15 +17,14 @@ if TYPE_CHECKING:
     from bgremoval_mm.removal.io.manifest import Manifest, Record
     from bgremoval_mm.removal.jobs.tree import TargetError, TreeSummary, remove_tree
     from bgremoval_mm.removal.masks.functional import (
-        MaskQuality,
         binarise,
         bounding_box,
         compose,
         cut_out,
-        quality,
         resize,
         stretch,
     )
+    from bgremoval_mm.removal.masks.quality import MaskQuality, quality
     from bgremoval_mm.removal.options.framing import Framing
     from bgremoval_mm.removal.outputs.cutouts import CutoutFolder
     from bgremoval_mm.removal.outputs.foreground import estimate_foreground

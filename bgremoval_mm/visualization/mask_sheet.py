@@ -15,7 +15,7 @@ from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.io.targets import check_no_mask
 from bgremoval_mm.removal.masks.functional import resize
 from bgremoval_mm.removal.outputs.mask_store import StoredMaskError, mask_problem
-from bgremoval_mm.removal.review.ranking import COLUMNS, Ranking
+from bgremoval_mm.removal.review.ranking import COLUMNS, EARLIER_COLUMNS, Ranking, quality_of
 from bgremoval_mm.utils.text import printable
 from bgremoval_mm.visualization.canvas import save_png
 from bgremoval_mm.visualization.contact_sheet import Tile, draw_tiles
@@ -81,7 +81,8 @@ def check_table(path: Path, store: MaskStore, images: Path) -> None:
     inside = any(lies_in(path.resolve(), folder) for folder in (images, store.folder))
     if inside and path.exists():
         with path.open('rb') as file:
-            if file.readline() != f'{",".join(COLUMNS)}\n'.encode():
+            heads = [f'{",".join(each)}\n'.encode() for each in (COLUMNS, EARLIER_COLUMNS)]
+            if file.readline() not in heads:
                 msg = (
                     f'{printable(path)} belongs to the images or their masks: choose another file '
                     'for the list'
@@ -165,9 +166,9 @@ def make_tile(record: Record, store: MaskStore, images: Path) -> Tile:
             removed = compose(original, mask)
         else:
             removed, warning = 'out of date', problem
-    quality = record.quality
+    quality = quality_of(record)
     caption = [record.path]
-    if quality is not None:
+    if record.quality is not None:
         caption.append(f'foreground {quality.foreground:.1%}, confidence {quality.confidence:.3f}')
         if quality.flags:
             warning = warning or f'mask is {", ".join(quality.flags)}'

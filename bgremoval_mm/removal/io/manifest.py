@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images.source import SourceStamp
 from bgremoval_mm.removal.io.storage import Storage, open_storage
-from bgremoval_mm.removal.masks.functional import MaskQuality
+from bgremoval_mm.removal.masks.quality import MaskQuality
 from bgremoval_mm.utils.text import printable
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ _HOLD_SECONDS = 60
 # Bytes of a name that are not UTF-8, and what Python's `splitlines` takes for the end of a line.
 _ESCAPED = re.compile('[\ud800-\udfff\x85\u2028\u2029]')
 _START = b'{"path":'
+_FIGURES = {each.name for each in dataclass_fields(MaskQuality)}
 
 
 class TargetWriteError(BgremovalError, OSError):
@@ -96,8 +98,9 @@ class Record:
         if 'size' in fields:
             fields['size'] = tuple(fields['size'])
         if 'quality' in fields:
-            flags = tuple(fields['quality'].pop('flags'))
-            fields['quality'] = MaskQuality(**fields['quality'], flags=flags)
+            # A later version may know figures that we do not.
+            figures = {key: fields['quality'][key] for key in _FIGURES & set(fields['quality'])}
+            fields['quality'] = MaskQuality(**figures | {'flags': tuple(figures['flags'])})
         return cls(**fields)
 
     def is_made_by(self, model_hash: str, params: dict[str, Any]) -> bool:

@@ -2,28 +2,26 @@
 
 from bgremoval_mm.removal.masks.functional import (
     RESIZE_METHODS,
-    UNCERTAIN_BELOW,
-    MaskQuality,
     binarise,
     bounding_box,
     check_fill,
     compose,
     cut_out,
     multiply_alpha,
-    quality,
     resize,
     stretch,
 )
+from bgremoval_mm.removal.masks.quality import MaskQuality, flags_of, quality
 
 __all__ = [
     'RESIZE_METHODS',
-    'UNCERTAIN_BELOW',
     'MaskQuality',
     'binarise',
     'bounding_box',
     'check_fill',
     'compose',
     'cut_out',
+    'flags_of',
     'multiply_alpha',
     'quality',
     'resize',

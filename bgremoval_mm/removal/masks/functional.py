@@ -7,55 +7,14 @@ between is the share of the pixel that belongs to the foreground, in steps of 1/
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from bgremoval_mm.removal.masks.iou import iou
 from bgremoval_mm.removal.options.output import check_fill as check_fill
 
 RESIZE_METHODS = ('lanczos', 'linear')
-
-# A mask with less (more) foreground than this share of the image is flagged.
-EMPTY_SHARE = 0.005
-FULL_SHARE = 0.995
-# Chosen on half of CCP's photos, and reported on the other half (benchmarks/quality_flags.py).
-UNCERTAIN_BELOW = 0.975  # confidence
-WHOLE_SHARE = 0.95
-CUT_OFF_SHARE = 0.05
-DISPUTED_ABOVE = 0.1  # disagreement with a second model
-_SPECK = 0.01  # of the foreground: smaller parts are not counted
-
-
-@dataclass(frozen=True)
-class MaskQuality:
-    """Figures that tell whether a mask can be trusted.
-
-    Attributes:
-        foreground: Mean of the mask, a fraction of the image in [0, 1].
-        confidence: Mean of ``|2 p - 1|`` over the pixels' foreground shares p: 1 where each
-            pixel is clearly one or the other, 0 where the model could not tell.
-        border: Fraction of the image's outermost pixels that are foreground.
-        flags: ``'constant'`` (the saliency map had a single value, so there is no mask),
-            ``'empty'`` (next to no foreground), ``'full'`` (next to no background),
-            ``'uncertain'`` (low confidence), ``'fragmented'`` (a large part lies apart),
-            ``'cut off'`` (the foreground goes on beyond the image's edge), ``'disputed'`` (a
-            second model sees another foreground).
-        components: Number of connected parts (8 neighbours) of more than 1 % of the foreground.
-        largest: Fraction of the foreground that the largest part has.
-        disagreement: 1 - IoU with the mask of a second model, or None if there is none.
-    """
-
-    foreground: float
-    confidence: float
-    border: float
-    flags: tuple[str, ...] = ()
-    # Manifests of version 0.1 do not have these.
-    components: int = 0
-    largest: float = 1.0
-    disagreement: float | None = None
 
 
 def stretch(saliency: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -179,70 +138,3 @@ def bounding_box(mask: np.ndarray, threshold: float = 0.5) -> tuple[int, int, in
     if len(columns) == 0:
         return None
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-
-
-def quality(
-    mask: np.ndarray, constant: bool = False, second: np.ndarray | None = None
-) -> MaskQuality:
-    """Compute figures that tell whether a mask can be trusted.
-
-    Args:
-        mask: uint8 array of shape (h, w), at the model's or the image's resolution.
-        constant: Whether the saliency map had a single value.
-        second: Another model's mask of the image, uint8 of any shape.
-    """
-    share = float(mask.mean()) / 255
-    sureness = np.abs(2 * np.arange(256) / 255 - 1)
-    counts = np.bincount(mask.ravel(), minlength=256)
-    edge = np.concatenate([mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]])
-    confidence = float(counts @ sureness) / mask.size
-    border = float((edge > 127).mean())
-    components, largest = _parts(mask)
-    flags = []
-    if constant:
-        flags.append('constant')
-    if share < EMPTY_SHARE:
-        flags.append('empty')
-    elif share > FULL_SHARE:
-        flags.append('full')
-    else:
-        if confidence < UNCERTAIN_BELOW:
-            flags.append('uncertain')
-        if largest < WHOLE_SHARE:
-            flags.append('fragmented')
-        if border > CUT_OFF_SHARE:
-            flags.append('cut off')
-    difference = None if second is None else disagreement(mask, second)
-    if difference is not None and difference > DISPUTED_ABOVE:
-        flags.append('disputed')
-    return MaskQuality(
-        foreground=round(share, 4),
-        confidence=round(confidence, 4),
-        border=round(border, 4),
-        flags=tuple(flags),
-        components=components,
-        largest=round(largest, 4),
-        disagreement=None if difference is None else round(difference, 4),
-    )
-
-
-def disagreement(mask: np.ndarray, second: np.ndarray) -> float:
-    """Return 1 - IoU of the pixels above one half in two masks; 0 where neither has any.
-
-    Args:
-        mask: uint8 array of shape (h, w).
-        second: uint8 array; resized if its shape is another one.
-    """
-    second = resize(second, (mask.shape[1], mask.shape[0]))
-    return 1 - iou(mask > 127, second > 127)
-
-
-def _parts(mask: np.ndarray) -> tuple[int, float]:
-    """Count the foreground's connected parts, and return the largest one's share of it too."""
-    foreground = (mask > 127).astype(np.uint8)
-    _, _, figures, _ = cv2.connectedComponentsWithStats(foreground, connectivity=8)
-    areas = figures[1:, cv2.CC_STAT_AREA]
-    total = int(areas.sum())
-    if not total:
-        return 0, 1.0
-    return int((areas > _SPECK * total).sum()), float(areas.max()) / total

@@ -27,7 +27,10 @@ MARK = 'bgremoval-review.json'
 PAGE = 'index.html'
 _VERSION = 1
 _PICTURES = 'pictures'
-_PICTURE = re.compile(rf'{_PICTURES}/\d{{6,}}\.jpg')
+_SUFFIXES = ('.jpg', '.webp')  # of a photo, and of its result
+_PICTURE = re.compile(rf'{_PICTURES}/\d{{6,}}\.(?:jpg|webp)')
+# By which keys the cards of a page name their pictures; the first one is of version 0.1.
+_KEYS = ('picture', 'photo', 'result')
 _LEFTOVER = re.compile(r'\.tmp-.*\.part')  # of a process that was killed while it wrote
 # What every page of ours holds, those of version 0.1 too, which had no mark beside it.
 _OURS = ('<title>Review of masks</title>', "const key = 'bgremoval_mm ' + data.title;")
@@ -52,22 +55,23 @@ class ReviewFolder:
         """Make the folder, and enter the pictures of a new review into its list.
 
         Args:
-            number: How many pictures there will be.
+            number: Of how many photos there will be pictures.
 
         Returns:
-            Their names below the folder, none of which is taken.
+            For each, a name below the folder without its suffix. It is free with `.jpg`, for the
+            photo, and with `.webp`, for the result.
         """
         (self.folder / _PICTURES).mkdir(parents=True, exist_ok=True)
-        names = list(islice(self._free_names(), number))
-        self._write_mark([*self._old, *names])
-        return names
+        stems = list(islice(self._free_stems(), number))
+        self._write_mark([*self._old, *(f'{stem}{each}' for stem in stems for each in _SUFFIXES)])
+        return stems
 
     def finish(self, page: str, names: list[str]) -> Path:
         """Write the page of a new review and delete the pictures of the one before.
 
         Args:
             page: The page.
-            names: What `begin` returned.
+            names: The pictures that were written, by their names below the folder.
 
         Returns:
             Path of the page.
@@ -84,12 +88,11 @@ class ReviewFolder:
             sweep_leftovers(folder)
         return path
 
-    def _free_names(self) -> Iterator[str]:
-        taken = {f'{_PICTURES}/{path.name}' for path in (self.folder / _PICTURES).iterdir()}
-        taken.update(self._old)  # of an interrupted review, some were never drawn
-        for index in count():
-            if (name := f'{_PICTURES}/{index:06}.jpg') not in taken:
-                yield name
+    def _free_stems(self) -> Iterator[str]:
+        taken = {f'{_PICTURES}/{path.stem}' for path in (self.folder / _PICTURES).iterdir()}
+        # Of an interrupted review, some were never drawn.
+        taken.update(name.rpartition('.')[0] for name in self._old)
+        return (stem for index in count() if (stem := f'{_PICTURES}/{index:06}') not in taken)
 
     def _write_mark(self, names: list[str]) -> None:
         text = json.dumps({'version': _VERSION, 'pictures': names})
@@ -158,8 +161,8 @@ def _pictures_of_version_0_1(folder: Path) -> list[str]:
     found = _DATA.search((folder / PAGE).read_text(encoding='utf-8', errors='replace'))
     try:
         cards = json.loads(found[1])['cards'] if found else []
-        shown = [card['picture'] for card in cards if card['picture']]
-    except (ValueError, TypeError, KeyError):
+        shown = [card[key] for card in cards for key in _KEYS if card.get(key)]
+    except (ValueError, TypeError, KeyError, AttributeError):
         shown = None
     if not _are_pictures(shown):
         raise _refusal(folder, f'has other files: its {PAGE} is a damaged review')

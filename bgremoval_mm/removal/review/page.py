@@ -1,7 +1,8 @@
 """The page on which a person judges suspicious masks: sorted, filtered, kept or rejected.
 
-The folder holds ``index.html``, which needs no network, a picture of each mask below
-``pictures/``, and ``bgremoval-review.json``, which lists them; it can be zipped and sent.
+The folder holds ``index.html``, which needs no network, two pictures of each mask below
+``pictures/``, the photo and what was made of it, and ``bgremoval-review.json``, which lists them;
+it can be zipped and sent. Results have transparency: the page shows them on any colour.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from bgremoval_mm.removal import CutoutFolder, ImageError, Manifest, MaskStore, compose
+from bgremoval_mm.removal import CutoutFolder, ImageError, Manifest, MaskStore
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.images.thumbnails import thumbnail
 from bgremoval_mm.removal.io.addresses import lies_in
@@ -34,10 +35,10 @@ from bgremoval_mm.removal.review.verdicts import exact_form
 from bgremoval_mm.utils.atomic import write_atomically
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['check_folder', 'open_results', 'write_review']
+__all__ = ['SIDE', 'check_folder', 'open_results', 'write_review']
 
-_SIDE = 320  # pixels
-_GREEN = (0, 177, 64)  # the colour of studio screens: nothing that is photographed hides on it
+SIDE = 1280  # pixels
+_WEBP_SIDE = 16_383  # the format holds no more
 
 
 def open_results(root: str | Path, model: str = 'u2net', output: str | None = None) -> OutputFolder:
@@ -112,6 +113,7 @@ def write_review(
     images: Path,
     everything: bool = False,
     progress: bool = True,
+    side: int = SIDE,
 ) -> Path:
     """Write the page.
 
@@ -121,22 +123,27 @@ def write_review(
         images: The folder of images that they mirror.
         everything: Show all masks, not only those that are flagged.
         progress: Show a progress bar.
+        side: The longer side of the pictures in pixels, unless the photos are smaller.
 
     Returns:
         Path of the page.
 
     Raises:
-        ArgumentError: If the folder will not do (see `check_folder`).
+        ArgumentError: If the folder will not do (see `check_folder`), or `side` is not
+            possible.
     """
+    if not 1 <= side <= _WEBP_SIDE:
+        msg = f'`side` must be from 1 to {_WEBP_SIDE} pixels, but got {side!r}'
+        raise ArgumentError(msg)
     check_folder(folder, images, results.storage.address)
     target = ReviewFolder(folder)
     ranking = rank(results.manifest.read().values())
     shown = [record for record in ranking.masks if everything or quality_of(record).flags]
-    names = target.begin(len(shown))
-    draw = partial(_draw, results=results, images=images, folder=folder)
+    stems = target.begin(len(shown))
+    draw = partial(_draw, results=results, images=images, folder=folder, side=side)
     with ThreadPoolExecutor() as pool:
         drawn = tqdm(
-            pool.map(draw, shown, names),
+            pool.map(draw, shown, stems),
             'review',
             len(shown),
             unit=' images',
@@ -144,7 +151,7 @@ def write_review(
             leave=False,
         )
         try:
-            cards = [_card(record, *each) for record, each in zip(shown, drawn, strict=True)]
+            cards = [_card(record, each) for record, each in zip(shown, drawn, strict=True)]
         except BaseException:  # Ctrl-C need not wait for thousands of pictures
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -160,7 +167,7 @@ def write_review(
     # `</script>` within a file's name must not end the script.
     text = json.dumps(data, separators=(',', ':')).replace('<', '\\u003c')
     page = files(__package__).joinpath('review.html').read_text(encoding='utf-8')
-    written = [card['picture'] for card in cards if card['picture']]
+    written = [card[key] for card in cards for key in ('photo', 'result') if card[key]]
     return target.finish(page.replace('"{{data}}"', text), written)
 
 
@@ -170,13 +177,13 @@ def _mixture(records: Iterable[Record]) -> list[str]:
     return [f'{number:,} with {kind}' for kind, number in kinds.items()] if len(kinds) > 1 else []
 
 
-def _card(record: Record, picture: str, trouble: str) -> dict[str, Any]:
+def _card(record: Record, drawn: dict[str, str]) -> dict[str, Any]:
     quality = quality_of(record)
     return {
         **_name(record.path),
-        'picture': picture,
-        'trouble': printable(trouble),
+        **drawn,
         'flags': quality.flags,
+        'suspicion': round(quality.suspicion, 2),
         'confidence': quality.confidence,
         'foreground': quality.foreground,
         'border': quality.border,
@@ -196,37 +203,48 @@ def _name(path: str) -> dict[str, str]:
 
 
 def _draw(
-    record: Record, name: str, results: OutputFolder, images: Path, folder: Path
-) -> tuple[str, str]:
-    """Draw original and result side by side: name of the picture, and what is wrong."""
-    trouble = ''
+    record: Record, stem: str, results: OutputFolder, images: Path, folder: Path, side: int
+) -> dict[str, str]:
+    """Draw photo and result: the names of their pictures, if there are any, and what is wrong."""
+    drawn = {'photo': '', 'result': '', 'trouble': ''}
     try:
-        photo = thumbnail(images / record.path, _SIDE)
+        photo = thumbnail(images / record.path, side)
     except (ImageError, OSError) as err:
-        return '', f'the image cannot be shown: {err}'
-    halves = [photo]
+        return drawn | {'trouble': printable(f'the image cannot be shown: {err}')}
+    drawn['photo'] = f'{stem}.jpg'
+    _save(Image.fromarray(photo), folder / drawn['photo'], 'JPEG')
     try:
-        halves.append(_result(record, results, photo))
+        result = _result(record, results, photo)
     except (BgremovalError, OSError) as err:
-        trouble = f'the result cannot be shown: {err}'
+        return drawn | {'trouble': printable(f'the result cannot be shown: {err}')}
+    drawn['result'] = f'{stem}.webp'
+    _save(result, folder / drawn['result'], 'WEBP', method=2)
+    return drawn
+
+
+def _save(picture: Image.Image, path: Path, file_format: str, **options: Any) -> None:
     buffer = io.BytesIO()
-    Image.fromarray(np.hstack(halves)).save(buffer, 'JPEG', quality=85)
-    write_atomically(folder / name, buffer.getvalue())
-    return name, trouble
+    picture.save(buffer, file_format, quality=85, **options)
+    write_atomically(path, buffer.getvalue())
 
 
-def _result(record: Record, results: OutputFolder, photo: np.ndarray) -> np.ndarray:
-    """Return the job's result at the photo's size, on green where it has a mask."""
+def _result(record: Record, results: OutputFolder, photo: np.ndarray) -> Image.Image:
+    """Return the job's result, as large as the photo, with transparency where it has a mask."""
     size = (photo.shape[1], photo.shape[0])
     if isinstance(results, MaskStore):
         stored = results.get(record.path)
         if stored is None:
             raise FileNotFoundError(results.name(record.path))
-        return compose(photo, resize(stored.mask, size), _GREEN)
+        return Image.fromarray(np.dstack([photo, resize(stored.mask, size)]))
     # A folder may hold results of several runs, so the record's own settings count.
     name = results.name(record.path).removesuffix(results.suffix) + suffix_of(record)
     with Image.open(io.BytesIO(results.storage.read(name))) as picture:
-        if record.params.get('output') == 'rgb':
-            return np.asarray(picture.convert('RGB').resize(size))
-        channel = picture.getchannel('A') if picture.mode == 'RGBA' else picture.convert('L')
-        return compose(photo, np.asarray(channel.resize(size)), _GREEN)
+        if record.params.get('output') == 'mask':
+            mask = np.asarray(picture.convert('L').resize(size))
+            return Image.fromarray(np.dstack([photo, mask]))
+        # Its shape may differ from the photo's: it may have been trimmed.
+        result = picture.convert('RGBA' if 'A' in picture.getbands() else 'RGB')
+        if picture.size == record.size:
+            return result.resize(size)
+        result.thumbnail((max(size), max(size)))
+        return result

@@ -6,7 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,14 @@ import numpy as np
 
 from bgremoval_mm.removal import MaskStore
 from bgremoval_mm.removal.io.manifest import FILE_NAME, Record
-from bgremoval_mm.removal.masks.functional import MaskQuality
+from bgremoval_mm.removal.masks.quality import MaskQuality, flags_of
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['COLUMNS', 'Ranking', 'quality_of', 'rank', 'read_ranking']
+__all__ = ['COLUMNS', 'EARLIER_COLUMNS', 'Ranking', 'quality_of', 'rank', 'read_ranking']
 
-COLUMNS = ('path', 'confidence', 'foreground', 'border', 'flags', 'error')  # of the table
-
-# The worst first. Every flagged mask comes before every other.
-_RANKS = {
-    name: rank
-    for rank, name in enumerate(
-        ('no figures', 'constant', 'empty', 'full', 'fragmented', 'uncertain', 'cut off')
-    )
-}
+# Of the table.
+COLUMNS = ('path', 'confidence', 'foreground', 'border', 'flags', 'error', 'suspicion')
+EARLIER_COLUMNS = COLUMNS[:-1]
 
 
 @dataclass(frozen=True)
@@ -73,16 +67,17 @@ class Ranking:
         """Return the ``number`` least trustworthy masks, and as many of the failed, as a table.
 
         Returns:
-            Lines without a trailing newline; foreground in percent, confidence a fraction.
+            Lines without a trailing newline; foreground in percent, the others as they are.
         """
         lines = [self.heading(), self.confidence_line()] if self.masks else [self.heading()]
         if shown := self.masks[:number]:
-            lines += ['', 'confidence  foreground  flags     path']
+            lines += ['', 'suspicion  confidence  foreground  flags     path']
         for record in shown:
             quality = quality_of(record)
             lines.append(
-                f'{quality.confidence:10.3f}  {quality.foreground:10.1%}  '
-                f'{",".join(quality.flags) or "-":8}  {printable(record.path)}'
+                f'{quality.suspicion:9.2f}  {quality.confidence:10.3f}  '
+                f'{quality.foreground:10.1%}  {",".join(quality.flags) or "-":8}  '
+                f'{printable(record.path)}'
             )
         lines += [
             f'failed: {printable(record.path)}: {printable(record.error)}'
@@ -96,15 +91,17 @@ class Ranking:
         """Return all masks in order, then the failed images, as a CSV table with a head.
 
         Columns: path, confidence, foreground and border (fractions), flags (joined by a space),
-        error (the reason why there is no mask). A path is exact: bytes that are not UTF-8 are
-        surrogates, which ``errors='surrogateescape'`` writes, and reads, as the bytes they are.
+        error (the reason why there is no mask), suspicion (see MaskQuality). A path is exact:
+        bytes that are not UTF-8 are surrogates, which ``errors='surrogateescape'`` writes, and
+        reads, as the bytes they are.
         """
         rows: list[list[Any]] = []
         for record in self.masks:
             each = quality_of(record)
             figures = (each.confidence, each.foreground, each.border)
-            rows.append([record.path, *figures, ' '.join(each.flags), ''])
-        rows += [[each.path, '', '', '', '', printable(each.error)] for each in self.failed]
+            flags = ' '.join(each.flags)
+            rows.append([record.path, *figures, flags, '', round(each.suspicion, 3)])
+        rows += [[each.path, '', '', '', '', printable(each.error), ''] for each in self.failed]
         text = io.StringIO()
         plain = csv.writer(text, lineterminator='\n')
         # csv leaves a carriage return bare, which a reader takes for the end of the line.
@@ -118,8 +115,8 @@ class Ranking:
 def rank(records: Iterable[Record]) -> Ranking:
     """Order masks by how little they can be trusted.
 
-    Flagged masks come first (constant, then empty, then full), then the rest; in each group those
-    of lower confidence first, and of equal ones the first by path.
+    The most suspicious come first (see MaskQuality); of equal ones those of lower confidence,
+    then the first by path.
     """
     by_path = sorted(records, key=lambda record: record.path)
     masks = [record for record in by_path if record.status == 'ok']
@@ -157,12 +154,16 @@ def read_ranking(root: str | Path, model: str = 'u2net') -> Ranking:
     raise FileNotFoundError(msg)
 
 
-def _distrust(record: Record) -> tuple[int, float]:
+def _distrust(record: Record) -> tuple[float, float]:
     quality = quality_of(record)
-    flag = min((_RANKS.get(each, 3) for each in quality.flags), default=4)
-    return flag, quality.confidence
+    return -quality.suspicion, quality.confidence
 
 
 def quality_of(record: Record) -> MaskQuality:
-    """Return the record's figures; a mask without any is trusted least."""
-    return record.quality or MaskQuality(0.0, 0.0, 0.0, ('no figures',))
+    """Return the record's figures, with the flags that hold by the present rule.
+
+    A mask without any figures is trusted least.
+    """
+    if record.quality is None:
+        return MaskQuality(0.0, 0.0, 0.0, ('no figures',))
+    return replace(record.quality, flags=flags_of(record.quality))

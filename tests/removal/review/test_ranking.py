@@ -11,13 +11,19 @@ import numpy as np
 import pytest
 
 from bgremoval_mm.removal.io.manifest import Manifest, Record
-from bgremoval_mm.removal.masks.functional import MaskQuality
+from bgremoval_mm.removal.masks.quality import MaskQuality, judged
 from bgremoval_mm.removal.review.ranking import Ranking, rank, read_ranking
 
 
 def mask(path: str, confidence: float, *flags: str) -> Record:
     """A success."""
     quality = MaskQuality(0.25, confidence, 0.125, flags)
+    return Record(path, 'ok', 'u2net', 'sha256:0', quality=quality)
+
+
+def figures(path: str, undecided: float) -> Record:
+    """A success of this version."""
+    quality = judged(MaskQuality(0.25, 0.97, 0.125, undecided=undecided))
     return Record(path, 'ok', 'u2net', 'sha256:0', quality=quality)
 
 
@@ -31,21 +37,30 @@ def paths(ranking: Ranking) -> list[str]:
     return [record.path for record in ranking.masks]
 
 
-def test_flags_come_first_then_confidence_then_path() -> None:
-    """Constant, empty, full; then rising confidence; of equals the first by path."""
+def test_most_suspicious_come_first_then_confidence_then_path() -> None:
+    """No mask at all, then falling suspicion, then rising confidence; of equals the first."""
     ranking = rank([
-        mask('sure', 0.9),
+        mask('sure', 0.99),
         mask('b', 0.5),
         mask('full', 1.0, 'full'),
         mask('a', 0.5),
-        mask('constant', 1.0, 'constant', 'empty'),
+        mask('constant', 0.9, 'constant', 'empty'),
         mask('empty', 0.8, 'empty'),
-        mask('emptier', 0.7, 'empty'),
         failure('broken'),
+        *(figures(name, undecided) for name, undecided in (('half', 0.5), ('some', 0.05))),
     ])  # fmt: skip
-    assert paths(ranking) == ['constant', 'emptier', 'empty', 'full', 'a', 'b', 'sure']
+    order = ['empty', 'constant', 'full', 'half', 'a', 'b', 'some', 'sure']
+    assert paths(ranking) == order  # suspicion 100, 100, 100, 25, 20, 20, 2.5, 0.4
     assert [record.path for record in ranking.failed] == ['broken']
-    assert ranking.flagged == 4
+    assert ranking.flagged == 5
+
+
+def test_flags_of_earlier_versions_are_judged_again() -> None:
+    """A photo of a person that was called cut off is not suspicious any more."""
+    ranking = rank([mask('person', 0.99, 'cut off'), mask('torn', 0.97, 'fragmented', 'cut off')])
+    assert paths(ranking) == ['torn', 'person']
+    assert ranking.flagged == 1
+    assert '-  ' in ranking.as_text(2).splitlines()[-1]
 
 
 def test_order_of_the_manifest_does_not_matter() -> None:
@@ -58,8 +73,8 @@ def test_order_of_the_manifest_does_not_matter() -> None:
 def test_mask_without_figures_or_with_a_new_flag_comes_before_the_rest() -> None:
     """What nothing is known of is trusted least; a flag of a later version is a flag."""
     unknown = Record('unknown', 'ok', 'u2net', 'sha256:0')
-    ranking = rank([mask('low', 0.1), mask('new', 0.9, 'torn'), unknown])
-    assert paths(ranking) == ['unknown', 'new', 'low']
+    ranking = rank([mask('sure', 0.98), mask('new', 0.99, 'torn'), unknown])
+    assert paths(ranking) == ['unknown', 'new', 'sure']
     assert ranking.flagged == 2
 
 
@@ -78,8 +93,8 @@ def test_text_lists_as_many_as_asked_for() -> None:
     lines = ranking.as_text(2).splitlines()
     assert lines[0] == '3 masks, 1 flagged, 3 failed'
     assert [line.split() for line in lines[4:6]] == [
-        ['0.500', '25.0%', 'full', 'b'],
-        ['0.125', '25.0%', '-', 'a'],
+        ['100.00', '0.500', '25.0%', 'full', 'b'],
+        ['35.00', '0.125', '25.0%', '-', 'a'],
     ]
     assert lines[6:] == [
         'failed: x: the file is empty',

@@ -65,6 +65,11 @@ def cards(page: Path) -> list[dict]:
     return json.loads(line.removeprefix('const data = ').removesuffix(';'))['cards']
 
 
+def pictures_of(page: Path) -> list[str]:
+    """Names of the pictures that a page shows."""
+    return [card[key] for card in cards(page) for key in ('photo', 'result') if card[key]]
+
+
 def test_foreign_page_is_refused_and_kept(site: Path, store: MaskStore, images: Path) -> None:
     """A page of something else: refused before and after the job, nothing is touched."""
     before = content(site)
@@ -98,9 +103,9 @@ def test_own_review_is_replaced_and_other_files_stay(
     (folder / 'pictures/000003.jpg').write_bytes(b'mine')
     (folder / 'pictures/me.jpg').write_bytes(b'mine')
     page = write_review(folder, store, images, progress=False)
-    shown = [card['picture'] for card in cards(page)]
+    shown = pictures_of(page)
     assert 'pictures/000003.jpg' not in shown
-    assert len(shown) == 3
+    assert len(shown) == 6  # of each mask the photo and the result
     expected = {*shown, 'index.html', MARK, 'verdicts.csv'}
     expected |= {'pictures/000003.jpg', 'pictures/me.jpg'}
     found = content(folder)
@@ -236,10 +241,10 @@ def test_interrupted_review_can_be_written_again(
     (folder / '.tmp-host-1-x.part').write_bytes(b'of a killed process')
     page = write_review(folder, store, images, progress=False)
     pictures = {path.name for path in (folder / 'pictures').iterdir()}
-    assert pictures == {Path(card['picture']).name for card in cards(page)}
+    assert pictures == {Path(name).name for name in pictures_of(page)}
 
 
 def test_killed_before_its_mark_was_whole(tmp_path: Path) -> None:
     """A folder with nothing but our own temporary file counts as empty."""
     (tmp_path / '.tmp-host-1-x.part').write_bytes(b'{"vers')
-    assert ReviewFolder(tmp_path).begin(1) == ['pictures/000000.jpg']
+    assert ReviewFolder(tmp_path).begin(1) == ['pictures/000000']

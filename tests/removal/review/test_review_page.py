@@ -71,12 +71,20 @@ def test_what_is_on_the_page(photos_and_masks, tmp_path: Path) -> None:
     images, store = photos_and_masks
     page = write_review(tmp_path / 'review', store, images, progress=False)
     cards = json.loads(re.search(r'const data = (\{.*\});', page.read_text())[1])['cards']
-    assert [card['flags'][0] for card in cards] == ['empty', 'full', 'fragmented', 'uncertain']
-    assert len(list((tmp_path / 'review/pictures').iterdir())) == 4
-    with Image.open(tmp_path / 'review' / cards[1]['picture']) as picture:
-        assert picture.size == (128, 64)
+    assert [card['flags'][0] for card in cards] == ['empty', 'full', 'uncertain', 'small']
+    assert len(list((tmp_path / 'review/pictures').iterdir())) == 8
+    for card in cards:
+        with Image.open(tmp_path / 'review' / card['photo']) as photo:
+            assert (photo.size, photo.mode) == ((64, 64), 'RGB')
+        with Image.open(tmp_path / 'review' / card['result']) as result:
+            assert result.size == (64, 64)
+            # WebP does without transparency where there is none.
+            assert result.mode == ('RGB' if 'full' in card['flags'] else 'RGBA')
+    suspicions = [card['suspicion'] for card in cards]
+    assert suspicions == sorted(suspicions, reverse=True)
+    assert suspicions[:2] == [100, 100]
     write_review(tmp_path / 'review', store, images, everything=True, progress=False)
-    assert len(list((tmp_path / 'review/pictures').iterdir())) == 5
+    assert len(list((tmp_path / 'review/pictures').iterdir())) == 10
 
 
 def test_missing_images_and_results(photos_and_masks, tmp_path: Path) -> None:
@@ -109,12 +117,28 @@ def test_results_of_any_kind(tiny_model, image_tree: Path, tmp_path: Path, outpu
     )
     arguments = ['review', str(out), str(image_tree), '--out', str(tmp_path / 'review')]
     assert main([*arguments, '--model', 'u2netp', '--all']) == 0
-    pictures = list((tmp_path / 'review/pictures').iterdir())
-    assert len(pictures) == 6
-    for path in pictures:
+    photos = sorted((tmp_path / 'review/pictures').glob('*.jpg'))
+    assert len(photos) == 6
+    for path in photos:
+        with Image.open(path) as photo, Image.open(path.with_suffix('.webp')) as result:
+            assert result.size == photo.size
+            assert result.mode == ('RGB' if output == 'rgb' else 'RGBA')
+            shown = Image.new('RGBA', photo.size, 'lime')
+            shown.alpha_composite(result.convert('RGBA'))
+            difference = np.asarray(shown.convert('RGB')).astype(int) - np.asarray(photo)
+            assert np.abs(difference).mean() > 1  # something was removed
+
+
+def test_side_of_the_pictures(photos_and_masks, tmp_path: Path, capsys) -> None:
+    """Photos are made no larger than asked for; WebP has a limit of its own."""
+    images, store = photos_and_masks
+    page = write_review(tmp_path / 'review', store, images, progress=False, side=32)
+    for path in page.with_name('pictures').iterdir():
         with Image.open(path) as picture:
-            left, right = np.split(np.asarray(picture.convert('RGB')).astype(int), 2, axis=1)
-            assert np.abs(left - right).mean() > 1  # something was removed
+            assert picture.size == (32, 32)
+    for side in (0, 20_000):
+        with pytest.raises(ValueError, match=f'from 1 to 16383 pixels, but got {side}'):
+            write_review(tmp_path / 'review', store, images, progress=False, side=side)
 
 
 def test_folders_that_will_not_do(photos_and_masks, tmp_path: Path, capsys) -> None:

@@ -1,0 +1,62 @@
+"""The list of images that are left out of training: one path a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.review.verdicts import exact_form
+from bgremoval_mm.utils.atomic import write_atomically
+from bgremoval_mm.utils.text import printable
+
+__all__ = ['read_left_out', 'write_left_out']
+
+_HEAD = '# Images that are left out, by their paths below the image folder, percent-encoded.'
+
+
+def read_left_out(file: str | Path) -> set[str]:
+    """Read a list of images; lines that are empty or begin with ``#`` say nothing.
+
+    Args:
+        file: The list.
+
+    Returns:
+        Paths below the image folder, as ``os.listdir`` spells them.
+
+    Raises:
+        ArgumentError: If it cannot be such a list: it is not text, or a path is absolute.
+        OSError: If it cannot be read.
+    """
+    try:
+        lines = Path(file).read_text(encoding='utf-8').splitlines()
+    except UnicodeDecodeError as err:
+        msg = f'{printable(file)} must be a text file with a path on each line, but it is no text'
+        raise ArgumentError(msg) from err
+    paths = set()
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith('#'):
+            continue
+        path = unquote_to_bytes(line.strip()).decode('utf-8', 'surrogateescape')
+        if path.startswith('/') or ',' in line:
+            msg = (
+                f'{printable(file)}, line {number}: must be a path below the image folder, '
+                f'percent-encoded, but got {printable(line)!r}'
+            )
+            raise ArgumentError(msg)
+        paths.add(path)
+    return paths
+
+
+def write_left_out(file: str | Path, paths: Iterable[str]) -> None:
+    """Write a list of images.
+
+    Args:
+        file: The list. Its folder is made if it is missing.
+        paths: Paths below the image folder, as ``os.listdir`` spells them.
+    """
+    file = Path(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lines = [_HEAD, *map(exact_form, sorted(paths))]
+    write_atomically(file, ''.join(f'{line}\n' for line in lines).encode())

@@ -1,0 +1,45 @@
+"""The list of images that are left out of training."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.review.left_out import read_left_out, write_left_out
+
+NAMES = [b'a.jpg', b'two\nlines', b'Mu\xf1oz', b'# not a comment', b'a, b', b' blank ', b'100 %41']
+
+
+def test_every_name_comes_back(tmp_path: Path) -> None:
+    """Whatever bytes a file name has, on a line of its own."""
+    file = tmp_path / 'lists/left_out.txt'
+    names = {os.fsdecode(name) for name in NAMES}
+    write_left_out(file, names)
+    assert read_left_out(file) == names
+    assert len(file.read_text(encoding='ascii').splitlines()) == 1 + len(names)
+
+
+def test_list_written_by_hand(tmp_path: Path) -> None:
+    """Plain paths, comments and empty lines."""
+    file = tmp_path / 'left_out.txt'
+    file.write_text('# mine\n\ntrain/a b.jpg\ntrain/é.jpg\n', encoding='utf-8')
+    assert read_left_out(file) == {'train/a b.jpg', 'train/é.jpg'}
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'path,verdict\na.jpg,reject\n', r"line 1: must be a path below .* got 'path,verdict'"),
+        (b'/data/a.jpg\n', r"line 1: must be a path below the image folder.*'/data/a.jpg'"),
+        (b'\xff\xd8\xff\xe0', 'must be a text file with a path on each line'),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    """A verdict file, absolute paths, a photo."""
+    file = tmp_path / 'left_out.txt'
+    file.write_bytes(content)
+    with pytest.raises(ArgumentError, match=message):
+        read_left_out(file)
