@@ -105,6 +105,7 @@ CLASSES = _classes(
     ('METRICS', 'RetrievalMetric', 'evaluation.metrics.retrieval', _METRIC_LEARNING, 'metric'),
     ('MODELS', 'BNInception', 'models.backbones.bn_inception'),
     ('MODELS', 'EmbeddingHead', 'models.heads.embedding_head', _METRIC_LEARNING, 'metric'),
+    ('MODELS', 'U2NetSegmentor', 'models.segmentors.u2net', 'mmseg', 'seg'),
     ('TRANSFORMS', 'ChangeBackground', 'datasets.transforms.change_background', 'mmcv'),
     ('TRANSFORMS', 'LoadForegroundMask', 'datasets.transforms.load_foreground_mask', 'mmcv'),
     ('TRANSFORMS', 'RemoveBackground', 'datasets.transforms.remove_background', 'mmcv'),
