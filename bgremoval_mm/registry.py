@@ -103,6 +103,7 @@ CLASSES = _classes(
     ('METRICS', 'PerImageAccuracy', 'evaluation.metrics.per_image'),
     ('METRICS', 'PerImageIoU', 'evaluation.metrics.per_image'),
     ('METRICS', 'RetrievalMetric', 'evaluation.metrics.retrieval', _METRIC_LEARNING, 'metric'),
+    ('METRICS', 'SaliencyMetric', 'evaluation.metrics.saliency', 'scipy', 'seg'),
     ('MODELS', 'BNInception', 'models.backbones.bn_inception'),
     ('MODELS', 'EmbeddingHead', 'models.heads.embedding_head', _METRIC_LEARNING, 'metric'),
     ('MODELS', 'U2NetSegmentor', 'models.segmentors.u2net', 'mmseg', 'seg'),

@@ -167,8 +167,8 @@ class U2NetSegmentor(EncoderDecoder):
         labels = torch.stack([each.gt_sem_seg.data for each in data_samples])
         known = labels != _IGNORED
         if bool((labels[known] > 1).any()):
-            found = sorted(set(labels[known].unique().tolist()) - {0, 1})
-            msg = f'label maps must hold 0, 1 and {_IGNORED} (ignored), but one holds {found[0]}'
+            found = int(labels[known & (labels > 1)][0])
+            msg = f'label maps must hold 0, 1 and {_IGNORED} (ignored), but one holds {found}'
             raise ArgumentError(msg)
         truth, share = (labels == 1).float(), known.float() / known.sum().clamp(min=1)
         losses = {}
