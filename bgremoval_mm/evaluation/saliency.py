@@ -7,7 +7,7 @@ here: the F-measure of mean precision and recall, the relaxed boundaries and IoU
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
@@ -120,7 +120,7 @@ def score_image(
     require_library(names)
     saliency = saliency.astype(np.float64)
     hard = saliency > threshold
-    own = {
+    own: dict[str, Callable[[], float]] = {
         'MAE': lambda: float(np.abs(saliency - truth).mean()),
         'relaxF': lambda: relaxed_boundary_f(hard, truth),
         'IoU': lambda: iou(hard, truth),
@@ -212,8 +212,8 @@ def boundary(mask: np.ndarray) -> np.ndarray:
     """
     from scipy.ndimage import binary_erosion
 
-    inner: np.ndarray = binary_erosion(mask)
-    return mask & ~inner
+    edge: np.ndarray = mask & ~binary_erosion(mask)
+    return edge
 
 
 def relaxed_boundary_f(prediction: np.ndarray, truth: np.ndarray, rho: float = _RHO) -> float:
