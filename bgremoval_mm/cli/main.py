@@ -30,6 +30,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Make the command line with all its commands."""
     from bgremoval_mm.cli import arguments
     from bgremoval_mm.cli.mask_sheet import add_sheet_arguments
+    from bgremoval_mm.cli.pairs import add_pairs_commands
     from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
     from bgremoval_mm.version import __version__
 
@@ -71,6 +72,11 @@ def make_parser() -> argparse.ArgumentParser:
     review.add_argument('--model', default='u2net', choices=list(CATALOGUE), help='default: u2net')
     review.add_argument('--all', action='store_true', help='show masks without a flag, too')
     arguments.add_debug_argument(review)
+
+    text = 'check and cluster pairs of photo and mask, to train a model of your own'
+    add_pairs_commands(
+        commands.add_parser('pairs', help=text, description=text[0].upper() + text[1:] + '.')
+    )
 
     bench = _add(commands, 'bench', _bench, 'measure which backend is the fastest here')
     arguments.add_bench_arguments(bench)

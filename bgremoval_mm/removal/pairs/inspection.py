@@ -27,18 +27,7 @@ BINARY_RULE = (
 
 
 class PairError(BgremovalError, ValueError):
-    """A pair cannot be used.
-
-    Attributes:
-        kind: Short name of the reason.
-    """
-
-    def __init__(self, kind: str, reason: str) -> None:
-        super().__init__(kind, reason)
-        self.kind, self.reason = kind, reason
-
-    def __str__(self) -> str:
-        return f'{self.kind}: {self.reason}'
+    """A pair cannot be used: the message is a short name of the reason, a colon, and details."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +68,8 @@ def inspect_pair(paths: tuple[Path, Path]) -> Inspection:
     levels = mask.rgb[..., 0]
     if mask.alpha is not None or (mask.rgb != levels[..., None]).any():
         what = 'is coloured' if mask.alpha is None else 'has transparency'
-        raise PairError('non-binary mask', f'the mask {what}; it must be grey')
+        msg = f'non-binary mask: it {what}, and must be grey'
+        raise PairError(msg)
     foreground, soft = binary_mask(levels)
     found = quality(foreground.astype(np.uint8) * 255)
     inside, outside = photo.rgb[foreground].mean(axis=0), photo.rgb[~foreground].mean(axis=0)
@@ -112,17 +102,22 @@ def binary_mask(levels: np.ndarray) -> tuple[np.ndarray, float]:
     highest = int(levels.max())
     soft = float(counts[3:253].sum() / levels.size)
     if 1 < highest < 128:
-        reason = f'its highest level is {highest}, which is neither 1 nor 128 or more'
-        raise PairError('non-binary mask', reason)
+        msg = f'non-binary mask: its highest level is {highest}, which is neither 1 nor 128 or more'
+        raise PairError(msg)
     if soft > _SOFT_SHARE:
-        reason = f'{soft:.1%} of its pixels have levels from 3 to 252, above {_SOFT_SHARE:.0%}'
-        raise PairError('non-binary mask', reason)
+        msg = (
+            f'non-binary mask: {soft:.1%} of its pixels have levels from 3 to 252, above '
+            f'{_SOFT_SHARE:.0%}'
+        )
+        raise PairError(msg)
     foreground: np.ndarray = levels >= (1 if highest == 1 else 128)
     share = float(foreground.mean())
     if share < _LEAST_SHARE:
-        raise PairError('empty mask', f'{share:.2%} of the mask is foreground')
+        msg = f'empty mask: {share:.2%} of it is foreground'
+        raise PairError(msg)
     if share > 1 - _LEAST_SHARE:
-        raise PairError('full mask', f'{1 - share:.2%} of the mask is background')
+        msg = f'full mask: {1 - share:.2%} of it is background'
+        raise PairError(msg)
     return foreground, soft
 
 
@@ -131,25 +126,27 @@ def _read(path: Path, what: str) -> tuple[SourceImage, str]:
         content, mtime_ns = read_bytes(path)
         return decode_image(content, mtime_ns, name=path.name), hashlib.sha256(content).hexdigest()
     except (ImageError, OSError) as err:
-        reason = err.strerror or str(err) if isinstance(err, OSError) else str(err)
-        raise PairError(f'unreadable {what}', reason) from err
+        reason = err.strerror if isinstance(err, OSError) else None
+        msg = f'unreadable {what}: {reason or err}'
+        raise PairError(msg) from err
 
 
 def _check_orientation(photo: SourceImage, mask: SourceImage) -> None:
     """Refuse masks that do not lie upon the upright photo pixel by pixel."""
     if mask.orientation != 1:
-        reason = (
-            f'the mask has the EXIF orientation {mask.orientation}, which loaders of label maps do '
-            'not heed: turn its pixels'
+        msg = (
+            f'orientation: the mask has the EXIF orientation {mask.orientation}, which loaders of '
+            'label maps do not heed; turn its pixels'
         )
-        raise PairError('orientation', reason)
+        raise PairError(msg)
     if photo.size == mask.size:
         return
-    sizes = f'the photo has {_times(photo.size)} pixels, the mask {_times(mask.size)}'
-    if photo.size == mask.size[::-1]:
-        turned = f' upright (EXIF orientation {photo.orientation})' if photo.orientation > 1 else ''
-        raise PairError('orientation', sizes.replace(' pixels', f' pixels{turned}', 1))
-    raise PairError('size', sizes)
+    kind = 'orientation' if photo.size == mask.size[::-1] else 'size'
+    upright = f' upright (EXIF orientation {photo.orientation})' if photo.orientation > 1 else ''
+    msg = (
+        f'{kind}: the photo has {_times(photo.size)} pixels{upright}, the mask {_times(mask.size)}'
+    )
+    raise PairError(msg)
 
 
 def _times(size: tuple[int, int]) -> str:
