@@ -57,6 +57,7 @@ def _add_check(commands: argparse._SubParsersAction[Any]) -> None:
     check.add_argument(
         '--number', type=at_least(0), default=40, help='pairs on the sheet (default: 40; 0: none)'
     )
+    check.add_argument('--seed', type=at_least(0), help='of the split (default: 0)')
     _add_common(check)
 
 
@@ -82,6 +83,9 @@ def _add_cluster(commands: argparse._SubParsersAction[Any]) -> None:
         default=40,
         help='photos on the sheet of each cluster (default: 40; 0: no sheets)',
     )
+    cluster.add_argument(
+        '--seed', type=at_least(0), default=0, help='of k-means and the split (default: 0)'
+    )
     _add_common(cluster)
 
 
@@ -89,11 +93,9 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--val-share',
         type=_share,
-        default=0.2,
         metavar='SHARE',
         help='part of each cluster that validates (default: 0.2)',
     )
-    parser.add_argument('--seed', type=at_least(0), default=0, help='(default: 0)')
     parser.add_argument(
         '--workers', type=at_least(1), metavar='N', help='processes (default: one a core)'
     )

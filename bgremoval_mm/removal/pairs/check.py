@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.pairs.inspection import Inspection, inspect_pair
 from bgremoval_mm.removal.pairs.manifest import (
     GIVEN,
@@ -22,7 +23,7 @@ from bgremoval_mm.removal.pairs.pairing import (
     pair_by_name,
     read_list,
 )
-from bgremoval_mm.removal.pairs.split import deal_out
+from bgremoval_mm.removal.pairs.split import VAL_SHARE, deal_out
 from bgremoval_mm.utils.parallel import for_each
 from bgremoval_mm.utils.text import printable
 
@@ -54,8 +55,8 @@ def check_pairs(
     manifest: str | Path,
     listed: str | Path | None = None,
     mask_suffix: str = '',
-    val_share: float = 0.2,
-    seed: int = 0,
+    val_share: float | None = None,
+    seed: int | None = None,
     workers: int | None = None,
     progress: bool = True,
 ) -> PairReport:
@@ -71,8 +72,8 @@ def check_pairs(
         manifest: The file that the paths of the pairs will be relative to. It is not written.
         listed: CSV file of the photos to take; see `pairing.read_list`. None: all, by name.
         mask_suffix: See `pairing.pair_by_name`.
-        val_share: Share of validation, unless the list has splits.
-        seed: Of the split.
+        val_share: Share of validation; None is 0.2. Not to be given if the list has splits.
+        seed: Of the split; None is 0. In the same way.
         workers: Number of processes; None is one a core.
         progress: Show a progress bar, if there is a terminal.
 
@@ -84,6 +85,11 @@ def check_pairs(
         candidates, rejections = pair_by_name(images, masks, mask_suffix)
     else:
         rows = read_list(Path(listed))
+        if rows[0].get('split') and (val_share is not None or seed is not None):
+            msg = (
+                f'{printable(listed)} gives the splits, so `val_share` and `seed` must be left out'
+            )
+            raise ArgumentError(msg)
         candidates, rejections = pair_by_list(rows, images, masks, mask_suffix)
     jobs = [(each.image, (images / each.image, masks / each.mask)) for each in candidates]
     inspected, failures = for_each(inspect_pair, jobs, 'pairs', workers, progress)
@@ -102,7 +108,7 @@ def check_pairs(
             rejections.append(Rejection(each.image, each.mask, 'duplicate photo', reason))
     pairs = [_row(each, inspected[each.image], images, masks, manifest) for each in kept]
     if not any(each.split for each in kept):
-        pairs = deal_out(pairs, val_share, seed)
+        pairs = deal_out(pairs, VAL_SHARE if val_share is None else val_share, seed or 0)
     rejections.sort(key=lambda each: (each.image or each.mask, each.mask))
     return PairReport(pairs, rejections, oddness([inspected[each.image].figures for each in kept]))
 

@@ -22,7 +22,7 @@ from bgremoval_mm.removal.images.reading import read_image
 from bgremoval_mm.removal.images.thumbnails import thumbnail
 from bgremoval_mm.removal.masks.functional import resize
 from bgremoval_mm.removal.pairs.manifest import GIVEN, Pair
-from bgremoval_mm.removal.pairs.split import deal_out
+from bgremoval_mm.removal.pairs.split import VAL_SHARE, deal_out
 from bgremoval_mm.utils.messages import first_few
 from bgremoval_mm.utils.parallel import for_each
 from bgremoval_mm.utils.text import printable
@@ -125,6 +125,8 @@ def assign_clusters(looks: Sequence[Look], clusters: int = 5, seed: int = 0) -> 
 
     names = [WHITE if look.is_white else '' for look in looks]
     others = [index for index, name in enumerate(names) if not name]
+    if not others:
+        return names
     if not 1 <= clusters <= len(others):
         msg = (
             f'`clusters` must be from 1 to {len(others)}, the number of photos that are not white '
@@ -190,7 +192,7 @@ def cluster_pairs(
     folder: Path,
     clusters: int = 5,
     overrides: Mapping[str, str] | None = None,
-    val_share: float = 0.2,
+    val_share: float | None = None,
     seed: int = 0,
     workers: int | None = None,
     progress: bool = True,
@@ -204,7 +206,8 @@ def cluster_pairs(
         folder: Folder of the manifest.
         clusters: See `assign_clusters`.
         overrides: Cluster by image, which wins over everything else.
-        val_share: Share of validation in each cluster.
+        val_share: Share of validation in each cluster; None is 0.2. Not to be given if the
+            splits were given by a list.
         seed: Of k-means and of the split.
         workers: Number of processes; None is one a core.
         progress: Show a progress bar, if there is a terminal.
@@ -213,6 +216,10 @@ def cluster_pairs(
         ClusterError: If a file cannot be read.
         ArgumentError: If an argument is wrong.
     """
+    keep = all(pair.split_by == GIVEN for pair in pairs)
+    if keep and val_share is not None:
+        msg = 'the splits were given by a list, so `val_share` must be left out'
+        raise ArgumentError(msg)
     jobs = [(pair.image, (folder / pair.image, folder / pair.mask)) for pair in pairs]
     found: dict[str, Any]
     found, failures = for_each(look_at, jobs, 'photos', workers, progress)
@@ -227,6 +234,6 @@ def cluster_pairs(
         replace(pair, cluster=overrides.get(pair.image, name))
         for pair, name in zip(pairs, named, strict=True)
     ]
-    if all(pair.split_by == GIVEN for pair in pairs):
+    if keep:
         return clustered
-    return deal_out(clustered, val_share, seed)
+    return deal_out(clustered, VAL_SHARE if val_share is None else val_share, seed)
