@@ -75,8 +75,8 @@ def require_library(names: Collection[str]) -> None:
         others = ', '.join(name for name, is_theirs in SCORES.items() if not is_theirs)
         msg = (
             f'{", ".join(needing)} are computed by PySODMetrics, which is not installed: pip '
-            'install --no-deps "pysodmetrics>=1.6.2" (without --no-deps it would put another '
-            f'numpy and a second OpenCV in place of yours); {others} do without it'
+            'install --no-deps "pysodmetrics>=1.6.2" (without --no-deps, pip would replace numpy '
+            f'and OpenCV by older versions); {others} do without it'
         )
         raise MissingPySODMetricsError(msg)
 

@@ -1,7 +1,6 @@
 """Clusters of pairs by what photos look like: PCA and k-means on small photos.
 
-So that each kind of product is in training and validation alike, and that scores can be told by
-kind. White products before white, which a removal finds hardest, are a cluster of their own, by a
+They put each kind of product into training and validation alike, and give scores for each. White products before white, which a removal finds hardest, are a cluster of their own, by a
 rule; and what a person says always wins.
 """
 
