@@ -84,6 +84,7 @@ def _classes(*entries: tuple[str, ...]) -> Mapping[str, RegisteredClass]:
 CLASSES = _classes(
     ('DATASETS', 'CCP', 'datasets.instances', 'mmdet', 'det'),
     ('DATASETS', 'CCPSemantic', 'datasets.semantic', 'mmseg', 'seg'),
+    ('DATASETS', 'CCPSaliency', 'datasets.saliency', 'mmseg', 'seg'),
     ('DATASETS', 'CUB200', 'datasets.cub200'),
     ('DATASETS', 'Cars196', 'datasets.cars196'),
     ('DATASETS', 'Clothing10', 'datasets.clothing10'),
@@ -91,8 +92,10 @@ CLASSES = _classes(
     ('DATASETS', 'Fashionpedia', 'datasets.instances', 'mmdet', 'det'),
     ('DATASETS', 'FashionpediaSemantic', 'datasets.semantic', 'mmseg', 'seg'),
     ('DATASETS', 'GroceryStore', 'datasets.grocery_store'),
+    ('DATASETS', 'PairsDataset', 'datasets.saliency', 'mmseg', 'seg'),
     ('DATASETS', 'RembgConcatDataset', 'datasets.concat', 'mmcv'),
     ('DATASETS', 'RembgDataset', 'datasets.wrappers', 'mmcv'),
+    ('DATASETS', 'SaliencyFolders', 'datasets.saliency', 'mmseg', 'seg'),
     ('DATASETS', 'StanfordOnlineProducts', 'datasets.stanford_online_products'),
     ('DATA_SAMPLERS', 'MPerClassBatchSampler', 'datasets.m_per_class'),
     ('HOOKS', 'DiffMetricsHook', 'engine.hooks.diff_metrics'),
@@ -109,6 +112,7 @@ CLASSES = _classes(
     ('MODELS', 'U2NetSegmentor', 'models.segmentors.u2net', 'mmseg', 'seg'),
     ('TRANSFORMS', 'ChangeBackground', 'datasets.transforms.change_background', 'mmcv'),
     ('TRANSFORMS', 'LoadForegroundMask', 'datasets.transforms.load_foreground_mask', 'mmcv'),
+    ('TRANSFORMS', 'LoadSaliencyMask', 'datasets.transforms.load_saliency_mask', 'mmcv'),
     ('TRANSFORMS', 'RemoveBackground', 'datasets.transforms.remove_background', 'mmcv'),
     ('TRANSFORMS', 'ReplaceBackground', 'datasets.transforms.replace_background', 'mmcv'),
 )

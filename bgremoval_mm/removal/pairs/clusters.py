@@ -1,7 +1,8 @@
 """Clusters of pairs by what photos look like: PCA and k-means on small photos.
 
-They put each kind of product into training and validation alike, and give scores for each. White products before white, which a removal finds hardest, are a cluster of their own, by a
-rule; and what a person says always wins.
+They put each kind of product into training and validation alike, and give scores for each kind.
+White products before white, which a removal finds hardest, are a cluster of their own, by a rule;
+and what a person says always wins.
 """
 
 from __future__ import annotations
