@@ -14,6 +14,7 @@ from bgremoval_mm.datasets.base.segmentation import SEGMENTATION_SUBSETS
 from bgremoval_mm.datasets.prepare import ccp
 from bgremoval_mm.registry import DATASETS
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.io.scan import is_litter
 from bgremoval_mm.removal.pairs.manifest import read_manifest
 from bgremoval_mm.removal.pairs.pairing import SPLITS
 from bgremoval_mm.utils.messages import first_few, what_is_at
@@ -218,7 +219,7 @@ class SaliencyFolders(_MaskDataset):
         """Return photo and mask of each sample, in the order of the names."""
         photos, photo_suffix, masks, mask_suffix = self.layout
         folder, other = Path(self.data_root) / photos, Path(self.data_root) / masks
-        found = sorted(folder.glob(f'*{photo_suffix}'))
+        found = sorted(path for path in folder.glob(f'*{photo_suffix}') if not is_litter(path.name))
         if not found:
             msg = f'{folder} must hold photos *{photo_suffix}, but {what_is_at(folder)}'
             raise ArgumentError(msg)
