@@ -115,6 +115,7 @@ CLASSES = _classes(
     ('TRANSFORMS', 'LoadSaliencyMask', 'datasets.transforms.load_saliency_mask', 'mmcv'),
     ('TRANSFORMS', 'RemoveBackground', 'datasets.transforms.remove_background', 'mmcv'),
     ('TRANSFORMS', 'ReplaceBackground', 'datasets.transforms.replace_background', 'mmcv'),
+    ('TRANSFORMS', 'ScaleToFullRange', 'datasets.transforms.scale_to_full_range', 'mmcv'),
 )
 """Every class that configs may name in ``type``, by its name."""
 

@@ -21,6 +21,8 @@ from bgremoval_mm.registry import MODELS
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.networks.u2net import run_stages, u2net, u2netp
 from bgremoval_mm.removal.networks.u2net_onnx import load_onnx
+from bgremoval_mm.removal.zoo.catalogue import CATALOGUE, get_model
+from bgremoval_mm.removal.zoo.weights import read_weights
 
 __all__ = ['U2NetSegmentor']
 
@@ -50,7 +52,8 @@ class U2NetSegmentor(EncoderDecoder):
         arch: ``'u2net'`` (44,009,869 parameters) or ``'u2netp'`` (1,131,181).
         pretrained: What a training starts from. None: at random, by PyTorch's own rule, as the
             authors' code does. Else a checkpoint, ``.pth``, or an ONNX file, ``.onnx``, that
-            `bgremoval_mm.removal` runs. The batch normalisation is folded into the convolutions of
+            `bgremoval_mm.removal` runs, or the name of one of its models, such as ``'u2netp'``,
+            which is fetched if it is not here. The batch normalisation is folded into the convolutions of
             an ONNX file: it is the identity at first, and gets the statistics of the first batch
             that is trained on (see :func:`~bgremoval_mm.models.segmentors.folded_norm.unfold_norms`
             ), which changes no prediction.
@@ -92,8 +95,12 @@ class U2NetSegmentor(EncoderDecoder):
         if not 0 <= threshold < 1:
             msg = f'`threshold` must be from 0 to below 1, but got {threshold!r}'
             raise ArgumentError(msg)
-        if pretrained is not None and Path(pretrained).suffix not in ('.pth', '.onnx'):
-            msg = f'`pretrained` must be a .pth or an .onnx file, or None, but got {pretrained}'
+        is_file = pretrained is None or Path(pretrained).suffix in ('.pth', '.onnx')
+        if not is_file and pretrained not in CATALOGUE:
+            msg = (
+                f'`pretrained` must be None, a .pth or an .onnx file, or one of '
+                f'{", ".join(CATALOGUE)}, but got {pretrained}'
+            )
             raise ArgumentError(msg)
         self.arch, self.pretrained = arch, pretrained
         self.norm_eval, self.threshold = norm_eval, threshold
@@ -112,12 +119,13 @@ class U2NetSegmentor(EncoderDecoder):
             return
         network = ARCHITECTURES[self.arch]()
         path = Path(self.pretrained)
-        if path.suffix == '.onnx':
-            load_onnx(network, path.read_bytes())
-            weights = network.state_dict()
-        else:
+        if path.suffix == '.pth':
             weights = CheckpointLoader.load_checkpoint(str(self.pretrained), map_location='cpu')
             weights = weights.get('state_dict', weights)
+        else:
+            content = path.read_bytes() if path.suffix else read_weights(get_model(str(path)))
+            load_onnx(network, content)
+            weights = network.state_dict()
         try:
             self.load_state_dict(weights)
         except RuntimeError as err:

@@ -260,7 +260,7 @@ def test_a_checkpoint_of_another_network(tmp_path: Path) -> None:
     [
         (dict(arch='u3net'), "`arch` must be one of 'u2net', 'u2netp', but got 'u3net'"),
         (dict(threshold=1.5), '`threshold` must be from 0 to below 1, but got 1.5'),
-        (dict(pretrained='u2net.pt'), r'`pretrained` must be a .pth or an .onnx file'),
+        (dict(pretrained='u2net.pt'), 'must be None, a .pth or an .onnx file, or one of u2net, '),
         (dict(test_cfg=dict(mode='tile')), "must be 'whole' or 'slide', but got 'tile'"),
         (dict(test_cfg=dict(mode='slide')), "mode='slide' must have crop_size and stride"),
     ],
@@ -287,7 +287,7 @@ def test_the_published_weights() -> None:
     path, runtime = find_weights('u2netp'), pytest.importorskip('onnxruntime')
     if path is None:
         pytest.skip('u2netp.onnx is not here')
-    model = U2NetSegmentor('u2netp', pretrained=path).eval()
+    model = U2NetSegmentor('u2netp', pretrained='u2netp').eval()
     model.init_weights()
     photo = np.random.default_rng(0).normal(size=(1, 3, 320, 320)).astype(np.float32)
     session = runtime.InferenceSession(path, providers=['CPUExecutionProvider'])
