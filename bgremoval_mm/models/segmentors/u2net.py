@@ -53,10 +53,11 @@ class U2NetSegmentor(EncoderDecoder):
         pretrained: What a training starts from. None: at random, by PyTorch's own rule, as the
             authors' code does. Else a checkpoint, ``.pth``, or an ONNX file, ``.onnx``, that
             `bgremoval_mm.removal` runs, or the name of one of its models, such as ``'u2netp'``,
-            which is fetched if it is not here. The batch normalisation is folded into the convolutions of
-            an ONNX file: it is the identity at first, and gets the statistics of the first batch
-            that is trained on (see :func:`~bgremoval_mm.models.segmentors.folded_norm.unfold_norms`
-            ), which changes no prediction.
+            which is fetched if it is not here. An ONNX file has the batch normalisation folded into
+            the convolutions: it is the identity at first, and gets the statistics of the first
+            batch that is trained on (see
+            :func:`~bgremoval_mm.models.segmentors.folded_norm.unfold_norms`), which changes no
+            prediction.
         norm_eval: Keep batch normalisation in evaluation mode in training, with the statistics that
             it has: for batches of a few photos.
         threshold: Probability above which a pixel is foreground.
