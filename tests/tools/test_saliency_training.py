@@ -71,7 +71,7 @@ def test_config(name: str) -> None:
 
 @pytest.mark.slow
 def test_learns_eight_pictures(eight: Path, tmp_path: Path, run_tool: Callable[..., None]) -> None:
-    """The stock tools train U2-NetP from scratch to an IoU above 0.95, and test its best weights."""
+    """Stock tools train U2-NetP from scratch to an IoU above 0.95, and test the best weights."""
     settings = {
         'train_cfg.max_epochs': 45,
         'train_cfg.val_interval': 15,
