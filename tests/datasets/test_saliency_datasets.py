@@ -19,6 +19,7 @@ from bgremoval_mm.datasets.formats.ccp import read_labels
 from bgremoval_mm.datasets.prepare import ccp
 from bgremoval_mm.datasets.saliency import LAYOUTS
 from bgremoval_mm.datasets.transforms.load_saliency_mask import LoadSaliencyMask, foreground_of
+from bgremoval_mm.datasets.transforms.scale_to_full_range import ScaleToFullRange
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.pairs.manifest import Pair, write_manifest
 
@@ -182,3 +183,13 @@ def test_masks_that_will_not_do(tmp_path: Path) -> None:
     (tmp_path / 'mask.png').write_text('none')
     with pytest.raises(ArgumentError, match=r'mask\.png, a mask, cannot be read: '):
         LoadSaliencyMask()(sample)
+
+
+def test_scaling_to_the_full_range() -> None:
+    """The brightest value becomes 255; a photo with white, and a black one, stay as they are."""
+    dark = np.array([[[10, 20, 51]], [[0, 5, 25]]], np.uint8)
+    found = ScaleToFullRange()({'img': dark})['img']
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, dark * 5.0)
+    for same in (np.full((2, 2, 3), 255, np.uint8), np.zeros((2, 2, 3), np.uint8)):
+        assert (ScaleToFullRange()({'img': same})['img'] == same).all()

@@ -49,9 +49,12 @@ def unfold_norms(module: nn.Module, norms: Sequence[_BatchNorm], run: Callable[[
     sums: dict[_BatchNorm, torch.Tensor] = {}
 
     def add(norm: nn.Module, inputs: tuple[torch.Tensor]) -> None:
-        values = inputs[0].double().transpose(0, 1).flatten(1)  # channels first
-        count = torch.full_like(values[:, 0], values.shape[1])
-        found = torch.stack([count, values.sum(1), values.square().sum(1)])
+        values = inputs[0].float()
+        # From these, sums in float64: the variance is a difference of large numbers then.
+        variance, mean = torch.var_mean(values, dim=(0, 2, 3), correction=0)
+        variance, mean = variance.double(), mean.double()
+        count = torch.full_like(mean, values.numel() // len(mean))
+        found = torch.stack([count, mean * count, (variance + mean.square()) * count])
         assert isinstance(norm, _BatchNorm)
         sums[norm] = sums[norm] + found if norm in sums else found
 
