@@ -24,6 +24,21 @@ FOLDER = ROOT / 'configs/saliency/u2net'
 CONFIGS = sorted(path.name for path in FOLDER.glob('*.py'))
 PAIRS = 'u2netp_1xb12-30e_pairs-320x320.py'
 SIDE = 32
+EIGHT = """
+_base_ = '{base}'
+optim_wrapper = dict(optimizer=dict(lr=8e-3))
+param_scheduler = [dict(type='PolyLR', eta_min=1e-4, power=1.0, by_epoch=True, begin=0, end=70)]
+train_cfg = dict(max_epochs=70, val_interval=35)
+default_hooks = dict(checkpoint=dict(interval=35))
+load, mask = dict(type='LoadImageFromFile'), dict(type='LoadSaliencyMask')
+resize = dict(type='Resize', scale=({side}, {side}))
+pipeline = [load, resize, mask, dict(type='ScaleToFullRange'), dict(type='PackSegInputs')]
+pairs = dict(manifest='{manifest}', split='train', pipeline=pipeline)
+train_dataloader = dict(batch_size=8, num_workers=0, persistent_workers=False, dataset=pairs)
+val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=pairs)
+test_dataloader = val_dataloader
+test_evaluator = dict(metrics=('IoU', 'MAE'))
+"""
 
 
 @pytest.fixture
@@ -34,8 +49,8 @@ def eight(tmp_path: Path) -> Path:
         rng = np.random.default_rng(index)
         pixels = rng.integers(0, 60, (SIDE, SIDE, 3)).astype(np.uint8)
         mask = np.zeros((SIDE, SIDE), np.uint8)
-        top, left = rng.integers(2, SIDE // 2 - 2, 2)
-        height, width = rng.integers(SIDE // 3, SIDE // 2, 2)
+        top, left = rng.integers(2, SIDE // 4, 2)
+        height, width = rng.integers(SIDE // 2, 3 * SIDE // 4, 2)
         mask[top : top + height, left : left + width] = 255
         pixels[mask > 0] += rng.integers(120, 180, 3).astype(np.uint8)
         for name, content in (('image', pixels), ('mask', mask)):
@@ -72,26 +87,11 @@ def test_config(name: str) -> None:
 @pytest.mark.slow
 def test_learns_eight_pictures(eight: Path, tmp_path: Path, run_tool: Callable[..., None]) -> None:
     """Stock tools train U2-NetP from scratch to an IoU above 0.95, and test the best weights."""
-    settings = {
-        'train_cfg.max_epochs': 45,
-        'train_cfg.val_interval': 15,
-        'default_hooks.checkpoint.interval': 15,
-        'train_dataloader.batch_size': 8,
-        'optim_wrapper.optimizer.lr': 3e-3,
-        'test_evaluator.metrics': '["IoU","MAE"]',
-    }
-    for loader in ('train', 'val', 'test'):
-        settings[f'{loader}_dataloader.num_workers'] = 0
-        settings[f'{loader}_dataloader.persistent_workers'] = False
-        settings[f'{loader}_dataloader.dataset.manifest'] = str(eight)
-        settings[f'{loader}_dataloader.dataset.split'] = 'train'
-        resize = 2 if loader == 'train' else 1
-        settings[f'{loader}_dataloader.dataset.pipeline.{resize}.scale'] = f'({SIDE},{SIDE})'
-    settings['train_dataloader.dataset.pipeline.3.crop_size'] = f'({SIDE},{SIDE})'
-    options = ['--cfg-options', *(f'{key}={value}' for key, value in settings.items())]
-    run_tool('train', str(FOLDER / PAIRS), '--work-dir', str(tmp_path / 'run'), *options)
+    config = tmp_path / 'eight.py'
+    config.write_text(EIGHT.format(base=FOLDER / PAIRS, manifest=eight, side=SIDE))
+    run_tool('train', str(config), '--work-dir', str(tmp_path / 'run'))
     (best,) = (tmp_path / 'run').glob('best_saliency_IoU_epoch_*.pth')
-    run_tool('test', str(FOLDER / PAIRS), str(best), '--work-dir', str(tmp_path / 'test'), *options)
+    run_tool('test', str(config), str(best), '--work-dir', str(tmp_path / 'test'))
     results = [log.read_text() for log in (tmp_path / 'test').glob('*/*.json')]
     (found,) = (json.loads(text) for text in results if 'saliency/IoU' in text)
     assert found['saliency/IoU'] > 0.95

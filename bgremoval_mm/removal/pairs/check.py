@@ -90,6 +90,9 @@ def check_pairs(
                 f'{printable(listed)} gives the splits, so `val_share` and `seed` must be left out'
             )
             raise ArgumentError(msg)
+        if mask_suffix and all(row.get('mask') for row in rows):
+            msg = f'{printable(listed)} names every mask, so `mask_suffix` must be left out'
+            raise ArgumentError(msg)
         candidates, rejections = pair_by_list(rows, images, masks, mask_suffix)
     jobs = [(each.image, (images / each.image, masks / each.mask)) for each in candidates]
     inspected, failures = for_each(inspect_pair, jobs, 'pairs', workers, progress)

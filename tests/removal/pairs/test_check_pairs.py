@@ -130,6 +130,9 @@ def test_duplicates_across_splits(tmp_path: Path, write_pair: Callable[..., None
     assert rejection.reason == 'it shows pixel by pixel what 1.png in train shows'
     with pytest.raises(ArgumentError, match='gives the splits, so `val_share` and `seed` must be'):
         check_pairs(*where, seed=1)
+    file.write_text('image,mask\n1.png,1.png\n')
+    with pytest.raises(ArgumentError, match='names every mask, so `mask_suffix` must be left out'):
+        check_pairs(*where, mask_suffix='_mask')
 
 
 @pytest.mark.parametrize(
