@@ -86,6 +86,7 @@ def _classes(*entries: tuple[str, ...]) -> Mapping[str, RegisteredClass]:
 CLASSES = _classes(
     ('DATASETS', 'CCP', 'datasets.instances', 'mmdet', 'det'),
     ('DATASETS', 'CCPSemantic', 'datasets.semantic', 'mmseg', 'seg'),
+    ('DATASETS', 'CCPSaliency', 'datasets.saliency', 'mmseg', 'seg'),
     ('DATASETS', 'CUB200', 'datasets.cub200'),
     ('DATASETS', 'Cars196', 'datasets.cars196'),
     ('DATASETS', 'Clothing10', 'datasets.clothing10'),
@@ -93,8 +94,10 @@ CLASSES = _classes(
     ('DATASETS', 'Fashionpedia', 'datasets.instances', 'mmdet', 'det'),
     ('DATASETS', 'FashionpediaSemantic', 'datasets.semantic', 'mmseg', 'seg'),
     ('DATASETS', 'GroceryStore', 'datasets.grocery_store'),
+    ('DATASETS', 'PairsDataset', 'datasets.saliency', 'mmseg', 'seg'),
     ('DATASETS', 'RembgConcatDataset', 'datasets.concat', 'mmcv'),
     ('DATASETS', 'RembgDataset', 'datasets.wrappers', 'mmcv'),
+    ('DATASETS', 'SaliencyFolders', 'datasets.saliency', 'mmseg', 'seg'),
     ('DATASETS', 'StanfordOnlineProducts', 'datasets.stanford_online_products'),
     ('DATA_SAMPLERS', 'MPerClassBatchSampler', 'datasets.m_per_class'),
     ('HOOKS', 'AttentionScoreHook', 'engine.hooks.attention_score'),
@@ -108,12 +111,16 @@ CLASSES = _classes(
     ('METRICS', 'PerImageAccuracy', 'evaluation.metrics.per_image'),
     ('METRICS', 'PerImageIoU', 'evaluation.metrics.per_image'),
     ('METRICS', 'RetrievalMetric', 'evaluation.metrics.retrieval', _METRIC_LEARNING, 'metric'),
+    ('METRICS', 'SaliencyMetric', 'evaluation.metrics.saliency', 'scipy', 'seg'),
     ('MODELS', 'BNInception', 'models.backbones.bn_inception'),
     ('MODELS', 'EmbeddingHead', 'models.heads.embedding_head', _METRIC_LEARNING, 'metric'),
+    ('MODELS', 'U2NetSegmentor', 'models.segmentors.u2net', 'mmseg', 'seg'),
     ('TRANSFORMS', 'ChangeBackground', 'datasets.transforms.change_background', 'mmcv'),
     ('TRANSFORMS', 'LoadForegroundMask', 'datasets.transforms.load_foreground_mask', 'mmcv'),
+    ('TRANSFORMS', 'LoadSaliencyMask', 'datasets.transforms.load_saliency_mask', 'mmcv'),
     ('TRANSFORMS', 'RemoveBackground', 'datasets.transforms.remove_background', 'mmcv'),
     ('TRANSFORMS', 'ReplaceBackground', 'datasets.transforms.replace_background', 'mmcv'),
+    ('TRANSFORMS', 'ScaleToFullRange', 'datasets.transforms.scale_to_full_range', 'mmcv'),
 )
 """Every class that configs may name in ``type``, by its name."""
 

@@ -462,7 +462,7 @@ REMOVAL_LAYERS = [
     ['io'],
     ['backends', 'outputs'],
     ['remover'],
-    ['jobs', 'review'],
+    ['jobs', 'pairs', 'review'],
 ]
 PAPERS = 'bgremoval_mm.experiments.papers.'
 

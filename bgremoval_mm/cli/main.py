@@ -31,6 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Make the command line with all its commands."""
     from bgremoval_mm.cli import arguments
     from bgremoval_mm.cli.mask_sheet import add_sheet_arguments
+    from bgremoval_mm.cli.pairs import add_pairs_commands
     from bgremoval_mm.cli.review import add_apply_arguments, add_review_arguments
     from bgremoval_mm.version import __version__
 
@@ -81,6 +82,11 @@ def make_parser() -> argparse.ArgumentParser:
 
     text = 'act on the verdicts of a review: delete, make again, leave out of training'
     add_apply_arguments(_add(commands, _APPLY, _apply, text))
+
+    text = 'check and cluster pairs of photo and mask, to train a model of your own'
+    add_pairs_commands(
+        commands.add_parser('pairs', help=text, description=text[0].upper() + text[1:] + '.')
+    )
 
     bench = _add(commands, 'bench', _bench, 'measure which backend is the fastest here')
     arguments.add_bench_arguments(bench)

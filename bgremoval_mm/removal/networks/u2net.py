@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ['ConvBNReLU', 'U2Net', 'u2net', 'u2netp']
+__all__ = ['ConvBNReLU', 'U2Net', 'run_stages', 'u2net', 'u2netp']
 
 
 class ConvBNReLU(nn.Module):
@@ -100,28 +100,34 @@ class U2Net(nn.Module):
         self.outconv = nn.Conv2d(6, 1, 1)
 
     def logits(self, x: Tensor) -> list[Tensor]:
-        """Return the fused map and those of the six levels, each (N, 1, H, W), before the sigmoid.
-
-        Args:
-            x: Normalised photos, (N, 3, H, W).
-        """
-        features, hidden = [], x
-        for stage in range(1, 7):
-            hidden = getattr(self, f'stage{stage}')(hidden if stage == 1 else _halve(hidden))
-            features.append(hidden)
-        decoded = [hidden]
-        for stage in range(5, 0, -1):
-            skip = features[stage - 1]
-            hidden = torch.cat((_enlarge(hidden, skip), skip), 1)
-            hidden = getattr(self, f'stage{stage}d')(hidden)
-            decoded.insert(0, hidden)
-        maps = [getattr(self, f'side{level}')(each) for level, each in enumerate(decoded, 1)]
-        maps = [maps[0], *(_enlarge(each, maps[0]) for each in maps[1:])]
-        return [self.outconv(torch.cat(maps, 1)), *maps]
+        """Return the maps before the sigmoid; see `run_stages`."""
+        return run_stages(self, x)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map normalised photos (N, 3, H, W) to their fused saliency, (N, 1, H, W), 0 to 1."""
         return torch.sigmoid(self.logits(x)[0])
+
+
+def run_stages(module: nn.Module, x: Tensor) -> list[Tensor]:
+    """Return the fused map and those of the six levels, each (N, 1, H, W), before the sigmoid.
+
+    Args:
+        module: A `U2Net`, or another module with all its children.
+        x: Normalised photos, (N, 3, H, W).
+    """
+    features, hidden = [], x
+    for stage in range(1, 7):
+        hidden = getattr(module, f'stage{stage}')(hidden if stage == 1 else _halve(hidden))
+        features.append(hidden)
+    decoded = [hidden]
+    for stage in range(5, 0, -1):
+        skip = features[stage - 1]
+        hidden = torch.cat((_enlarge(hidden, skip), skip), 1)
+        hidden = getattr(module, f'stage{stage}d')(hidden)
+        decoded.insert(0, hidden)
+    maps = [getattr(module, f'side{level}')(each) for level, each in enumerate(decoded, 1)]
+    maps = [maps[0], *(_enlarge(each, maps[0]) for each in maps[1:])]
+    return [module.get_submodule('outconv')(torch.cat(maps, 1)), *maps]
 
 
 def _block(stage: int, inner: int, mid: int, outer: int) -> RSU:

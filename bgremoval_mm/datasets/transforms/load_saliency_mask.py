@@ -1,0 +1,86 @@
+"""LoadSaliencyMask: a human mask as a label map of background and foreground."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from PIL import Image
+
+from bgremoval_mm.datasets.formats.ccp import read_labels
+from bgremoval_mm.registry import TRANSFORMS
+from bgremoval_mm.removal.errors import ArgumentError
+
+__all__ = ['LoadSaliencyMask', 'foreground_of']
+
+
+@TRANSFORMS.register_module(force=True)
+class LoadSaliencyMask(BaseTransform):
+    """Load a mask as mmsegmentation's ``LoadAnnotations`` loads label maps, of two classes.
+
+    Stands where that does: before geometry in training, after ``Resize`` in tests, so that
+    predictions are compared at the photo's own size.
+
+    A picture is foreground (1) where its level is 128 or more, as in evaluations of salient object
+    detection, or where it is 1 if it holds 0 and 1 only. A ``.mat`` file of Clothing Co-Parsing
+    is foreground where its label is above 0.
+
+    **Required Keys:**
+
+    - seg_map_path
+    - ori_shape (optional): height and width that the mask must have
+    - seg_fields
+
+    **Added Keys:**
+
+    - gt_seg_map: uint8 array of shape (H, W), 0 for background and 1 for foreground
+
+    **Modified Keys:**
+
+    - seg_fields: gt_seg_map is added
+
+    Raises:
+        ArgumentError: If the mask has another size than the photo; if it cannot be read.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Add ``results['gt_seg_map']``."""
+        path = Path(results['seg_map_path'])
+        if path.suffix == '.mat':
+            mask = (read_labels(path) > 0).astype(np.uint8)
+        else:
+            try:
+                with Image.open(path) as picture:
+                    mask = foreground_of(np.asarray(picture.convert('L')))
+            except (OSError, SyntaxError, ValueError) as err:
+                msg = f'{path}, a mask, cannot be read: {err}'
+                raise ArgumentError(msg) from err
+        size = tuple(results.get('ori_shape', mask.shape)[:2])
+        if mask.shape != size:
+            msg = (
+                f'{path} must have the size of its photo, {size[1]} x {size[0]}, but has '
+                f'{mask.shape[1]} x {mask.shape[0]}'
+            )
+            raise ArgumentError(msg)
+        results['gt_seg_map'] = mask
+        results['seg_fields'].append('gt_seg_map')
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}()'
+
+
+def foreground_of(levels: np.ndarray) -> np.ndarray:
+    """Return a mask as 0 and 1.
+
+    Args:
+        levels: uint8 array of any shape.
+
+    Returns:
+        uint8 array of that shape.
+    """
+    threshold = 1 if levels.max(initial=0) == 1 else 128
+    found: np.ndarray = (levels >= threshold).astype(np.uint8)
+    return found

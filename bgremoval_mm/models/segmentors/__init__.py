@@ -1,0 +1,1 @@
+"""Segmentors: whole networks that label the pixels of photos."""

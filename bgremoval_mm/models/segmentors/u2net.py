@@ -1,0 +1,236 @@
+"""U2NetSegmentor: U2-Net and U2-NetP for training and testing in mmsegmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import ConfigDict
+from mmengine.runner import CheckpointLoader
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import BaseSegmentor, EncoderDecoder
+from mmseg.structures import SegDataSample
+from torch import Tensor
+from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from bgremoval_mm.models.segmentors.folded_norm import folded_norms, unfold_norms
+from bgremoval_mm.registry import MODELS
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.networks.u2net import run_stages, u2net, u2netp
+from bgremoval_mm.removal.networks.u2net_onnx import load_onnx
+from bgremoval_mm.removal.zoo.catalogue import CATALOGUE, get_model
+from bgremoval_mm.removal.zoo.weights import read_weights
+
+__all__ = ['U2NetSegmentor']
+
+ARCHITECTURES = {'u2net': u2net, 'u2netp': u2netp}
+_IGNORED = 255  # mmseg's label of what is not annotated
+_MODES = ('whole', 'slide')
+
+
+@MODELS.register_module(force=True)
+class U2NetSegmentor(EncoderDecoder):
+    """U2-Net or U2-NetP, which find the foreground of photos, with supervision of seven maps.
+
+    Qin et al., "U2-Net: Going Deeper with Nested U-Structure for Salient Object Detection", Pattern
+    Recognition 106, 2020. The loss is the sum of the binary cross-entropies of the fused map
+    (``loss_d0``) and of the six levels' maps (``loss_d1`` to ``loss_d6``), each with weight 1
+    (section 3.3). It is computed in float32 under automatic mixed precision as well.
+
+    Label maps hold 0 for background, 1 for foreground and 255 for what is ignored. Predictions are
+    data samples with ``seg_logits``, the foreground's probability of each pixel, float of shape
+    (1, H, W), and ``pred_sem_seg``, 1 where that is above `threshold`: both at the size of the
+    photo, to which the probabilities are interpolated, as by the authors.
+
+    The names in its state dict are those of github.com/xuebinqin/U-2-Net without a prefix:
+    checkpoints of either can be loaded by the other (``load_from``, too).
+
+    Args:
+        arch: ``'u2net'`` (44,009,869 parameters) or ``'u2netp'`` (1,131,181).
+        pretrained: What a training starts from. None: at random, by PyTorch's own rule, as the
+            authors' code does. Else a checkpoint, ``.pth``, or an ONNX file, ``.onnx``, that
+            `bgremoval_mm.removal` runs, or the name of one of its models, such as ``'u2netp'``,
+            which is fetched if it is not here. An ONNX file has the batch normalisation folded into
+            the convolutions: it is the identity at first, and gets the statistics of the first
+            batch that is trained on (see
+            :func:`~bgremoval_mm.models.segmentors.folded_norm.unfold_norms`), which changes no
+            prediction.
+        norm_eval: Keep batch normalisation in evaluation mode in training, with the statistics that
+            it has: for batches of a few photos.
+        threshold: Probability above which a pixel is foreground.
+        train_cfg: Not used; configs of mmseg have it.
+        test_cfg: ``dict(mode='whole')`` (default), or ``dict(mode='slide', crop_size=(h, w),
+            stride=(h, w))``.
+        data_preprocessor: As of any segmentor of mmseg.
+        init_cfg: Initialisation, as of any mmengine module; `pretrained` comes after it.
+
+    Raises:
+        ArgumentError: If an argument is not allowed; on initialisation, if `pretrained` is not of
+            this network; in training, if a label map holds other values.
+
+    Examples:
+        >>> model = dict(type='U2NetSegmentor', arch='u2netp', data_preprocessor=dict(
+        ...     type='mmseg.SegDataPreProcessor', bgr_to_rgb=True, size=(320, 320),
+        ...     mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]))
+    """
+
+    def __init__(
+        self,
+        arch: str = 'u2net',
+        pretrained: str | Path | None = None,
+        norm_eval: bool = False,
+        threshold: float = 0.5,
+        train_cfg: Mapping[str, Any] | None = None,
+        test_cfg: Mapping[str, Any] | None = None,
+        data_preprocessor: Mapping[str, Any] | None = None,
+        init_cfg: Mapping[str, Any] | None = None,
+    ) -> None:
+        # EncoderDecoder's inference is wanted, and not its backbone and heads.
+        BaseSegmentor.__init__(self, data_preprocessor, init_cfg)
+        if arch not in ARCHITECTURES:
+            msg = f'`arch` must be one of {", ".join(map(repr, ARCHITECTURES))}, but got {arch!r}'
+            raise ArgumentError(msg)
+        if not 0 <= threshold < 1:
+            msg = f'`threshold` must be from 0 to below 1, but got {threshold!r}'
+            raise ArgumentError(msg)
+        is_file = pretrained is None or Path(pretrained).suffix in ('.pth', '.onnx')
+        if not is_file and pretrained not in CATALOGUE:
+            msg = (
+                f'`pretrained` must be None, a .pth or an .onnx file, or one of '
+                f'{", ".join(CATALOGUE)}, but got {pretrained}'
+            )
+            raise ArgumentError(msg)
+        self.arch, self.pretrained = arch, pretrained
+        self.norm_eval, self.threshold = norm_eval, threshold
+        self.train_cfg = train_cfg
+        self.test_cfg = _check_test_cfg(test_cfg)
+        self.align_corners = False
+        self.num_classes, self.out_channels = 2, 1
+        self._may_be_folded = True
+        for name, child in ARCHITECTURES[arch]().named_children():
+            self.add_module(name, child)
+
+    def init_weights(self) -> None:
+        """Initialise as `init_cfg` says, then load `pretrained`."""
+        super().init_weights()
+        if self.pretrained is None:
+            return
+        network = ARCHITECTURES[self.arch]()
+        path = Path(self.pretrained)
+        if path.suffix == '.pth':
+            weights = CheckpointLoader.load_checkpoint(str(self.pretrained), map_location='cpu')
+            weights = weights.get('state_dict', weights)
+        else:
+            content = path.read_bytes() if path.suffix else read_weights(get_model(str(path)))
+            load_onnx(network, content)
+            weights = network.state_dict()
+        try:
+            self.load_state_dict(weights)
+        except RuntimeError as err:
+            found = ' '.join(str(err).split())[:300]
+            msg = f'`pretrained` must be of {self.arch}, but {self.pretrained} is not: {found}'
+            raise ArgumentError(msg) from err
+
+    def train(self, mode: bool = True) -> U2NetSegmentor:
+        """Set training or evaluation mode, but see `norm_eval`."""
+        super().train(mode)
+        if mode and self.norm_eval:
+            for each in self.modules():
+                if isinstance(each, _BatchNorm):
+                    each.eval()
+        return self
+
+    def extract_feat(self, inputs: Tensor) -> list[Tensor]:
+        """Return the seven maps before the sigmoid, the fused one first, each (N, 1, H, W).
+
+        Args:
+            inputs: Normalised photos, float of shape (N, 3, H, W), RGB.
+        """
+        return run_stages(self, inputs)
+
+    def encode_decode(self, inputs: Tensor, batch_img_metas: Sequence[Any]) -> Tensor:
+        """Return the fused map before the sigmoid, float32 of shape (N, 1, H, W)."""
+        return self.extract_feat(inputs)[0].float()
+
+    def _forward(self, inputs: Tensor, data_samples: Any = None) -> Tensor:
+        return self.extract_feat(inputs)[0]
+
+    def loss(self, inputs: Tensor, data_samples: Sequence[SegDataSample]) -> dict[str, Tensor]:
+        """Return the binary cross-entropy of each map, ``loss_d0`` to ``loss_d6``.
+
+        Args:
+            inputs: Normalised photos, float of shape (N, 3, H, W), RGB.
+            data_samples: One for each photo, with ``gt_sem_seg`` of shape (1, H, W).
+
+        Raises:
+            ArgumentError: If a label map holds other values than 0, 1 and 255.
+        """
+        if self._may_be_folded and not self.norm_eval:
+            norms = folded_norms(self)
+            if norms:
+                unfold_norms(self, norms, lambda: self.extract_feat(inputs))
+        self._may_be_folded = False
+        labels = torch.stack([each.gt_sem_seg.data for each in data_samples])
+        known = labels != _IGNORED
+        if bool((labels[known] > 1).any()):
+            found = int(labels[known & (labels > 1)][0])
+            msg = f'label maps must hold 0, 1 and {_IGNORED} (ignored), but one holds {found}'
+            raise ArgumentError(msg)
+        truth, share = (labels == 1).float(), known.float() / known.sum().clamp(min=1)
+        losses = {}
+        maps = self.extract_feat(inputs)
+        with torch.autocast(inputs.device.type, enabled=False):
+            for level, each in enumerate(maps):
+                losses[f'loss_d{level}'] = functional.binary_cross_entropy_with_logits(
+                    each.float(), truth, share, reduction='sum'
+                )
+        return losses
+
+    def postprocess_result(
+        self, seg_logits: Tensor, data_samples: Sequence[SegDataSample] | None = None
+    ) -> list[SegDataSample]:
+        """Return the data samples with ``seg_logits`` and ``pred_sem_seg``.
+
+        Args:
+            seg_logits: Maps before the sigmoid, (N, 1, H, W).
+            data_samples: One for each photo, with the meta information of mmseg's pipelines. None:
+                new ones, of the size of the maps.
+        """
+        samples = [SegDataSample() for _ in seg_logits] if data_samples is None else data_samples
+        for sample, probability in zip(samples, seg_logits.sigmoid(), strict=True):
+            if data_samples is not None:
+                probability = _at_size_of_photo(probability, sample.metainfo)
+            found = (probability > self.threshold).to(torch.uint8)
+            sample.set_data(
+                {'seg_logits': PixelData(data=probability), 'pred_sem_seg': PixelData(data=found)}
+            )
+        return list(samples)
+
+
+def _at_size_of_photo(probability: Tensor, meta: Mapping[str, Any]) -> Tensor:
+    """Undo padding, flip and resizing of a test pipeline; see mmseg's BaseSegmentor."""
+    left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', [0] * 4))
+    height, width = probability.shape[-2:]
+    probability = probability[:, top : height - bottom, left : width - right]
+    if meta.get('flip'):
+        probability = probability.flip(2 if meta['flip_direction'] == 'horizontal' else 1)
+    size = tuple(meta['ori_shape'][:2])
+    return functional.interpolate(
+        probability[None], size=size, mode='bilinear', align_corners=False
+    )[0]
+
+
+def _check_test_cfg(test_cfg: Mapping[str, Any] | None) -> ConfigDict:
+    config = ConfigDict(test_cfg or {'mode': 'whole'})
+    if config.get('mode', 'whole') not in _MODES:
+        msg = f"`test_cfg['mode']` must be 'whole' or 'slide', but got {config['mode']!r}"
+        raise ArgumentError(msg)
+    config.setdefault('mode', 'whole')
+    missing = {'crop_size', 'stride'} - set(config)
+    if config['mode'] == 'slide' and missing:
+        msg = f"`test_cfg` with mode='slide' must have {' and '.join(sorted(missing))}"
+        raise ArgumentError(msg)
+    return config

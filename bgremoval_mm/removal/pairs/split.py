@@ -1,0 +1,61 @@
+"""Dealing pairs out to training and validation, the same way everywhere and every time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.pairs.manifest import DEALT, Pair
+
+__all__ = ['VAL_SHARE', 'deal_out']
+
+VAL_SHARE = 0.2  # as in the published use of U2-Net for a catalogue, 25,600 and 6,400 photos
+
+
+def deal_out(pairs: Sequence[Pair], share: float = VAL_SHARE, seed: int = 0) -> list[Pair]:
+    """Return the pairs with their splits: `share` of each cluster validates, the rest trains.
+
+    The photos of an item stay together; an item whose photos are in several clusters counts to the
+    one of most of them. Items are taken in the order of a hash of the seed and their name (without
+    one, the photo's content), and each that fits into what is left of the share is taken. So the
+    split depends neither on the order of the pairs nor on the names of folders.
+
+    Args:
+        pairs: All pairs.
+        share: Of the photos of each cluster, in (0, 1).
+        seed: Another number gives another split.
+
+    Raises:
+        ArgumentError: If the share is not allowed.
+    """
+    if not 0 < share < 1:
+        msg = f'`share` must be between 0 and 1, but got {share!r}'
+        raise ArgumentError(msg)
+    units: dict[str, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        units[f'item {pair.item}' if pair.item else pair.image_sha256].append(pair)
+    by_cluster: dict[str, list[str]] = defaultdict(list)
+    for name, members in units.items():
+        counts = Counter(pair.cluster for pair in members)
+        by_cluster[min(counts, key=lambda each: (-counts[each], each))].append(name)
+    validating: set[str] = set()
+    for names in by_cluster.values():
+        left = round(share * sum(len(units[name]) for name in names))
+        for name in sorted(names, key=lambda each: _order(each, seed)):
+            if len(units[name]) <= left:
+                left -= len(units[name])
+                validating.add(name)
+    splits = {
+        pair.image: 'val' if name in validating else 'train'
+        for name, members in units.items()
+        for pair in members
+    }
+    return [replace(pair, split=splits[pair.image], split_by=DEALT) for pair in pairs]
+
+
+def _order(name: str, seed: int) -> str:
+    text = f'{seed}:{name}'
+    return hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()

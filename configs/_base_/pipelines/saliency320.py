@@ -1,0 +1,26 @@
+# U2-Net's own: 320 x 320 whatever the aspect, crops of 288 x 288, half of them upside down. The
+# authors mirrored the files of DUTS-TR beforehand; here half of the samples are.
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadSaliencyMask'),
+    dict(type='Resize', scale=(320, 320), keep_ratio=False),
+    dict(type='RandomCrop', crop_size=(288, 288)),
+    dict(type='RandomFlip', prob=0.5, direction='vertical'),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='ScaleToFullRange'),
+    dict(type='PackSegInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=(320, 320), keep_ratio=False),
+    dict(type='LoadSaliencyMask'),  # after Resize: predictions are compared at the photo's own size
+    dict(type='ScaleToFullRange'),
+    dict(
+        type='PackSegInputs',
+        # mmseg's, and what SaliencyMetric gives its scores by.
+        meta_keys=(
+            *('img_path', 'seg_map_path', 'ori_shape', 'img_shape', 'pad_shape', 'scale_factor'),
+            *('flip', 'flip_direction', 'reduce_zero_label', 'cluster'),
+        ),
+    ),
+]

@@ -1,0 +1,3 @@
+_base_ = './segmentation_runtime.py'
+
+default_hooks = dict(checkpoint=dict(save_best='saliency/IoU'))
