@@ -86,6 +86,7 @@ CLASSES = _classes(
     ('DATASETS', 'CCPSemantic', 'datasets.semantic', 'mmseg', 'seg'),
     ('DATASETS', 'CUB200', 'datasets.cub200'),
     ('DATASETS', 'Cars196', 'datasets.cars196'),
+    ('DATASETS', 'Catalogue', 'datasets.catalogue'),
     ('DATASETS', 'Clothing10', 'datasets.clothing10'),
     ('DATASETS', 'FashionStyle14', 'datasets.fashionstyle14'),
     ('DATASETS', 'Fashionpedia', 'datasets.instances', 'mmdet', 'det'),

@@ -29,6 +29,7 @@ _Run = Callable[[argparse.ArgumentParser, argparse.Namespace], int]
 def make_parser() -> argparse.ArgumentParser:
     """Make the command line with all its commands."""
     from bgremoval_mm.cli import arguments
+    from bgremoval_mm.cli.catalogue import add_catalogue_arguments
     from bgremoval_mm.cli.mask_sheet import add_sheet_arguments
     from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
     from bgremoval_mm.version import __version__
@@ -71,6 +72,9 @@ def make_parser() -> argparse.ArgumentParser:
     review.add_argument('--model', default='u2net', choices=list(CATALOGUE), help='default: u2net')
     review.add_argument('--all', action='store_true', help='show masks without a flag, too')
     arguments.add_debug_argument(review)
+
+    text = 'check a catalogue of products, sample it, divide it into folds'
+    add_catalogue_arguments(_add(commands, 'catalogue', _catalogue, text))
 
     bench = _add(commands, 'bench', _bench, 'measure which backend is the fastest here')
     arguments.add_bench_arguments(bench)
@@ -204,6 +208,12 @@ def _sheet(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     from bgremoval_mm.cli.mask_sheet import run_sheet
 
     return run_sheet(args)
+
+
+def _catalogue(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.catalogue import run_catalogue
+
+    return run_catalogue(args)
 
 
 def _doctor(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
