@@ -103,6 +103,7 @@ CLASSES = _classes(
     ('METRICS', 'ClasswiseAccuracy', 'evaluation.metrics.classwise_accuracy'),
     ('METRICS', 'PerImageAccuracy', 'evaluation.metrics.per_image'),
     ('METRICS', 'PerImageIoU', 'evaluation.metrics.per_image'),
+    ('METRICS', 'ProductAccuracy', 'evaluation.metrics.product_accuracy'),
     ('METRICS', 'RetrievalMetric', 'evaluation.metrics.retrieval', _METRIC_LEARNING, 'metric'),
     ('MODELS', 'BNInception', 'models.backbones.bn_inception'),
     ('MODELS', 'EmbeddingHead', 'models.heads.embedding_head', _METRIC_LEARNING, 'metric'),

@@ -1,4 +1,4 @@
-"""`bgremoval catalogue`: check a product catalogue, sample it, divide it into folds."""
+"""`bgremoval catalogue`: check a product catalogue, sample it, divide it into folds, and more."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.arguments import at_least
 from bgremoval_mm.cli.errors import FAILED, OK, add_debug_argument
+from bgremoval_mm.cli.script import add_sheet_argument
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.text import printable
 
@@ -23,7 +24,7 @@ _Task = Callable[[argparse.Namespace], int]
 
 
 def add_catalogue_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the tasks ``check``, ``sample`` and ``folds``, and the options of each."""
+    """Add the tasks, and the options of each."""
     tasks = parser.add_subparsers(dest='task', required=True, metavar='TASK')
 
     check = _add(tasks, 'check', _check, 'list what is wrong with photos, products and folds')
@@ -65,6 +66,13 @@ def add_catalogue_arguments(parser: argparse.ArgumentParser) -> None:
         help='share of the products of training that are for validation (default: 0)',
     )
     folds.add_argument('--seed', type=at_least(0), default=0, help='(default: 0)')
+
+    text = 'draw a confusion matrix that ProductAccuracy has written'
+    confusion = tasks.add_parser('confusion', help=text, description=f'D{text[1:]}.')
+    confusion.set_defaults(do=_confusion)
+    confusion.add_argument('matrix', type=Path, metavar='CSV', help='confusion_products.csv')
+    add_sheet_argument(confusion, 'confusion.png')
+    add_debug_argument(confusion)
 
 
 def run_catalogue(args: argparse.Namespace) -> int:
@@ -123,13 +131,13 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _sample(args: argparse.Namespace) -> int:
-    from bgremoval_mm.datasets.products.manifest import write_table
     from bgremoval_mm.datasets.products.sampling import sample_products
+    from bgremoval_mm.utils.tables import csv_bytes
 
     manifest = _read(args)
     sample = sample_products(manifest, args.share, args.min_photos, args.min_per_product, args.seed)
     drawn = sample.manifest
-    _write(args.out, write_table(drawn.header, drawn.rows))
+    _write(args.out, csv_bytes(drawn.header, drawn.rows))
     for text, photos in (
         (f'classes with fewer than {args.min_photos:,} photos, dropped', sample.dropped),
         (f'classes with fewer than {args.min_photos:,} photos in the sample', sample.few),
@@ -161,6 +169,18 @@ def _folds(args: argparse.Namespace) -> int:
     _write(args.out, folds.content(manifest.columns.product))
     print(console.escape_lines(_table('photos by fold', photos_by_fold(manifest, folds))))
     print(f'{printable(args.out)}: {len(folds.fold_of):,} products in {folds.count} folds')
+    return OK
+
+
+def _confusion(args: argparse.Namespace) -> int:
+    from bgremoval_mm.removal.io.targets import check_sheet
+    from bgremoval_mm.visualization.canvas import save_sheet
+    from bgremoval_mm.visualization.confusion import draw_confusion, read_confusion
+
+    names, matrix = read_confusion(args.matrix)
+    check_sheet(args.out, named=args.named)
+    save_sheet(draw_confusion(names, matrix, args.matrix.name), args.out)
+    print(f'Look at {printable(args.out)}')
     return OK
 
 

@@ -20,8 +20,9 @@ from bgremoval_mm.datasets.prepare.install import (
     obtain_any,
 )
 from bgremoval_mm.datasets.products.checks import check_catalogue
-from bgremoval_mm.datasets.products.manifest import Columns, read_manifest, write_table
+from bgremoval_mm.datasets.products.manifest import Columns, read_manifest
 from bgremoval_mm.utils.atomic import write_atomically
+from bgremoval_mm.utils.tables import csv_bytes
 
 COLUMNS = Columns('file', 'item_id', 'category')
 HEADER = ('file', 'item_id', 'name', 'gender', 'category', 'colour', 'view', 'person_in_photo')
@@ -187,7 +188,7 @@ def convert(repository: Path, new: Path) -> int:
         raise PreparationError(msg)
     for text in repository.glob('LICENSE*'):
         text.rename(new / text.name)
-    write_atomically(new / MANIFEST, write_table(HEADER, rows))
+    write_atomically(new / MANIFEST, csv_bytes(HEADER, rows))
     return len(photos) - len(rows)
 
 

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bgremoval_mm.datasets.products.manifest import Manifest, write_table
+from bgremoval_mm.datasets.products.manifest import Manifest
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.utils.messages import first_few
 from bgremoval_mm.utils.sampling import hash_order
+from bgremoval_mm.utils.tables import csv_bytes
 
 __all__ = [
     'FOLD',
@@ -82,7 +83,7 @@ class Folds:
             {product: name, FOLD: fold, VALIDATION: int(name in self.validation)}
             for name, fold in sorted(self.fold_of.items())
         )
-        return write_table((product, FOLD, VALIDATION), rows)
+        return csv_bytes((product, FOLD, VALIDATION), rows)
 
 
 def make_folds(manifest: Manifest, count: int = 3, val_share: float = 0.0, seed: int = 0) -> Folds:

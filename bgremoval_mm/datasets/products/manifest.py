@@ -20,7 +20,6 @@ __all__ = [
     'columns_of',
     'read_manifest',
     'rows_with',
-    'write_table',
 ]
 
 #: ``csv`` is any table; ``styles`` is ``styles.csv`` of Kaggle's *Fashion Product Images*.
@@ -212,15 +211,6 @@ def rows_with(
             raise ArgumentError(msg)
         rows = [row for row in rows if row[name] in wanted]
     return rows
-
-
-def write_table(header: Sequence[str], rows: Iterable[Mapping[str, object]]) -> bytes:
-    """Return a CSV file's content: UTF-8, commas, lines that end in a line feed."""
-    stream = io.StringIO(newline='')
-    writer = csv.DictWriter(stream, header, lineterminator='\n', extrasaction='ignore')
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue().encode()
 
 
 def _decoded(path: Path) -> str:

@@ -12,9 +12,9 @@ from bgremoval_mm.datasets.products.manifest import (
     columns_of,
     read_manifest,
     rows_with,
-    write_table,
 )
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.tables import csv_bytes
 
 
 def test_rows_and_classes(catalogue: Path) -> None:
@@ -41,7 +41,7 @@ def test_delimiters_and_a_byte_order_mark(tmp_path: Path, delimiter: str) -> Non
         {'Photo': 'b.jpg', 'SKU': '2', 'Kind': ''},
     )
     assert len(manifest.labelled()) == 1
-    written = write_table(manifest.header, manifest.rows)
+    written = csv_bytes(manifest.header, manifest.rows)
     assert written == b'Photo,SKU,Kind\na.jpg,1,"Shoes, old"\nb.jpg,2,\n'
 
 
