@@ -47,14 +47,14 @@ class Catalogue(ClassificationDataset):
     Args:
         data_root: Folder that the paths of the photos are relative to.
         subset: ``'train'``, ``'val'`` or ``'test'``.
-        manifest: The CSV file, below `data_root`.
+        manifest: The CSV file. None: ``products.csv`` in `data_root`.
         image, product, label: Names of the columns of the photo's path, the product's id and the
             class. None: ``image``, ``product_id`` and ``category``; with ``form='styles'``, those
             of that file, where the class is ``articleType``.
         form: ``'csv'``, or ``'styles'`` for ``styles.csv`` of Kaggle's *Fashion Product Images*.
         fold: Number of the fold whose products are tested. None: all photos of the catalogue, in
             training and in testing; there is no ``'val'`` then.
-        fold_file: File of the folds, below `data_root`. None: a column of the manifest.
+        fold_file: File of the folds. None: a column of the manifest.
         fold_column: Name of the column of the fold, in that file or in the manifest.
         where: Column to the value, or values, of the photos that are used: ``{'is_person': 0}``.
         bad_photos: What photos that are missing (or broken, with `decode`) are: an ``'error'``, or
@@ -70,9 +70,9 @@ class Catalogue(ClassificationDataset):
             labels, or a class has no photo to train on.
 
     Examples:
-        >>> dict(type='Catalogue', data_root='data/luma_catalogue', manifest='products.csv',
-        ...      image='file', product='item_id', label='category',
-        ...      fold_file='folds.csv', fold=0, subset='train', pipeline=[...])
+        >>> dict(type='Catalogue', data_root='data/luma_catalogue', image='file',
+        ...      product='item_id', label='category', fold_file='data/folds/luma.csv', fold=0,
+        ...      subset='train', pipeline=[...])
     """
 
     METAINFO: ClassVar[dict[str, Any]] = {'classes': ()}
@@ -81,13 +81,13 @@ class Catalogue(ClassificationDataset):
         self,
         data_root: str | Path,
         subset: str = 'train',
-        manifest: str = 'products.csv',
+        manifest: str | Path | None = None,
         image: str | None = None,
         product: str | None = None,
         label: str | None = None,
         form: str = 'csv',
         fold: int | None = None,
-        fold_file: str | None = None,
+        fold_file: str | Path | None = None,
         fold_column: str = FOLD,
         where: Mapping[str, str | int | Sequence[str | int]] | None = None,
         bad_photos: str = 'error',
@@ -99,7 +99,8 @@ class Catalogue(ClassificationDataset):
     ) -> None:
         self.form = one_of('form', form, FORMATS)
         self.bad_photos = one_of('bad_photos', bad_photos, _BAD_PHOTOS)
-        self.manifest, self.decode, self.where = manifest, decode, dict(where or {})
+        self.manifest = Path(data_root, 'products.csv') if manifest is None else Path(manifest)
+        self.decode, self.where = decode, dict(where or {})
         self.fold, self.fold_file, self.fold_column = fold, fold_file, fold_column
         self._columns = columns_of(form, image, product, label)
         if fold is None and fold_file is not None:
@@ -117,7 +118,7 @@ class Catalogue(ClassificationDataset):
     def find_images(self) -> list[dict[str, Any]]:
         """Find the photos of the subset, in the order of the manifest."""
         root = Path(self.data_root)
-        whole = read_manifest(root / self.manifest, self._columns, self.form)
+        whole = read_manifest(self.manifest.expanduser(), self._columns, self.form)
         classes = self._chosen or whole.classes
         unknown = sorted(set(classes) - set(whole.classes))
         if unknown:
@@ -178,7 +179,7 @@ class Catalogue(ClassificationDataset):
     def _folds(self, manifest: Manifest) -> Folds:
         if self.fold_file is None:
             return folds_of_column(manifest, self.fold_column)
-        path = Path(self.data_root, self.fold_file)
+        path = Path(self.fold_file).expanduser()
         return read_folds(path, manifest.columns.product, self.fold_column)
 
     def _without_bad_photos(self, manifest: Manifest, root: Path) -> Sequence[Row]:
@@ -202,7 +203,7 @@ class Catalogue(ClassificationDataset):
         empty = [name for name in classes if not counts[name]]
         if not empty:
             return
-        where = str(Path(self.data_root, self.manifest))
+        where = str(self.manifest)
         where += '' if self.fold is None else f', fold {self.fold}'
         text = f'{len(empty):,} classes have no photo in {self.subset} of {where}: '
         if self.subset == 'train':
