@@ -1,7 +1,7 @@
 _base_ = './inception-v3_in1k-pre_1xb32_luma.py'
 
-# The probability of a person, by the detector that the next line trains, is one more channel of the
-# pooled feature: python tools/train.py configs/classification/catalogue/vgg-like_1xb32_luma-person.py
+# The probability of a person is one more channel of the pooled feature. First train its detector:
+#   python tools/train.py configs/classification/catalogue/vgg-like_1xb32_luma-person.py
 detector = dict(
     type='ImageClassifier',
     backbone=dict(type='SmallCNN', arch='vgg_like', in_size=224),
