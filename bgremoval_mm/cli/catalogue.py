@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,14 @@ def add_catalogue_arguments(parser: argparse.ArgumentParser) -> None:
         help='share of the products of training that are for validation (default: 0)',
     )
     folds.add_argument('--seed', type=at_least(0), default=0, help='(default: 0)')
+
+    label = _add(tasks, 'label', _label, 'add what a model has predicted as a column')
+    label.add_argument('predictions', type=Path, metavar='IMAGES.csv', help='of ProductAccuracy')
+    label.add_argument('out', type=Path, metavar='OUT', help='the new manifest')
+    label.add_argument('--column', required=True, help='name of the new column')
+    label.add_argument(
+        '--root', type=Path, metavar='FOLDER', help='of the photos (default: that of MANIFEST)'
+    )
 
     text = 'draw a confusion matrix that ProductAccuracy has written'
     confusion = tasks.add_parser('confusion', help=text, description=f'D{text[1:]}.')
@@ -169,6 +178,20 @@ def _folds(args: argparse.Namespace) -> int:
     _write(args.out, folds.content(manifest.columns.product))
     print(console.escape_lines(_table('photos by fold', photos_by_fold(manifest, folds))))
     print(f'{printable(args.out)}: {len(folds.fold_of):,} products in {folds.count} folds')
+    return OK
+
+
+def _label(args: argparse.Namespace) -> int:
+    from bgremoval_mm.datasets.products.selection import with_predictions
+    from bgremoval_mm.utils.tables import csv_bytes
+
+    manifest = _read(args)
+    root = args.manifest.parent if args.root is None else args.root
+    new = with_predictions(manifest, root, args.predictions, args.column)
+    _write(args.out, csv_bytes(new.header, new.rows))
+    counts = Counter(row[args.column] for row in new.rows)
+    shown = ', '.join(f'{name} {count:,}' for name, count in sorted(counts.items()))
+    print(f'{printable(args.out)}: {args.column}: {printable(shown)}')
     return OK
 
 

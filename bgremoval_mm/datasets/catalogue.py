@@ -18,8 +18,8 @@ from bgremoval_mm.datasets.products.manifest import (
     Row,
     columns_of,
     read_manifest,
-    rows_with,
 )
+from bgremoval_mm.datasets.products.selection import rows_with
 from bgremoval_mm.registry import DATASETS
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.messages import first_few
@@ -47,7 +47,8 @@ class Catalogue(ClassificationDataset):
     Args:
         data_root: Folder that the paths of the photos are relative to.
         subset: ``'train'``, ``'val'`` or ``'test'``.
-        manifest: The CSV file. None: ``products.csv`` in `data_root`.
+        manifest: The CSV file. None: ``products.csv`` in `data_root`, or ``styles.csv``, as `form`
+            says.
         image, product, label: Names of the columns of the photo's path, the product's id and the
             class. None: ``image``, ``product_id`` and ``category``; with ``form='styles'``, those
             of that file, where the class is ``articleType``.
@@ -99,7 +100,8 @@ class Catalogue(ClassificationDataset):
     ) -> None:
         self.form = one_of('form', form, FORMATS)
         self.bad_photos = one_of('bad_photos', bad_photos, _BAD_PHOTOS)
-        self.manifest = Path(data_root, 'products.csv') if manifest is None else Path(manifest)
+        name = 'styles.csv' if form == 'styles' else 'products.csv'
+        self.manifest = Path(data_root, name) if manifest is None else Path(manifest)
         self.decode, self.where = decode, dict(where or {})
         self.fold, self.fold_file, self.fold_column = fold, fold_file, fold_column
         self._columns = columns_of(form, image, product, label)

@@ -12,6 +12,7 @@ from PIL import Image
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.datasets.products.folds import read_folds
 from bgremoval_mm.datasets.products.manifest import Columns, read_manifest
+from bgremoval_mm.datasets.products.selection import rows_with
 
 
 @pytest.fixture
@@ -106,3 +107,21 @@ def test_errors_are_one_line(manifest: Path, capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit) as caught:
         run('folds', manifest, 'x.csv', '--count', '1')
     assert caught.value.code == 2
+
+
+def test_label(manifest: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Predictions become a column, by which photos can be chosen; none may be missing."""
+    lines = ['img_path,label,predicted']
+    lines += [f'{tmp_path}/{n}{view}.png,0,{int(n < 3)}' for n in range(9) for view in range(2)]
+    predictions, out = tmp_path / 'images.csv', tmp_path / 'new.csv'
+    predictions.write_text('\n'.join(lines))
+    options = (*COLUMNS, '--column', 'is_person')
+    assert run('label', manifest, predictions, out, *options) == 0
+    assert f'{out}: is_person: 0 12, 1 6' in capsys.readouterr().out
+    found = read_manifest(out, Columns('file', 'sku', 'kind'))
+    assert {row['sku'] for row in rows_with(found, {'is_person': 1})} == {'s0', 's1', 's2'}
+    assert run('label', out, predictions, tmp_path / 'x.csv', *options) == 1
+    assert '`column` must be a new one' in capsys.readouterr().err
+    predictions.write_text('\n'.join(lines[:-1]))
+    assert run('label', manifest, predictions, tmp_path / 'x.csv', *options) == 1
+    assert 'but 1 are not: 81.png. Test the model on all photos' in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,41 @@ def test_in_a_data_loader(catalogue: Path, folds: Folds) -> None:
     for each in found:
         assert each['product_id'] == f'p{Path(each["img_path"]).name.partition("_")[0]}'
         assert folds.fold_of[each['product_id']] == 1
+
+
+def test_styles_of_kaggle(catalogue: Path) -> None:
+    """Each row is a product with one photo; the label may be any of its columns."""
+    root = catalogue.parent
+    (root / 'photos').rename(root / 'images')
+    for number in (1, 2):
+        (root / 'images' / f'{number}_0.png').rename(root / 'images' / f'{number}.jpg')
+    (root / 'styles.csv').write_text(
+        'id,gender,articleType,productDisplayName\n1,Men,Shirts,Shirt, red\n2,Women,Tops,Top\n'
+    )
+    dataset = Catalogue(root, form='styles')
+    assert dataset.CLASSES == ('Shirts', 'Tops')
+    assert [each['product_id'] for each in samples(dataset)] == ['1', '2']
+    assert Catalogue(root, form='styles', label='gender').CLASSES == ('Men', 'Women')
+
+
+def test_without_background(catalogue: Path, masked: Callable[[Path], str]) -> None:
+    """Photos whose background is removed still have their product."""
+    pytest.importorskip('mmpretrain')
+    root = catalogue.parent / 'photos'
+    config = {
+        'type': 'RembgDataset',
+        'dataset': {'type': 'Catalogue', 'data_root': str(catalogue.parent)},
+        'mask_dir': masked(root),
+        'img_root': str(root),
+        'model': 'u2netp',
+        'on_missing': 'error',
+        'pipeline': [
+            {'type': 'LoadImageFromFile'},
+            {'type': 'mmpretrain.PackInputs', 'algorithm_keys': ('product_id',)},
+        ],
+    }
+    dataset = DATASETS.build(config)
+    assert dataset[5]['data_samples'].product_id == 'p2'
 
 
 def test_missing_and_broken_photos(catalogue: Path, caplog: pytest.LogCaptureFixture) -> None:

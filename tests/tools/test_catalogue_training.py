@@ -106,7 +106,7 @@ def test_what_is_trained(name: str, trained: str) -> None:
         wrapper = build_optim_wrapper(model, config.optim_wrapper)
     rates = {}
     names = {id(value): key for key, value in model.named_parameters()}
-    for group in wrapper.param_groups:
+    for group in wrapper.optimizer.param_groups:
         rates |= {names[id(value)]: group['lr'] for value in group['params']}
     assert set(rates) == set(names.values())
     for key, rate in rates.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -176,7 +177,8 @@ def read_folds(path: Path, product: str, column: str = FOLD) -> Folds:
         )
         raise FileNotFoundError(msg)
     try:
-        reader = csv.DictReader(path.read_text(encoding='utf-8-sig').splitlines())
+        text = path.read_bytes().decode('utf-8-sig')
+        reader = csv.DictReader(io.StringIO(text, newline=''))
         rows = list(reader)
     except (UnicodeDecodeError, csv.Error) as err:
         msg = f'{path} must be a CSV file in UTF-8, but is not: {err}'

@@ -19,7 +19,6 @@ __all__ = [
     'Row',
     'columns_of',
     'read_manifest',
-    'rows_with',
 ]
 
 #: ``csv`` is any table; ``styles`` is ``styles.csv`` of Kaggle's *Fashion Product Images*.
@@ -181,36 +180,6 @@ def read_manifest(path: Path, columns: Columns | None = None, form: str = 'csv')
         header.append(_STYLES_IMAGE)
     _check_rows(path, rows, numbers, columns)
     return Manifest(path, tuple(header), tuple(rows), columns)
-
-
-def rows_with(
-    manifest: Manifest, where: Mapping[str, str | int | Sequence[str | int]]
-) -> list[Row]:
-    """Return the rows with certain values, such as ``{'is_person': 0}``.
-
-    Args:
-        manifest: The catalogue.
-        where: Column to the value, or the values, that are taken.
-
-    Raises:
-        ArgumentError: If there is no such column, or a value is nowhere in it.
-    """
-    rows: list[Row] = list(manifest.rows)
-    for name, given in where.items():
-        if name not in manifest.header:
-            msg = f'`where` must name columns of {manifest.path}, but got {name!r}'
-            raise ArgumentError(msg)
-        values = [given] if isinstance(given, str | int) else list(given)
-        wanted = {str(value) for value in values}
-        known = {row[name] for row in manifest.rows}
-        if not wanted <= known:
-            msg = (
-                f'`where` must have values of the column {name} ({first_few(sorted(known))}), '
-                f'but got {", ".join(sorted(wanted - known))}'
-            )
-            raise ArgumentError(msg)
-        rows = [row for row in rows if row[name] in wanted]
-    return rows
 
 
 def _decoded(path: Path) -> str:

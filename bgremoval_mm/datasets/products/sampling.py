@@ -56,7 +56,7 @@ def sample_products(
 
     Raises:
         ArgumentError: If an argument is out of its range, a product has two labels, or no class
-            has enough photos.
+            or product has enough photos.
     """
     if not 0 < share <= 1:
         msg = f'`share` must be above 0 and at most 1, but got {share}'
@@ -95,6 +95,12 @@ def sample_products(
             count += len(large[name])
         if count < min_photos:
             few[label] = count
+    if not drawn:
+        msg = (
+            f'`min_per_product` must leave a product, but none of {manifest.path} has '
+            f'{min_per_product:,} photos'
+        )
+        raise ArgumentError(msg)
     rows = [row for row in labelled.rows if row[manifest.columns.product] in drawn]
     unlabelled = len(manifest.rows) - len(labelled.rows)
     return Sample(manifest.with_rows(rows), dropped, few, small, unlabelled)

@@ -10,7 +10,12 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from bgremoval_mm.evaluation.functional import classwise_accuracy
+from bgremoval_mm.evaluation.product_tables import (
+    as_text,
+    class_rows,
+    matrix_rows,
+    prediction_rows,
+)
 from bgremoval_mm.evaluation.products import (
     RULES,
     confusion_matrix,
@@ -28,11 +33,8 @@ from bgremoval_mm.utils.tables import csv_bytes
 
 __all__ = ['ProductAccuracy', 'ProductError']
 
-#: Name of the first column of a confusion matrix, whose other columns are predictions.
-_CORNER = 'true \\ predicted'
-
-Result = tuple[np.ndarray, int, str]
-"""Probabilities, label and product of a photo."""
+Result = tuple[np.ndarray, int, str, str]
+"""Probabilities, label, product and file of a photo."""
 
 
 class ProductError(BgremovalError, ValueError):
@@ -58,9 +60,10 @@ class ProductAccuracy(BaseMetric):
     Args:
         rules: Which rules. The first one is that of the tables and of ``parent``.
         hierarchy: Class to parent; or a CSV file with the columns ``child`` and ``parent``.
-        out_dir: Folder for tables: ``classes.csv``, ``products.csv``, ``confusion_images.csv``,
-            ``confusion_products.csv``, and with a hierarchy ``confusion_parents.csv``. ``bgremoval
-            catalogue confusion`` draws the matrices. None: none are written.
+        out_dir: Folder for tables: ``classes.csv``, ``products.csv``, ``images.csv``,
+            ``confusion_images.csv``, ``confusion_products.csv``, and with a hierarchy
+            ``confusion_parents.csv``. ``bgremoval catalogue confusion`` draws the matrices, and
+            ``bgremoval catalogue label`` puts predictions into a manifest. None: none are written.
         product_key: Name of the field of data samples that has the product.
         collect_device: 'cpu' or 'gpu', where results of several processes are collected.
         prefix: In place of 'accuracy'.
@@ -118,7 +121,8 @@ class ProductAccuracy(BaseMetric):
                 msg = 'ProductAccuracy needs `pred_score` in data samples, probabilities of classes'
                 raise ProductError(msg)
             scores = sample['pred_score'].detach().float().cpu().numpy()
-            self.results.append((scores, int(sample['gt_label'].item()), str(product)))
+            path = str(sample.get('img_path', ''))
+            self.results.append((scores, int(sample['gt_label'].item()), str(product), path))
 
     def compute_metrics(self, results: list[Result]) -> dict[str, float]:
         """Return the accuracies; log the table, and write the others.
@@ -127,10 +131,10 @@ class ProductAccuracy(BaseMetric):
             results: What :meth:`process` has collected of all photos.
         """
         classes = self._class_names()
-        scores = np.stack([each for each, _, _ in results])
-        labels = np.array([label for _, label, _ in results], np.int64)
+        scores = np.stack([each for each, *_ in results])
+        labels = np.array([label for _, label, *_ in results], np.int64)
         names, first, products, sizes = np.unique(
-            np.array([product for _, _, product in results]),
+            np.array([product for _, _, product, _ in results]),
             return_index=True,
             return_inverse=True,
             return_counts=True,
@@ -146,54 +150,39 @@ class ProductAccuracy(BaseMetric):
             'images': confusion_matrix(labels, seen, len(classes)),
             'products': confusion_matrix(truth, main, len(classes)),
         }
-        rows = _rows(classes, (labels, seen), (truth, main))
-        parents: list[str] = []
+        rows = class_rows(classes, (labels, seen), (truth, main))
         if self.hierarchy is not None:
             parents, index = parents_of(classes, self.hierarchy)
             metrics['image/parent'] = _percent(index[seen] == index[labels])
             metrics['product/parent'] = _percent(index[main] == index[truth])
             split = errors_by_parent(matrices['products'], index)
             for row, number, (_, within, outside) in zip(rows, index, split, strict=True):
-                row |= {
-                    'parent': parents[number],
-                    'errors_within_parent': int(within),
-                    'errors_outside_parent': int(outside),
-                }
-            matrices['parents'] = merge_classes(matrices['products'], index, len(parents))
-        print_log(_table(rows, self.rules[0]), 'current')
-        if self.out_dir is not None:
-            self._write(rows, matrices, {'classes': classes, 'parents': parents})
-            table = [
-                {
-                    self.product_key: name,
-                    'images': int(size),
-                    'label': classes[label],
-                    **{rule: classes[each[number]] for rule, each in predicted.items()},
-                }
-                for number, (name, size, label) in enumerate(zip(names, sizes, truth, strict=True))
-            ]
-            header = (self.product_key, 'images', 'label', *self.rules)
-            write_atomically(self.out_dir / 'products.csv', csv_bytes(header, table))
+                row['parent'] = parents[number]
+                row['errors_within_parent'] = int(within)
+                row['errors_outside_parent'] = int(outside)
+            merged = merge_classes(matrices['products'], index, len(parents))
+            self._write('confusion_parents', matrix_rows(parents, merged))
+        print_log(as_text(rows, self.rules[0]), 'current')
+        self._write('classes', rows)
+        for kind, matrix in matrices.items():
+            self._write(f'confusion_{kind}', matrix_rows(classes, matrix))
+        columns: dict[str, Any] = {self.product_key: names, 'images': sizes}
+        found = {'label': truth, **predicted}
+        self._write('products', prediction_rows(classes, columns, found))
+        columns = {
+            'img_path': [path for *_, path in results],
+            self.product_key: names[products],
+            'probability': [f'{each:.6f}' for each in scores.max(axis=1)],
+        }
+        found = {'label': labels, 'predicted': seen}
+        self._write('images', prediction_rows(classes, columns, found))
         return metrics
 
-    def _write(
-        self,
-        rows: Sequence[Mapping[str, Any]],
-        matrices: Mapping[str, np.ndarray],
-        names: Mapping[str, Sequence[str]],
-    ) -> None:
-        """Write the table of the classes and the confusion matrices."""
-        assert self.out_dir is not None
-        self.out_dir.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.out_dir / 'classes.csv', csv_bytes(list(rows[0]), rows))
-        for kind, matrix in matrices.items():
-            columns = names['parents' if kind == 'parents' else 'classes']
-            cells = [
-                {_CORNER: name, **dict(zip(columns, map(int, counts), strict=True))}
-                for name, counts in zip(columns, matrix, strict=True)
-            ]
-            content = csv_bytes([_CORNER, *columns], cells)
-            write_atomically(self.out_dir / f'confusion_{kind}.csv', content)
+    def _write(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write a table, if there is a folder for it."""
+        if self.out_dir is not None:
+            self.out_dir.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.out_dir / f'{name}.csv', csv_bytes(list(rows[0]), rows))
 
     def _class_names(self) -> Sequence[str]:
         names: Sequence[str] | None = (self.dataset_meta or {}).get('classes')
@@ -221,34 +210,5 @@ def _check(scores: np.ndarray, labels: np.ndarray, truth: np.ndarray, names: np.
         raise ProductError(msg)
 
 
-def _rows(
-    classes: Sequence[str],
-    images: tuple[np.ndarray, np.ndarray],
-    products: tuple[np.ndarray, np.ndarray],
-) -> list[dict[str, Any]]:
-    """Return the accuracy of each class; both arguments are true and predicted classes."""
-    rows: list[dict[str, Any]] = [{'class': name} for name in classes]
-    for kind, (labels, predictions) in (('image', images), ('product', products)):
-        counts = np.bincount(labels, minlength=len(classes))
-        shares = classwise_accuracy(labels, predictions, len(classes))
-        for row, count, share in zip(rows, counts, shares, strict=True):
-            row[f'{kind}s'] = int(count)
-            row[f'{kind}_accuracy'] = f'{share:.4f}' if count else ''
-    return rows
-
-
 def _percent(right: np.ndarray) -> float:
     return float(100 * right.mean())
-
-
-def _table(rows: Sequence[Mapping[str, Any]], rule: str) -> str:
-    """Return the table of the log: a line for each class."""
-    width = max(len(str(row['class'])) for row in rows)
-    lines = [f'{"class":<{width}}  images  accuracy  products  accuracy ({rule}, percent)']
-    for row in rows:
-        shown = [row[key] or '-' for key in ('image_accuracy', 'product_accuracy')]
-        lines.append(
-            f'{row["class"]:<{width}}  {row["images"]:>6}  {shown[0]:>8}  {row["products"]:>8}  '
-            f'{shown[1]:>8}'
-        )
-    return 'Accuracy by class:\n' + '\n'.join(lines)

@@ -11,8 +11,8 @@ from bgremoval_mm.datasets.products.manifest import (
     Columns,
     columns_of,
     read_manifest,
-    rows_with,
 )
+from bgremoval_mm.datasets.products.selection import rows_with
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.tables import csv_bytes
 

@@ -117,3 +117,5 @@ def test_errors(catalogue: Path) -> None:
         sample_products(manifest, min_photos=0)
     with pytest.raises(ArgumentError, match=r'none of the 3 classes of .* has 100 photos'):
         sample_products(manifest)
+    with pytest.raises(ArgumentError, match=r'`min_per_product` .* none of .* has 3 photos'):
+        sample_products(manifest, min_photos=1, min_per_product=3)

@@ -37,6 +37,7 @@ def sample(product: str, label: int, scores: list[float]) -> dict[str, Any]:
         'gt_label': torch.tensor([label]),
         'pred_score': torch.tensor(scores),
         'product_id': product,
+        'img_path': f'photos/{product}.jpg',
     }
 
 
@@ -84,6 +85,7 @@ def test_files(tmp_path: Path) -> None:
         'confusion_images.csv',
         'confusion_parents.csv',
         'confusion_products.csv',
+        'images.csv',
         'products.csv',
     ]
     boots, sandals, _ = rows(out / 'classes.csv')
@@ -96,6 +98,10 @@ def test_files(tmp_path: Path) -> None:
     assert rows(out / 'products.csv')[0] == {
         'product_id': 'a', 'images': '3', 'label': 'boots', 'sum': 'boots', 'max': 'belts',
         'vote': 'boots',
+    }  # fmt: skip
+    assert rows(out / 'images.csv')[1] == {
+        'img_path': 'photos/b.jpg', 'product_id': 'b', 'label': 'sandals', 'predicted': 'boots',
+        'probability': '0.500000',
     }  # fmt: skip
     names, matrix = read_confusion(out / 'confusion_images.csv')
     assert (names, matrix.tolist()) == (list(CLASSES), [[2, 0, 1], [2, 0, 0], [0, 0, 2]])
