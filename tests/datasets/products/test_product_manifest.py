@@ -12,7 +12,6 @@ from bgremoval_mm.datasets.products.manifest import (
     columns_of,
     read_manifest,
 )
-from bgremoval_mm.datasets.products.selection import rows_with
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.tables import csv_bytes
 
@@ -104,14 +103,3 @@ def test_product_of_two_classes(write_manifest: Callable[..., Path]) -> None:
     manifest = read_manifest(write_manifest(rows))
     with pytest.raises(ArgumentError, match=r'one category, but 1 in .* have several: 1 \(x, y\)'):
         manifest.label_of_products()
-
-
-def test_rows_with_values(catalogue: Path) -> None:
-    """Numbers and texts, one or several; what is not there is an error."""
-    manifest = read_manifest(catalogue)
-    assert len(rows_with(manifest, {'is_person': 0})) == 12
-    assert len(rows_with(manifest, {'is_person': '0', 'category': ['belts', 'shoes']})) == 8
-    with pytest.raises(ArgumentError, match=r"must name columns of .*, but got 'person'"):
-        rows_with(manifest, {'person': 0})
-    with pytest.raises(ArgumentError, match=r'column is_person \(0, 1\), but got 2'):
-        rows_with(manifest, {'is_person': 2})
