@@ -136,7 +136,8 @@ def test_config_builds_with_one_class_count(name: str) -> None:
             classes = DATASETS.build({**base, 'lazy_init': True}).metainfo['classes']
             assert class_counts(config) == {len(classes)}
     shapes = {parameter.shape for parameter in model.parameters()}
-    assert torch.Size([len(classes)]) in shapes  # the last layer's bias
+    outputs = 1 if config.model.get('head', {}).get('type') == 'BinaryClsHead' else len(classes)
+    assert torch.Size([outputs]) in shapes  # the last layer's bias
     # ImageNet's, COCO's and ADE20K's: with a background class and without.
     for upstream in (1000, 80, 81, 150, 19):
         assert torch.Size([upstream]) not in shapes

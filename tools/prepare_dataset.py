@@ -5,6 +5,8 @@
     python tools/prepare_dataset.py fashionstyle14 data/FashionStyle14_v1 [--stratified]
     python tools/prepare_dataset.py ccp [--dst data/ccp] [--src FOLDER|ZIP] [--out FOLDER]
     python tools/prepare_dataset.py fashionpedia data/fashionpedia [--label-maps]
+    python tools/prepare_dataset.py grocerystore [--dst data/grocery_store] [--src FOLDER|ZIP]
+    python tools/prepare_dataset.py luma [--dst data/luma_catalogue] [--src FOLDER|ZIP]
 
 What is there already is only checked, never overwritten. The exit status is 0 if the dataset can
 be used (with warnings, perhaps), 1 if not, 2 for a wrong command line.
@@ -21,7 +23,14 @@ from rich.console import Console
 
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.errors import FAILED, OK, add_debug_argument, guarded
-from bgremoval_mm.datasets.prepare import ccp, clothing10, fashionpedia, fashionstyle14
+from bgremoval_mm.datasets.prepare import (
+    ccp,
+    clothing10,
+    fashionpedia,
+    fashionstyle14,
+    grocery_store,
+    luma,
+)
 from bgremoval_mm.datasets.prepare.check_report import CheckReport, counts_table
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.addresses import lies_in
@@ -34,6 +43,8 @@ COMMANDS = {
     'clothing10': clothing10,
     'fashionpedia': fashionpedia,
     'fashionstyle14': fashionstyle14,
+    'grocerystore': grocery_store,
+    'luma': luma,
 }
 
 

@@ -186,6 +186,7 @@ CHECKS = (
     _version('rembg', _extra('rembg')),
     _version('pytorch-metric-learning', _extra('metric'), 'pytorch_metric_learning'),
     _version('faiss-cpu', _extra('metric'), 'faiss'),
+    _version('scikit-learn', _extra('catalogue'), 'sklearn'),
     Check('bgremoval_mm', REGISTERED, INSTALL_THIS),
     Check('.mim', MIM, INSTALL_THIS),
     Check('model u2netp', WEIGHTS.format('u2netp'), 'bgremoval models u2netp'),

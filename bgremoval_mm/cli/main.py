@@ -30,6 +30,7 @@ _Run = Callable[[argparse.ArgumentParser, argparse.Namespace], int]
 def make_parser() -> argparse.ArgumentParser:
     """Make the command line with all its commands."""
     from bgremoval_mm.cli import arguments
+    from bgremoval_mm.cli.catalogue import add_catalogue_arguments
     from bgremoval_mm.cli.mask_sheet import add_sheet_arguments
     from bgremoval_mm.cli.pairs import add_pairs_commands
     from bgremoval_mm.cli.review import add_apply_arguments, add_review_arguments
@@ -87,6 +88,9 @@ def make_parser() -> argparse.ArgumentParser:
     add_pairs_commands(
         commands.add_parser('pairs', help=text, description=text[0].upper() + text[1:] + '.')
     )
+
+    text = 'check a catalogue of products, sample it, divide it into folds'
+    add_catalogue_arguments(_add(commands, 'catalogue', _catalogue, text))
 
     bench = _add(commands, 'bench', _bench, 'measure which backend is the fastest here')
     arguments.add_bench_arguments(bench)
@@ -222,6 +226,12 @@ def _sheet(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     from bgremoval_mm.cli.mask_sheet import run_sheet
 
     return run_sheet(args)
+
+
+def _catalogue(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.catalogue import run_catalogue
+
+    return run_catalogue(args)
 
 
 def _doctor(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:

@@ -19,6 +19,8 @@ __all__ = [
     'Estimate',
     'accuracy_difference',
     'bootstrap_mean',
+    'clustered_accuracy',
+    'clustered_accuracy_difference',
     'holm',
     'iou_difference',
     'iou_interval',
@@ -144,6 +146,57 @@ def bootstrap_mean(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
     return _percentiles(float(values.mean()), draws, values.size)
 
 
+def clustered_accuracy(
+    right: np.ndarray, clusters: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
+) -> Estimate:
+    """Return an accuracy in percent, by a bootstrap over clusters, such as products.
+
+    Photos of one product are right or wrong together, so that they say less than as many photos of
+    different products. Whole clusters are drawn with replacement, with all their images; the
+    accuracy is that of the images drawn (Davison and Hinkley, *Bootstrap Methods and their
+    Application*, 1997, section 3.8). The interval is the percentiles'.
+
+    Args:
+        right: bool of shape (S, N): right or wrong, by seed and image.
+        clusters: Cluster of each image, of any kind that can be sorted, shape (N,).
+        resamples: How often clusters are drawn.
+        seed: Of the draws.
+
+    Returns:
+        The estimate; its count is the number of clusters.
+    """
+    _check_clusters(right, clusters)
+    return _clustered(right.astype(float).mean(axis=0), clusters, resamples, seed)
+
+
+def clustered_accuracy_difference(
+    original: np.ndarray,
+    removed: np.ndarray,
+    clusters: np.ndarray,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """Return the difference of accuracies in percentage points, by a paired bootstrap of clusters.
+
+    :func:`accuracy_difference` with clusters drawn in place of images; with one image a cluster
+    both are the same.
+
+    Args:
+        original: bool of shape (S, N): the baseline, right or wrong, by seed and image.
+        removed: The same of the variant.
+        clusters: As of :func:`clustered_accuracy`.
+        resamples: How often clusters are drawn.
+        seed: Of the draws.
+
+    Returns:
+        The estimate; its count is the number of clusters.
+    """
+    _check_pairs(original, removed)
+    _check_clusters(removed, clusters)
+    values = (removed.astype(float) - original.astype(float)).mean(axis=0)
+    return _clustered(values, clusters, resamples, seed)
+
+
 def iou_difference(
     original: np.ndarray, removed: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:
@@ -232,6 +285,15 @@ def _weights(count: int, resamples: int, seed: int) -> np.ndarray:
     return np.asarray(drawn, float)
 
 
+def _clustered(values: np.ndarray, clusters: np.ndarray, resamples: int, seed: int) -> Estimate:
+    """Return the mean of the values in percent, by a bootstrap over their clusters."""
+    _, index = np.unique(clusters, return_inverse=True)
+    sums, sizes = np.bincount(index, values), np.bincount(index)
+    weights = _weights(sums.size, resamples, seed)
+    draws = (weights @ sums) / (weights @ sizes) * 100
+    return _percentiles(float(values.mean()) * 100, draws, sums.size)
+
+
 def _percentiles(observed: float, draws: np.ndarray, count: int) -> Estimate:
     low, high = np.nanpercentile(draws, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     return Estimate(observed, float(low), float(high), count)
@@ -242,5 +304,14 @@ def _check_pairs(original: np.ndarray, removed: np.ndarray) -> None:
         msg = (
             'a variant and its baseline must have values of the same images, but got shapes '
             f'{original.shape} and {removed.shape}'
+        )
+        raise ValueError(msg)
+
+
+def _check_clusters(right: np.ndarray, clusters: np.ndarray) -> None:
+    if clusters.shape != right.shape[-1:] or clusters.size == 0:
+        msg = (
+            'every image must have a cluster, but got the shapes '
+            f'{right.shape} and {clusters.shape}'
         )
         raise ValueError(msg)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
 
-__all__ = ['evenly_spaced']
+__all__ = ['evenly_spaced', 'hash_order']
 
 _T = TypeVar('_T')
 
@@ -25,3 +26,9 @@ def evenly_spaced(items: Sequence[_T], number: int) -> list[_T]:
     """
     positions = np.linspace(0, len(items) - 1, min(number, len(items))).round()
     return [items[int(position)] for position in positions]
+
+
+def hash_order(name: str, seed: int) -> str:
+    """Return the key by which names are sorted before they are dealt out, the same everywhere."""
+    text = f'{seed}:{name}'
+    return hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -113,3 +113,32 @@ def label_maps(tmp_path: Path, picture) -> dict:
 def any_dataset(request: pytest.FixtureRequest) -> dict:
     """Each of the three configs in turn."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def write_manifest(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes a manifest of rows of five cells."""
+
+    def write(rows: Iterable[tuple[str, ...]], name: str = 'products.csv') -> Path:
+        path = tmp_path / name
+        header = 'image,product_id,category,gender,is_person'
+        path.write_text('\n'.join([header, *(','.join(row) for row in rows)]) + '\n')
+        return path
+
+    return write
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path, write_manifest: Callable[..., Path]) -> Path:
+    """A catalogue of 12 products with two photos each, of three classes: its manifest."""
+    rows = []
+    (tmp_path / 'photos').mkdir()
+    for number in range(12):
+        category = ('belts', 'shoes', 'shirts')[number % 3]
+        gender = 'men' if number < 6 else 'women'
+        for view in range(2):
+            path = f'photos/{number}_{view}.png'
+            pixels = np.full((8, 8, 3), 20 * number + view, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / path)
+            rows.append((path, f'p{number}', category, gender, str(view)))
+    return write_manifest(rows)

@@ -52,5 +52,5 @@ def test_dataset_class_of_the_page_trains(
         assert len(dataset) == 8
         assert dataset.get_cat_ids(1) == [1]
     finally:
-        DATASETS.module_dict.pop('Catalogue', None)
+        DATASETS.module_dict.pop('PhotoTable', None)
         sys.modules.pop('mydata', None)

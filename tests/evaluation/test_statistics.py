@@ -11,6 +11,8 @@ from bgremoval_mm.evaluation.statistics import (
     Estimate,
     accuracy_difference,
     bootstrap_mean,
+    clustered_accuracy,
+    clustered_accuracy_difference,
     holm,
     iou_difference,
     iou_interval,
@@ -162,3 +164,50 @@ def test_holm() -> None:
     assert holm([0.04, 0.01, 0.05, 0.013]) == pytest.approx([0.08, 0.04, 0.08, 0.04])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+def test_clusters_of_one_image_are_images() -> None:
+    """Then the bootstrap over clusters is that over images, draw by draw."""
+    random = np.random.default_rng(0)
+    original, removed = random.random((2, 3, 100)) < 0.5
+    found = clustered_accuracy_difference(original, removed, np.arange(100))
+    expected = accuracy_difference(original, removed)
+    assert found.count == expected.count == 100
+    assert (found.mean, found.low, found.high) == pytest.approx(
+        (expected.mean, expected.low, expected.high)
+    )
+
+
+def test_copies_of_images_tell_nothing_new() -> None:
+    """Five photos of a product that are right together give the interval of one, not a fifth."""
+    random = np.random.default_rng(0)
+    right = random.random((1, 80)) < 0.7
+    single = clustered_accuracy(right, np.arange(80))
+    copied = clustered_accuracy(np.repeat(right, 5, axis=1), np.repeat(np.arange(80), 5))
+    assert copied == single
+    as_images = clustered_accuracy(np.repeat(right, 5, axis=1), np.arange(400))
+    assert as_images.high - as_images.low < 0.6 * (single.high - single.low)
+
+
+def test_clusters_are_drawn_whole() -> None:
+    """Every draw of three clusters, listed: the estimates are percentiles of those accuracies."""
+    right = np.array([[True, True, False, False, True, False]])
+    clusters = np.array(['a', 'b', 'b', 'b', 'c', 'c'])
+    groups = [right[0, clusters == name] for name in 'abc']
+    draws = [
+        100 * np.concatenate([groups[i], groups[j], groups[k]]).mean()
+        for i in range(3)
+        for j in range(3)
+        for k in range(3)
+    ]
+    found = clustered_accuracy(right, clusters, resamples=20_000)
+    expected = np.percentile(draws, [2.5, 97.5], method='inverted_cdf')
+    assert (found.mean, found.count) == (50, 3)
+    assert (found.low, found.high) == pytest.approx(tuple(expected))
+    assert found.low > 30
+
+
+def test_every_image_needs_a_cluster() -> None:
+    """Other numbers of images are refused."""
+    with pytest.raises(ValueError, match=r'a cluster, but got the shapes \(1, 3\) and \(2,\)'):
+        clustered_accuracy(np.ones((1, 3), bool), np.zeros(2))

@@ -10,7 +10,7 @@ from typing import Any
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.messages import first_few
 
-__all__ = ['check_classes', 'check_files', 'one_of']
+__all__ = ['check_classes', 'check_files', 'missing_files', 'one_of']
 
 
 def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
@@ -53,8 +53,6 @@ def check_classes(
 def check_files(paths: Iterable[str | Path], what: str, how: str) -> None:
     """Check that files are there, so that no sample is skipped in silence.
 
-    Each folder is listed once, which is much faster than asking for each file.
-
     Args:
         paths: The files.
         what: What they are, for the error, e.g. ``'images of Fashionpedia'``.
@@ -62,6 +60,17 @@ def check_files(paths: Iterable[str | Path], what: str, how: str) -> None:
 
     Raises:
         FileNotFoundError: If files are missing.
+    """
+    missing = missing_files(paths)
+    if missing:
+        msg = f'{len(missing):,} {what} are missing: {first_few(missing)}. {how}'
+        raise FileNotFoundError(msg)
+
+
+def missing_files(paths: Iterable[str | Path]) -> list[str]:
+    """Return the paths at which there is no file, in their order.
+
+    Each folder is listed once, which is much faster than asking for each file.
     """
     folders: dict[str, set[str]] = {}
     missing = []
@@ -72,6 +81,4 @@ def check_files(paths: Iterable[str | Path], what: str, how: str) -> None:
             folders[folder] = {entry.name for entry in os.scandir(folder)} if there else set()
         if name not in folders[folder]:
             missing.append(path)
-    if missing:
-        msg = f'{len(missing):,} {what} are missing: {first_few(missing)}. {how}'
-        raise FileNotFoundError(msg)
+    return missing

@@ -98,11 +98,11 @@ class ClassificationDataset(BaseDataset):
             What :meth:`find_images` gives, with ``img_path`` below ``data_root`` and ``gt_label``
             as the index of the class (int).
         """
-        labels = self.class_to_idx
         images: list[dict[str, Any]] = [
             dict(each) if isinstance(each, Mapping) else {'img_path': each[0], 'gt_label': each[1]}
             for each in self.find_images()[:: self.every]
         ]
+        labels = self.class_to_idx  # a dataset may know its classes only now
         counts = Counter(each['gt_label'] for each in images)
         per_class = ', '.join(f'{name} {counts[name]}' for name in self.CLASSES)
         split = self._metainfo.get('split')

@@ -7,7 +7,6 @@ out is that of a hash of each name, not of a random generator's state.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +17,7 @@ from bgremoval_mm.datasets.base.classification import SUBSETS
 from bgremoval_mm.datasets.formats.split_lists import TOP, encode_list, label_of, nfc
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.atomic import write_atomically
+from bgremoval_mm.utils.sampling import hash_order
 
 TEST_SHARE = 0.35
 VAL_SHARE = 0.05
@@ -59,12 +59,6 @@ def stratify(paths: Iterable[str], seed: int) -> dict[str, list[str]]:
         for name, part in parts.items():
             subsets[name] += sorted(part)
     return subsets
-
-
-def hash_order(path: str, seed: int) -> str:
-    """Return the key by which names are sorted before they are dealt out, the same everywhere."""
-    text = f'{seed}:{path}'
-    return hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()
 
 
 def split_folder(root: Path, seed: int, split_dir: Path | None = None) -> Path:

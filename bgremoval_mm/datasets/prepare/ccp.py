@@ -24,7 +24,6 @@ from PIL import Image
 from bgremoval_mm.datasets.formats.categories import CCP_CLASSES, IGNORED, prepared_folder
 from bgremoval_mm.datasets.formats.ccp import INFO, coco, read_label_list, read_labels
 from bgremoval_mm.datasets.formats.label_maps import instances_of
-from bgremoval_mm.datasets.formats.stratified import hash_order
 from bgremoval_mm.datasets.prepare.check_report import CheckReport, PreparationError, listing
 from bgremoval_mm.datasets.prepare.images import report_photos, survey
 from bgremoval_mm.datasets.prepare.install import Layout, add_source_arguments, obtain
@@ -40,6 +39,7 @@ from bgremoval_mm.removal.io.scan import is_litter
 from bgremoval_mm.utils.atomic import sweep_leftovers, write_atomically
 from bgremoval_mm.utils.messages import first_few, what_is_at
 from bgremoval_mm.utils.parallel import add_workers_argument, for_each
+from bgremoval_mm.utils.sampling import hash_order
 
 URL = 'https://github.com/bearpaw/clothing-co-parsing/archive/HEAD.zip'
 LAYOUT = Layout('CCP', ('photos', 'annotations', 'label_list.mat'))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from bgremoval_mm.removal.errors import BgremovalError
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Counts = Mapping[str, Mapping[str, int]]
 """Number of images by subset, then class."""
@@ -68,6 +69,8 @@ def counts_table(title: str, counts: Counts, known: Counts | None = None) -> Tab
         counts: What was found.
         known: What should be found; a number that differs is shown with the difference.
     """
+    from rich.table import Table  # a package of OpenMMLab's, which `bgremoval` does without
+
     table = Table(title=title, show_footer=True)
     classes = list(dict.fromkeys(name for subset in counts.values() for name in subset))
     total = sum(sum(subset.values()) for subset in counts.values())

@@ -104,6 +104,22 @@ def obtain(layout: Layout, url: str, args: argparse.Namespace) -> str:
     return f'{args.src or url} was {"linked" if args.link else "copied"} to {args.dst}'
 
 
+def obtain_any(layouts: Sequence[Layout], url: str, args: argparse.Namespace) -> str:
+    """Get a dataset that comes in several layouts: :func:`obtain` with the first that fits.
+
+    Args:
+        layouts: The one at the URL, then others that a local copy may have.
+        url: Where it is fetched from.
+        args: As of :func:`add_source_arguments`.
+    """
+    for layout in layouts[1:] if args.src is not None else ():
+        try:
+            return obtain(layout, url, args)
+        except PreparationError:
+            continue
+    return obtain(layouts[0], url, args)
+
+
 def install(layout: Layout, src: Path, dst: Path, progress: bool = True) -> None:
     """Copy a dataset from a folder or a zip file.
 

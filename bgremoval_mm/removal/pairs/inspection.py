@@ -12,7 +12,7 @@ from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images.opening import ImageError
 from bgremoval_mm.removal.images.reading import SourceImage, decode_image
 from bgremoval_mm.removal.images.regular_files import read_bytes
-from bgremoval_mm.removal.masks.functional import quality
+from bgremoval_mm.removal.masks.quality import quality
 
 __all__ = ['BINARY_RULE', 'Inspection', 'PairError', 'binary_mask', 'inspect_pair']
 

@@ -1,0 +1,1 @@
+"""Product catalogues as tables: reading, checking, sampling and folds. Needs no OpenMMLab."""

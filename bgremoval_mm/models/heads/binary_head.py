@@ -1,0 +1,103 @@
+"""BinaryClsHead: one output with a sigmoid, for classes 0 and 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from torch.nn import functional
+
+from bgremoval_mm.registry import MODELS
+from bgremoval_mm.removal.errors import ArgumentError
+
+__all__ = ['BinaryClsHead']
+
+
+@MODELS.register_module(force=True)
+class BinaryClsHead(BaseModule):
+    """A linear layer to one logit; its sigmoid is the probability of class 1.
+
+    For mmpretrain's ``ImageClassifier``. Predictions have the two probabilities as ``pred_score``,
+    so that metrics for classes measure them; the label is 1 where the probability is `threshold`
+    or more. Schindler et al. (arXiv 1811.04374) detect persons so, at 0.5.
+
+    Args:
+        in_channels: Channels of the pooled feature.
+        threshold: Probability from which the label is 1, above 0 and below 1.
+        init_cfg: Initialisation. None: Glorot's uniform one, as Keras's by default.
+
+    Raises:
+        ArgumentError: If `threshold` is out of its range, or in training, a label is not 0 or 1.
+    """
+
+    num_classes = 2
+
+    def __init__(
+        self,
+        in_channels: int,
+        threshold: float = 0.5,
+        init_cfg: dict[str, Any] | None = None,
+    ) -> None:
+        if init_cfg is None:
+            init_cfg = {'type': 'Xavier', 'layer': 'Linear', 'distribution': 'uniform'}
+        super().__init__(init_cfg)
+        if not 0 < threshold < 1:
+            msg = f'`threshold` must be above 0 and below 1, but got {threshold}'
+            raise ArgumentError(msg)
+        self.threshold = threshold
+        self.fc = torch.nn.Linear(in_channels, 1)
+
+    def pre_logits(self, feats: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
+        """Return the pooled feature of the last stage, (N, in_channels)."""
+        return feats if isinstance(feats, torch.Tensor) else feats[-1]
+
+    def forward(self, feats: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
+        """Return the logits of class 1.
+
+        Args:
+            feats: Pooled feature, float of shape (N, in_channels), or a sequence that ends in it.
+
+        Returns:
+            Of shape (N,).
+        """
+        logits: torch.Tensor = self.fc(self.pre_logits(feats)).squeeze(1)
+        return logits
+
+    def loss(
+        self, feats: Sequence[torch.Tensor] | torch.Tensor, data_samples: Sequence[Any]
+    ) -> dict[str, torch.Tensor]:
+        """Return the binary cross-entropy of a batch, as ``{'loss': scalar}``.
+
+        Args:
+            feats: As of :meth:`forward`.
+            data_samples: One for each photo, with ``gt_label``: 0 or 1.
+        """
+        logits = self(feats)
+        labels = torch.cat([sample.gt_label for sample in data_samples]).to(logits.device)
+        if int(labels.min()) < 0 or int(labels.max()) > 1:
+            msg = f'BinaryClsHead needs labels 0 and 1, but got {sorted(set(labels.tolist()))}'
+            raise ArgumentError(msg)
+        return {'loss': functional.binary_cross_entropy_with_logits(logits, labels.to(logits))}
+
+    def predict(
+        self,
+        feats: Sequence[torch.Tensor] | torch.Tensor,
+        data_samples: Sequence[Any] | None = None,
+    ) -> list[Any]:
+        """Return the data samples with ``pred_score``, of shape (2,), and ``pred_label``.
+
+        Args:
+            feats: As of :meth:`forward`.
+            data_samples: One for each photo. None: new ones.
+        """
+        probabilities = self(feats).sigmoid()
+        if data_samples is None:
+            from mmpretrain.structures import DataSample
+
+            data_samples = [DataSample() for _ in probabilities]
+        for sample, probability in zip(data_samples, probabilities, strict=True):
+            sample.set_pred_score(torch.stack([1 - probability, probability]))
+            sample.set_pred_label(int(probability >= self.threshold))
+        return list(data_samples)
