@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sized
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.runner import Runner
 
-from bgremoval_mm.datasets.unwrap import base_datasets
 from bgremoval_mm.engine.comparison import MetricDifference, unit
 from bgremoval_mm.evaluation.metrics.per_image import (
     PER_IMAGE_FILE,
@@ -60,6 +60,10 @@ def _per_image_kind(metric: Any) -> type[PerImageAccuracy | PerImageIoU] | None:
 
 def _root_of(dataset: Any) -> str:
     """Return the folder that images are named below, the same on all machines."""
+    if find_spec('mmcv') is None:  # which what looks into wrappers needs
+        return '.'
+    from bgremoval_mm.datasets.unwrap import base_datasets
+
     try:
         roots = {getattr(each, 'data_root', None) for each in base_datasets(dataset)}
     except BgremovalError:
