@@ -20,6 +20,9 @@ the annotated pixels is below 0.8, and the first half is the first, third, fifth
     python tools/remove_background.py data/ccp/photos data/masks/ccp --model u2netp
     python benchmarks/quality_flags.py data/masks/ccp data/ccp-prepared/label_maps --second u2netp
 
+`--choose` prints the first half alone, for several thresholds of `undecided`, and compares the rule
+with a logistic regression of the same figures, fitted on the first half.
+
 `--update luma=data/masks/luma` computes the figures of mask_labels.csv again, from a store.
 """
 
@@ -33,11 +36,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from scipy.stats import binomtest, rankdata
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from bgremoval_mm.removal import MaskQuality, MaskStore
 from bgremoval_mm.removal.masks import quality
 from bgremoval_mm.removal.masks.iou import iou
-from bgremoval_mm.removal.masks.quality import judged
+from bgremoval_mm.removal.masks.quality import SMALL_SHARE, THRESHOLDS, judged
 
 LABELS = Path(__file__).parents[1] / 'tests/data/mask_labels.csv'
 BAD = 0.8
@@ -135,6 +141,31 @@ def report(table: pd.DataFrame) -> None:
         print('    AUC: ' + ', '.join(f'{name} {area:.3f}' for name, area in areas.items()))
 
 
+def sweep(table: pd.DataFrame) -> None:
+    """Print what several thresholds of `undecided` give on the first half."""
+    part = table[table['half'] == 'first']
+    others = (part['apart'] > THRESHOLDS['apart']) | (part['seam'] > THRESHOLDS['seam'])
+    others |= part['foreground'] < SMALL_SHARE
+    for limit in (0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.06):
+        print(f'  {limit:<7}{describe(part, others | (part["undecided"] > limit))}')
+
+
+def logistic(table: pd.DataFrame) -> None:
+    """Print what a logistic regression gives that flags 5 % of the first half's good masks."""
+    names = ['foreground', 'confidence', 'undecided', 'apart', 'seam']
+    values = table[names].assign(confidence=1 - table['confidence'])
+    inputs = np.log(values + 1e-3)
+    first = table['half'] == 'first'
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    model.fit(inputs[first], table['bad'][first])
+    scores = pd.Series(model.decision_function(inputs), table.index)
+    for dataset, part in table.groupby('dataset'):
+        good = part.index[(part['half'] == 'first') & ~part['bad']]
+        second = part[part['half'] == 'second']
+        raised = scores[second.index] > np.quantile(scores[good], 0.95)
+        print(f'  {dataset}, second half: {describe(second, raised)}')
+
+
 def update(folders: list[str]) -> None:
     """Compute the figures of mask_labels.csv again."""
     table = pd.read_csv(LABELS)
@@ -158,6 +189,7 @@ def main() -> None:
     parser.add_argument('labels', type=Path, nargs='?', help='label maps of CCP')
     parser.add_argument('--model', default='u2net')
     parser.add_argument('--second', help='a second model, whose masks are in the folder too')
+    parser.add_argument('--choose', action='store_true', help='try other thresholds, and weights')
     parser.add_argument('--update', nargs='+', default=[], metavar='DATASET=STORE')
     args = parser.parse_args()
     if (args.masks is None) != (args.labels is None) or (args.second and not args.masks):
@@ -169,7 +201,13 @@ def main() -> None:
         table = annotated(args.masks, args.labels, args.model, args.second)
     for dataset, part in table.groupby('dataset'):
         print(f'{dataset}: {len(part)} masks, {part["bad"].sum()} bad')
-        report(part)
+        if args.choose:
+            sweep(part)
+        else:
+            report(part)
+    if args.choose:
+        print('logistic regression of the same figures')
+        logistic(table)
 
 
 if __name__ == '__main__':

@@ -226,6 +226,9 @@ def _seam(mask: np.ndarray) -> float:
     """
     height, width = mask.shape
     foreground = (mask > _SEAM_LEVEL).astype(np.uint8)
+    rim = np.concatenate([foreground[0], foreground[-1], foreground[:, 0], foreground[:, -1]])
+    if not rim.any():
+        return 0.0
     side = _thin_side(mask)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     thin = foreground - cv2.morphologyEx(foreground, cv2.MORPH_OPEN, disc)
