@@ -83,7 +83,7 @@ class SaliencyMetric(BaseMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        # Not called `metrics`: a Runner takes an evaluator with that key for one of several metrics.
+        # Not `metrics`: a Runner takes an evaluator with that key for one of several metrics.
         self.scores = tuple(SCORES) if scores is None else tuple(scores)
         unknown = [name for name in self.scores if name not in SCORES]
         if unknown or not self.scores:
