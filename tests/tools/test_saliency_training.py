@@ -15,6 +15,7 @@ from PIL import Image
 
 pytest.importorskip('mmseg')
 
+from mmengine.evaluator import Evaluator
 from mmengine.registry import DATASETS, MODELS, OPTIMIZERS, DefaultScope
 
 from bgremoval_mm.removal.pairs.manifest import Pair, write_manifest
@@ -37,7 +38,7 @@ pairs = dict(manifest='{manifest}', split='train', pipeline=pipeline)
 train_dataloader = dict(batch_size=8, num_workers=0, persistent_workers=False, dataset=pairs)
 val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=pairs)
 test_dataloader = val_dataloader
-test_evaluator = dict(metrics=('IoU', 'MAE'))
+test_evaluator = dict(scores=('IoU', 'MAE'))
 """
 
 
@@ -70,6 +71,12 @@ def test_config(name: str) -> None:
             dataset = {**config[f'{loader}_dataloader'].dataset, 'lazy_init': True}
             assert DATASETS.build(dataset).metainfo['classes'] == ('background', 'foreground')
         model = MODELS.build(deepcopy(config.model))
+        # As a Runner builds it, which takes `metrics` for another kind of evaluator.
+        (metric,) = Evaluator(config.val_evaluator).metrics
+    assert 'metrics' not in config.val_evaluator
+    assert 'metrics' not in config.test_evaluator
+    assert metric.scores == ('MAE', 'IoU')
+    with DefaultScope.overwrite_default_scope('mmseg'):
         optimiser = OPTIMIZERS.build({**config.optim_wrapper.optimizer, 'params': [torch.zeros(1)]})
     arch = name.partition('_')[0].removesuffix('-pre')
     assert (model.arch, model.pretrained) == (arch, arch if '-pre' in name else None)

@@ -51,7 +51,7 @@ class SaliencyMetric(BaseMetric):
     ``saliency/IoU/<cluster>``. :mod:`bgremoval_mm.evaluation.saliency` has the definitions.
 
     Args:
-        metrics: Which of them; None: all. Those by PySODMetrics take about a second for a photo
+        scores: Which of them; None: all. Those by PySODMetrics take about a second for a photo
             of two million pixels.
         threshold: Above it a pixel is foreground, for IoU and relaxF.
         normalize: Stretch each map to [0, 1] first, as the authors of U2-Net, PySODMetrics and
@@ -66,7 +66,7 @@ class SaliencyMetric(BaseMetric):
         MissingPySODMetricsError: If a metric needs PySODMetrics and it is not installed.
 
     Examples:
-        >>> val_evaluator = dict(type='SaliencyMetric', metrics=('MAE', 'IoU'))
+        >>> val_evaluator = dict(type='SaliencyMetric', scores=('MAE', 'IoU'))
         >>> default_hooks = dict(
         ...     checkpoint=dict(type='CheckpointHook', save_best='saliency/IoU', rule='greater'))
     """
@@ -75,7 +75,7 @@ class SaliencyMetric(BaseMetric):
 
     def __init__(
         self,
-        metrics: Sequence[str] | None = None,
+        scores: Sequence[str] | None = None,
         threshold: float = 0.5,
         normalize: bool = True,
         per_image: str | Path | None = None,
@@ -83,16 +83,17 @@ class SaliencyMetric(BaseMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        self.metrics = tuple(SCORES) if metrics is None else tuple(metrics)
-        unknown = [name for name in self.metrics if name not in SCORES]
-        if unknown or not self.metrics:
+        # Not `metrics`: a Runner takes an evaluator with that key for one of several metrics.
+        self.scores = tuple(SCORES) if scores is None else tuple(scores)
+        unknown = [name for name in self.scores if name not in SCORES]
+        if unknown or not self.scores:
             got = repr(unknown[0]) if unknown else 'none'
-            msg = f'`metrics` must be of {", ".join(SCORES)}, but got {got}'
+            msg = f'`scores` must be of {", ".join(SCORES)}, but got {got}'
             raise ArgumentError(msg)
         if not 0 <= threshold < 1:
             msg = f'`threshold` must be from 0 to below 1, but got {threshold!r}'
             raise ArgumentError(msg)
-        require_library(self.metrics)
+        require_library(self.scores)
         self.threshold, self.normalize = threshold, normalize
         self.per_image = None if per_image is None else Path(per_image)
 
@@ -117,7 +118,7 @@ class SaliencyMetric(BaseMetric):
                 raise ArgumentError(msg)
             if self.normalize:
                 saliency = stretch_to_unit(saliency)
-            scores = score_image(saliency, labels == 1, self.threshold, self.metrics)
+            scores = score_image(saliency, labels == 1, self.threshold, self.scores)
             cluster = sample.get('cluster')
             self.results.append((path, None if cluster is None else str(cluster), scores))
 

@@ -14,5 +14,5 @@ val_dataloader = dict(
     dataset=dict(type='SaliencyFolders', data_root='data/duts/DUTS-TE', layout='DUTS-TE'),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='SaliencyMetric', metrics=('MAE', 'IoU'))
+val_evaluator = dict(type='SaliencyMetric', scores=('MAE', 'IoU'))
 test_evaluator = dict(type='SaliencyMetric')

@@ -30,7 +30,7 @@ def sample(overlap: int, cluster: str | None = None, name: str = 'a.jpg') -> dic
 def test_by_image_by_cluster_and_over_all(tmp_path: Path) -> None:
     """Means of IoU, and a table with a row for each image."""
     file = tmp_path / 'new' / 'images.csv'
-    metric = METRICS.build(dict(type='SaliencyMetric', metrics=OURS, per_image=str(file)))
+    metric = METRICS.build(dict(type='SaliencyMetric', scores=OURS, per_image=str(file)))
     metric.process(None, [sample(8, 'white', 'b.jpg'), sample(10, 'shorts', 'c.jpg')])
     metric.process(None, [sample(6, 'white', 'a.jpg')])
     found = metric.evaluate(3)
@@ -51,7 +51,7 @@ def test_by_image_by_cluster_and_over_all(tmp_path: Path) -> None:
 
 def test_without_clusters() -> None:
     """The metrics over all images, and nothing else."""
-    metric = SaliencyMetric(metrics=('IoU',))
+    metric = SaliencyMetric(scores=('IoU',))
     metric.process(None, [sample(5)])
     assert metric.evaluate(1) == {'saliency/IoU': pytest.approx(0.5)}
 
@@ -61,7 +61,7 @@ def test_maps_are_stretched_unless_told_otherwise() -> None:
     faint = sample(10)
     faint['seg_logits']['data'] *= 4 / 9
     for normalize, expected in ((True, 1.0), (False, 0.0)):
-        metric = SaliencyMetric(metrics=('IoU',), normalize=normalize)
+        metric = SaliencyMetric(scores=('IoU',), normalize=normalize)
         metric.process(None, [faint])
         assert metric.evaluate(1)['saliency/IoU'] == expected
 
@@ -72,7 +72,7 @@ def test_models_of_two_classes() -> None:
     logits = torch.zeros(2, 4, 20)
     logits[1, 1, 5:15] = np.log(4)  # 0.8 against 0.5 elsewhere
     both['seg_logits']['data'] = logits
-    metric = SaliencyMetric(metrics=('MAE',), normalize=False)
+    metric = SaliencyMetric(scores=('MAE',), normalize=False)
     metric.process(None, [both])
     assert metric.evaluate(1)['saliency/MAE'] == pytest.approx((10 * 0.2 + 70 * 0.5) / 80, abs=1e-6)
 
@@ -93,9 +93,9 @@ def test_all_metrics() -> None:
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(metrics=('IoU', 'mIoU')), "`metrics` must be of MAE, maxF, .*, but got 'mIoU'"),
-        (dict(metrics=()), '`metrics` must be of .*, but got none'),
-        (dict(metrics=('IoU',), threshold=1), '`threshold` must be from 0 to below 1, but got 1'),
+        (dict(scores=('IoU', 'mIoU')), "`scores` must be of MAE, maxF, .*, but got 'mIoU'"),
+        (dict(scores=()), '`scores` must be of .*, but got none'),
+        (dict(scores=('IoU',), threshold=1), '`threshold` must be from 0 to below 1, but got 1'),
     ],
 )
 def test_bad_arguments(arguments: dict, message: str) -> None:
@@ -106,7 +106,7 @@ def test_bad_arguments(arguments: dict, message: str) -> None:
 
 def test_bad_samples() -> None:
     """Label maps of several classes, and models of several classes, are refused."""
-    metric = SaliencyMetric(metrics=('IoU',))
+    metric = SaliencyMetric(scores=('IoU',))
     bad = sample(5)
     bad['gt_sem_seg']['data'][0, 0, 0] = 255
     with pytest.raises(ArgumentError, match=r'label maps of 0 and 1, but got 255 in that of /d/a'):
