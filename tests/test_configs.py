@@ -24,6 +24,8 @@ EXPERIMENTS = sorted(
 )
 REMBG = [name for name in EXPERIMENTS if '-rembg' in name]
 BGAUG = [name for name in EXPERIMENTS if '-bgaug' in name]
+# Classes of ImageNet, of COCO with and without background, of ADE20K and Cityscapes.
+UPSTREAM = {'mmpretrain': (1000,), 'mmdet': (80, 81), 'mmseg': (150, 19)}
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -138,8 +140,7 @@ def test_config_builds_with_one_class_count(name: str) -> None:
     shapes = {parameter.shape for parameter in model.parameters()}
     outputs = 1 if config.model.get('head', {}).get('type') == 'BinaryClsHead' else len(classes)
     assert torch.Size([outputs]) in shapes  # the last layer's bias
-    # ImageNet's, COCO's and ADE20K's: with a background class and without.
-    for upstream in (1000, 80, 81, 150, 19):
+    for upstream in UPSTREAM[config.default_scope]:
         assert torch.Size([upstream]) not in shapes
     if config.default_scope == 'mmpretrain':
         assert model.data_preprocessor.num_classes == len(classes)
