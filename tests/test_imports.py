@@ -462,7 +462,8 @@ REMOVAL_LAYERS = [
     ['io'],
     ['backends', 'outputs'],
     ['remover'],
-    ['jobs', 'pairs', 'review'],
+    ['jobs', 'pairs'],
+    ['review'],
 ]
 PAPERS = 'bgremoval_mm.experiments.papers.'
 
