@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from tqdm import tqdm
 
 from bgremoval_mm.analysis.attention.figures import check_same_photos
 from bgremoval_mm.engine.attention import AttentionMeter, AttentionView, PhotoAttention
 from bgremoval_mm.evaluation.smooth_grad import SmoothGrad
+from bgremoval_mm.removal.jobs.progress import progress_bar
 from bgremoval_mm.visualization.network_input import collate_function
 from bgremoval_mm.visualization.predictions import Predictor
 
@@ -59,8 +59,11 @@ class AttentionRun:
 
     def measure(self, chosen: Sequence[int]) -> None:
         """Measure these photos; the results are in ``photos``, in the same order."""
-        progress = tqdm(chosen, self.name)
-        self.photos = [self.meter.measure(index) for index in progress]
+        self.photos = []
+        with progress_bar(len(chosen), self.name, ' photos') as progress:
+            for index in chosen:
+                self.photos.append(self.meter.measure(index))
+                progress.update()
 
     def view(self, photo: PhotoAttention) -> AttentionView:
         """Return what a photo's figures were computed from; it is computed again."""
