@@ -42,7 +42,7 @@ def masks(tiny_model: Any, image_tree: Path, tmp_path: Path) -> Path:
 def test_list_table_and_sheet(
     sheet: Tool, masks: Path, image_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The most suspicious mask is first in list and table; the broken image is listed, not drawn."""
+    """The most suspicious mask is first; the broken image is listed, not drawn."""
     out, table = tmp_path / 'out' / 'sheet.png', tmp_path / 'tables' / 'list.csv'
     arguments = [str(masks), str(image_tree), '--model', 'u2netp', '--number', '3']
     assert sheet([*arguments, '--out', str(out), '--list', str(table)]) == 0
