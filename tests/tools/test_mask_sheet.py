@@ -42,12 +42,12 @@ def masks(tiny_model: Any, image_tree: Path, tmp_path: Path) -> Path:
 def test_list_table_and_sheet(
     sheet: Tool, masks: Path, image_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The flagged mask is first in list and table; the broken image is listed, not drawn."""
+    """The most suspicious mask is first; the broken image is listed, not drawn."""
     out, table = tmp_path / 'out' / 'sheet.png', tmp_path / 'tables' / 'list.csv'
     arguments = [str(masks), str(image_tree), '--model', 'u2netp', '--number', '3']
     assert sheet([*arguments, '--out', str(out), '--list', str(table)]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == '7 masks, 7 flagged, 1 failed'  # the tiny model is sure of nothing
+    assert printed[0] == '7 masks, 5 flagged, 1 failed'  # the tiny model is sure of little
     listed = [line.split()[-1] for line in printed[4:7]]
     assert listed[0] == 'hat/white.jpg'
     assert 'constant,empty' in printed[4]
@@ -57,8 +57,9 @@ def test_list_table_and_sheet(
     assert [row['path'] for row in rows[:3]] == listed
     assert len(rows) == 8
     assert rows[-1]['error'] == 'the file is empty'
-    confidences = [float(row['confidence']) for row in rows[1:7]]
-    assert confidences == sorted(confidences)
+    suspicions = [float(row['suspicion']) for row in rows[:7]]
+    assert suspicions == sorted(suspicions, reverse=True)
+    assert suspicions[0] == 100
     with Image.open(out) as image:
         pixels = np.asarray(image.convert('RGB')).astype(int)
     assert pixels.shape[1] > 1000

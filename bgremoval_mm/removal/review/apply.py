@@ -12,10 +12,10 @@ from typing import Any
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.manifest import Record, writing
 from bgremoval_mm.removal.jobs.run import TreeSummary, run_job
-from bgremoval_mm.removal.options import EngineOptions, JobOptions, OutputOptions
+from bgremoval_mm.removal.options import EngineOptions, Framing, JobOptions, OutputOptions
 from bgremoval_mm.removal.outputs.base import OutputFolder
 from bgremoval_mm.removal.outputs.mask_store import MaskStore
-from bgremoval_mm.removal.outputs.results import format_of, settings_of, suffix_of
+from bgremoval_mm.removal.outputs.results import FRAMING, format_of, settings_of, suffix_of
 from bgremoval_mm.removal.review.left_out import read_left_out, write_left_out
 from bgremoval_mm.utils.text import printable
 
@@ -159,6 +159,10 @@ def _by_settings(records: Iterable[Record]) -> Iterable[tuple[dict[str, Any], li
 def _output_of(settings: dict[str, Any]) -> OutputOptions:
     known = {each.name for each in fields(OutputOptions)}
     given = {name: value for name, value in settings.items() if name not in _FOLLOWING}
+    if framing := {name: given.pop(name) for name in FRAMING & given.keys()}:
+        given['framing'] = Framing(**framing)
+    if given['output'] == 'rgba' and not {'edges', 'threshold'} & given.keys():
+        given['edges'] = 'straight'  # what the manifest does not say is as in version 0.1
     if strange := sorted(given.keys() - known):
         msg = (
             f'the rejected results were made with {", ".join(map(printable, strange))}, which '

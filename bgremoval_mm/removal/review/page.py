@@ -28,7 +28,7 @@ from bgremoval_mm.removal.io.addresses import lies_in
 from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.masks.functional import resize
 from bgremoval_mm.removal.outputs.base import OutputFolder
-from bgremoval_mm.removal.outputs.results import describe_settings, suffix_of
+from bgremoval_mm.removal.outputs.results import FRAMING, describe_settings, suffix_of
 from bgremoval_mm.removal.review.folder import ReviewFolder
 from bgremoval_mm.removal.review.ranking import quality_of, rank
 from bgremoval_mm.removal.review.verdicts import exact_form
@@ -239,7 +239,7 @@ def _result(record: Record, results: OutputFolder, photo: np.ndarray) -> Image.I
     # A folder may hold results of several runs, so the record's own settings count.
     name = results.name(record.path).removesuffix(results.suffix) + suffix_of(record)
     with Image.open(io.BytesIO(results.storage.read(name))) as picture:
-        if record.params.get('output') == 'mask':
+        if record.params.get('output') == 'mask' and not FRAMING & record.params.keys():
             mask = np.asarray(picture.convert('L').resize(size))
             return Image.fromarray(np.dstack([photo, mask]))
         # Its shape may differ from the photo's: it may have been trimmed.

@@ -10,6 +10,8 @@ from PIL import Image
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.removal import CutoutFolder, MaskStore, remove_tree
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.jobs.run import run_job
+from bgremoval_mm.removal.options import EngineOptions, Framing, JobOptions, OutputOptions
 from bgremoval_mm.removal.review import apply
 from bgremoval_mm.removal.review.left_out import read_left_out
 from bgremoval_mm.removal.review.page import open_results
@@ -90,6 +92,28 @@ def test_cut_outs_are_made_again_in_place(models, images: Path, tmp_path: Path, 
     assert sorted(path.name for path in out.rglob('*.jpg')) == [
         'a.png.jpg', 'c.png.jpg', 'd.png.jpg'
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'edges': 'straight'},
+        {},
+        {'threshold': 0.5, 'framing': Framing(crop='10%', aspect='4:5')},
+    ],
+)
+def test_finish_of_cut_outs_is_kept(models, images: Path, tmp_path: Path, options: dict) -> None:
+    """Edges, threshold and frame of the first time are those of the second."""
+    out = tmp_path / 'out'
+    output = OutputOptions(output='rgba', **options)
+    run_job(images, out, EngineOptions('u2netp', device='cpu'), output, JobOptions(progress=False))
+    results = open_results(out)
+    before = results.manifest.read()
+    rejected = apply.rejected_records(results, VERDICTS)
+    apply.make_again(results, rejected, images, 'silueta', progress=False)
+    after = results.manifest.read()
+    assert after['a.png'].model == 'silueta'
+    assert all(after[name].params == before[name].params for name in NAMES)
 
 
 def test_masks_are_made_again_beside_the_first(

@@ -14,6 +14,8 @@ from PIL import Image
 
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.removal import MaskStore, read_image, remove_tree
+from bgremoval_mm.removal.jobs.run import run_job
+from bgremoval_mm.removal.options import EngineOptions, Framing, JobOptions, OutputOptions
 from bgremoval_mm.removal.review.page import check_folder, open_results, write_review
 
 
@@ -127,6 +129,22 @@ def test_results_of_any_kind(tiny_model, image_tree: Path, tmp_path: Path, outpu
             shown.alpha_composite(result.convert('RGBA'))
             difference = np.asarray(shown.convert('RGB')).astype(int) - np.asarray(photo)
             assert np.abs(difference).mean() > 1  # something was removed
+
+
+def test_framed_masks_are_shown_as_they_are(tiny_model, image_tree: Path, tmp_path: Path) -> None:
+    """A mask that was cropped does not lie where the photo's pixels do."""
+    tiny_model('u2netp')
+    engine, framing = EngineOptions('u2netp', device='cpu'), Framing(canvas='40x30')
+    output, job = OutputOptions(output='mask', framing=framing), JobOptions(progress=False)
+    run_job(image_tree, tmp_path / 'out', engine, output, job)
+    page = write_review(
+        tmp_path / 'review', open_results(tmp_path / 'out'), image_tree, True, progress=False
+    )
+    results = list(page.with_name('pictures').glob('*.webp'))
+    assert results
+    for path in results:
+        with Image.open(path) as result:
+            assert result.size[0] / result.size[1] == pytest.approx(4 / 3, abs=0.05)
 
 
 def test_side_of_the_pictures(photos_and_masks, tmp_path: Path, capsys) -> None:
