@@ -24,13 +24,13 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / 'configs/saliency/u2net'
 CONFIGS = sorted(path.name for path in FOLDER.glob('*.py'))
 PAIRS = 'u2netp_1xb12-30e_pairs-320x320.py'
-SIDE = 32
+SIDE = 36  # the smallest maps are 2 x 2 then: batch normalisation has values to work with
 EIGHT = """
 _base_ = '{base}'
 optim_wrapper = dict(optimizer=dict(lr=8e-3))
 param_scheduler = [dict(type='PolyLR', eta_min=1e-4, power=1.0, by_epoch=True, begin=0, end=70)]
-train_cfg = dict(max_epochs=70, val_interval=35)
-default_hooks = dict(checkpoint=dict(interval=35))
+train_cfg = dict(max_epochs=70, val_interval=70)
+default_hooks = dict(checkpoint=dict(interval=70))
 load, mask = dict(type='LoadImageFromFile'), dict(type='LoadSaliencyMask')
 resize = dict(type='Resize', scale=({side}, {side}))
 pipeline = [load, resize, mask, dict(type='ScaleToFullRange'), dict(type='PackSegInputs')]
