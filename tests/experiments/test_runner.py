@@ -245,6 +245,10 @@ def test_masks_and_backgrounds_of_the_test(tmp_path: Path) -> None:
     )
     workspace = Workspace(tmp_path, CONFIGS, options)
     assert missing_data(run, workspace).startswith(f'no masks in {masks}: python tools/remove_back')
+    others = Workspace(
+        tmp_path, CONFIGS, (*options, 'removal.model=u2netp', 'removal.precision=bf16')
+    )
+    assert missing_data(run, others).endswith(f'{masks} --model u2netp --precision bf16')
     (masks / 'u2net').mkdir(parents=True)
     assert missing_data(run, workspace).startswith(f'no photos of backgrounds in {bank}: ')
     bank.touch()

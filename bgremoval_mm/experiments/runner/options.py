@@ -11,6 +11,7 @@ from mmengine.config import Config, DictAction
 
 from bgremoval_mm.datasets.pipeline import loads_images
 from bgremoval_mm.datasets.removal_settings import RemovalSettings
+from bgremoval_mm.datasets.transforms.remove_background import DEFAULTS
 from bgremoval_mm.datasets.unwrap import base_datasets, base_keys, type_name
 from bgremoval_mm.engine.loops.background_test import replaced_dataset
 from bgremoval_mm.engine.run_config import read_config
@@ -126,9 +127,14 @@ def missing_data(run: Run, workspace: Workspace) -> str:
 def _missing_masks(dataset: Any, data_root: Path) -> str:
     """Describe what the removals of a dataset's config need and lack: masks or a bank."""
     for removal in RemovalSettings.of(dataset):
-        mask_dir, model = (removal.arguments.get(name) for name in ('mask_dir', 'model'))
+        mask_dir, model, precision = (
+            removal.arguments.get(name) for name in ('mask_dir', 'model', 'precision')
+        )
         if mask_dir and not (Path(mask_dir) / str(model)).is_dir():
             command = f'python tools/remove_background.py {data_root} {mask_dir}'
+            for option, value in (('model', model), ('precision', precision)):
+                if value != DEFAULTS[option]:
+                    command += f' --{option} {value}'
             return f'no masks in {mask_dir}: {command}'
         for source in removal.bank:
             if not Path(source).exists():
