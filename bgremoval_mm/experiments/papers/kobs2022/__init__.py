@@ -32,7 +32,7 @@ WORK = Work(
         'cars196': Dataset('Cars196'),
         'cub200': Dataset('CUB-200-2011'),
         'sop': Dataset('Stanford Online Products'),
-        'grocery-store': Dataset('Grocery Store', is_own=False),
+        'grocery-store': Dataset('Grocery Store', is_own=False, prepare='grocerystore'),
         'clothing10': Dataset('Clothing10', is_own=False, prepare='clothing10'),
     },
     published=PUBLISHED,
