@@ -91,7 +91,7 @@ def test_config(name: str) -> None:
     assert hook.interval == config.train_cfg.val_interval
 
 
-@pytest.mark.slow
+@pytest.mark.overfit
 def test_learns_eight_pictures(eight: Path, tmp_path: Path, run_tool: Callable[..., None]) -> None:
     """Stock tools train U2-NetP from scratch to an IoU above 0.95, and test the best weights."""
     config = tmp_path / 'eight.py'
