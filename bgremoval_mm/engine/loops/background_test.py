@@ -25,7 +25,7 @@ class BackgroundTestLoop(TestLoop):
     """Test on the photos as they are, then several times with another background behind each.
 
     The protocol of Kobs and Hotho, "On Background Bias in Deep Metric Learning" (ICMV 2022): how
-    much a network loses says how much it leans on the background. For any model and metric whose
+    much a network loses says how much it depends on the background. For any model and metric whose
     annotations do not depend on the background. All photos get a new background, in retrieval
     queries and gallery alike, drawn at random from a bank that the training has not seen
     (``DisjointBanksHook`` checks that).
@@ -38,7 +38,7 @@ class BackgroundTestLoop(TestLoop):
 
     Args:
         runner: The runner.
-        dataloader: Config of the test's DataLoader. Its workers are started anew for each repeat.
+        dataloader: Config of the test's DataLoader. Its workers are started again for each repeat.
         evaluator: Evaluator or its config.
         bank: Where the backgrounds come from, see ReplaceBackground.
         repeats: How often backgrounds are drawn.
