@@ -117,7 +117,8 @@ def test_review_of_results_at_an_address(run, memory, image_tree, tmp_path, outp
     results = open_results('memory://out', 'u2netp')
     page = write_review(tmp_path / 'review', results, image_tree, everything=True, progress=False)
     assert 'cannot be shown' not in page.read_text()
-    assert len(list((page.parent / 'pictures').iterdir())) == 6
+    pictures = list((page.parent / 'pictures').iterdir())
+    assert len(pictures) == 12  # photo and result of each image
 
 
 @pytest.mark.parametrize('output', ['store', 'rgb'])
