@@ -28,6 +28,8 @@ myst_heading_anchors = 3
 copybutton_prompt_text = r'\$ |>>> |\.\.\. '
 copybutton_prompt_is_regexp = True
 
+# The `Attributes` of a class document its fields, which autodoc would describe once more.
+napoleon_use_ivar = True
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'description'
 # The API page needs the package only, not what a single codebase brings.
