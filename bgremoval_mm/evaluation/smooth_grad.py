@@ -57,7 +57,7 @@ def smooth_grad(
     seeds: Sequence[int],
     settings: SmoothGrad | None = None,
 ) -> torch.Tensor:
-    """Return how much each pixel matters for a score: sum_k |mean_c d score(x + n_k) / dx_c|.
+    """Return how much a pixel matters for a score: ``sum_k |mean_c d score(x + n_k) / dx_c|``.
 
     The gradient of each noisy copy is averaged over the channels, then its absolute value is taken,
     then the copies are summed. n_k is normal noise with a standard deviation of ``noise`` times
