@@ -150,12 +150,15 @@ class Metric:
         unit: 'percent' or 'fraction'.
         over_images: How its difference is resampled over images, a key of
             ``report.over_images.RESAMPLERS``; '' where it is not.
+        counted_by: Key of the metric that is the number of images it was measured on; '' where that
+            is all images of the test.
     """
 
     key: str
     title: str
     unit: Literal['percent', 'fraction']
     over_images: str = ''
+    counted_by: str = ''
 
     @property
     def digits(self) -> int:

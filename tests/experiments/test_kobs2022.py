@@ -303,6 +303,7 @@ def make_runs(make_result: Callable[..., Path]) -> Callable[..., None]:
                 keys = (CLEAN, REPLACED, ATTENTION)
                 metrics = {k: v + noise for k, v in zip(keys, values, strict=True)}
                 metrics['replaced_std/retrieval/MAP@R'] = 0.1
+                metrics['attention/photos'] = 12.0
                 make_result(run, metrics, checkpoint='best.pth')
 
     return make
@@ -398,7 +399,9 @@ def test_report(make_runs: Callable, tmp_path: Path) -> None:
     assert (row['original'], row['changed'], row['difference']) == ('13.31', '16.31', '+3.00')
     assert (row['paper: original'], row['paper: changed']) == ('13.31 ± 0.15', '16.31 ± 0.03')
     assert row['paper: difference'] == '+3.00'
+    assert row['test images'] == '60'
     row = rows.loc['Contrastive', 'background replaced', 'attention score']
+    assert row['test images'] == '12'  # not of all
     assert (row['original'], row['paper: changed']) == ('0.505', '0.534 ± 0.100')
     row = rows.loc['Triplet', 'selected on replaced backgrounds', 'MAP@R, test photos as they are']
     assert (row['changed'], row['paper: original'], row['paper: changed']) == (

@@ -13,6 +13,7 @@ import numpy as np
 from bgremoval_mm.evaluation.coco_bootstrap import ResampledMap
 from bgremoval_mm.evaluation.functional import class_scores
 from bgremoval_mm.evaluation.metrics.per_image import PER_IMAGE_FILE, read_per_image
+from bgremoval_mm.experiments.base import Metric
 from bgremoval_mm.experiments.papers import WORKS
 from bgremoval_mm.experiments.runner.runs import RESULT
 from bgremoval_mm.experiments.runner.worker import SCHEMA
@@ -58,6 +59,13 @@ class Result:
         """Metrics of the test, in OpenMMLab's units."""
         metrics: Mapping[str, float] = self.content['metrics']
         return metrics
+
+    def images(self, metric: Metric) -> int | None:
+        """Return how many images of the test a metric was measured on; None if not known."""
+        if metric.counted_by:
+            count = self.metrics.get(metric.counted_by)
+            return None if count is None else int(count)
+        return self.content.get('images')
 
     @property
     def has_per_image(self) -> bool:

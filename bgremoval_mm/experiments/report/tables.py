@@ -55,7 +55,7 @@ def _line(cell: Cell, pair: Pair, metric: Metric, several: bool) -> dict[str, st
         'variant': pair.variant.title,
         'metric': metric.title,
         'unit': metric.unit,
-        'test images': _images(pair),
+        'test images': _images(pair, metric),
         'seeds': ' '.join(map(str, pair.differences(metric.key))) or GAP,
     }
     names = (cell.experiment.variants[0].name, pair.variant.name)
@@ -68,15 +68,11 @@ def _line(cell: Cell, pair: Pair, metric: Metric, several: bool) -> dict[str, st
     return line
 
 
-def _images(pair: Pair) -> str:
-    """Return the number of test images of a pair's runs."""
-    numbers = {
-        str(result.content['images'])
-        for results in (pair.baseline, pair.changed)
-        for result in results.values()
-        if 'images' in result.content
-    }
-    return ', '.join(sorted(numbers)) or GAP
+def _images(pair: Pair, metric: Metric) -> str:
+    """Return the number of test images that a metric of a pair's runs was measured on."""
+    results = [*pair.baseline.values(), *pair.changed.values()]
+    numbers = {result.images(metric) for result in results} - {None}
+    return ', '.join(sorted(map(str, numbers))) or GAP
 
 
 def finished_rows(group: Group, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

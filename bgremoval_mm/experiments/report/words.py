@@ -98,8 +98,9 @@ def bar_caption(group: Group, metric: Metric) -> str:
     """Say what the bars of a metric are."""
     return (
         f'{metric.title[0].upper()}{metric.title[1:]} ({metric.unit}). Bars: mean over '
-        f'{_seeds(group.cells, metric)}; dots: single seeds{_images(group)}. Runs of a seed are '
-        'pairs: how sure a difference is stands in the next figure, not in the heights of bars.'
+        f'{_seeds(group.cells, metric)}; dots: single seeds{_images(group, metric)}. Runs of a '
+        'seed are pairs: how sure a difference is stands in the next figure, not in the heights of '
+        'bars.'
     )
 
 
@@ -108,7 +109,8 @@ def difference_caption(group: Group, metric: Metric) -> str:
     unit = 'percentage points' if metric.unit == 'percent' else 'a fraction'
     has_images = any(pair.over_images(metric) for cell in group.cells for pair in cell.pairs)
     images = (
-        f' Thin grey whiskers: 95 % interval over test images (paired bootstrap{_images(group)}).'
+        ' Thin grey whiskers: 95 % interval over test images (paired '
+        f'bootstrap{_images(group, metric)}).'
         if has_images
         else ''
     )
@@ -156,9 +158,9 @@ def _seeds(cells: Iterable[Cell], metric: Metric) -> str:
     return f'{numbers[0]} to {numbers[-1]} seeds'
 
 
-def _images(group: Group) -> str:
+def _images(group: Group, metric: Metric) -> str:
     """Return ', n = 372 images', or nothing where the number differs or is not known."""
-    numbers = {result.content.get('images') for result in group.results}
+    numbers = {result.images(metric) for result in group.results}
     number = numbers.pop() if len(numbers) == 1 else None
     return f', n = {number:,} images' if number else ''
 

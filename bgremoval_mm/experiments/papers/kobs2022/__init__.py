@@ -22,7 +22,7 @@ WORK = Work(
         ITEM: (
             Metric(CLEAN, 'MAP@R, test photos as they are', 'percent'),
             Metric(REPLACED, 'MAP@R, test backgrounds replaced', 'percent'),
-            Metric(ATTENTION, 'attention score', 'fraction'),
+            Metric(ATTENTION, 'attention score', 'fraction', counted_by='attention/photos'),
         ),
         Classifier.item: (
             Metric('accuracy/top1', 'top-1 accuracy', 'percent', over_images='accuracy'),
