@@ -1,18 +1,3 @@
-_base_ = [
-    '../../_base_/datasets/luma.py',
-    '../../_base_/pipelines/catalogue224.py',
-    '../../_base_/schedules/adam_fixed_50e.py',
-    '../../_base_/classification_runtime.py',
-]
+_base_ = './vgg-like_1xb32_luma.py'
 
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(type='SmallCNN', arch='custom', in_size=224),
-    head=dict(type='LinearClsHead', in_channels=512, num_classes=_base_.num_classes, topk=(1,)),
-)
-data_preprocessor = dict(num_classes=_base_.num_classes)
-
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
-optim_wrapper = dict(optimizer=dict(lr=1e-3))
+model = dict(backbone=dict(arch='custom'), head=dict(in_channels=512))
