@@ -14,7 +14,7 @@ help:
 	@echo 'make setup   create .venv: the pinned stack, this package, two model files'
 	@echo '             (PYTHON=/path/to/python3.11, ORT=cpu or gpu)'
 	@echo 'make doctor  show what is installed and whether it works'
-	@echo 'make demo    train on photos with and without backgrounds, five minutes'
+	@echo 'make demo    train on photos with and without backgrounds, ten minutes'
 	@echo 'make test    run the tests in two processes (ARGS="-m ..." goes to pytest, JOBS=4: in four)'
 	@echo 'make coverage  run the tests and show how much of the package they cover'
 	@echo 'make lint    check style, types and spelling'

@@ -172,7 +172,9 @@ def class_counts(config: Config) -> set[int]:
 
 def test_metafiles_are_up_to_date() -> None:
     """`mim search` finds every config with its settings."""
-    load('demo/resnet18-w32_1xb32-40e_products.py')  # skips where a codebase is missing
+    load(
+        'demo/efficientnet-lite0_in1k-pre_1xb32-8e_products.py'
+    )  # skips where a codebase is missing
     metafile = runpy.run_path(CONFIGS.parent / '.dev_scripts' / 'metafiles.py')['metafile']
     for path in CONFIGS.glob('*/*/metafile.yml'):
         text = metafile(path.parent, lambda file: _loaded(file.relative_to(CONFIGS).as_posix()))

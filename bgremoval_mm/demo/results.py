@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
-from bgremoval_mm.evaluation.statistics import mcnemar
+from bgremoval_mm.evaluation.statistics import (
+    Estimate,
+    clustered_accuracy,
+    clustered_accuracy_difference,
+)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What both networks predicted for one test picture.
+    """What the networks of all seeds predicted for one test picture.
 
     Attributes:
         file: Picture, relative to the image folder.
         label: Its true class.
-        original: Class predicted from the original.
-        removed: Class predicted with the background removed.
+        product: The product that it shows.
+        original: Class predicted from the original, by each seed.
+        removed: Class predicted with the background removed, by each seed.
         iou: IoU of the picture's mask with its true mask, fraction.
     """
 
     file: str
     label: str
-    original: str
-    removed: str
+    product: str
+    original: tuple[str, ...]
+    removed: tuple[str, ...]
     iou: float
 
     @property
     def outcome(self) -> tuple[bool, bool]:
-        """Whether the network on originals, and the one on removed backgrounds, is right."""
-        return self.original == self.label, self.removed == self.label
+        """Whether the first seed's networks are right: on originals, and without background."""
+        return self.original[0] == self.label, self.removed[0] == self.label
 
 
 def summarize(
@@ -50,12 +55,16 @@ def summarize(
         model: Name of the background removal model.
         images: The entries of the dataset's index.
         ious: IoU of every picture's mask by file, fractions.
-        answers: What both networks predicted for the test pictures; at least one.
+        answers: What the networks predicted for the test pictures; at least one.
 
     Returns:
-        The part of report.json on the masks (fractions) and on both networks (percent).
+        The part of report.json on the masks (fractions) and on the networks (percent, and
+        percentage points), with 95 % intervals over products.
     """
-    original, removed = np.array([answer.outcome for answer in answers]).T
+    labels = np.array([answer.label for answer in answers])
+    products = np.array([answer.product for answer in answers])
+    original = np.array([answer.original for answer in answers]).T == labels
+    removed = np.array([answer.removed for answer in answers]).T == labels
     by_background: dict[str, list[float]] = {}
     for entry in images:
         name = Path(entry['background']).stem
@@ -63,6 +72,7 @@ def summarize(
     means = {name: fmean(values) for name, values in by_background.items()}
     worst = min(ious, key=ious.__getitem__)
     tested = [entry for entry in images if entry['split'] == 'test']
+    difference = clustered_accuracy_difference(original, removed, products)
     return {
         'model': model,
         'masks': {
@@ -73,63 +83,35 @@ def summarize(
             'worst_file': worst,
             'mean_by_background': dict(sorted(means.items(), key=lambda item: item[1])),
         },
-        'original': accuracy(original),
-        'rembg': accuracy(removed),
-        'comparison': compare(original, removed),
-        'test_products': len({entry['product'] for entry in tested}),
+        'original': _score(clustered_accuracy(original, products), original),
+        'rembg': _score(clustered_accuracy(removed, products), removed),
+        'diff': _score(difference, removed.astype(float) - original),
+        'test_pictures': len(answers),
+        'test_products': len(set(products.tolist())),
         'test_backgrounds': len({entry['background'] for entry in tested}),
+        'classes': len({entry['label'] for entry in images}),
     }
 
 
-def accuracy(right: np.ndarray) -> dict[str, float]:
-    """Return the share of right answers with Wilson's 95 % interval, in percent.
-
-    Args:
-        right: bool of shape (N,).
-    """
-    count, total = int(right.sum()), len(right)
-    interval = binomtest(count, total).proportion_ci(confidence_level=0.95, method='wilson')
-    return {
-        'right': count,
-        'total': total,
-        'percent': 100 * count / total,
-        'low': 100 * interval.low,
-        'high': 100 * interval.high,
-    }
-
-
-def compare(original: np.ndarray, removed: np.ndarray) -> dict[str, float]:
-    """Compare which pictures each network has right.
-
-    Args:
-        original: bool of shape (N,), the network on originals.
-        removed: The same of the network on removed backgrounds.
-
-    Returns:
-        ``diff``, the second accuracy minus the first, and ``error``, its standard error for paired
-        answers, in percentage points; four counts; and the p value of McNemar's exact test.
-    """
-    test = mcnemar(original, removed)
-    difference = removed.astype(float) - original
-    return {
-        'diff': 100 * (test.gained - test.lost) / len(difference),
-        'error': 100 * float(difference.std() / len(difference) ** 0.5),
-        'both': int((original & removed).sum()),
-        'only_first': test.lost,
-        'only_second': test.gained,
-        'neither': int((~original & ~removed).sum()),
-        'p_value': test.p,
+def _score(estimate: Estimate, values: np.ndarray) -> dict[str, Any]:
+    """Add each seed's own mean, from values of shape (S, N), to what all have in common."""
+    return {key: value for key, value in asdict(estimate).items() if key != 'count'} | {
+        'each': (100 * values.mean(axis=1)).tolist()
     }
 
 
 def format_results(results: Mapping[str, Any]) -> str:
     """Write the results of :func:`summarize` as text for a terminal, 100 columns wide."""
-    masks, both = results['masks'], results['comparison']
+    masks = results['masks']
     lowest = [f'{name} {iou:.2f}' for name, iou in masks['mean_by_background'].items()][:4]
     original, removed = (
-        f'{each["percent"]:5.1f} %   ({each["right"]} of {each["total"]}; '
-        f'95 % interval {each["low"]:.1f} to {each["high"]:.1f})'
+        f'{each["mean"]:5.1f} %  {each["low"]:9.1f} to {each["high"]:5.1f}      '
+        + ', '.join(f'{value:.1f}' for value in each['each'])
         for each in (results['original'], results['rembg'])
+    )
+    diff = results['diff']
+    difference = f'{diff["mean"]:+5.1f}    {diff["low"]:+9.1f} to {diff["high"]:+5.1f}      ' + (
+        ', '.join(f'{value:+.1f}' for value in diff['each'])
     )
     return f"""\
 Masks by {results['model']} against the exact outline, {masks['pictures']} pictures
@@ -137,13 +119,15 @@ Masks by {results['model']} against the exact outline, {masks['pictures']} pictu
   worst               {masks['worst']:.3f}  {masks['worst_file']}
   mean by background  {', '.join(lowest)}, ...
 
-Top-1 accuracy on {results['original']['total']} test pictures
+Top-1 accuracy on {results['test_pictures']} test pictures; guessing: \
+{100 / results['classes']:.1f} %
+                        mean    95 % interval       each training
   original            {original}
   background removed  {removed}
-  difference          {both['diff']:+5.1f} points (standard error {both['error']:.1f})
-                      right only with the background removed: {both['only_second']}, only with the
-                      original: {both['only_first']}; exact McNemar test: p = {both['p_value']:.2g}
+  difference          {difference}
 
-The test pictures show {results['test_products']} products on {results['test_backgrounds']} \
-backgrounds, and each network was trained once:
-the figures hold for such pictures, and do not predict those of other products, networks or data."""
+The interval is over the {results['test_products']} test products, which a bootstrap draws with all \
+their pictures. The test
+pictures have {results['test_backgrounds']} backgrounds: the figures hold for such pictures, and do \
+not predict those of other
+products, networks or data."""

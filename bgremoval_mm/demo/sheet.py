@@ -95,7 +95,9 @@ def _tile(answer: Answer, load: Load) -> Tile:
     colours = [RIGHT if right else WRONG for right in answer.outcome]
     words = [
         f'{"✓" if right else "✗"} {predicted}'
-        for right, predicted in zip(answer.outcome, (answer.original, answer.removed), strict=True)
+        for right, predicted in zip(
+            answer.outcome, (answer.original[0], answer.removed[0]), strict=True
+        )
     ]
     seen = f'original: {words[0]}    mask: IoU {answer.iou:.3f}    background removed: {words[1]}'
     pictures = [_frame(original, colours[0]), mask, _frame(removed, colours[1])]

@@ -1,4 +1,4 @@
-"""Training and testing each variant once, through the project's own tools."""
+"""Training and testing each variant with each seed, through the project's own tools."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import shutil
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from bgremoval_mm.demo.own_folder import read_own
 from bgremoval_mm.demo.sources import CLASSES
 from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.utils.cpu import usable_cores
 from bgremoval_mm.utils.json_io import write_json
 
 STATE = 'demo_state.json'
@@ -31,9 +33,8 @@ class Trainer:
 
     Attributes:
         tools: Folder of train.py and test.py.
-        out: Folder of the demo: ``work_dirs/<config name>`` and ``logs`` are made there.
+        out: Folder of the demo: ``work_dirs/seed<seed>/<config name>`` and ``logs`` are made there.
         key: Hash of all that decides a training. A work_dir of another key is emptied first.
-        seed: Seed of the trainings.
         epochs: Length of the trainings.
         overwrite: Train again what is done.
     """
@@ -41,15 +42,47 @@ class Trainer:
     tools: Path
     out: Path
     key: str
-    seed: int
     epochs: int
     overwrite: bool = False
 
-    def run(self, config: Path, say: Callable[[str], None]) -> Path:
+    def run_pairs(
+        self,
+        pair: tuple[Path, Path],
+        seeds: Sequence[int],
+        say: Callable[[Path, int, str], None],
+    ) -> list[tuple[Path, Path]]:
+        """Train and test a pair of configs with each seed, one training a core.
+
+        Args:
+            pair: The original config, and the other, whose hook needs the results of the first.
+            seeds: Seeds of the trainings.
+            say: Takes config, seed and progress line, in the thread of the training.
+
+        Returns:
+            What :meth:`run` returns, by seed.
+        """
+
+        def train(config: Path, seed: int, before: Future[Path] | None) -> Path:
+            if before is not None:
+                before.result()  # submitted earlier, and so begun before this
+            return self.run(config, seed, lambda text: say(config, seed, text))
+
+        pool = ThreadPoolExecutor(min(usable_cores(), len(seeds)))
+        try:
+            first = {seed: pool.submit(train, pair[0], seed, None) for seed in seeds}
+            second = {seed: pool.submit(train, pair[1], seed, first[seed]) for seed in seeds}
+            return [(first[seed].result(), second[seed].result()) for seed in seeds]
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def run(self, config: Path, seed: int, say: Callable[[str], None]) -> Path:
         """Train and test a config, unless that is done; resume an interrupted training.
+
+        May be called from several threads, with other seeds.
 
         Args:
             config: The config file.
+            seed: Seed of the training.
             say: Takes progress lines.
 
         Returns:
@@ -59,7 +92,7 @@ class Trainer:
             StepError: A tool failed.
             FileExistsError: The work_dir exists, but the demo did not make it.
         """
-        work_dir = self.out / 'work_dirs' / config.stem
+        work_dir = self.out / 'work_dirs' / f'seed{seed}' / config.stem
         predictions = work_dir / 'predictions.pkl'
         last = work_dir / 'last_checkpoint'
         state = read_own(work_dir, STATE, lambda c: 'done' in c and isinstance(c['key'], str)) or {}
@@ -68,30 +101,36 @@ class Trainer:
             state = {'key': self.key, 'done': False}
             write_json(work_dir / STATE, state)
         if state['done'] and predictions.is_file():
-            say('Trained and tested before, nothing has changed')
+            say('trained and tested before, nothing has changed')
             return predictions
-        common = ['--work-dir', str(work_dir), '--cfg-options', f'randomness.seed={self.seed}']
+        common = ['--work-dir', str(work_dir), '--cfg-options', f'randomness.seed={seed}']
         common += [
             f'{key}={self.epochs}' for key in ('train_cfg.max_epochs', 'param_scheduler.T_max')
         ]
         resume = ['--resume'] if last.is_file() else []
-        say('Resuming the training' if resume else 'Training')
-        self._call('train', config, [*resume, *common], say)
-        say('Testing on other products and other backgrounds')
+        say('resuming the training' if resume else 'training')
+        self._call('train', config, seed, [*resume, *common], say)
+        say('testing on other products and other backgrounds')
         checkpoint = last.read_text(encoding='utf-8').strip()
-        self._call('test', config, [checkpoint, '--out', str(predictions), *common], say)
+        arguments = [checkpoint, '--out', str(predictions), *common]
+        self._call('test', config, seed, arguments, say)
         write_json(work_dir / STATE, {'key': self.key, 'done': True})
         return predictions
 
     def _call(
-        self, tool: str, config: Path, arguments: list[str], say: Callable[[str], None]
+        self,
+        tool: str,
+        config: Path,
+        seed: int,
+        arguments: list[str],
+        say: Callable[[str], None],
     ) -> None:
         """Run a tool: write its output to a log, and report its validations."""
-        log = self.out / 'logs' / f'{tool}_{config.stem}.log'
+        log = self.out / 'logs' / f'{tool}_{config.stem}_seed{seed}.log'
         log.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, str(self.tools / f'{tool}.py'), str(config), *arguments]
-        # One thread is enough for this network, makes the figures independent of the number of
-        # cores, and does not crawl when other programs keep the cores busy.
+        # One thread makes the figures independent of the number of cores, and trainings that run
+        # side by side do not wait for each other's threads.
         env = {'OMP_NUM_THREADS': '1', **os.environ, 'BGREMOVAL_DEMO_ROOT': str(self.out)}
         end: deque[str] = deque(maxlen=15)
         with (
@@ -111,7 +150,7 @@ class Trainer:
                     end.append(line)
                     if found := _VALIDATION.search(line):
                         epoch, top1 = found.groups()
-                        say(f'  epoch {epoch:>2}: validation top-1 {float(top1):.1f} %')
+                        say(f'epoch {epoch}: validation top-1 {float(top1):.1f} %')
             except BaseException:
                 process.terminate()
                 raise

@@ -6,22 +6,23 @@ classes = ('cushion', 'hoodie', 'juice', 'paint', 'polo', 'shoe', 'tee')
 num_classes = len(classes)
 batch_size = 32
 
+# Pixels from -1 to 1, as EfficientNet-Lite was trained with.
 data_preprocessor = dict(
     num_classes=num_classes,
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
+    mean=[127.5, 127.5, 127.5],
+    std=[127.5, 127.5, 127.5],
     to_rgb=True,
 )
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='RandomResizedCrop', scale=96, crop_ratio_range=(0.6, 1.0)),
+    dict(type='RandomResizedCrop', scale=128, crop_ratio_range=(0.6, 1.0)),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(96, 96)),
+    dict(type='Resize', scale=(128, 128)),
     dict(type='PackInputs'),
 ]
 
