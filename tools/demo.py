@@ -15,6 +15,7 @@ import hashlib
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from dataclasses import asdict
 from functools import partial
@@ -36,8 +37,8 @@ from bgremoval_mm.visualization import canvas
 MODEL = 'u2netp'
 TOOLS = Path(__file__).resolve().parent
 CONFIGS = TOOLS.parent / 'configs' / 'demo'
-ORIGINAL = CONFIGS / 'efficientnet-lite0_in1k-pre_1xb32-8e_products.py'
-REMBG = CONFIGS / 'efficientnet-lite0_in1k-pre_1xb32-8e_products-rembg.py'
+ORIGINAL = CONFIGS / 'efficientnet-lite0_in1k-pre_1xb32-5e_products.py'
+REMBG = CONFIGS / 'efficientnet-lite0_in1k-pre_1xb32-5e_products-rembg.py'
 
 
 class Demo:
@@ -202,7 +203,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--trainings', type=int, default=3, help='trainings of each version, each with another seed'
     )
     parser.add_argument('--wheel', type=Path, help=f'local copy of {sources.WHEEL_NAME}')
-    parser.add_argument('--epochs', type=int, default=8, help='epochs of each training')
+    parser.add_argument('--epochs', type=int, default=5, help='epochs of each training')
     recipe = compose.Recipe()
     for split in sources.SPLITS:
         text = f'pictures per class in the {split} split'
@@ -220,6 +221,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the demo; return the exit code."""
     args = parse_args(argv)
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')  # mmengine's
     try:
         Demo(args).run()
     except KeyboardInterrupt:

@@ -63,8 +63,8 @@ def summarize(
     """
     labels = np.array([answer.label for answer in answers])
     products = np.array([answer.product for answer in answers])
-    original = np.array([answer.original for answer in answers]).T == labels
-    removed = np.array([answer.removed for answer in answers]).T == labels
+    original = labels == np.array([answer.original for answer in answers]).T
+    removed = labels == np.array([answer.removed for answer in answers]).T
     by_background: dict[str, list[float]] = {}
     for entry in images:
         name = Path(entry['background']).stem
@@ -126,8 +126,8 @@ Top-1 accuracy on {results['test_pictures']} test pictures; guessing: \
   background removed  {removed}
   difference          {difference}
 
-The interval is over the {results['test_products']} test products, which a bootstrap draws with all \
-their pictures. The test
-pictures have {results['test_backgrounds']} backgrounds: the figures hold for such pictures, and do \
-not predict those of other
-products, networks or data."""
+Intervals are over the {results['test_products']} test products: a bootstrap draws products with \
+all their pictures.
+The test pictures have {results['test_backgrounds']} backgrounds. The figures hold for such \
+pictures, and do not predict
+those of other products, networks or data."""

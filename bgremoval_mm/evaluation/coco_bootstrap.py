@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 
-from bgremoval_mm.evaluation.statistics import Estimate, resampled_difference
+from bgremoval_mm.evaluation.statistics import Estimate, resampled_difference, resampled_scores
 
-__all__ = ['ResampledMap', 'map_difference']
+__all__ = ['ResampledMap', 'map_difference', 'map_estimates']
 
 RESAMPLES = 200  # each takes a fraction of a second
 
@@ -53,6 +53,10 @@ class ResampledMap:
         known = precision[precision > -1]
         return float(known.mean()) if known.size else float('nan')
 
+    def whole(self) -> float:
+        """Return the mAP of all images."""
+        return self(np.arange(len(self.images)))
+
     def by_class(self) -> dict[str, float]:
         """Return the AP of each class that is annotated, over all images, a fraction."""
         precision = self._precision(np.arange(len(self.images)))
@@ -62,6 +66,11 @@ class ResampledMap:
             if known.size:
                 found[self._evaluation.cocoGt.cats[category]['name']] = float(known.mean())
         return found
+
+    def images_of_classes(self) -> dict[str, int]:
+        """Return on how many images each class is annotated."""
+        truth = self._evaluation.cocoGt
+        return {truth.cats[key]['name']: len(set(truth.catToImgs[key])) for key in truth.cats}
 
     def _precision(self, indices: np.ndarray) -> np.ndarray:
         """Return precision by IoU threshold, recall threshold and class; -1 without annotation."""
@@ -105,4 +114,38 @@ def map_difference(
         len(both[0][0].images),
         resamples,
         seed,
+    )
+
+
+def map_estimates(
+    tests: Mapping[str, Sequence[ResampledMap]],
+    reference: str,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
+    """Return the mAP of tests on the same images, and their differences, by a bootstrap over these.
+
+    Args:
+        tests: Name to tests, whose mean mAP counts; at least one.
+        reference: Name of the tests that the others are compared with.
+        resamples: How often images are drawn, the same ones for all tests.
+        seed: Of the draws.
+
+    Returns:
+        Name to mAP, and name to mAP minus that of the reference, if this is among the tests; both
+        are fractions.
+    """
+    names = list(tests)
+    others = [name for name in names if name != reference and reference in tests]
+
+    def scores(drawn: np.ndarray) -> np.ndarray:
+        found = {name: np.mean([each(drawn) for each in tests[name]]) for name in names}
+        changes = [found[name] - found[reference] for name in others]
+        return np.array([*found.values(), *changes])
+
+    count = len(tests[names[0]][0].images)
+    estimates = resampled_scores(scores, count, resamples, seed)
+    return (
+        dict(zip(names, estimates, strict=False)),
+        dict(zip(others, estimates[len(names) :], strict=True)),
     )

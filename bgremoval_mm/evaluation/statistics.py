@@ -27,6 +27,7 @@ __all__ = [
     'mcnemar',
     'mean_iou',
     'resampled_difference',
+    'resampled_scores',
     'seed_interval',
 ]
 
@@ -254,13 +255,31 @@ def resampled_difference(
         resamples: How often images are drawn.
         seed: Of the draws.
     """
+    (difference,) = resampled_scores(
+        lambda drawn: np.array([score(1, drawn) - score(0, drawn)]), count, resamples, seed
+    )
+    return difference
+
+
+def resampled_scores(
+    scores: Callable[[np.ndarray], np.ndarray], count: int, resamples: int, seed: int = 0
+) -> list[Estimate]:
+    """Return any scores of a set of images, all by the same bootstrap.
+
+    Args:
+        scores: Takes indices of images, with repetitions, and returns the scores on them, floats of
+            shape (K,).
+        count: Number of images.
+        resamples: How often images are drawn.
+        seed: Of the draws.
+    """
     random = np.random.default_rng(seed)
-    everything = np.arange(count)
-    draws = []
-    for _ in range(resamples):
-        drawn = random.integers(0, count, count)
-        draws.append(score(1, drawn) - score(0, drawn))
-    return _percentiles(score(1, everything) - score(0, everything), np.array(draws), count)
+    draws = np.stack([scores(random.integers(0, count, count)) for _ in range(resamples)])
+    observed = scores(np.arange(count))
+    return [
+        _percentiles(float(each), drawn, count)
+        for each, drawn in zip(observed, draws.T, strict=True)
+    ]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -178,7 +178,7 @@ def test_text_with_intervals(audit: Audit) -> None:
     assert row.split()[1:3] == ['120', '80.0']
 
 
-def test_no_intervals_of_detection(audit: Audit) -> None:
+def test_no_intervals_without_results(audit: Audit) -> None:
     """Without per-image results the text says that there are none."""
     assert 'no intervals: there are no results photo by photo' in as_text(audit)
 

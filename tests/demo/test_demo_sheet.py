@@ -15,7 +15,7 @@ BLUE = np.full((32, 32, 3), (0, 0, 255), np.uint8)
 
 def answer(number: int, label: str = 'tee', original: str = 'tee', removed: str = 'tee') -> Answer:
     """Return an answer of the outcome that follows from the labels."""
-    return Answer(f'test/{label}/{number}.jpg', label, original, removed, 0.9)
+    return Answer(f'test/{label}/{number}.jpg', label, 'p', (original,), (removed,), 0.9)
 
 
 def load(_: Answer) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bgremoval_mm.demo import training
 from bgremoval_mm.demo.training import STATE, StepError, Trainer, read_predictions
 
 # Both write their arguments to calls.txt beside the work_dir, and what the real tools write.
@@ -45,13 +46,13 @@ def trainer(tmp_path: Path) -> Trainer:
     tools.mkdir()
     (tools / 'train.py').write_text(START + TRAIN)
     (tools / 'test.py').write_text(START + TEST)
-    return Trainer(tools, tmp_path / 'out', 'key', seed=7, epochs=2)
+    return Trainer(tools, tmp_path / 'out', 'key', epochs=2)
 
 
 @pytest.fixture
 def work_dir(trainer: Trainer) -> Path:
     """The folder of the variant, not yet made."""
-    return trainer.out / 'work_dirs' / 'variant'
+    return trainer.out / 'work_dirs' / 'seed7' / 'variant'
 
 
 def calls(work_dir: Path) -> list[str]:
@@ -65,15 +66,54 @@ def calls(work_dir: Path) -> list[str]:
 def test_a_variant_is_trained_and_tested_once(trainer: Trainer, work_dir: Path) -> None:
     """Seed and length reach the tools, the log is kept, and the second call does nothing."""
     said: list[str] = []
-    predictions = trainer.run(CONFIG, said.append)
+    predictions = trainer.run(CONFIG, 7, said.append)
     assert predictions.read_bytes() == b'predictions'
     assert calls(work_dir) == FRESH
-    assert '  epoch  5: validation top-1 61.2 %' in said
-    assert f'root {trainer.out}' in (trainer.out / 'logs' / 'train_variant.log').read_text()
+    assert 'epoch 5: validation top-1 61.2 %' in said
+    assert f'root {trainer.out}' in (trainer.out / 'logs' / 'train_variant_seed7.log').read_text()
     said.clear()
-    assert trainer.run(CONFIG, said.append) == predictions
+    assert trainer.run(CONFIG, 7, said.append) == predictions
     assert calls(work_dir) == []
-    assert said == ['Trained and tested before, nothing has changed']
+    assert said == ['trained and tested before, nothing has changed']
+
+
+def test_pairs_are_trained_with_every_seed(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Predictions come by seed, the original's first, which is done before the other begins."""
+    monkeypatch.setattr(training, 'usable_cores', lambda: 3)
+    pair = (Path('configs/a.py'), Path('configs/b.py'))
+    said: list[tuple[str, int, str]] = []
+    files = trainer.run_pairs(pair, (4, 5), lambda *line: said.append((line[0].stem, *line[1:])))
+    root = trainer.out / 'work_dirs'
+    assert files == [
+        tuple(root / f'seed{seed}' / name / 'predictions.pkl' for name in 'ab') for seed in (4, 5)
+    ]
+    for seed in (4, 5):
+        own = [f'{name} {text}' for name, number, text in said if number == seed]
+        assert own == [
+            f'{name} {text}'
+            for name in 'ab'
+            for text in (
+                'training',
+                'epoch 5: validation top-1 61.2 %',
+                'testing on other products and other backgrounds',
+            )
+        ]
+
+
+def test_a_failed_training_ends_the_others(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has not begun is not begun; the error is that of the training."""
+    monkeypatch.setattr(training, 'usable_cores', lambda: 1)
+    folder = trainer.out / 'work_dirs' / 'seed4'
+    folder.mkdir(parents=True)
+    (folder / 'fail').touch()
+    pair = (Path('configs/a.py'), Path('configs/b.py'))
+    with pytest.raises(StepError, match=r'train\.py ended with exit code 1'):
+        trainer.run_pairs(pair, (4, 5), lambda *_: None)
+    assert not (folder / 'b').exists()
 
 
 @pytest.mark.parametrize('change', [{'key': 'other'}, {'overwrite': True}])
@@ -81,10 +121,10 @@ def test_changed_inputs_or_overwrite_train_again(
     trainer: Trainer, work_dir: Path, change: dict[str, object]
 ) -> None:
     """Another key, or overwrite, empties the work_dir first."""
-    trainer.run(CONFIG, print)
+    trainer.run(CONFIG, 7, print)
     (work_dir / 'old.pth').touch()
     calls(work_dir)
-    replace(trainer, **change).run(CONFIG, print)
+    replace(trainer, **change).run(CONFIG, 7, print)
     assert calls(work_dir) == FRESH
     assert not (work_dir / 'old.pth').exists()
 
@@ -94,13 +134,13 @@ def test_failed_tool_is_reported_and_resumed_next_time(trainer: Trainer, work_di
     fail = work_dir.with_name('fail')
     fail.parent.mkdir(parents=True)
     fail.touch()
-    log = re.escape(str(trainer.out / 'logs' / 'train_variant.log'))
+    log = re.escape(str(trainer.out / 'logs' / 'train_variant_seed7.log'))
     with pytest.raises(StepError, match=rf'(?s)tools/train\.py .*exit code 1.*{log}.*boom'):
-        trainer.run(CONFIG, print)
+        trainer.run(CONFIG, 7, print)
     assert json.loads((work_dir / STATE).read_text())['done'] is False
     fail.unlink()
     calls(work_dir)
-    trainer.run(CONFIG, print)
+    trainer.run(CONFIG, 7, print)
     assert [call.split()[1] for call in calls(work_dir)] == ['resume', 'the_checkpoint.pth']
 
 
@@ -117,7 +157,7 @@ def test_foreign_work_dir_is_left_alone(
         (work_dir / STATE).write_text(state)
         problem = f'its {STATE} is not one that the demo wrote'
     with pytest.raises(FileExistsError, match=f'{problem}: move the folder away, or choose ano'):
-        replace(trainer, overwrite=True).run(CONFIG, print)
+        replace(trainer, overwrite=True).run(CONFIG, 7, print)
     assert mine.exists()
 
 

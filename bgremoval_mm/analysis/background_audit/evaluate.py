@@ -19,6 +19,7 @@ from bgremoval_mm.analysis.background_audit.backgrounds import put_in
 from bgremoval_mm.analysis.background_audit.prepare_config import (
     add_per_image_results,
     choose_photos,
+    coco_annotations,
     for_testing,
 )
 from bgremoval_mm.datasets.first_steps import load_photo
@@ -77,12 +78,14 @@ class Auditor:
             config.load_from = str(checkpoint)
             # Workers must be forked again for each condition, or they would keep the first.
             config.test_dataloader.persistent_workers = False
-            #: Per-image results of the last test; of detection there are none.
+            #: Per-image results of the last test; of detection there are none, but predictions.
             self.per_image = scratch / PER_IMAGE_FILE
-            add_per_image_results(config, self.per_image)
+            self.predictions = scratch / 'predictions'
+            add_per_image_results(config, self.per_image, self.predictions)
             self.codebase = str(config.get('default_scope', 'mmengine'))
             if number is not None:
                 choose_photos(config, number, scratch)
+            self.annotations = coco_annotations(config, self.predictions)
             self.runner = Runner.from_cfg(config)
             self.dataset = self.runner.test_dataloader.dataset
             self.classes = tuple(self.dataset.metainfo.get('classes') or ())

@@ -73,7 +73,7 @@ def _chart(audit: Audit, metric: str, width: int) -> Image.Image:
         axes.text(end, row, label, va='center', size=9, color=INK)
     axes.set_yticks(range(len(names)), [name.replace('_', ' ') for name in reversed(names)], size=9)
     axes.set_xlabel(_caption(audit, metric), size=8, color=FAINT, loc='left')
-    if known is not None:
+    if known is not None and known.chance is not None:
         axes.axvline(known.chance, color=INK, lw=1, ls='--')
     axes.margins(x=0.2)
     axes.set_xlim(left=0)
@@ -87,8 +87,9 @@ def _caption(audit: Audit, metric: str) -> str:
     text = f'{metric}{"" if in_unit is None else f", {in_unit}"}; in brackets: of {audit.reference}'
     if audit.uncertainty is None:
         return text
+    chance = audit.uncertainty.chance
     return (
-        f'{text}; dashed: chance, {audit.uncertainty.chance:.3g}\n'
+        f'{text}{"" if chance is None else f"; dashed: chance, {chance:.3g}"}\n'
         f'whiskers: 95 % interval over {audit.images} photos; differences are surer, as they are '
         'paired: see the table'
     )

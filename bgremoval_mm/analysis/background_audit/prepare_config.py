@@ -15,7 +15,7 @@ from bgremoval_mm.datasets.unwrap import children_of, type_name
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.sampling import evenly_spaced
 
-__all__ = ['add_per_image_results', 'choose_photos', 'for_testing']
+__all__ = ['add_per_image_results', 'choose_photos', 'coco_annotations', 'for_testing']
 
 _TRAINING_HOOKS = (
     'DiffMetricsHook',
@@ -48,8 +48,14 @@ def for_testing(config: Config) -> Config:
     return config
 
 
-def add_per_image_results(config: Config, file: Path) -> None:
-    """Let the test say which images, or pixels, of each class are right."""
+def add_per_image_results(config: Config, file: Path, predictions: Path) -> None:
+    """Let the test say which images, or pixels, of each class are right, or what it detects.
+
+    Args:
+        config: The config, which is changed.
+        file: Per-image results of mmpretrain and mmseg.
+        predictions: What the names of mmdet's files begin with.
+    """
     evaluators = config.test_evaluator
     evaluators = [evaluators] if isinstance(evaluators, dict) else list(evaluators)
     # The saved config of a reproduced run names its own results, which stay as they are.
@@ -62,8 +68,16 @@ def add_per_image_results(config: Config, file: Path) -> None:
     for each in evaluators:
         if type_name(each) == 'CocoMetric':
             each['classwise'] = True
-            each['outfile_prefix'] = None
+            each['outfile_prefix'] = str(predictions)
     config.test_evaluator = evaluators
+
+
+def coco_annotations(config: Config, predictions: Path) -> Path | None:
+    """Return the file of the annotations that CocoMetric tests with, or writes; None without it."""
+    for each in config.test_evaluator:
+        if type_name(each) == 'CocoMetric':
+            return Path(each.get('ann_file') or f'{predictions}.gt.json')
+    return None
 
 
 def choose_photos(config: Config, number: int, scratch: Path) -> None:

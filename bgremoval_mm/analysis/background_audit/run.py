@@ -8,6 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from bgremoval_mm.analysis.background_audit.detection import (
+    keep_predictions,
+    measure_detection,
+)
 from bgremoval_mm.analysis.background_audit.evaluate import Auditor
 from bgremoval_mm.analysis.background_audit.picture import draw_audit, example_photos
 from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScores
@@ -96,10 +100,13 @@ def run_audit(
             metrics, of_classes = zip(*found, strict=True)
             scores = ConditionScores(condition, list(metrics), _mean_of(of_classes))
             audit.outcomes[condition] = scores
+            audit.uncertainty = None
             write_json(file, audit.as_json())
         in_order = [name for name in get_args(Condition) if name in audit.outcomes]
         audit.outcomes = {name: audit.outcomes[name] for name in in_order}
-        audit.uncertainty = _uncertainty(audit, out, seed)
+        if audit.uncertainty is None:
+            report('intervals over photos')
+            audit.uncertainty = _uncertainty(audit, out, seed)
         write_json(file, audit.as_json())
         save_png(draw_audit(audit, example_photos(auditor, in_order)), picture)
     return audit
@@ -114,6 +121,7 @@ def _evaluate(
     file.unlink(missing_ok=True)
     if auditor.per_image.is_file():
         write_per_image(file, **read_per_image(auditor.per_image))
+    keep_predictions(auditor.predictions, auditor.annotations, file.parent, file.stem)
     return found
 
 
@@ -123,9 +131,13 @@ def _per_image_file(out: Path, condition: str, seed: int) -> Path:
 
 def _uncertainty(audit: Audit, out: Path, seed: int) -> Uncertainty | None:
     """Return the intervals, of the conditions whose per-image results are all there."""
+    kept = {
+        name: [_per_image_file(out, name, seed + i) for i in range(len(outcome.draws))]
+        for name, outcome in audit.outcomes.items()
+    }
     tests = {}
     for name, outcome in audit.outcomes.items():
-        files = [_per_image_file(out, name, seed + i) for i in range(len(outcome.draws))]
+        files = kept[name]
         if not all(file.is_file() for file in files):
             continue
         results = [read_per_image(file) for file in files]
@@ -135,7 +147,10 @@ def _uncertainty(audit: Audit, out: Path, seed: int) -> Uncertainty | None:
             abs(draw.get(metric, math.inf) - score) < _ROUNDED for draw, (metric, score) in scores
         ):
             tests[name] = results  # they are those of the scores, not of another audit
-    return measure_uncertainty(tests, audit.reference)
+    if tests:
+        return measure_uncertainty(tests, audit.reference)
+    names = {name: [file.stem for file in files] for name, files in kept.items()}
+    return measure_detection(audit, names, out / 'per_image')
 
 
 def _load_earlier(file: Path, settings: dict[str, Any]) -> Audit | None:

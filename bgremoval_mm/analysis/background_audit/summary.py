@@ -49,7 +49,7 @@ class Audit:
             where joined test sets differ.
         images: Number of test photos.
         outcomes: By condition, in the order in which they were measured.
-        uncertainty: Intervals over photos, and chance; None: not known, as of detection.
+        uncertainty: Intervals over photos, and chance; None: not known.
     """
 
     settings: dict[str, Any]

@@ -70,23 +70,30 @@ def _score_table(audit: Audit) -> Table:
     table.add_column(metric if in_unit is None else f'{metric}, {in_unit}', justify='right')
     if known is not None:
         table.add_column('95 % over photos', justify='right')
-        table.add_column(f'minus {audit.reference}, points', justify='right')
+        points = ', points' if in_unit == 'percent' else ''
+        table.add_column(f'minus {audit.reference}{points}', justify='right')
         table.add_column('95 % over photos, paired', justify='right')
     table.add_column('retained', justify='right')
     for name, outcome in audit.outcomes.items():
         row = [name.replace('_', ' '), _score(outcome, metric)]
         if known is not None:
             change = known.changes.get(name)
-            row += [_interval(known.scores.get(name))]
-            row += ['-' if change is None else f'{change.mean:+.2f}', _interval(change, '+')]
+            row += [_interval(known.scores.get(name), in_unit)]
+            row += ['-' if change is None else f'{change.mean:+.{_digits(in_unit)}f}']
+            row += [_interval(change, in_unit, '+')]
         table.add_row(*row, retained_text(audit, name, metric))
     return table
 
 
-def _interval(estimate: Estimate | None, sign: str = '') -> str:
+def _digits(in_unit: str | None) -> int:
+    return 3 if in_unit == 'fraction' else 2
+
+
+def _interval(estimate: Estimate | None, in_unit: str | None, sign: str = '') -> str:
     if estimate is None or estimate.low is None or estimate.high is None:
         return '-'
-    return f'{estimate.low:{sign}.1f} to {estimate.high:{sign}.1f}'
+    digits = 3 if in_unit == 'fraction' else 1
+    return f'{estimate.low:{sign}.{digits}f} to {estimate.high:{sign}.{digits}f}'
 
 
 def _notes(audit: Audit) -> list[str]:
@@ -102,10 +109,14 @@ def _notes(audit: Audit) -> list[str]:
     if known is None:
         notes.append('no intervals: there are no results photo by photo')
         return notes
-    notes.append(
-        f'chance: {known.chance:.2f} (always the same answer); "at chance": the interval of this '
-        f'score, or of {audit.reference}, reaches down to it'
-    )
+    if known.chance is not None:
+        notes.append(
+            f'chance: {known.chance:.2f} (always the same answer); "at chance": the interval of '
+            f'this score, or of {audit.reference}, reaches down to it'
+        )
+    if without := [name for name in audit.outcomes if name not in known.scores]:
+        names = ', '.join(name.replace('_', ' ') for name in without)
+        notes.append(f'no interval of {names}: nothing was detected, or results are missing')
     notes.append('one trained model: how much another training would change the scores is not here')
     return notes
 
@@ -127,7 +138,7 @@ def _other_table(audit: Audit, metrics: Sequence[str]) -> Table:
 
 def _score(outcome: ConditionScores, metric: str) -> str:
     mean, deviation = outcome.mean(metric), outcome.deviation(metric)
-    digits = 3 if unit(metric) == 'fraction' else 2
+    digits = _digits(unit(metric))
     if mean is None:
         return '-'
     spread = '' if deviation is None else f' ± {deviation:.{digits}f}'

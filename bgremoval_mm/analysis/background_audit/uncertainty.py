@@ -25,18 +25,18 @@ PerImage = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """The intervals of an audit's leading metric, in percent. All are 95 % over the test photos.
+    """The intervals of an audit's leading metric, in its unit. All are 95 % over the test photos.
 
     Attributes:
         metric: The metric, such as 'accuracy/top1'.
-        chance: What always giving the same answer scores at best.
+        chance: What always giving the same answer scores at best; None: not known, as of mAP.
         scores: Condition to score; of several draws, their mean.
-        changes: Condition to its score minus the reference's, in percentage points, photo by photo.
+        changes: Condition to its score minus the reference's, on the same photos.
         class_photos: Number of test photos of each class.
     """
 
     metric: str
-    chance: float
+    chance: float | None
     scores: dict[str, Estimate]
     changes: dict[str, Estimate]
     class_photos: dict[str, int] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Uncertainty:
     def is_at_chance(self, condition: str) -> bool:
         """Tell whether a score cannot be told from that of a constant answer."""
         low = self.scores[condition].low if condition in self.scores else None
-        return low is not None and low <= self.chance
+        return low is not None and self.chance is not None and low <= self.chance
 
     def as_json(self) -> dict[str, Any]:
         """Return everything, for a file."""

@@ -1,4 +1,4 @@
-_base_ = ['./efficientnet-lite0_in1k-pre_1xb32-8e_products.py', './_base_/removal.py']
+_base_ = ['./efficientnet-lite0_in1k-pre_1xb32-5e_products.py', './_base_/removal.py']
 
 train_dataloader, val_dataloader, test_dataloader = (
     dict(dataset=dict(_base_.rembg, _delete_=True, dataset=photos, pipeline=photos.pop('pipeline')))

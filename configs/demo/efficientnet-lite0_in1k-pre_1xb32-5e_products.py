@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/efficientnet-lite0_embedding.py',
     './_base_/products_bs32.py',
-    './_base_/schedule_8e.py',
+    './_base_/schedule_5e.py',
     './_base_/runtime.py',
     '../_base_/bgremoval_mm.py',
 ]
