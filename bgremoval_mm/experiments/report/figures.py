@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def bar_chart(group: Group, metric: Metric) -> str:
     axes.set_xticks(
         range(len(cells)), [cell.experiment.title for cell in cells], rotation=30, ha='right'
     )
-    axes.set_ylabel(f'{metric.title} ({metric.unit})')
+    axes.set_ylabel(textwrap.fill(f'{metric.title} ({metric.unit})', 28))
     axes.set_ylim(bottom=0)
     _finish(axes)
     return _svg(figure)
@@ -139,7 +140,7 @@ def curve_chart(cell: Cell, metric: Metric) -> str:
             for axes, (steps, values) in zip((loss, score), curves, strict=True):
                 axes.plot(steps, values, color=colour, lw=1, alpha=0.8, label=label)
     loss.set_ylabel('training loss')
-    score.set_ylabel(f'{metric.title}, validation ({metric.unit})')
+    score.set_ylabel(textwrap.fill(f'{metric.title}, validation ({metric.unit})', 24))
     for axes in (loss, score):
         axes.set_xlabel('epoch or iteration')
         _finish(axes)

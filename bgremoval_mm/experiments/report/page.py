@@ -84,8 +84,9 @@ def build_report(root: Path, work: str | None = None) -> Report:
     for each in works:
         prefix = (each.name, each.title) if len(works) > 1 else ('', '')
         groups = group_results(results, each)
-        # Where the work prints numbers to compare with, a table is shown with its gaps.
-        shown = [group for group in groups if group.results or _has_own_numbers(group)]
+        # Where the work prints numbers to compare with, they are shown without runs, too, below.
+        shown = [group for group in groups if group.results]
+        shown += [group for group in groups if not group.results and _has_own_numbers(group)]
         sections += [make_section(group, groups, *prefix) for group in shown]
         not_run += [section_title(group, prefix[1]) for group in groups if group not in shown]
     made = datetime.now(UTC).strftime('%Y-%m-%d %H:%M UTC')

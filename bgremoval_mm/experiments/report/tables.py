@@ -78,7 +78,8 @@ def _images(pair: Pair, metric: Metric) -> str:
 def finished_rows(group: Group, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Leave out the lines of a result table that hold neither a result nor a number of the work.
 
-    The unit goes, too, where all lines have the same: it stands in the table's caption.
+    The unit goes, too, where all lines have the same: it stands in the table's caption. So do
+    columns of gaps.
 
     Returns:
         The others, and the titles of the networks of which every line was left out.
@@ -88,6 +89,7 @@ def finished_rows(group: Group, table: pd.DataFrame) -> tuple[pd.DataFrame, list
     kept = table[(cells != GAP).any(axis=1)]
     if len({metric.unit for metric in group.metrics}) == 1:
         kept = kept.drop(columns='unit')
+    kept = kept.loc[:, (kept != GAP).any(axis=0)]
     titles = (cell.experiment.title for cell in group.cells)
     return kept, [title for title in titles if title not in set(kept['network'])]
 

@@ -84,7 +84,10 @@ def table_caption(group: Group) -> str:
     names = _joined([metric.title for metric in group.metrics])
     names = names[0].upper() + names[1:]
     values = {'percent': 'in percent, differences in percentage points', 'fraction': 'as fractions'}
-    texts.append(f'{names} {" or ".join(values[unit] for unit in sorted(units))}.')
+    if len(units) == 1:
+        texts.append(f'{names} {values[units.pop()]}.')
+    else:
+        texts.append(f'{names}; differences of percentages are in percentage points.')
     if group.results:
         texts.append(
             'Values are means over seeds; "seeds" are those that both runs of a pair have, and '
