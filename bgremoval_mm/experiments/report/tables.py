@@ -89,7 +89,8 @@ def finished_rows(group: Group, table: pd.DataFrame) -> tuple[pd.DataFrame, list
     kept = table[(cells != GAP).any(axis=1)]
     if len({metric.unit for metric in group.metrics}) == 1:
         kept = kept.drop(columns='unit')
-    kept = kept.loc[:, (kept != GAP).any(axis=0)]
+    if len(kept):
+        kept = kept.loc[:, (kept != GAP).any(axis=0)]
     titles = (cell.experiment.title for cell in group.cells)
     return kept, [title for title in titles if title not in set(kept['network'])]
 
