@@ -22,7 +22,7 @@ from bgremoval_mm.experiments.report.figures import bar_chart, difference_chart,
 from bgremoval_mm.experiments.report.groups import Cell, Group, Pair, group_results
 from bgremoval_mm.experiments.report.page import build_report, write_report
 from bgremoval_mm.experiments.report.results import read_results
-from bgremoval_mm.experiments.report.tables import result_table
+from bgremoval_mm.experiments.report.tables import GAP, result_table
 from bgremoval_mm.experiments.runner.runs import select_runs
 from bgremoval_mm.removal.errors import ArgumentError
 
@@ -262,6 +262,9 @@ def test_semantic_segmentation(make_result: Callable, tmp_path: Path) -> None:
             scores.append(areas[0] / areas[1] * 100)
         by_hand.append(scores[1] - scores[0])
     assert differences['class 5'].mean == pytest.approx(np.mean(by_hand))
+    # Table I has numbers of the paper, but no runs: it comes below.
+    sections = build_report(tmp_path / 'root').sections
+    assert [bool(each.details) for each in sections] == [True, False]
 
 
 def test_instance_segmentation(make_result: Callable, tmp_path: Path) -> None:
@@ -333,6 +336,8 @@ def test_what_was_not_run_is_one_line(make_pairs: Callable, tmp_path: Path) -> N
     section = report.sections[0]
     assert section.shown['network'].tolist() == ['VGG-11']
     assert len(section.table) == 12
+    assert '95 % over images' in section.table
+    assert not (section.shown == GAP).all(axis=0).any()
     assert section.not_run == section.table['network'].tolist()[1:]
     assert section.without_runs == ['F5-b', 'F5-c', 'F5-e']
     assert [claim.name for claim, _ in section.decided] == ['F5-a', 'F5-d', 'F5-f']
