@@ -70,7 +70,9 @@ def _chart(audit: Audit, metric: str, width: int) -> Image.Image:
             end = estimate.high
         retained = retained_text(audit, name, metric)
         label = f' {mean:.3g}' + ('' if retained == '-' else f'  ({retained})')
-        axes.text(end, row, label, va='center', size=9, color=INK)
+        # On white, so that the line of chance does not cross it out.
+        plate = {'facecolor': 'white', 'edgecolor': 'none', 'pad': 1}
+        axes.text(end, row, label, va='center', size=9, color=INK, bbox=plate)
     axes.set_yticks(range(len(names)), [name.replace('_', ' ') for name in reversed(names)], size=9)
     axes.set_xlabel(_caption(audit, metric), size=8, color=FAINT, loc='left')
     if known is not None and known.chance is not None:
