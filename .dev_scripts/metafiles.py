@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NAMES = {
     'CCP': 'Clothing Co-Parsing',
     'CUB200': 'CUB-200-2011',
+    'Catalogue': 'Luma',
     'GroceryStore': 'Grocery Store',
     'StanfordOnlineProducts': 'Stanford Online Products',
 }

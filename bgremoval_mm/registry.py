@@ -111,6 +111,7 @@ CLASSES = _classes(
     ('HOOKS', 'DisjointBanksHook', 'engine.hooks.disjoint_banks'),
     ('HOOKS', 'EpochSeedHook', 'engine.hooks.epoch_seed'),
     ('HOOKS', 'FreezeBatchNormHook', 'engine.hooks.freeze_bn'),
+    ('HOOKS', 'FreezeModulesHook', 'engine.hooks.freeze_modules'),
     ('HOOKS', 'ResumableEarlyStoppingHook', 'engine.hooks.early_stopping'),
     ('LOOPS', 'BackgroundTestLoop', 'engine.loops.background_test', 'mmcv'),
     ('METRICS', 'ClasswiseAccuracy', 'evaluation.metrics.classwise_accuracy'),
