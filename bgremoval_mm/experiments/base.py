@@ -80,6 +80,10 @@ class Experiment(ABC):
     """Registered metric, such as 'PerImageAccuracy', that takes ``file`` and ``root`` and writes
     the per-image results of the test; '' for none."""
 
+    folds: ClassVar[tuple[int, ...]] = ()
+    """Numbers of the folds of a cross-validation, each of which is trained and tested with each
+    seed; empty where there is none."""
+
     tested: ClassVar[Literal['last', 'best']] = 'last'
     """Which checkpoint is tested: the last, or the best on the validation photos."""
 
@@ -103,12 +107,17 @@ class Experiment(ABC):
         """
 
     def options(self, seed: int) -> Sequence[str]:
-        """Return what a seed changes beside ``randomness.seed``, as ``KEY=VALUE``.
-
-        A work with cross-validation gives the fold here: ``[f'train_dataset.fold={seed % 3}']``.
-        """
+        """Return what a seed changes beside ``randomness.seed``, as ``KEY=VALUE``."""
         del seed
         return ()
+
+    def fold_options(self, fold: int) -> Sequence[str]:
+        """Return what selects a fold, as ``KEY=VALUE``: the argument ``fold`` of all datasets.
+
+        Args:
+            fold: One of `folds`.
+        """
+        return [f'{subset}_dataset.fold={fold}' for subset in ('train', 'val', 'test')]
 
     def variant(self, name: str) -> Variant:
         """Return a variant by its name.
@@ -299,6 +308,11 @@ class Work:
     def models(self) -> tuple[str, ...]:
         """Names of the networks."""
         return tuple(dict.fromkeys(each.model for each in self.experiments))
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """Numbers of the folds of those experiments that have some."""
+        return tuple(dict.fromkeys(fold for each in self.experiments for fold in each.folds))
 
     @property
     def variants(self) -> tuple[str, ...]:
