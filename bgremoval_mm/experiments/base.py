@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from bgremoval_mm.experiments.report.groups import Group
 
 __all__ = [
+    'BEST_FOLD',
     'BGAUG',
     'BGVAL',
     'ORIGINAL',
     'REMBG',
     'Claim',
     'Dataset',
+    'Exhibit',
     'Experiment',
     'Metric',
     'Misprint',
@@ -56,6 +58,10 @@ ORIGINAL = Variant('original', '', 'original', 'original')
 REMBG = Variant('rembg', '-rembg', 'background removed', 'removed')
 BGAUG = Variant('bgaug', '-bgaug', 'background replaced', 'replaced')
 BGVAL = Variant('bgval', '-bgval', 'selected on replaced backgrounds', 'selected')
+
+BEST_FOLD = 'best_fold/'
+"""Before the key of a metric: its largest value among the folds of a seed. Without it, their mean.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,8 +163,8 @@ class Metric:
         key: Its name in ``result.json``.
         title: Its name for people.
         unit: 'percent' or 'fraction'.
-        over_images: How its difference is resampled over images, a key of
-            ``report.over_images.RESAMPLERS``; '' where it is not.
+        over_images: How its difference is resampled over images, or over products with all their
+            images, a key of ``report.over_images.RESAMPLERS``; '' where it is not.
         counted_by: Key of the metric that is the number of images it was measured on; '' where that
             is all images of the test.
     """
@@ -168,6 +174,11 @@ class Metric:
     unit: Literal['percent', 'fraction']
     over_images: str = ''
     counted_by: str = ''
+
+    @property
+    def drawn(self) -> str:
+        """What is resampled: 'products' or 'images'."""
+        return 'products' if self.over_images.endswith('products') else 'images'
 
     @property
     def digits(self) -> int:
@@ -231,6 +242,27 @@ class Misprint:
     rows: tuple[Mapping[str, str], ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Exhibit:
+    """A table or a picture that a work has beside those of every work.
+
+    Attributes:
+        name: In names of files.
+        title: For people.
+        caption: What is shown, in sentences.
+        rows: Of a table, each row a mapping from column to text.
+        picture: A PNG file's content; b'' for none.
+        alt: The picture in words.
+    """
+
+    name: str
+    title: str
+    caption: str
+    rows: tuple[Mapping[str, str], ...] = ()
+    picture: bytes = field(default=b'', repr=False)
+    alt: str = ''
+
+
 VerdictLabel = Literal['holds', 'does not hold', 'undecided']
 
 
@@ -287,6 +319,7 @@ class Work:
         published: The numbers that the work prints.
         misprints: What it prints and cannot mean.
         claims: What it says in words.
+        exhibits: Item to what makes further tables and pictures of its group of results.
     """
 
     name: str
@@ -298,6 +331,9 @@ class Work:
     published: tuple[Published, ...] = ()
     misprints: tuple[Misprint, ...] = ()
     claims: tuple[Claim, ...] = field(default=(), repr=False)
+    exhibits: Mapping[str, Callable[[Group], Sequence[Exhibit]]] = field(
+        default_factory=dict, repr=False
+    )
 
     @property
     def items(self) -> tuple[str, ...]:
