@@ -120,7 +120,7 @@ RESAMPLERS: Mapping[str, Callable[[Runs], Estimate | None]] = {
 interval, in the metric's unit; None where files are missing."""
 
 
-def discordance(pair: tuple[Result, Result]) -> Discordance | None:
+def discordance(pair: tuple[AnyResult, AnyResult]) -> Discordance | None:
     """Return McNemar's test of a pair of classifiers; None without per-image results."""
     both = _both([pair], _right)
     return both and mcnemar(both[0][0], both[1][0])
