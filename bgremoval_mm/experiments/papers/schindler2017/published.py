@@ -1,7 +1,7 @@
 """The numbers that the work prints: its Table I, and the person detector's accuracy.
 
-The text of the table does not say which rows are of which set; the differences that the prose names
-(fine-tuning gains 5.9 points with VGG-16 and 7.9 with InceptionV3) and its "best 88 %" of gender do.
+The table's text does not say which rows are of which set. The differences that the prose names
+(fine-tuning gains 5.9 points with VGG-16, 7.9 with InceptionV3) and its "best 88 %" of gender do.
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ def _shown(*numbers: int) -> tuple[dict[str, str], ...]:
 MISPRINTS: tuple[Misprint, ...] = (
     Misprint(
         TABLE,
-        'Of two rows, the mean of three folds does not fit the best one: the other two would have to '
-        'average 0.180 and 0.226. Folds collapsed, or the numbers are wrong',
+        'Of two rows, the mean of three folds does not fit the best one: the other two would have '
+        'to average 0.180 and 0.226. Folds collapsed, or the numbers are wrong',
         _shown(7, 8),
     ),
     Misprint(
