@@ -13,8 +13,14 @@ from bgremoval_mm.experiments.base import Experiment, Metric, Variant, Work
 from bgremoval_mm.experiments.report.folds import AnyResult, fold_up, matched
 from bgremoval_mm.experiments.report.over_images import RESAMPLERS, discordance
 from bgremoval_mm.experiments.report.results import Result
+from bgremoval_mm.removal.errors import BgremovalError
 
-__all__ = ['Cell', 'Group', 'Pair', 'group_results']
+__all__ = ['Cell', 'Group', 'OtherImagesError', 'Pair', 'group_results']
+
+
+class OtherImagesError(BgremovalError, ValueError):
+    """Two results cannot be paired image by image."""
+
 
 BySeed = Mapping[int, AnyResult]
 
@@ -79,7 +85,7 @@ class Pair:
         """Baseline and variant, of each seed that both have.
 
         Raises:
-            ValueError: If the two have been tested on other images.
+            OtherImagesError: If the two have been tested on other images.
         """
         runs = list(self.matched.values())
         for first, second in runs:
@@ -88,7 +94,7 @@ class Pair:
             ):
                 folders = f'{first.runs[0].folder} and {second.runs[0].folder}'
                 msg = f'{folders} were tested on other images'
-                raise ValueError(msg)
+                raise OtherImagesError(msg)
         return runs
 
     def over_images(self, metric: Metric) -> Estimate | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from bgremoval_mm.experiments.base import ORIGINAL, Claim, Verdict
 from bgremoval_mm.experiments.papers.schindler2017.experiments import OPEN, TABLE
 from bgremoval_mm.experiments.papers.schindler2017.published import PRODUCT
-from bgremoval_mm.experiments.report.groups import Group, Pair
+from bgremoval_mm.experiments.report.groups import Group, OtherImagesError, Pair
 from bgremoval_mm.experiments.report.judging import judge_signs, show
 
 __all__ = ['CLAIMS']
@@ -43,7 +43,7 @@ def _gap(group: Group, model: str, other: str) -> tuple[int | None, str]:
     (metric,) = (each for each in group.metrics if each.key == PRODUCT)
     try:
         estimate = pair.over_images(metric)
-    except ValueError:
+    except OtherImagesError:
         return None, _OTHER_PHOTOS
     if estimate is None:
         return None, 'not run'
@@ -62,11 +62,10 @@ def _compares(pairs: Sequence[tuple[str, str]], wanted: int = 1) -> Judge:
         # A network that saw other photos can be compared with none.
         signs = [sign for sign, text in gaps if text != _OTHER_PHOTOS]
         figures = []
-        for (model, other), (_sign, text) in zip(pairs, gaps, strict=True):
-            titles = (
-                cell.experiment.title for name in (model, other) if (cell := group.cell(name))
-            )
-            figures.append(f'{" minus ".join(titles)}: {text}')
+        for pair, (_, text) in zip(pairs, gaps, strict=True):
+            cells = map(group.cell, pair)
+            titles = ' minus '.join(cell.experiment.title for cell in cells if cell is not None)
+            figures.append(f'{titles}: {text}')
         return Verdict(judge_signs(signs, wanted), '; '.join(figures))
 
     return judge
