@@ -107,7 +107,8 @@ def test_folds_of_a_seed_stand_together(
 
         def measure(self, run: Run, count: int) -> float:
             timed.append(run.name)
-            raise RunError('it cannot be timed')
+            msg = 'it cannot be timed'
+            raise RunError(msg)
 
     assert measure(states, Timed(estimates.workspace, DEVICE), 3) == ['it cannot be timed']
     assert timed == [runs[0].name]
