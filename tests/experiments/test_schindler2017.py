@@ -357,7 +357,7 @@ def test_claims_on_training(
     assert tuple(verdict(name, tmp_path / 'root').label for name in ('I-a', 'I-b')) == labels
     figures = verdict('I-b', tmp_path / 'root').figures
     assert figures.count('(2 seeds)') == 3
-    assert figures.startswith('InceptionV3, top layer only minus InceptionV3, from scratch: +')
+    assert figures.startswith('InceptionV3, top layer only minus InceptionV3, from scratch: ')
 
 
 def test_one_seed_decides_nothing(make_runs: Callable, tmp_path: Path) -> None:
