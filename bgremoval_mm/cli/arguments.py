@@ -36,6 +36,7 @@ __all__ = [
     'FORMAT_OF_SUFFIX',
     'Parser',
     'add_bench_arguments',
+    'add_engine_arguments',
     'add_debug_argument',
     'add_licence_argument',
     'add_masks_arguments',
@@ -164,6 +165,17 @@ def at_least(least: int) -> Callable[[str], int]:
 def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add which network it is, and how it is run."""
     add_model_argument(parser)
+    add_engine_arguments(parser)
+    parser.add_argument(
+        '--max-pixels', type=at_least(1), help='refuse larger images (default: 89 million)'
+    )
+    parser.add_argument(
+        '--max-bytes', type=at_least(1), help='refuse larger files (default: 1 GiB)'
+    )
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how a network is run."""
     parser.add_argument(
         '--backend', default='auto', choices=BACKENDS, help='default: auto, the fastest here'
     )
@@ -181,12 +193,6 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_threads_argument(parser)
     add_licence_argument(parser)
-    parser.add_argument(
-        '--max-pixels', type=at_least(1), help='refuse larger images (default: 89 million)'
-    )
-    parser.add_argument(
-        '--max-bytes', type=at_least(1), help='refuse larger files (default: 1 GiB)'
-    )
 
 
 def _add_threads_argument(parser: argparse.ArgumentParser) -> None:

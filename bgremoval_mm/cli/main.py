@@ -31,6 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Make the command line with all its commands."""
     from bgremoval_mm.cli import arguments
     from bgremoval_mm.cli.catalogue import add_catalogue_arguments
+    from bgremoval_mm.cli.compare_models import add_comparison_arguments
     from bgremoval_mm.cli.export import add_export_arguments
     from bgremoval_mm.cli.mask_sheet import add_sheet_arguments
     from bgremoval_mm.cli.pairs import add_pairs_commands
@@ -97,6 +98,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     text = 'write a trained model as an ONNX file that every command takes'
     add_export_arguments(_add(commands, 'export', _export, text))
+
+    text = 'score models on photos with masks by people, and say which is better'
+    add_comparison_arguments(_add(commands, 'compare-models', _compare_models, text))
 
     bench = _add(commands, 'bench', _bench, 'measure which backend is the fastest here')
     arguments.add_bench_arguments(bench)
@@ -230,6 +234,12 @@ def _export(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     from bgremoval_mm.cli.export import run_export
 
     return run_export(args)
+
+
+def _compare_models(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.compare_models import run_comparison
+
+    return run_comparison(parser, args)
 
 
 def _bench(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
