@@ -54,8 +54,8 @@ def network_of(state: Mapping[str, torch.Tensor], arch: str | None = None) -> tu
     if arch is not None and arch not in NETWORKS:
         msg = f'`arch` must be one of {", ".join(NETWORKS)}, but got {arch!r}'
         raise ArgumentError(msg)
-    problems = []
-    for name in NETWORKS if arch is None else (arch,):
+    problems, names = [], tuple(NETWORKS) if arch is None else (arch,)
+    for name in names:
         network = NETWORKS[name]()
         try:
             network.load_state_dict(state)
@@ -63,7 +63,7 @@ def network_of(state: Mapping[str, torch.Tensor], arch: str | None = None) -> tu
             problems.append(f'{name}: {" ".join(str(err).split())[:200]}')
         else:
             return name, network.float().eval()
-    msg = f'the weights must be of {" or ".join(NETWORKS)}, but they are not: {problems[-1]}'
+    msg = f'the weights must be of {" or ".join(names)}, but they are not: {problems[-1]}'
     raise ArgumentError(msg)
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, get_args
 
 from bgremoval_mm.removal.errors import ArgumentError
@@ -79,7 +79,7 @@ class ModelCard:
         return {
             _PREFIX + each.name: _text(getattr(self, each.name))
             for each in fields(self)
-            if getattr(self, each.name)
+            if getattr(self, each.name) or each.default is each.default_factory is MISSING
         }
 
     @classmethod
