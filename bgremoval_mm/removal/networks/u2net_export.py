@@ -69,12 +69,12 @@ def network_of(state: Mapping[str, torch.Tensor], arch: str | None = None) -> tu
 
 def fold_norms(network: U2Net) -> U2Net:
     """Return a copy whose batch normalisations are folded into the convolutions before them."""
-    folded = copy.deepcopy(network).eval()
+    folded = copy.deepcopy(network).double().eval()  # the products are rounded once, at the end
     for module in folded.modules():
         if isinstance(module, ConvBNReLU):
             module.conv_s1 = fuse_conv_bn_eval(module.conv_s1, module.bn_s1)
             module.bn_s1 = nn.Identity()  # type: ignore[assignment]
-    return folded
+    return folded.float()
 
 
 def export_onnx(
