@@ -7,7 +7,7 @@ is folded into the convolutions; the one output is the fused map, 0 to 1.
 from __future__ import annotations
 
 import copy
-import io
+import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -140,23 +140,23 @@ class _Probability(nn.Module):
 def _to_onnx(network: U2Net, card: ModelCard) -> bytes:
     import onnx
 
-    buffer = io.BytesIO()
     photo = torch.zeros(1, 3, card.size, card.size)
-    with warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        file = Path(folder) / 'model.onnx'
         # Of the exporter: it is an old one, and shapes that are compared are taken for constant.
         warnings.simplefilter('ignore')
-        # The new one needs onnxscript, and writes no graph for any batch size at this opset.
+        # The new one needs onnxscript.
         torch.onnx.export(
             _Probability(network).eval(),
             (photo,),
-            buffer,
+            file,
             input_names=[_INPUT],
             output_names=['saliency'],
             dynamic_axes={_INPUT: {0: 'batch'}, 'saliency': {0: 'batch'}},
             opset_version=_OPSET,
             dynamo=False,
         )
-    model = onnx.load_model_from_string(buffer.getvalue())
+        model = onnx.load_model(file)
     output = model.graph.output[0]
     for node in model.graph.node:
         for number, name in enumerate(node.output):

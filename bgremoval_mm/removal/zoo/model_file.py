@@ -130,7 +130,7 @@ def architecture_of(model: onnx.ModelProto) -> str:
 
 def _parse(path: Path, content: bytes) -> onnx.ModelProto:
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         model = onnx.load_model_from_string(content)
