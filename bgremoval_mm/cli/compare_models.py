@@ -86,12 +86,18 @@ def run_comparison(parser: argparse.ArgumentParser, args: argparse.Namespace) ->
     """Compare and write; return 1 if photos were left out."""
     _check(parser, args)
     from bgremoval_mm.analysis.model_comparison import report
-    from bgremoval_mm.analysis.model_comparison.compare import compare_models
+    from bgremoval_mm.analysis.model_comparison.compare import (
+        check_models,
+        check_scores,
+        compare_models,
+    )
     from bgremoval_mm.removal.io.targets import check_report
     from bgremoval_mm.utils.atomic import write_atomically
     from bgremoval_mm.utils.json_io import write_json
 
     figures, picture = args.out / 'comparison.json', args.out / 'worst.png'
+    check_models(args.models)
+    check_scores(args.scores)
     check_report(figures, picture, report.KEYS)
     if args.number:  # imported before the work, so that a missing matplotlib is told at once
         from bgremoval_mm.visualization import canvas  # noqa: F401

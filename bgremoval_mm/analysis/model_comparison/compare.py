@@ -20,7 +20,7 @@ from bgremoval_mm.utils.parallel import for_each
 from bgremoval_mm.utils.sampling import evenly_spaced
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['ALL', 'ModelComparison', 'compare_models']
+__all__ = ['ALL', 'ModelComparison', 'check_models', 'check_scores', 'compare_models']
 
 ALL = 'all'
 
@@ -120,13 +120,7 @@ def compare_models(
         ArgumentError: If an argument is not allowed.
         BgremovalError: If no photo can be scored, or a model cannot be run.
     """
-    names = tuple(SCORES) if scores is None else tuple(scores)
-    _check_scores(names)
-    specs = [get_model(model) for model in models]
-    if len(specs) < 2 or len({spec.name for spec in specs}) < len(specs):
-        shown = ', '.join(map(printable, models)) or 'none'
-        msg = f'`models` must be two or more different ones, but got {shown}'
-        raise ArgumentError(msg)
+    specs, names = check_models(models), check_scores(scores)
     options = [replace(engine or EngineOptions(), model=spec).resolved for spec in specs]
     wanted = {pair.name for pair in pairs.pairs}
     job = JobOptions(accept=wanted.__contains__, progress=progress)
@@ -144,13 +138,35 @@ def compare_models(
     )
 
 
-def _check_scores(names: Sequence[str]) -> None:
+def check_models(models: Sequence[str | Path]) -> list[ModelSpec]:
+    """Return the models, if they can be compared.
+
+    Raises:
+        ArgumentError: If they are not two or more different ones, or one cannot be run.
+    """
+    specs = [get_model(model) for model in models]
+    if len(specs) < 2 or len({spec.name for spec in specs}) < len(specs):
+        shown = ', '.join(map(printable, models)) or 'none'
+        msg = f'`models` must be two or more different ones, but got {shown}'
+        raise ArgumentError(msg)
+    return specs
+
+
+def check_scores(scores: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Return the names of the scores; None is all of them.
+
+    Raises:
+        ArgumentError: If there is no such score.
+        MissingPySODMetricsError: If one needs PySODMetrics and it is not installed.
+    """
+    names = tuple(SCORES) if scores is None else tuple(scores)
     unknown = [name for name in names if name not in SCORES]
     if unknown or not names:
         got = repr(unknown[0]) if unknown else 'none'
         msg = f'`scores` must be of {", ".join(SCORES)}, but got {got}'
         raise ArgumentError(msg)
     require_library(names)
+    return names
 
 
 def _score(
