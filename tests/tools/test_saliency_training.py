@@ -27,10 +27,17 @@ PAIRS = 'u2netp_1xb12-30e_pairs-320x320.py'
 SIDE = 36  # the smallest maps are 2 x 2 then: batch normalisation has values to work with
 EIGHT = """
 _base_ = '{base}'
+randomness = dict(seed=1)
 optim_wrapper = dict(optimizer=dict(lr=8e-3))
-param_scheduler = [dict(type='PolyLR', eta_min=1e-4, power=1.0, by_epoch=True, begin=0, end=70)]
-train_cfg = dict(max_epochs=70, val_interval=70)
-default_hooks = dict(checkpoint=dict(interval=70))
+# Without the warm-up, Adam's first steps, which are all of the full learning rate, silence so many
+# ReLUs that maps of 36 x 36 stay coarse. At the end the weights hardly move, and the running
+# statistics of batch normalisation, an average over some ten batches, become theirs.
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.2, by_epoch=True, begin=0, end=5),
+    dict(type='PolyLR', eta_min=0.0, power=1.0, by_epoch=True, begin=5, end=50),
+]
+train_cfg = dict(max_epochs=60, val_interval=60)
+default_hooks = dict(checkpoint=dict(interval=60))
 load, mask = dict(type='LoadImageFromFile'), dict(type='LoadSaliencyMask')
 resize = dict(type='Resize', scale=({side}, {side}))
 pipeline = [load, resize, mask, dict(type='ScaleToFullRange'), dict(type='PackSegInputs')]
@@ -91,7 +98,7 @@ def test_config(name: str) -> None:
     assert hook.interval == config.train_cfg.val_interval
 
 
-@pytest.mark.overfit
+@pytest.mark.slow
 def test_learns_eight_pictures(eight: Path, tmp_path: Path, run_tool: Callable[..., None]) -> None:
     """Stock tools train U2-NetP from scratch to an IoU above 0.95, and test the best weights."""
     config = tmp_path / 'eight.py'
