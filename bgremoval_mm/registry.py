@@ -119,6 +119,7 @@ CLASSES = _classes(
     ('METRICS', 'ProductAccuracy', 'evaluation.metrics.product_accuracy'),
     ('METRICS', 'RetrievalMetric', 'evaluation.metrics.retrieval', _METRIC_LEARNING, 'metric'),
     ('METRICS', 'SaliencyMetric', 'evaluation.metrics.saliency', 'scipy', 'seg'),
+    ('MODELS', 'BASNetSegmentor', 'models.segmentors.basnet', 'mmseg', 'seg'),
     ('MODELS', 'BNInception', 'models.backbones.bn_inception'),
     ('MODELS', 'BinaryClsHead', 'models.heads.binary_head'),
     ('MODELS', 'EmbeddingHead', 'models.heads.embedding_head', _METRIC_LEARNING, 'metric'),
