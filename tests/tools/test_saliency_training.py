@@ -1,8 +1,9 @@
-"""The configs of U2-Net, and a short training that learns eight pictures."""
+"""The configs of the saliency networks, and short trainings: one learns eight pictures."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -46,6 +47,27 @@ train_dataloader = dict(batch_size=8, num_workers=0, persistent_workers=False, d
 val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=pairs)
 test_dataloader = val_dataloader
 test_evaluator = dict(scores=('IoU', 'MAE'))
+"""
+# Four epochs of two batches, with the augmentation of the config but for its sizes.
+SHORT = """
+custom_imports = dict(
+    imports=['bgremoval_mm', 'bgremoval_mm.pretrained', 'killed'], allow_failed_imports=False)
+train_cfg = dict(max_epochs=4, val_interval=5)
+default_hooks = dict(checkpoint=dict(interval=1, save_best=None))
+crop = dict(type='RandomCrop', crop_size=(34, 34))
+flips = [dict(type='RandomFlip', prob=0.5, direction=each) for each in ('vertical', 'horizontal')]
+train_dataloader = dict(batch_size=4, dataset=dict(pipeline=[
+    load, mask, resize, crop, *flips, dict(type='ScaleToFullRange'), dict(type='PackSegInputs')]))
+"""
+KILLED = """
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+@HOOKS.register_module(force=True)
+class KilledAtFive(Hook):
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 4:
+            raise SystemExit('killed')
 """
 
 
@@ -96,6 +118,37 @@ def test_config(name: str) -> None:
     hook = config.default_hooks.checkpoint
     assert (hook.save_best, hook.rule) == ('saliency/IoU', 'greater')
     assert hook.interval == config.train_cfg.val_interval
+
+
+@pytest.mark.slow
+def test_a_training_that_broke_off_ends_as_another(
+    eight: Path, tmp_path: Path, run_tool: Callable[..., None]
+) -> None:
+    """Killed in its third epoch and resumed, U2-NetP has the weights of an undisturbed training.
+
+    With the augmentation of the config, which EpochSeedHook makes a matter of seed and epoch.
+    """
+    (tmp_path / 'killed.py').write_text(KILLED)
+    common = EIGHT.format(base=FOLDER / PAIRS, manifest=eight, side=SIDE) + SHORT
+    for name, more in (('whole', ''), ('broken', "custom_hooks = [dict(type='KilledAtFive')]\n")):
+        (tmp_path / f'{name}.py').write_text(common + more)
+    sys.path.insert(0, str(tmp_path))
+    try:
+        run_tool('train', str(tmp_path / 'whole.py'), '--work-dir', str(tmp_path / 'whole'))
+        broken = ('train', str(tmp_path / 'broken.py'), '--work-dir', str(tmp_path / 'broken'))
+        with pytest.raises(SystemExit, match='killed'):
+            run_tool(*broken)
+        assert (tmp_path / 'broken/last_checkpoint').read_text().endswith('epoch_2.pth')
+        run_tool(*broken, '--resume', '--cfg-options', 'custom_hooks=[]')
+    finally:
+        sys.path.remove(str(tmp_path))
+        sys.modules.pop('killed', None)
+    weights = [
+        torch.load(tmp_path / name / 'epoch_4.pth', weights_only=False)['state_dict']
+        for name in ('whole', 'broken')
+    ]
+    assert list(weights[0]) == list(weights[1])
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
 @pytest.mark.slow

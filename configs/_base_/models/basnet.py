@@ -1,11 +1,8 @@
-# BASNet as its authors feed it: RGB, ImageNet's mean and deviation; the encoder's stages 1 to 4 from
-# ImageNet, all other convolutions by Xavier's rule (section 4.2 of the paper).
+# BASNet as its authors feed it: RGB, ImageNet's mean and deviation; the encoder's stages 1 to 4 with
+# ResNet-34's weights of ImageNet, all other convolutions by Xavier's rule, as in the paper.
 model = dict(
     type='BASNetSegmentor',
-    encoder_init_cfg=[
-        dict(type='Xavier', layer='Conv2d'),
-        dict(type='Pretrained', checkpoint='torchvision://resnet34'),
-    ],
+    encoder_init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet34'),
     init_cfg=dict(type='Xavier', layer='Conv2d'),
     data_preprocessor=dict(
         type='SegDataPreProcessor',

@@ -36,7 +36,7 @@ def sample(**meta: object) -> SegDataSample:
 
 
 def test_parameters(model: BASNetSegmentor) -> None:
-    """As many as in the authors' network, of which two have the same 512 channels twice."""
+    """As many as in the authors' network."""
     assert sum(each.numel() for each in model.parameters()) == 87_060_360
 
 
