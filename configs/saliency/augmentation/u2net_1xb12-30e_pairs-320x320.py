@@ -3,7 +3,6 @@ _base_ = '../u2net/u2net_1xb12-30e_pairs-320x320.py'
 
 train_dataloader = dict(
     dataset=dict(
-        data_root='data/pairs',
         pipeline=[
             dict(type='LoadImageFromFile'),
             dict(type='LoadSaliencyMask'),
