@@ -19,12 +19,22 @@ pytest.importorskip('mmseg')
 from mmengine.evaluator import Evaluator
 from mmengine.registry import DATASETS, MODELS, OPTIMIZERS, DefaultScope
 
+from bgremoval_mm.engine.work_dir import read_run
 from bgremoval_mm.removal.pairs.manifest import Pair, write_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / 'configs/saliency/u2net'
 CONFIGS = sorted(path.name for path in FOLDER.glob('*.py'))
 PAIRS = 'u2netp_1xb12-30e_pairs-320x320.py'
+OTHERS = sorted(
+    path.relative_to(FOLDER.parent).as_posix()
+    for path in FOLDER.parent.rglob('*.py')
+    if path.parent != FOLDER
+)
+SMALL = {
+    'basnet/basnet_1xb8-30e_pairs-256x256.py': ['model.encoder_init_cfg=None'],
+    'mask_rcnn/mask-rcnn_r50_fpn_1xb12-30e_pairs-320x320.py': ['model.backbone.init_cfg=None'],
+}
 SIDE = 36  # the smallest maps are 2 x 2 then: batch normalisation has values to work with
 EIGHT = """
 _base_ = '{base}'
@@ -97,8 +107,10 @@ def test_config(name: str) -> None:
     config = Config.fromfile(FOLDER / name)
     with DefaultScope.overwrite_default_scope('mmseg'):
         for loader in ('train', 'val', 'test'):
-            dataset = {**config[f'{loader}_dataloader'].dataset, 'lazy_init': True}
-            assert DATASETS.build(dataset).metainfo['classes'] == ('background', 'foreground')
+            dataset = config[f'{loader}_dataloader'].dataset
+            for each in dataset.get('datasets', [dataset]):
+                built = DATASETS.build({**each, 'lazy_init': True})
+                assert built.metainfo['classes'] == ('background', 'foreground')
         model = MODELS.build(deepcopy(config.model))
         # As a Runner builds it, which takes `metrics` for another kind of evaluator.
         (metric,) = Evaluator(config.val_evaluator).metrics
@@ -118,6 +130,52 @@ def test_config(name: str) -> None:
     hook = config.default_hooks.checkpoint
     assert (hook.save_best, hook.rule) == ('saliency/IoU', 'greater')
     assert hook.interval == config.train_cfg.val_interval
+
+
+@pytest.mark.parametrize('name', OTHERS)
+@pytest.mark.usefixtures('no_initialisation')
+def test_config_of_another_network(name: str) -> None:
+    """Its parts are found, and it is measured as U2-Net is."""
+    config = Config.fromfile(FOLDER.parent / name)
+    with DefaultScope.overwrite_default_scope(config.default_scope):
+        for loader in ('train', 'val', 'test'):
+            dataset = {**config[f'{loader}_dataloader'].dataset, 'lazy_init': True}
+            assert DATASETS.build(dataset).metainfo['classes'][-1] == 'foreground'
+        MODELS.build(deepcopy(config.model))
+        (metric,) = Evaluator(config.val_evaluator).metrics
+    assert metric.scores == ('MAE', 'IoU')
+    assert config.default_hooks.checkpoint.save_best == 'saliency/IoU'
+    assert config.auto_scale_lr.base_batch_size == config.train_dataloader.batch_size
+
+
+def test_six_sets() -> None:
+    """They are tested in one go, and told apart by their names."""
+    config = Config.fromfile(FOLDER / 'u2netp_1xb12-600k_six-sets-320x320.py')
+    sets = config.test_dataloader.dataset.datasets
+    assert [each.cluster for each in sets] == [each.layout for each in sets]
+    assert {Path(each.data_root).name for each in sets} == {each.layout for each in sets}
+    assert len(sets) == 6
+    assert config.model.arch == 'u2netp'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('name', 'options'), SMALL.items())
+def test_another_network_trains_and_is_tested(
+    name: str, options: list[str], eight: Path, tmp_path: Path, run_tool: Callable[..., None]
+) -> None:
+    """Stock tools train an epoch at 64 pixels, and IoU comes out."""
+    size = [f'train_dataloader.dataset.pipeline.{n}=(64,64)' for n in ('2.scale', '3.crop_size')]
+    loaders = [f'{each}_dataloader' for each in ('train', 'val', 'test')]
+    size += [f'{each}.dataset.pipeline.1.scale=(64,64)' for each in loaders[1:]]
+    data = ['train_dataloader.batch_size=4', 'train_cfg.max_epochs=1']
+    for each in loaders:
+        data += [f'{each}.num_workers=0', f'{each}.persistent_workers=False']
+        data += [f'{each}.dataset.manifest={eight}', f'{each}.dataset.split=train']
+    config = str(FOLDER.parent / name)
+    run_tool('train', config, '--work-dir', str(tmp_path), '--cfg-options', *size, *data, *options)
+    found = read_run(tmp_path).val[1]
+    assert 0 <= found['saliency/IoU'] <= 1
+    assert (tmp_path / 'epoch_1.pth').is_file()
 
 
 @pytest.mark.slow
