@@ -77,7 +77,9 @@ def test_the_table_of_the_paper() -> None:
         assert all(large[name] > small[name] for name in MEASURES if name != 'MAE')
         assert large['MAE'] < small['MAE']
     assert TABLES['ECSSD']['u2net']['maxF'] == 0.951
-    assert TABLES['SOD']['u2netp'] == dict(zip(MEASURES, (0.841, 0.124, 0.697, 0.759, 0.559)))  # noqa: B905
+    assert TABLES['SOD']['u2netp'] == dict(
+        zip(MEASURES, (0.841, 0.124, 0.697, 0.759, 0.559), strict=True)
+    )
 
 
 def test_photos_of_a_manifest() -> None:
@@ -120,7 +122,7 @@ def test_ranking(groups: dict[str, Group]) -> None:
     assert ranked(first, IOU)[0][1:] == (pytest.approx(0.931), 3)
     assert ranked(second, IOU) == []
     ranking, clusters = WORK.exhibits[TRIAL](groups[TRIAL])
-    assert [row['variant'] for row in ranking.rows][0] == 'random crops'
+    assert ranking.rows[0]['variant'] == 'random crops'
     assert ranking.rows[1]['behind the best'] == '-0.0100'
     assert {row['white'] for row in clusters.rows} == {'0.8010', '0.7810', '0.8310', '0.8210'}
 

@@ -1,5 +1,5 @@
-# BASNet as its authors feed it: RGB, ImageNet's mean and deviation. The encoder's stages 1 to 4 have
-# ResNet-34's weights of ImageNet, all other convolutions Xavier's rule, as in the paper.
+# BASNet as its authors feed it: RGB, ImageNet's mean and deviation. The encoder's stages 1 to 4
+# start from ResNet-34 on ImageNet, all other convolutions by Xavier's rule, as in the paper.
 model = dict(
     type='BASNetSegmentor',
     encoder_init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet34'),

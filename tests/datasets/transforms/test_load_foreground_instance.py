@@ -46,7 +46,5 @@ def test_a_mask_of_nothing_has_no_object(tmp_path: Path) -> None:
 
 def test_a_mask_of_another_size(tmp_path: Path) -> None:
     """Is refused, as LoadSaliencyMask refuses it."""
-    with pytest.raises(
-        ArgumentError, match='must have the size of its photo, 5 x 5, but has 5 x 4'
-    ):
+    with pytest.raises(ArgumentError, match='the size of its photo, 5 x 5, but has 5 x 4'):
         loaded(tmp_path, np.zeros((4, 5), np.uint8), ori_shape=(5, 5))

@@ -53,7 +53,7 @@ STATED: Mapping[str, str] = {
     'training': '30 epochs in 9 hours on 20 machines with a GPU each',
     'IoU': '0.994, and 0.99 from epoch 24 on',
     'best and worst cluster': 'shorts; white products and beachwear',
-    'masks that people mend': 'about 600 of 10,000',
+    'masks corrected by hand': 'about 600 of 10,000',
 }
 """What the catalogue's article and slides state of the training and its result."""
 
