@@ -50,6 +50,12 @@ def test_config_is_there(experiment, dataset: str, variant: str) -> None:
     assert (ROOT / 'configs' / experiment.config(dataset, variant)).is_file()
 
 
+def test_runs_have_folders_of_their_own() -> None:
+    """A run's folder is named after its config, without the config's folder."""
+    names = [run.name for run in select_runs(WORK)]
+    assert len(names) == len(set(names)) == len(CELLS)
+
+
 def test_an_augmentation_is_named_after_its_baseline() -> None:
     """So that DiffMetricsHook finds it."""
     trial = next(each for each in EXPERIMENTS if isinstance(each, Trial))

@@ -59,7 +59,7 @@ class Trial(Experiment):
 
     def config_name(self, dataset: str, suffix: str) -> str:
         """Return the name of a config."""
-        return f'{self.model}_1xb12-30e_{dataset}-320x320{suffix}'
+        return f'{self.model}_1xb12-30e-trial_{dataset}-320x320{suffix}'
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,5 @@
 # Half of the samples upside down.
-_base_ = './u2net_1xb12-30e_pairs-320x320.py'
+_base_ = './u2net_1xb12-30e-trial_pairs-320x320.py'
 
 train_dataloader = dict(
     dataset=dict(

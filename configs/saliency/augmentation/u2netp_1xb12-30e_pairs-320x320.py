@@ -1,3 +1,0 @@
-_base_ = './u2net_1xb12-30e_pairs-320x320.py'
-
-model = dict(arch='u2netp')
