@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         LOOPS,
         METRICS,
         MODELS,
+        OPTIM_WRAPPERS,
         TRANSFORMS,
     )
 
@@ -40,6 +41,7 @@ __all__ = [
     'LOOPS',
     'METRICS',
     'MODELS',
+    'OPTIM_WRAPPERS',
     'TRANSFORMS',
     'MissingCodebaseError',
     'RegisteredClass',
@@ -49,7 +51,10 @@ __all__ = [
 
 _ANY_EXTRA = 'cls'
 _METRIC_LEARNING = 'pytorch_metric_learning'
-_ROOTS = ('DATASETS', 'DATA_SAMPLERS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'TRANSFORMS')
+_ROOTS = (
+    *('DATASETS', 'DATA_SAMPLERS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'OPTIM_WRAPPERS'),
+    'TRANSFORMS',
+)
 
 
 class MissingCodebaseError(BgremovalError, ImportError):
@@ -121,6 +126,7 @@ CLASSES = _classes(
     ('MODELS', 'U2NetSegmentor', 'models.segmentors.u2net', 'mmseg', 'seg'),
     ('MODELS', 'PersonProbability', 'models.backbones.person_probability'),
     ('MODELS', 'SmallCNN', 'models.backbones.small_cnn'),
+    ('OPTIM_WRAPPERS', 'BFloat16OptimWrapper', 'engine.optim_wrapper'),
     ('TRANSFORMS', 'ChangeBackground', 'datasets.transforms.change_background', 'mmcv'),
     ('TRANSFORMS', 'LoadForegroundMask', 'datasets.transforms.load_foreground_mask', 'mmcv'),
     ('TRANSFORMS', 'LoadSaliencyMask', 'datasets.transforms.load_saliency_mask', 'mmcv'),

@@ -19,6 +19,7 @@ from mmengine.config import Config, ConfigDict, DictAction
 from bgremoval_mm.engine.dataset_options import LOADERS, of_all_datasets
 from bgremoval_mm.engine.process_group import wrap_for_cpus
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.cpu import computes_in_bf16
 
 __all__ = ['add_common_arguments', 'build_test_config', 'build_train_config', 'read_config']
 
@@ -194,11 +195,19 @@ def _use_amp(cfg: Config) -> None:
     if name not in ('OptimWrapper', 'AmpOptimWrapper'):
         msg = f'--amp needs optim_wrapper.type to be OptimWrapper, but the config has {name}'
         raise ArgumentError(msg)
-    if not _has_accelerator():
-        msg = f'--amp needs an accelerator ({", ".join(_ACCELERATORS)}), but torch finds none'
+    if _has_accelerator():
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
+    elif computes_in_bf16():
+        wrapper.type = 'BFloat16OptimWrapper'
+        for key in ('loss_scale', 'dtype', 'use_fsdp'):  # what AmpOptimWrapper takes beside
+            wrapper.pop(key, None)
+    else:
+        msg = (
+            f'--amp needs an accelerator ({", ".join(_ACCELERATORS)}) or a CPU that computes in '
+            'bfloat16 (AVX-512 BF16 or AMX), but torch finds neither'
+        )
         raise ArgumentError(msg)
-    wrapper.type = 'AmpOptimWrapper'
-    wrapper.setdefault('loss_scale', 'dynamic')
     cfg.optim_wrapper = wrapper
 
 

@@ -111,11 +111,21 @@ def missing_data(run: Run, workspace: Workspace) -> str:
     if not prepared.is_dir():
         return f'no annotations in {prepared}{command}'
     datasets = [(config.get(f'{each}_dataloader') or {}).get('dataset') for each in _SUBSETS]
+    for fold_file in _fold_files(datasets):
+        if not Path(fold_file).is_file():
+            return f'no folds in {fold_file}: see docs/catalogue.md'
     for dataset in (*datasets, replaced_dataset(config)):
         missing = '' if dataset is None else _missing_masks(dataset, data_root)
         if missing:
             return missing
     return ''
+
+
+def _fold_files(datasets: Sequence[Any]) -> list[str]:
+    """Return the files that say which photos are in which fold, inside whatever wrappers."""
+    bases = [base for each in datasets if each is not None for base in base_datasets(each)]
+    files = [base.get('fold_file') for base in bases if isinstance(base, dict)]
+    return list(dict.fromkeys(str(file) for file in files if file))
 
 
 def _missing_masks(dataset: Any, data_root: Path) -> str:
