@@ -151,7 +151,7 @@ def test_small_networks(network: str, top: str, task: str) -> None:
     assert config.train_cfg.max_epochs == 15
     assert trained(config) == ('top' if top else 'all')
     if top:
-        freeze = config.default_hooks.freeze
+        freeze = config.to_dict()['default_hooks']['freeze']
         assert freeze == {'type': 'FreezeModulesHook', 'modules': ['backbone']}
     assert augmented(config)
     check_task(config, task)

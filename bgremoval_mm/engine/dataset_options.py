@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-__all__ = ['LOADERS', 'of_all_datasets']
+__all__ = ['LOADERS', 'of_all_datasets', 'owners_of']
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _PREFIX = 'datasets.'
@@ -35,9 +35,6 @@ def of_all_datasets(config: Config, options: Mapping[str, Any]) -> dict[str, Any
     """
     if 'datasets' in config or not any(key.startswith(_PREFIX) for key in options):
         return dict(options)
-    # Here, since `--help` must not wait for torch.
-    from bgremoval_mm.datasets.unwrap import base_keys
-
     found: dict[str, Any] = {}
     for key, value in options.items():
         if not key.startswith(_PREFIX):
@@ -45,7 +42,26 @@ def of_all_datasets(config: Config, options: Mapping[str, Any]) -> dict[str, Any
             continue
         for name in LOADERS:
             loader = config.get(name)
-            for inner in [] if loader is None else base_keys(loader.dataset):
+            option = key.removeprefix(_PREFIX)
+            for inner in [] if loader is None else owners_of(loader.dataset, option):
                 path = '.'.join(filter(None, (name, 'dataset', inner)))
-                found[f'{path}.{key.removeprefix(_PREFIX)}'] = value
+                found[f'{path}.{option}'] = value
     return found
+
+
+def owners_of(dataset: Any, option: str) -> list[str]:
+    """Return the keys of the configs that an option of the photos' dataset has an effect in.
+
+    Args:
+        dataset: Config of a dataset, perhaps of a wrapper.
+        option: Dotted key, below the dataset. A pipeline is a wrapper's where that has one.
+
+    Returns:
+        Keys in ``--cfg-options`` notation, '' for the dataset itself.
+    """
+    # Here, since `--help` must not wait for torch.
+    from bgremoval_mm.datasets.pipeline import loads_images
+    from bgremoval_mm.datasets.unwrap import base_keys
+
+    wins = option.partition('.')[0] == 'pipeline' and dataset.get('pipeline')
+    return [''] if wins and loads_images(dataset['pipeline']) else base_keys(dataset)

@@ -37,6 +37,18 @@ def test_reaches_the_photos() -> None:
     assert [each.fold for each in config.test_dataloader.dataset.datasets] == [2, 2]
 
 
+def test_pipeline_of_a_wrapper() -> None:
+    """An option of the pipeline goes to the one that loads the images."""
+    loading = [{'type': 'LoadImageFromFile'}, {'type': 'Resize', 'scale': 8}]
+    config = of(
+        train={**WRAPPED, 'pipeline': loading}, val={**WRAPPED, 'dataset': {'type': 'Catalogue'}}
+    )
+    assert of_all_datasets(config, {'datasets.pipeline.1.scale': 4}) == {
+        'train_dataloader.dataset.pipeline.1.scale': 4,
+        'val_dataloader.dataset.dataset.pipeline.1.scale': 4,
+    }
+
+
 def test_other_options_stay() -> None:
     """Without the key, or in a config that has one of that name, options are as they came."""
     options = {'datasets.fold': 2, 'x': 1}

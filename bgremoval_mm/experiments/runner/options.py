@@ -9,10 +9,10 @@ from typing import Any
 
 from mmengine.config import Config, DictAction
 
-from bgremoval_mm.datasets.pipeline import loads_images
 from bgremoval_mm.datasets.removal_settings import RemovalSettings
 from bgremoval_mm.datasets.transforms.remove_background import DEFAULTS
-from bgremoval_mm.datasets.unwrap import base_datasets, base_keys, type_name
+from bgremoval_mm.datasets.unwrap import base_datasets, type_name
+from bgremoval_mm.engine.dataset_options import owners_of
 from bgremoval_mm.engine.loops.background_test import replaced_dataset
 from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.experiments.runner.mask_options import PREFIX, set_masks
@@ -48,7 +48,7 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
             continue
         subset, _, rest = key.partition('_dataset.')
         if subset in _SUBSETS and rest:
-            for inner in _owners(config[f'{subset}_dataloader'].dataset, rest):
+            for inner in owners_of(config[f'{subset}_dataloader'].dataset, rest):
                 path = f'{subset}_dataloader.dataset.{inner}.{rest}'
                 parsed[path.replace('..', '.')] = value
         else:
@@ -60,12 +60,6 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
         raise ArgumentError(msg) from err
     set_masks(config._cfg_dict, masks)
     return config
-
-
-def _owners(dataset: Any, option: str) -> list[str]:
-    """Return the keys of the configs that an option of the photos' dataset has an effect in."""
-    wins = option.partition('.')[0] == 'pipeline' and dataset.get('pipeline')
-    return [''] if wins and loads_images(dataset['pipeline']) else base_keys(dataset)
 
 
 def _parse(options: Sequence[str]) -> dict[str, Any]:
