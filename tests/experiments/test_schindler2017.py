@@ -464,7 +464,7 @@ def test_report_tables(report: tuple[Path, Made, Report]) -> None:
 
 
 def test_report_pictures(report: tuple[Path, Made, Report], tmp_path: Path) -> None:
-    """Both pages link the confusion matrices, which lie beside them and are replaced; others not."""
+    """Both pages link the confusion matrices beside them; pictures of ours are replaced."""
     folder, _, content = report
     html = (folder / 'index.html').read_text(encoding='utf-8')
     markdown = (folder / 'report.md').read_text(encoding='utf-8')
