@@ -21,11 +21,13 @@ __all__ = [
     'bootstrap_mean',
     'clustered_accuracy',
     'clustered_accuracy_difference',
+    'draw_weights',
     'holm',
     'iou_difference',
     'iou_interval',
     'mcnemar',
     'mean_iou',
+    'percentile_interval',
     'resampled_difference',
     'resampled_scores',
     'seed_interval',
@@ -280,6 +282,33 @@ def resampled_scores(
         _percentiles(float(each), drawn, count)
         for each, drawn in zip(observed, draws.T, strict=True)
     ]
+
+
+def draw_weights(units: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """Return how often each image counts in each draw of a bootstrap.
+
+    Args:
+        units: What is drawn as a whole, such as the product of each image, of any kind that can be
+            sorted, shape (N,).
+        resamples: How often units are drawn.
+        seed: Of the draws.
+
+    Returns:
+        float64 of shape (resamples, N).
+    """
+    names, index = np.unique(units, return_inverse=True)
+    return _weights(names.size, resamples, seed)[:, index]
+
+
+def percentile_interval(observed: float, draws: np.ndarray, count: int) -> Estimate:
+    """Return a value with the percentiles' interval of a bootstrap.
+
+    Args:
+        observed: The value.
+        draws: The same of each draw, shape (R,).
+        count: Of how many units.
+    """
+    return _percentiles(observed, draws, count)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
