@@ -62,10 +62,10 @@ def _compares(pairs: Sequence[tuple[str, str]], wanted: int = 1) -> Judge:
         # A network that saw other photos can be compared with none.
         signs = [sign for sign, text in gaps if text != _OTHER_PHOTOS]
         figures = []
-        for pair, (_, text) in zip(pairs, gaps, strict=True):
+        for pair, gap in zip(pairs, gaps, strict=True):
             cells = map(group.cell, pair)
             titles = ' minus '.join(cell.experiment.title for cell in cells if cell is not None)
-            figures.append(f'{titles}: {text}')
+            figures.append(f'{titles}: {gap[1]}')
         return Verdict(judge_signs(signs, wanted), '; '.join(figures))
 
     return judge
