@@ -235,7 +235,7 @@ def test_what_is_refused(folders, model_file: Callable[..., Path], tmp_path: Pat
             compare_models(pairs, models, tmp_path / 'store')
     with pytest.raises(ArgumentError, match=r"`scores` must be of MAE, .* but got 'Dice'"):
         compare_models(pairs, [path, other], tmp_path / 'store', scores=('Dice',))
-    broken = replace(pairs, pairs=[PairFiles('a/0.png', tmp_path / 'none.png')])
+    broken = replace(pairs, pairs=[PairFiles('a/0.png', tmp_path / 'none.png')], left_out={})
     with pytest.raises(BgremovalError, match=r'no photo can be scored, such as a/0\.png: '):
         compare_models(
             broken, [path, other], tmp_path / 'store', ENGINE, scores=FAST, workers=1,
