@@ -30,9 +30,9 @@ INSTALL = 'pip install "bgremoval_mm[openvino]"'
 CALIBRATION_PHOTOS = 64
 
 # Convolutions that stay in float32: what they are called in rembg's file, and which they are in the
-# order of any file's graph. Three in the decoder of U2-NetP's second stage. With them in int8, masks
-# are off by 13.8 levels on average (12 photos of CCP), without them by 0.2; with any other eight of
-# the last 32 left out, by 13 and more.
+# order of any file's graph. Three in the decoder of U2-NetP's second stage. With them in int8,
+# masks are off by 13.8 levels on average (12 photos of CCP), without them by 0.2; with any other
+# eight of the last 32 left out, by 13 and more.
 _SENSITIVE = {'u2netp': {'Conv_743': 95, 'Conv_765': 96, 'Conv_787': 97}}
 
 _CHECKED = 8  # photos
