@@ -120,6 +120,8 @@ class Experiment(ABC):
     def fold_options(self, fold: int) -> Sequence[str]:
         """Return what selects a fold, as ``KEY=VALUE``: the argument ``fold`` of all datasets.
 
+        In an option of your own, ``{root}`` stands for the folder of all runs.
+
         Args:
             fold: One of `folds`.
         """

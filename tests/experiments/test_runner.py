@@ -16,7 +16,12 @@ from mmengine.config import Config
 from bgremoval_mm.experiments.papers import WORKS, load_work
 from bgremoval_mm.experiments.papers.liang2023 import WORK
 from bgremoval_mm.experiments.runner.estimate import count_iterations
-from bgremoval_mm.experiments.runner.options import load_config, missing_data, photos_of
+from bgremoval_mm.experiments.runner.options import (
+    load_config,
+    missing_data,
+    photos_of,
+    run_config,
+)
 from bgremoval_mm.experiments.runner.runs import Run, Workspace, run_of_config, select_runs
 from bgremoval_mm.experiments.runner.scheduler import worker_command
 from bgremoval_mm.experiments.runner.state import is_locked, run_lock, state_of
@@ -124,6 +129,21 @@ def test_options_of_a_fold(tmp_path: Path) -> None:
         hooks = [h for h in config.get('custom_hooks', []) if h['type'] == 'DiffMetricsHook']
         baseline = str(tmp_path / run.baseline.name)
         assert [h['baseline'] for h in hooks] == [baseline] * (run.variant == 'rembg')
+
+
+def test_the_detector_of_a_fold(tmp_path: Path) -> None:
+    """The layer is the detector of the same fold, which does not know the tested photos."""
+    pytest.importorskip('mmpretrain')
+    model = 'inception-v3_in1k-pre_person-layer'
+    runs = select_runs(CATALOGUES, ['Table I'], ['luma'], [model], ['rembg'], [3], [1])
+    detectors = select_runs(CATALOGUES, ['Person detector'], [], [], ['original'], [0], [1])
+    workspace = Workspace(tmp_path, CONFIGS)
+    (run,), (detector,) = runs, detectors
+    config = run_config(run, workspace)
+    checkpoint = config.model.backbone.detector.init_cfg.checkpoint
+    assert checkpoint == f'{workspace.folder(detector)}/epoch_50.pth'
+    assert run_config(detector, workspace).train_cfg.max_epochs == 50
+    assert CATALOGUES.items.index('Person detector') < CATALOGUES.items.index('Table I')
 
 
 def test_missing_folds(tmp_path: Path) -> None:

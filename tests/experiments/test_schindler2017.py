@@ -27,7 +27,7 @@ from bgremoval_mm.experiments.papers.schindler2017.published import (
 )
 from bgremoval_mm.experiments.report.folds import FoldedResult
 from bgremoval_mm.experiments.report.groups import Group, Pair, group_results
-from bgremoval_mm.experiments.report.page import build_report, write_report
+from bgremoval_mm.experiments.report.page import Report, build_report, write_report
 from bgremoval_mm.experiments.report.results import read_results
 from bgremoval_mm.experiments.runner.runs import Run, select_runs
 
@@ -402,7 +402,7 @@ def test_claims_on_augmentation_and_persons(make_runs: Callable, tmp_path: Path)
 
 
 @pytest.fixture
-def report(make_runs: Callable, tmp_path: Path) -> tuple[Path, Made]:
+def report(make_runs: Callable, tmp_path: Path) -> tuple[Path, Made, Report]:
     """The report of two networks of the table and one of the open photos."""
     made = make_runs(
         {
@@ -412,13 +412,14 @@ def report(make_runs: Callable, tmp_path: Path) -> tuple[Path, Made]:
         item=TABLE,
     )
     made |= make_runs({FINE: {'original': 0.6, 'rembg': 0.5, 'bgaug': 0.65}})
-    write_report(build_report(tmp_path / 'root'), tmp_path / 'report')
-    return tmp_path / 'report', made
+    content = build_report(tmp_path / 'root')
+    write_report(content, tmp_path / 'report')
+    return tmp_path / 'report', made, content
 
 
-def test_report_tables(report: tuple[Path, Made]) -> None:
+def test_report_tables(report: tuple[Path, Made, Report]) -> None:
     """Ours in the work's layout beside its numbers; the paired table says what is drawn."""
-    folder, made = report
+    folder, made, _ = report
     table = pd.read_csv(folder / 'table_i_luma_layout.csv', dtype=str).set_index(
         ['network', 'variant']
     )
@@ -462,9 +463,9 @@ def test_report_tables(report: tuple[Path, Made]) -> None:
     assert len(provenance) == 3 * 3 * 2
 
 
-def test_report_pictures(report: tuple[Path, Made]) -> None:
-    """Both pages link the confusion matrices, which lie beside them."""
-    folder, _ = report
+def test_report_pictures(report: tuple[Path, Made, Report], tmp_path: Path) -> None:
+    """Both pages link the confusion matrices beside them; pictures of ours are replaced."""
+    folder, _, content = report
     html = (folder / 'index.html').read_text(encoding='utf-8')
     markdown = (folder / 'report.md').read_text(encoding='utf-8')
     pictures = sorted(path.name for path in folder.glob('*.png'))
@@ -485,18 +486,13 @@ def test_report_pictures(report: tuple[Path, Made]) -> None:
     # The best fold is in the tables, and in no chart.
     assert 'Accuracy per product, best fold (percent). Bars' not in html
 
-
-def test_report_again(report: tuple[Path, Made], tmp_path: Path) -> None:
-    """Pictures of a report are replaced; one that lies alone is not ours."""
-    folder, _ = report
-    write_report(build_report(tmp_path / 'root'), folder)
+    write_report(content, folder)
     other = tmp_path / 'other'
     other.mkdir()
-    name = f'open_photos_luma_{FINE}_confusion.png'
-    (other / name).write_bytes(b'mine')
-    with pytest.raises(ValueError, match=r'confusion\.png is there, but is no part of a report'):
-        write_report(build_report(tmp_path / 'root'), other)
-    assert [path.name for path in other.iterdir()] == [name]
+    (other / pictures[0]).write_bytes(b'mine')
+    with pytest.raises(ValueError, match=r'\.png is there, but is no part of a report of ours'):
+        write_report(content, other)
+    assert [path.name for path in other.iterdir()] == [pictures[0]]
 
 
 def test_parents_are_of_all_categories() -> None:

@@ -38,10 +38,11 @@ class FoldedResult:
         first, *others = (each.metrics for each in self.runs)
         found: dict[str, float] = {}
         for key in first:
-            values = [first[key], *(each.get(key) for each in others)]
-            if all(value is not None for value in values):
+            all_of_it = [first[key], *(each.get(key) for each in others)]
+            values = [value for value in all_of_it if value is not None]
+            if len(values) == len(self.runs):
                 found[key] = float(np.mean(values))
-                found[BEST_FOLD + key] = float(np.max(values))
+                found[BEST_FOLD + key] = max(values)
         return found
 
     def images(self, metric: Metric) -> int | None:

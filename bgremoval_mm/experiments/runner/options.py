@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +79,21 @@ def photos_of(dataset: Any) -> str:
         ArgumentError: If there is no such folder, or more than one.
     """
     bases = base_datasets(dataset)
-    roots = {each.get('data_root') if isinstance(each, dict) else each.data_root for each in bases}
+    roots = {_root_of(each) if isinstance(each, dict) else each.data_root for each in bases}
     if len(roots) != 1 or not all(roots):
         names = ', '.join(type_name(each) for each in bases)
         found = ', '.join(sorted(map(repr, roots)))
         msg = f'the photos must lie in one `data_root`, but of {names} it is {printable(found)}'
         raise ArgumentError(msg)
     return str(roots.pop())
+
+
+def _root_of(dataset: Mapping[str, Any]) -> str | None:
+    """Return ``data_root``, or the folder of a manifest, as PairsDataset does."""
+    root: str | None = dataset.get('data_root')
+    if root is None and 'manifest' in dataset:
+        return str(Path(dataset['manifest']).parent)
+    return root
 
 
 def run_config(run: Run, workspace: Workspace) -> Config:

@@ -110,8 +110,12 @@ class Workspace:
         return self.root / run.name
 
     def options_of(self, run: Run) -> tuple[str, ...]:
-        """Return the options of a run: those of its seed and fold, then those of all."""
-        return (*run.options, *self.options)
+        """Return the options of a run: those of its seed and fold, then those of all.
+
+        In those of its own, ``{root}`` stands for `root`, where other runs leave their checkpoints.
+        """
+        own = (option.replace('{root}', str(self.root)) for option in run.options)
+        return (*own, *self.options)
 
 
 def select_runs(

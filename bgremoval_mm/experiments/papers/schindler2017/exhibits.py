@@ -100,17 +100,18 @@ def table_rows(group: Group) -> Iterator[dict[str, str]]:
                 if key == PRODUCT:
                     line['95 % over products'] = _interval(_accuracy(results))
             if has_numbers:
-                shown = published if is_baseline else None
-                line |= {
-                    'paper: photo, best fold': _percent(shown and shown.image),
-                    'paper: product, best fold': _percent(shown and shown.product),
-                    'paper: product, mean': _percent(shown and shown.mean),
-                }
+                line |= _of_work(published if is_baseline else None)
             yield line
 
 
-def _percent(share: float | None) -> str:
-    return GAP if share is None else f'{100 * share:.1f}'
+def _of_work(row: Row | None) -> dict[str, str]:
+    """Return the work's numbers in percent, or gaps."""
+    shares = (None, None, None) if row is None else (row.image, row.product, row.mean)
+    names = ('photo, best fold', 'product, best fold', 'product, mean')
+    return {
+        f'paper: {name}': GAP if share is None else f'{100 * share:.1f}'
+        for name, share in zip(names, shares, strict=True)
+    }
 
 
 def _accuracy(results: Sequence[AnyResult]) -> Estimate | None:

@@ -7,7 +7,7 @@ demonstration shop Luma, in three folds of products.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -44,6 +44,23 @@ class Category(Catalogue):
 
     item: ClassVar[str] = TABLE
     datasets: ClassVar[Mapping[str, int]] = {'luma': 10}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithDetector(Category):
+    """The row whose network has the person detector as a layer.
+
+    The detector is that of the same fold, on photos as they are, with the seed 0: it has not seen
+    the photos that are tested.
+    """
+
+    def fold_options(self, fold: int) -> Sequence[str]:
+        """Return what selects a fold, and its detector."""
+        checkpoint = f'{{root}}/vgg-like_1xb32_luma-person/fold{fold}/seed0/epoch_50.pth'
+        return [
+            *super().fold_options(fold),
+            f'model.backbone.detector.init_cfg.checkpoint={checkpoint}',
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +117,12 @@ _SMALL = {
 }
 
 EXPERIMENTS: tuple[Catalogue, ...] = (
-    *(Category(model=model, title=title) for model, title in _CATEGORY.items()),
-    *(Gender(model=model, title=title) for model, title in _GENDER.items()),
     Person(model='vgg-like', title='custom VGG-like'),
+    *(
+        (WithDetector if model.endswith('person-layer') else Category)(model=model, title=title)
+        for model, title in _CATEGORY.items()
+    ),
+    *(Gender(model=model, title=title) for model, title in _GENDER.items()),
     *(Small(model=model, title=title) for model, title in _SMALL.items()),
 )
-"""In the order of the work's rows."""
+"""The person detector, which a row needs, then the rows in their order."""
