@@ -34,6 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     from bgremoval_mm.cli.mask_sheet import add_sheet_arguments
     from bgremoval_mm.cli.pairs import add_pairs_commands
     from bgremoval_mm.cli.review import add_apply_arguments, add_review_arguments
+    from bgremoval_mm.cli.search import add_search_commands
     from bgremoval_mm.version import __version__
 
     class CommandParser(arguments.Parser):
@@ -92,6 +93,11 @@ def make_parser() -> argparse.ArgumentParser:
     text = 'check a catalogue of products, sample it, divide it into folds'
     add_catalogue_arguments(_add(commands, 'catalogue', _catalogue, text))
 
+    text = 'find the photos of a folder that are most similar to one'
+    add_search_commands(
+        commands.add_parser('search', help=text, description=text[0].upper() + text[1:] + '.')
+    )
+
     bench = _add(commands, 'bench', _bench, 'measure which backend is the fastest here')
     arguments.add_bench_arguments(bench)
     text = 'check the installed stack and print a fix for everything that is broken'
@@ -116,7 +122,8 @@ def main(argv: list[str] | None = None, command: str | None = None) -> int:
     console.prepare(own_process=argv is None)
     console.log_to_stderr()
     args = make_parser().parse_args(words if command is None else [command, *words])
-    return guarded(lambda: args.run(args.parser, args), args.debug)
+    checked_by = getattr(args, 'checked_by', ())
+    return guarded(lambda: args.run(args.parser, args), args.debug, checked_by)
 
 
 def _add(
