@@ -7,6 +7,8 @@ import json
 import logging
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,11 +132,10 @@ def run_index(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
             parser.error(f'--{name} goes with --remove-background')
     if args.accept_licence and args.remove_background is None:
         parser.error('--accept-licence goes with --remove-background')
-    _quiet()
     from bgremoval_mm.search.build import update_index
     from bgremoval_mm.search.network import Network
 
-    with signals.raised():
+    with signals.raised(), _quiet():
         if args.backbone is not None:
             network = Network.from_backbone(args.backbone, args.device)
         else:
@@ -151,12 +152,11 @@ def run_query(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
         parser.error('--config goes with --checkpoint')
     if args.sheet is not None and args.sheet.suffix.lower() not in ('.png', '.jpg', '.jpeg'):
         parser.error(f'--sheet must end in .png or .jpg, but got {args.sheet}')
-    _quiet()
     from bgremoval_mm.search.query import Searcher
 
     if args.sheet is not None:
         _check_sheet(args)
-    with signals.raised():
+    with signals.raised(), _quiet():
         searcher = Searcher.open(
             args.index, args.checkpoint, args.config, args.device, args.accept_licence
         )
@@ -270,13 +270,21 @@ def _draw(args: argparse.Namespace, searcher: Searcher, answer: Answer) -> None:
     save_sheet(draw_retrieval_sheet([query], heading, max(1, len(hits))), args.sheet)
 
 
-def _quiet() -> None:
+@contextmanager
+def _quiet() -> Iterator[None]:
     """Show only warnings of mmengine's, and on standard error: results go to standard output."""
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     from mmengine.logging import MMLogger
 
     logger = MMLogger.get_current_instance()
+    handlers = [each for each in logger.handlers if type(each) is logging.StreamHandler]
+    before = logger.level, [each.stream for each in handlers]
     logger.setLevel('WARNING')
-    for handler in logger.handlers:
-        if type(handler) is logging.StreamHandler:
-            handler.setStream(sys.stderr)
+    for handler in handlers:
+        handler.stream = sys.stderr
+    try:
+        yield
+    finally:
+        logger.setLevel(before[0])
+        for handler, stream in zip(handlers, before[1], strict=True):
+            handler.stream = stream
