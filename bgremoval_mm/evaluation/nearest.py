@@ -116,7 +116,7 @@ class _Gallery:
     def take(self, indices: np.ndarray) -> np.ndarray:
         """Return the vectors with these indices, float64 of shape (..., D)."""
         if len(self.blocks) == 1:
-            return self.blocks[0][indices].astype(np.float64)
+            return np.asarray(self.blocks[0][indices], np.float64)
         taken = np.empty((*indices.shape, self.blocks[0].shape[1]), np.float64)
         homes = np.searchsorted(self.starts, indices, side='right') - 1
         for number, block in enumerate(self.blocks):
@@ -208,14 +208,18 @@ def _decide(queries: np.ndarray, gallery: _Gallery, candidates: np.ndarray, k: i
     """
     shape = (len(queries), k)
     found = Neighbours(np.empty(shape, np.float32), np.empty(shape, np.int64))
-    step = max(1, _GATHERED // (candidates.shape[1] * queries.shape[1]))
+    count, size = candidates.shape[1], queries.shape[1]
+    step, width = max(1, _GATHERED // (count * size)), max(1, _GATHERED // size)
     for start in range(0, len(queries), step):
         part = slice(start, start + step)
         indices = np.sort(candidates[part], axis=1)
-        # einsum adds the products of each pair in the same order, wherever the pair stands.
-        exact = np.einsum(
-            'qd,qkd->qk', queries[part].astype(np.float64), gallery.take(indices), optimize=False
-        )
+        rows, exact = queries[part].astype(np.float64), np.empty(indices.shape)
+        for first in range(0, count, width):
+            some = slice(first, first + width)
+            # einsum adds the products of each pair in the same order, wherever the pair stands.
+            exact[:, some] = np.einsum(
+                'qd,qkd->qk', rows, gallery.take(indices[:, some]), optimize=False
+            )
         order = np.argsort(-exact, axis=1, kind='stable')[:, :k]
         found.similarities[part] = np.take_along_axis(exact, order, axis=1)
         found.indices[part] = np.take_along_axis(indices, order, axis=1)

@@ -1,4 +1,4 @@
-"""What a config says of a network and its preprocessing, as an index keeps it."""
+"""The network and the preprocessing of a config, as an index keeps them."""
 
 from __future__ import annotations
 

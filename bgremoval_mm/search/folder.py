@@ -214,9 +214,9 @@ class IndexFolder:
             if dict(self._lines(shard)) != by_shard.get(shard, {}):
                 self.replace(shard, by_shard.get(shard, {}))
         counted = set(self.shards())
-        for path in self._shards.glob('*.npy'):
-            if path.stem.isdigit() and int(path.stem) not in counted:
-                path.unlink()
+        for file in self._shards.glob('*.npy'):
+            if file.stem.isdigit() and int(file.stem) not in counted:
+                file.unlink()
 
     def compact(self) -> None:
         """Merge small shards, and those of which much does not count, where there are many."""

@@ -123,7 +123,7 @@ def check_finite(embeddings: np.ndarray, paths: Sequence[str]) -> None:
     Raises:
         EmbeddingError: If one has; the message names the files.
     """
-    broken = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+    broken = np.flatnonzero(~np.isfinite(embeddings).all(axis=1)).tolist()
     if len(broken):
         msg = (
             f'{len(broken):,} of {len(paths):,} embeddings have NaN or infinity: '
