@@ -274,6 +274,7 @@ def _draw(args: argparse.Namespace, searcher: Searcher, answer: Answer) -> None:
 def _quiet() -> Iterator[None]:
     """Show only warnings of mmengine's, and on standard error: results go to standard output."""
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
+    logging.getLogger('faiss').setLevel(logging.WARNING)  # it lists the builds that it tries
     from mmengine.logging import MMLogger
 
     logger = MMLogger.get_current_instance()
