@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,24 +11,26 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
-from mmengine.runner.checkpoint import CheckpointLoader
 from mmengine.utils import import_modules_from_strings
 
-import bgremoval_mm.pretrained  # noqa: F401  # weights of packages, and from a folder
 from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.evaluation.nearest import normalise
-from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.search.definition import BACKBONES, Definition, of_backbone, of_config
 from bgremoval_mm.search.records import NetworkRecord
+from bgremoval_mm.search.weights import (
+    NetworkError,
+    absolute,
+    copied,
+    hash_parameters,
+    load_weights,
+    state_of,
+)
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['Network', 'NetworkError']
 
 _SCOPE = 'mmpretrain'
-
-
-class NetworkError(BgremovalError, ValueError):
-    """Weights do not fit a config, or a network gives no vectors."""
 
 
 class Network:
@@ -71,15 +71,15 @@ class Network:
         if definition.imports:
             import_modules_from_strings(list(definition.imports))
         if state is None:
-            state = _state_of(_load(weights))
+            state = state_of(load_weights(weights))
         with DefaultScope.overwrite_default_scope(_SCOPE):
-            self.model: Any = MODELS.build(_copied(definition.model))
+            self.model: Any = MODELS.build(copied(definition.model))
             self._pipeline = Compose(
-                [TRANSFORMS.build(_copied(step)) for step in definition.pipeline]
+                [TRANSFORMS.build(copied(step)) for step in definition.pipeline]
             )
         self.definition = definition
         self._fill(state, weights)
-        self.record = NetworkRecord(name, weights, _hash(self.model), definition.text())
+        self.record = NetworkRecord(name, weights, hash_parameters(self.model), definition.text())
         if device == 'auto':
             device = 'cuda' if torch.cuda.is_available() else 'cpu'
         self.device = device
@@ -102,7 +102,7 @@ class Network:
             NetworkError: If the checkpoint does not fit the config.
         """
         path = str(checkpoint)
-        content = _load(path)
+        content = load_weights(path)
         if config is not None:
             definition = of_config(read_config(config), config)
         else:
@@ -112,7 +112,7 @@ class Network:
                 msg = f'{printable(path)} carries no config: give it with --config'
                 raise ArgumentError(msg)
             definition = of_config(Config.fromstring(text, '.py'), f'the config in {path}')
-        return cls(definition, _absolute(path), Path(path).name, device, _state_of(content))
+        return cls(definition, absolute(path), Path(path).name, device, state_of(content))
 
     @classmethod
     def from_backbone(cls, name: str, device: str = 'auto') -> Network:
@@ -247,59 +247,3 @@ class Network:
             msg = f'{printable(weights)} does not fit the config: it {words}'
             raise NetworkError(msg)
         self.model.load_state_dict({name: state[name] for name in own if name in state}, False)
-
-
-def _copied(value: Any) -> Any:
-    """Return a copy of plain containers, which builders may change."""
-    if isinstance(value, dict):
-        return {key: _copied(each) for key, each in value.items()}
-    return type(value)(map(_copied, value)) if isinstance(value, list | tuple) else value
-
-
-def _load(weights: str) -> dict[str, Any]:
-    """Load a checkpoint by mmengine.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        NetworkError: If it is no checkpoint.
-    """
-    if '://' not in weights and not Path(weights).is_file():
-        msg = f'there is no checkpoint {printable(weights)}'
-        raise FileNotFoundError(msg)
-    try:
-        content = CheckpointLoader.load_checkpoint(weights, 'cpu')
-    except (BgremovalError, OSError):
-        raise
-    except Exception as err:
-        # torch raises what zipfile, pickle and its own reader raise.
-        msg = f'{printable(weights)} is damaged or no checkpoint ({type(err).__name__}: {err})'
-        raise NetworkError(msg) from err
-    if not isinstance(content, dict):
-        msg = f'{printable(weights)} is no checkpoint: it holds a {type(content).__name__}'
-        raise NetworkError(msg)
-    return content
-
-
-def _state_of(checkpoint: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """Return the parameters of a checkpoint, without the prefix of a distributed training."""
-    state = checkpoint.get('state_dict', checkpoint)
-    return {
-        name.removeprefix('module.'): value
-        for name, value in state.items()
-        if isinstance(value, torch.Tensor)
-    }
-
-
-def _absolute(path: str) -> str:
-    return path if '://' in path else str(Path(path).resolve())
-
-
-def _hash(model: torch.nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        if name.endswith('num_batches_tracked'):
-            continue
-        array = value.detach().cpu().contiguous()
-        digest.update(json.dumps([name, str(array.dtype), list(array.shape)]).encode())
-        digest.update(array.view(-1).view(torch.uint8).numpy().tobytes() if array.numel() else b'')
-    return digest.hexdigest()
