@@ -18,7 +18,12 @@ ROOT = Path(__file__).resolve().parents[1]
 NAMES = {
     'CCP': 'Clothing Co-Parsing',
     'CUB200': 'CUB-200-2011',
+    'Catalogue': 'Luma',
+    'CCPSaliency': 'Clothing Co-Parsing',
     'GroceryStore': 'Grocery Store',
+    'PairsDataset': 'Your own pairs of photo and mask',
+    'PairsInstances': 'Your own pairs of photo and mask',
+    'SaliencyFolders': 'DUTS',
     'StanfordOnlineProducts': 'Stanford Online Products',
 }
 

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgremoval_mm.cli import signals
-from bgremoval_mm.cli.arguments import add_licence_argument, at_least, device_name
+from bgremoval_mm.cli.arguments import add_licence_argument, at_least, device_name, model_name
 from bgremoval_mm.cli.errors import FAILED, OK, OPENMMLAB, add_debug_argument
 from bgremoval_mm.cli.result_arguments import fill_levels
 from bgremoval_mm.cli.script import add_sheet_argument
 from bgremoval_mm.removal.options import PRECISIONS
-from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
 from bgremoval_mm.utils.text import printable
 
 if TYPE_CHECKING:
@@ -70,10 +69,10 @@ def _add_index(commands: argparse._SubParsersAction[Any]) -> None:
     )
     index.add_argument(
         '--remove-background',
-        choices=list(CATALOGUE),
+        type=model_name,
         metavar='MODEL',
-        help='remove backgrounds first, also those of queries, by this model: '
-        f'{", ".join(CATALOGUE)}',
+        help='remove backgrounds first, also those of queries: a name that `bgremoval models` '
+        'lists, or an .onnx file',
     )
     index.add_argument(
         '--fill',

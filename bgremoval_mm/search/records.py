@@ -50,7 +50,7 @@ class RemovalRecord:
     """How the backgrounds of an index's photos were removed.
 
     Attributes:
-        model: Name of the model.
+        model: Name of the model, or absolute path of its ONNX file.
         model_hash: Of its weights, as in the catalogue.
         precision: What it computes in.
         fill: Colour (R, G, B) behind the foreground, each from 0 to 255.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from bgremoval_mm.removal import BackgroundRemover, compose
 from bgremoval_mm.removal.options import check_fill
-from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model
+from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model, is_model_file
 from bgremoval_mm.search.records import RemovalRecord
 
 __all__ = ['PhotoRemoval']
@@ -18,7 +19,7 @@ class PhotoRemoval:
     """Removes the backgrounds of photos before they are turned into vectors.
 
     Args:
-        model: Name of a model of ``CATALOGUE``, or a ModelSpec.
+        model: Name of a model of ``CATALOGUE``, path of an ONNX file, or a ModelSpec.
         fill: Colour behind the foreground: a level from 0 to 255, or (R, G, B). White, as in many a
             catalogue, unless a network was trained with another one.
         precision: See BackgroundRemover.
@@ -41,9 +42,11 @@ class PhotoRemoval:
             model, backend, device, precision, accept_licence=accept_licence
         )
         spec = get_model(model)
-        self.record = RemovalRecord(
-            spec.name, spec.hash, self.remover.precision, (red, green, blue)
-        )
+        # An index must find a file again, from whatever folder it is asked.
+        name = spec.name
+        if not isinstance(model, ModelSpec) and is_model_file(model):
+            name = str(Path(model).resolve())
+        self.record = RemovalRecord(name, spec.hash, self.remover.precision, (red, green, blue))
 
     def __call__(self, images: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Return photos without backgrounds, and the masks.

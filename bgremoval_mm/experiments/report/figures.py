@@ -67,7 +67,7 @@ def bar_chart(group: Group, metric: Metric) -> str:
 def difference_chart(group: Group, metric: Metric) -> str:
     """Draw the paired difference of each network and variant with its intervals.
 
-    Thick whiskers are over seeds, thin ones over images.
+    Thick whiskers are over seeds, thin ones over images or products.
     """
     rows = [
         (cell, pair, difference)
@@ -128,11 +128,12 @@ def class_chart(pair: Pair, unit: str) -> str:
 
 
 def curve_chart(cell: Cell, metric: Metric) -> str:
-    """Draw training loss and validation of all variants, a line a seed."""
+    """Draw training loss and validation of all variants, a line a run."""
     figure = Figure(figsize=(8, 2.8), layout='constrained')
     loss, score = figure.subplots(1, 2)
     for number, variant in enumerate(cell.experiment.variants):
-        for i, result in enumerate(cell.results.get(variant.name, {}).values()):
+        found = cell.results.get(variant.name, {}).values()
+        for i, result in enumerate(run for each in found for run in each.runs):
             curves = read_curves(result.folder, metric.key)
             label = variant.title if i == 0 else None
             colour = COLOURS[number % len(COLOURS)]

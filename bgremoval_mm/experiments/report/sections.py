@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from bgremoval_mm.experiments.base import Claim, Misprint, Verdict
+from bgremoval_mm.experiments.base import BEST_FOLD, Claim, Exhibit, Misprint, Verdict
 from bgremoval_mm.experiments.report.figures import (
     alt_text,
     bar_chart,
@@ -93,6 +93,7 @@ class Section:
         decided: Those of which some figure is known.
         provenance: Where the numbers come from.
         misprints: What the work prints and cannot mean.
+        exhibits: Tables and pictures that the work has beside these.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Section:
     decided: list[tuple[Claim, Verdict]]
     provenance: pd.DataFrame
     misprints: list[tuple[Misprint, pd.DataFrame]]
+    exhibits: list[tuple[Exhibit, pd.DataFrame]]
 
     @property
     def without_runs(self) -> list[str]:
@@ -180,24 +182,34 @@ def make_section(
             for each in group.work.misprints
             if each.item == group.item
         ],
+        exhibits=[(each, pd.DataFrame(list(each.rows))) for each in _exhibits(group)],
     )
 
 
+def _exhibits(group: Group) -> Sequence[Exhibit]:
+    make = group.work.exhibits.get(group.item)
+    return make(group) if make is not None and group.results else ()
+
+
 def _pictures(group: Group) -> list[Picture]:
-    """Draw the charts of all networks: of each metric the scores, then the differences."""
+    """Draw the charts of all networks: of each metric the scores, then the differences.
+
+    What is best in some fold is in tables only: the folds' mean is what is compared.
+    """
     pictures = []
-    for metric in group.metrics if group.results else ():
+    shown = [metric for metric in group.metrics if not metric.key.startswith(BEST_FOLD)]
+    for metric in shown if group.results else ():
         words = alt_text(group, metric)
         pictures.append(Picture(bar_chart(group, metric), words, bar_caption(group, metric)))
         pairs = [(cell, pair) for cell in group.cells for pair in cell.pairs]
         found = [(cell, pair, pair.difference(metric.key)) for cell, pair in pairs]
         known = [(cell, pair, each) for cell, pair, each in found if each is not None]
         if known:
-            shown = '; '.join(
+            listed = '; '.join(
                 f'{cell.experiment.title}, {pair.variant.title}: {each.mean:+.{metric.digits}f}'
                 for cell, pair, each in known
             )
-            words = f'{metric.title}, paired difference by network. {shown}'
+            words = f'{metric.title}, paired difference by network. {listed}'
             caption = difference_caption(group, metric)
             pictures.append(Picture(difference_chart(group, metric), words, caption))
     return pictures
