@@ -449,7 +449,7 @@ LAYERS = [
     ['compat', 'moved', 'pretrained', 'registry', 'version'],
     ['datasets', 'evaluation', 'models'],
     ['engine'],
-    ['visualization'],
+    ['search', 'visualization'],
     ['analysis'],
     ['cli', 'demo', 'experiments'],
 ]

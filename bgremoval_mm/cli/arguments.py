@@ -43,6 +43,7 @@ __all__ = [
     'add_model_argument',
     'add_tree_arguments',
     'at_least',
+    'device_name',
     'model_name',
     'options_of',
 ]
@@ -91,7 +92,7 @@ def add_bench_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='BACKEND:PRECISION',
         help='or "rembg" (default: all that are installed)',
     )
-    parser.add_argument('--device', type=_device, default='cpu')
+    parser.add_argument('--device', type=device_name, default='cpu')
     _add_threads_argument(parser)
     parser.add_argument('--batch-size', type=at_least(1), default=1)
     parser.add_argument('--output', default='mask', choices=OUTPUTS)
@@ -189,7 +190,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         '--calibration', metavar='DIR', help='photos that --precision int8 is calibrated with'
     )
     parser.add_argument(
-        '--device', type=_device, default='auto', help='auto (default), cpu, cuda or cuda:N'
+        '--device', type=device_name, default='auto', help='auto (default), cpu, cuda or cuda:N'
     )
     _add_threads_argument(parser)
     add_licence_argument(parser)
@@ -268,7 +269,8 @@ def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _device(text: str) -> str:
+def device_name(text: str) -> str:
+    """Return the device of ``--device``."""
     if not DEVICE.fullmatch(text):
         msg = f'must be auto, cpu, cuda or cuda:N, but got {text!r}'
         raise argparse.ArgumentTypeError(msg)

@@ -36,6 +36,7 @@ def make_parser() -> argparse.ArgumentParser:
     from bgremoval_mm.cli.mask_sheet import add_sheet_arguments
     from bgremoval_mm.cli.pairs import add_pairs_commands
     from bgremoval_mm.cli.review import add_apply_arguments, add_review_arguments
+    from bgremoval_mm.cli.search import add_search_commands
     from bgremoval_mm.version import __version__
 
     class CommandParser(arguments.Parser):
@@ -96,6 +97,11 @@ def make_parser() -> argparse.ArgumentParser:
     text = 'check a catalogue of products, sample it, divide it into folds'
     add_catalogue_arguments(_add(commands, 'catalogue', _catalogue, text))
 
+    text = 'find the photos of a folder that are most similar to one'
+    add_search_commands(
+        commands.add_parser('search', help=text, description=text[0].upper() + text[1:] + '.')
+    )
+
     text = 'write a trained model as an ONNX file that every command takes'
     add_export_arguments(_add(commands, 'export', _export, text))
 
@@ -126,7 +132,8 @@ def main(argv: list[str] | None = None, command: str | None = None) -> int:
     console.prepare(own_process=argv is None)
     console.log_to_stderr()
     args = make_parser().parse_args(words if command is None else [command, *words])
-    return guarded(lambda: args.run(args.parser, args), args.debug)
+    checked_by = getattr(args, 'checked_by', ())
+    return guarded(lambda: args.run(args.parser, args), args.debug, checked_by)
 
 
 def _add(

@@ -27,7 +27,7 @@ def add_result_arguments(parser: argparse.ArgumentParser, output: str) -> None:
     )
     parser.add_argument(
         '--fill',
-        type=_fill,
+        type=fill_levels,
         metavar='N|R,G,B',
         help='colour behind the foreground for --output rgb (default: 0, black)',
     )
@@ -171,7 +171,8 @@ def _share(text: str) -> float:
     return share
 
 
-def _fill(text: str) -> int | tuple[int, ...]:
+def fill_levels(text: str) -> int | tuple[int, ...]:
+    """Return the colour of ``--fill``: one level, or three."""
     try:
         levels = tuple(map(int, text.split(',')))
     except ValueError:

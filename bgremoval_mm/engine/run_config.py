@@ -21,7 +21,13 @@ from bgremoval_mm.engine.process_group import wrap_for_cpus
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.cpu import computes_in_bf16
 
-__all__ = ['add_common_arguments', 'build_test_config', 'build_train_config', 'read_config']
+__all__ = [
+    'add_common_arguments',
+    'build_test_config',
+    'build_train_config',
+    'pipeline_owners',
+    'read_config',
+]
 
 _ACCELERATORS = ('cuda', 'npu', 'mlu', 'musa')  # what mmengine's AmpOptimWrapper accepts
 
@@ -255,7 +261,7 @@ def _use_tta(cfg: Config) -> None:
     A classification config without them gets a horizontal flip, as in mmpretrain's tool. Detection
     and segmentation have no default that is right for every model (mmdet's loses the masks).
     """
-    owners = list(_pipeline_owners(cfg.test_dataloader.dataset))
+    owners = list(pipeline_owners(cfg.test_dataloader.dataset))
     if not owners:
         msg = '--tta needs a pipeline in test_dataloader.dataset, but there is none'
         raise ArgumentError(msg)
@@ -271,7 +277,7 @@ def _use_tta(cfg: Config) -> None:
         owner.pipeline = cfg.tta_pipeline
 
 
-def _pipeline_owners(dataset: ConfigDict) -> Iterator[ConfigDict]:
+def pipeline_owners(dataset: ConfigDict) -> Iterator[ConfigDict]:
     """Yield, above each base dataset, the outermost config with a pipeline for single images."""
     # Here, since `--help` must not wait for torch.
     from bgremoval_mm.datasets.pipeline import loads_images
@@ -283,7 +289,7 @@ def _pipeline_owners(dataset: ConfigDict) -> Iterator[ConfigDict]:
         return
     for each in inner:
         if isinstance(each, dict):
-            yield from _pipeline_owners(each)
+            yield from pipeline_owners(each)
 
 
 def _flip_pipeline(pipeline: list[Any]) -> list[Any]:

@@ -1,0 +1,107 @@
+"""Queries: the nearest photos, the mask, and what does not fit the index."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bgremoval_mm.removal import ImageError
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.search import build
+from bgremoval_mm.search.build import update_index
+from bgremoval_mm.search.folder import SearchIndexError
+from bgremoval_mm.search.query import Searcher, VectorIndex
+from bgremoval_mm.search.removal import PhotoRemoval
+
+
+@pytest.fixture
+def index(tmp_path: Path, shop: Path, network, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An index of several shards, with rows that do not count."""
+    path = tmp_path / 'shop.index'
+    with monkeypatch.context() as patch:
+        patch.setattr(build, '_SHARD_PHOTOS', 3)
+        update_index(shop, path, network, batch_size=3)
+    (shop / 'red' / '4.png').unlink()
+    update_index(shop, path, network)
+    return path
+
+
+def test_nearest_photos(
+    shop: Path, index: Path, network, tmp_path: Path, paint: Callable[..., None]
+) -> None:
+    """Against all cosines, computed one by one; a photo of the index finds itself first."""
+    searcher = Searcher(index, network)
+    paint(tmp_path / 'query.png', 250, 30, 5)
+    answer = searcher.answer(tmp_path / 'query.png', k=3)
+    query = np.array([250, 30, 5, 50.0])
+    cosines = {}
+    for number in range(4):
+        other = np.array([250, 20 * number, 0, 50.0])
+        cosines[f'red/{number}.png'] = query @ other / np.sqrt(query @ query * (other @ other))
+    wanted = sorted(cosines, key=lambda name: -cosines[name])[:3]
+    assert [hit.path for hit in answer.hits] == wanted
+    assert [hit.similarity for hit in answer.hits] == pytest.approx(
+        [cosines[name] for name in wanted]
+    )
+    assert answer.mask is None
+    itself = searcher.answer(shop / 'blue' / 'sky.png', 1).hits[0]
+    assert (itself.path, itself.similarity) == ('blue/sky.png', pytest.approx(1))
+    assert searcher.photo(itself) == shop / 'blue' / 'sky.png'
+    assert len(searcher.answer(tmp_path / 'query.png', 100).hits) == len(searcher.index) == 6
+
+
+def test_an_array_and_several(shop: Path, index: Path, network) -> None:
+    """A photo that is no file, as a service has it; several at once give the same."""
+    searcher = Searcher(index, network)
+    array = np.full((5, 9, 3), (0, 90, 250), np.uint8)
+    both = searcher.answers([array, shop / 'red' / '0.png'], 2)
+    assert both[0].hits == searcher.answer(array, 2).hits
+    assert [answer.hits[0].path for answer in both] == ['blue/sky.png', 'red/0.png']
+
+
+def test_mask_of_the_query(shop: Path, tmp_path: Path, network, tiny_model) -> None:
+    """Where the index has no backgrounds, the query loses its own, and the mask is there."""
+    removal = PhotoRemoval(tiny_model('u2netp'), device='cpu')
+    update_index(shop, tmp_path / 'cut', network, removal)
+    answer = Searcher(tmp_path / 'cut', network, removal).answer(shop / 'red' / '1.png')
+    assert answer.mask is not None
+    assert answer.mask.shape == (10, 12)
+    assert answer.seen.shape == (10, 12, 3)
+    with pytest.raises(SearchIndexError, match=r'removed by u2netp .*, but .*left as they are'):
+        Searcher(tmp_path / 'cut', network)
+
+
+def test_what_does_not_fit(shop: Path, index: Path, network, make_network, tmp_path: Path) -> None:
+    """Another network, no index, no photo, no k."""
+    with pytest.raises(SearchIndexError, match=r'ab+.*but this is .*cdcd'):
+        Searcher(index, make_network('cd' * 32))
+    with pytest.raises(SearchIndexError, match=r'^INDEX must be .*shop is none$'):
+        Searcher(shop, network)
+    with pytest.raises(SearchIndexError, match=r'^INDEX must be .*nowhere is none$'):
+        Searcher.open(tmp_path / 'nowhere')
+    with pytest.raises(ArgumentError, match='`config` goes with `checkpoint`'):
+        Searcher.open(index, config='x.py')
+    searcher = Searcher(index, network)
+    with pytest.raises(ArgumentError, match='`k` must be a whole number above 0, but got 0'):
+        searcher.answer(shop / 'red' / '1.png', 0)
+    with pytest.raises(ImageError, match='not an image'):
+        searcher.answer(shop / 'notes.txt')
+
+
+def test_the_index_can_move(index: Path, tmp_path: Path, network) -> None:
+    """It is a folder like any other; vectors are not copied into memory while all rows count."""
+    shutil.move(index, tmp_path / 'moved')
+    moved = VectorIndex(tmp_path / 'moved')
+    assert len(moved) == 6
+    assert any(isinstance(block, np.memmap) for block in moved._blocks)
+
+
+def test_missing_vectors(index: Path, network) -> None:
+    """A shard without its vectors is named."""
+    next((index / 'shards').glob('*.npy')).unlink()
+    with pytest.raises(SearchIndexError, match=r'\.npy is damaged or missing'):
+        VectorIndex(index)
