@@ -27,9 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser, example: str) -> None:
     """
     parser.epilog = f'The dataset is given to those who sign an agreement: {PAGE}'
     parser.add_argument('root', type=Path, help=f'its folder, e.g. {example}')
-    parser.add_argument(
-        '--src', type=Path, metavar='FOLDER', help='link ROOT to this folder first'
-    )
+    parser.add_argument('--src', type=Path, metavar='FOLDER', help='link ROOT to this folder first')
     parser.add_argument(
         '--names-only',
         action='store_true',

@@ -18,6 +18,8 @@ def run(args: argparse.Namespace) -> CheckReport:
     """Put the dataset in its place, if that was asked for, and check it."""
     notes = deepfashion.place(DeepFashionConsumerToShop, args)
     subsets = ('train', 'val', 'test')
-    report = deepfashion.check_items(DeepFashionConsumerToShop, args.root, subsets, not args.names_only)
+    report = deepfashion.check_items(
+        DeepFashionConsumerToShop, args.root, subsets, not args.names_only
+    )
     report.notes = notes + report.notes
     return report
