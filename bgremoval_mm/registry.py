@@ -117,6 +117,7 @@ CLASSES = _classes(
     ('METRICS', 'PerImageAccuracy', 'evaluation.metrics.per_image'),
     ('METRICS', 'PerImageIoU', 'evaluation.metrics.per_image'),
     ('METRICS', 'ProductAccuracy', 'evaluation.metrics.product_accuracy'),
+    ('METRICS', 'QueryGalleryMetric', 'evaluation.metrics.query_gallery', _METRIC_LEARNING, 'metric'),
     ('METRICS', 'RetrievalMetric', 'evaluation.metrics.retrieval', _METRIC_LEARNING, 'metric'),
     ('METRICS', 'SaliencyMetric', 'evaluation.metrics.saliency', 'scipy', 'seg'),
     ('MODELS', 'BNInception', 'models.backbones.bn_inception'),

@@ -40,7 +40,7 @@ _ATTENTION = {'attention/score': 'greater', 'attention/std': None}  # AttentionS
 # BackgroundTestLoop: mean and deviation of another metric over tests with other backgrounds.
 _REPLACED, _REPLACED_STD = 'replaced/', 'replaced_std/'
 # The codebases' own metric names that CheckpointHook's list does not know.
-_GREATER_TOO = ('recall', 'f1-score', 'Fscore', 'P@1')
+_GREATER_TOO = ('recall', 'f1-score', 'Fscore', 'P@1', 'hit@')
 
 
 @dataclass(frozen=True)

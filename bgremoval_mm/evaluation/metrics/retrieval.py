@@ -19,7 +19,7 @@ from bgremoval_mm.registry import METRICS
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.utils.messages import first_few
 
-__all__ = ['EmbeddingError', 'RetrievalMetric']
+__all__ = ['NAMES', 'EmbeddingError', 'RetrievalMetric', 'check_finite']
 
 #: Our names of AccuracyCalculator's metrics.
 NAMES = {
@@ -98,14 +98,7 @@ class RetrievalMetric(BaseMetric):
         """
         embeddings = np.stack([embedding for embedding, _, _ in results])
         labels = np.array([label for _, label, _ in results])
-        broken = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
-        if len(broken):
-            files = [results[index][2] for index in broken]
-            msg = (
-                f'{len(files):,} of {len(results):,} embeddings have NaN or infinity: '
-                f'{first_few(files)}. Has the training diverged?'
-            )
-            raise EmbeddingError(msg)
+        check_finite(embeddings, [path for *_, path in results])
         alone = [label for label, count in Counter(labels.tolist()).items() if count == 1]
         if len(alone) == len(labels):
             msg = f'none of {len(labels):,} photos has another one of its class to find'
@@ -118,6 +111,25 @@ class RetrievalMetric(BaseMetric):
         found = _calculator().get_accuracy(torch.from_numpy(embeddings), torch.from_numpy(labels))
         measured = {name: 100 * float(found[theirs]) for theirs, name in NAMES.items()}
         return measured | {'queries_left_out': float(len(alone))}
+
+
+def check_finite(embeddings: np.ndarray, paths: Sequence[str]) -> None:
+    """Check that no embedding has NaN or infinity.
+
+    Args:
+        embeddings: Of shape (N, D).
+        paths: The file of each.
+
+    Raises:
+        EmbeddingError: If one has; the message names the files.
+    """
+    broken = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+    if len(broken):
+        msg = (
+            f'{len(broken):,} of {len(paths):,} embeddings have NaN or infinity: '
+            f'{first_few([paths[index] for index in broken])}. Has the training diverged?'
+        )
+        raise EmbeddingError(msg)
 
 
 def _calculator() -> AccuracyCalculator:
