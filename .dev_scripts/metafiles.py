@@ -18,7 +18,12 @@ ROOT = Path(__file__).resolve().parents[1]
 NAMES = {
     'CCP': 'Clothing Co-Parsing',
     'CUB200': 'CUB-200-2011',
+    'CatalogueItems': 'Luma',
+    'DeepFashionCategory': 'DeepFashion Category',
+    'DeepFashionConsumerToShop': 'DeepFashion Consumer-to-Shop',
+    'DeepFashionInShop': 'DeepFashion In-Shop',
     'GroceryStore': 'Grocery Store',
+    'GroceryStoreItems': 'Grocery Store',
     'StanfordOnlineProducts': 'Stanford Online Products',
 }
 

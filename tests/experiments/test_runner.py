@@ -13,7 +13,7 @@ import pytest
 from filelock import Timeout
 from mmengine.config import Config
 
-from bgremoval_mm.experiments.papers import load_work
+from bgremoval_mm.experiments.papers import WORKS, load_work
 from bgremoval_mm.experiments.papers.liang2023 import WORK
 from bgremoval_mm.experiments.runner.estimate import count_iterations
 from bgremoval_mm.experiments.runner.options import load_config, missing_data, photos_of
@@ -272,7 +272,7 @@ def test_a_work_is_found_by_name() -> None:
     """A name that is none of the works', and of no module, is refused with the known ones."""
     assert load_work('liang2023') is WORK
     for name in ('liang', 'json', 'no.such.module', ''):
-        said = rf'one of liang2023, kobs2022, or a module .*got {name!r}'
+        said = rf'one of {", ".join(WORKS)}, or a module .*got {name!r}'
         with pytest.raises(ValueError, match=said):
             load_work(name)
     with pytest.raises(ValueError, match=r"called as its WORK\.name, 'liang2023'"):

@@ -99,7 +99,10 @@ def test_by_hand() -> None:
     assert found.pop('queries_left_out') == 0
     assert found == pytest.approx(
         {
-            **{'hit@1': 50, 'hit@2': 100, 'hit@3': 100, 'P@1': 50},
+            'hit@1': 50,
+            'hit@2': 100,
+            'hit@3': 100,
+            'P@1': 50,
             'R-Precision': 100 * (1 / 2 + 1) / 2,
             'MAP@R': 100 * ((1 / 2) / 2 + 1) / 2,
         }
@@ -143,8 +146,13 @@ def test_hits_file(tmp_path: Path) -> None:
     with path.open(newline='') as file:
         rows = list(csv.DictReader(file))
     assert rows[0] == {
-        **{'query': '0.jpg', 'query_item': 'a', 'rank': '1', 'photo': '1.jpg', 'item': 'c'},
-        **{'similarity': '0.984808', 'right': '0'},
+        'query': '0.jpg',
+        'query_item': 'a',
+        'rank': '1',
+        'photo': '1.jpg',
+        'item': 'c',
+        'similarity': '0.984808',
+        'right': '0',
     }
     assert [(row['rank'], row['photo'], row['right']) for row in rows] == [
         ('1', '1.jpg', '0'),

@@ -1,0 +1,13 @@
+_base_ = [
+    './densenet121_oc_1xb64_deepfashion-category.py',
+    '../../_base_/background/deepfashion_category.py',
+]
+
+train_dataloader = dict(
+    dataset=dict(
+        _base_.bgaug,
+        _delete_=True,
+        dataset=_base_.train_dataloader.dataset,
+        pipeline=_base_.train_dataloader.dataset.pop('pipeline'),
+    )
+)
