@@ -45,9 +45,9 @@ TRIPLETS = {'oc': None, 'oc-os': ('category',), 'oc-is': ('item',)}
 DATA = {
     'inshop': ('DeepFashionInShop', 'deepfashion_inshop', 23, 'test'),
     'consumer2shop': ('DeepFashionConsumerToShop', 'deepfashion_consumer2shop', 50, 'val'),
-    'deepfashion-category': ('DeepFashionCategory', 'deepfashion_category', 46, 'val'),
+    'category': ('DeepFashionCategory', 'deepfashion_category', 46, 'val'),
     'luma-items': ('CatalogueItems', 'luma_catalogue', 10, 'val'),
-    'grocery-items': ('GroceryStoreItems', 'grocery_store', 43, 'val'),
+    'groceries': ('GroceryStoreItems', 'grocery_store', 43, 'val'),
 }
 BACKBONES = {
     'resnet50': ('ResNet', 2048, 'resnet50_8xb32'),
@@ -83,12 +83,12 @@ def test_every_config_is_an_experiment() -> None:
     assert originals == {
         *((IN_SHOP_ITEM, f'{name}_{loss}', 'inshop') for name in four[:2] for loss in LOSSES),
         *((IN_SHOP_ITEM, f'{name}_oc-is', 'inshop') for name in four),
-        *((CATEGORY_ITEM, f'{name}_oc', 'deepfashion-category') for name in four),
+        *((CATEGORY_ITEM, f'{name}_oc', 'category') for name in four),
         *((CONSUMER_ITEM, f'{name}_oc-is', 'consumer2shop') for name in four),
         *(
             (OPEN_ITEM, f'efficientnet-lite0_{loss}', dataset)
             for loss in LOSSES
-            for dataset in ('luma-items', 'grocery-items')
+            for dataset in ('luma-items', 'groceries')
         ),
     }
     assert len([name for name in files if '/deepfashion/' in name]) == 48
@@ -204,9 +204,9 @@ def test_model_builds(experiment: Retrieval, dataset: str) -> None:
     [
         ('deepfashion_inshop', 'resnet50_oc-is', 'inshop'),
         ('deepfashion_consumer2shop', 'resnet50_oc-is', 'consumer2shop'),
-        ('deepfashion_category', 'resnet50_oc', 'deepfashion-category'),
+        ('deepfashion_category', 'resnet50_oc', 'category'),
         ('luma_items', 'efficientnet-lite0_oc-is', 'luma-items'),
-        ('grocery_items', 'efficientnet-lite0_oc-is', 'grocery-items'),
+        ('grocery_items', 'efficientnet-lite0_oc-is', 'groceries'),
     ],
 )
 def test_datasets_of_the_configs(
@@ -296,7 +296,7 @@ def make_masks(tmp_path: Path, tiny_model: Callable) -> Callable[[Path], str]:
 
 
 @pytest.mark.parametrize('variant', ['original', 'rembg', 'rembg-queries', 'bgaug'])
-@pytest.mark.parametrize('dataset', ['luma-items', 'grocery-items'])
+@pytest.mark.parametrize('dataset', ['luma-items', 'groceries'])
 def test_reduced_options(dataset: str, variant: str) -> None:
     """They fit every variant, and reach the pipelines that are used."""
     pytest.importorskip('mmpretrain')
@@ -375,7 +375,7 @@ def test_the_work_is_complete() -> None:
     assert {claim.item for claim in WORK.claims} == set(items)
     assert [name for name in WORK.datasets if not WORK.datasets[name].is_own] == [
         'luma-items',
-        'grocery-items',
+        'groceries',
     ]
     assert tuple(f'retrieval/hit@{k}' for k in (1, 5, 10, 20, 30, 40, 50)) == HITS
     keys = {metric.key for metrics in WORK.metrics.values() for metric in metrics}

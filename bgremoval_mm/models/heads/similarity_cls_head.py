@@ -1,4 +1,4 @@
-"""SimilarityClsHead: categories by a feature relaxation module, similarity by the feature itself."""
+"""SimilarityClsHead: categories by a feature relaxation module, similarity by the feature."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-# mmpretrain has no ImageNet weights of SEResNeXt-50: these are ResNeXt-50's, which lack those of the
-# squeeze-and-excitation layers. $BGREMOVAL_MM_PRETRAINED may name a folder that has the file.
+# mmpretrain has no ImageNet weights of SEResNeXt-50: these are ResNeXt-50's, without those of
+# the squeeze-and-excitation layers. $BGREMOVAL_MM_PRETRAINED may name a folder that has the file.
 pretrained = (
     'https://download.openmmlab.com/mmclassification/v0/resnext/'
     'resnext50_32x4d_b32x8_imagenet_20210429-56066e27.pth'

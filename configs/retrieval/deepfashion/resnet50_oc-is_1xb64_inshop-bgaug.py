@@ -1,4 +1,4 @@
-_base_ = ['./resnet50_oc-is_1xb64_inshop.py', '../../_base_/background/deepfashion_inshop.py']
+_base_ = ['./resnet50_oc-is_1xb64_inshop.py', '../../_base_/background/inshop.py']
 
 train_dataloader = dict(
     dataset=dict(

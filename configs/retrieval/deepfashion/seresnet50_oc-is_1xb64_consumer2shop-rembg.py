@@ -1,7 +1,4 @@
-_base_ = [
-    './seresnet50_oc-is_1xb64_consumer2shop.py',
-    '../../_base_/removal/deepfashion_consumer2shop.py',
-]
+_base_ = ['./seresnet50_oc-is_1xb64_consumer2shop.py', '../../_base_/removal/consumer2shop.py']
 
 train_dataloader, val_dataloader, test_dataloader = (
     dict(dataset=dict(_base_.rembg, _delete_=True, dataset=photos, pipeline=photos.pop('pipeline')))

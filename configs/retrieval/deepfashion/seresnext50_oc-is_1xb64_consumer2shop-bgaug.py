@@ -1,7 +1,4 @@
-_base_ = [
-    './seresnext50_oc-is_1xb64_consumer2shop.py',
-    '../../_base_/background/deepfashion_consumer2shop.py',
-]
+_base_ = ['./seresnext50_oc-is_1xb64_consumer2shop.py', '../../_base_/background/consumer2shop.py']
 
 train_dataloader = dict(
     dataset=dict(

@@ -40,12 +40,12 @@ WORK = Work(
     },
     datasets={
         'inshop': Dataset('DeepFashion In-Shop', prepare='deepfashion-inshop'),
-        'deepfashion-category': Dataset('DeepFashion Category', prepare='deepfashion-category'),
+        'category': Dataset('DeepFashion Category', prepare='deepfashion-category'),
         'consumer2shop': Dataset(
             'DeepFashion Consumer-to-Shop', prepare='deepfashion-consumer2shop'
         ),
         'luma-items': Dataset('Luma', is_own=False, prepare='luma'),
-        'grocery-items': Dataset('Grocery Store', is_own=False, prepare='grocerystore'),
+        'groceries': Dataset('Grocery Store', is_own=False, prepare='grocerystore'),
     },
     published=PUBLISHED,
     misprints=MISPRINTS,

@@ -81,7 +81,7 @@ class Categories(Retrieval):
     """A row of Table 2: categories alone."""
 
     item: ClassVar[str] = CATEGORY_ITEM
-    datasets: ClassVar[Mapping[str, int]] = {'deepfashion-category': 46}
+    datasets: ClassVar[Mapping[str, int]] = {'category': 46}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +100,7 @@ class OpenPhotos(Retrieval):
     """
 
     item: ClassVar[str] = OPEN_ITEM
-    datasets: ClassVar[Mapping[str, int]] = {'luma-items': 10, 'grocery-items': 43}
+    datasets: ClassVar[Mapping[str, int]] = {'luma-items': 10, 'groceries': 43}
     variants: ClassVar[tuple[Variant, ...]] = (ORIGINAL, REMBG, REMBG_QUERIES, BGAUG)
     folder: ClassVar[str] = 'retrieval/efficientnet_lite'
     batch_size: ClassVar[int] = 32

@@ -60,7 +60,7 @@ PUBLISHED: tuple[Published, ...] = (
     ),
     *_table(
         CATEGORY_ITEM,
-        'deepfashion-category',
+        'category',
         ('accuracy/top3', 'accuracy/top5'),
         1,
         """

@@ -1,7 +1,4 @@
-_base_ = [
-    './densenet121_oc_1xb64_deepfashion-category.py',
-    '../../_base_/removal/deepfashion_category.py',
-]
+_base_ = ['./seresnext50_oc_1xb64_category.py', '../../_base_/removal/category.py']
 
 train_dataloader, val_dataloader, test_dataloader = (
     dict(dataset=dict(_base_.rembg, _delete_=True, dataset=photos, pipeline=photos.pop('pipeline')))

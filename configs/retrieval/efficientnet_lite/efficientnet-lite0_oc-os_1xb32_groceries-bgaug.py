@@ -1,7 +1,4 @@
-_base_ = [
-    './seresnet50_oc_1xb64_deepfashion-category.py',
-    '../../_base_/background/deepfashion_category.py',
-]
+_base_ = ['./efficientnet-lite0_oc-os_1xb32_groceries.py', '../../_base_/background/grocery.py']
 
 train_dataloader = dict(
     dataset=dict(

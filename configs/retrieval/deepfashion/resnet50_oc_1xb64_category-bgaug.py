@@ -1,7 +1,4 @@
-_base_ = [
-    './densenet121_oc_1xb64_deepfashion-category.py',
-    '../../_base_/background/deepfashion_category.py',
-]
+_base_ = ['./resnet50_oc_1xb64_category.py', '../../_base_/background/category.py']
 
 train_dataloader = dict(
     dataset=dict(

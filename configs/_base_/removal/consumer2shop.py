@@ -1,5 +1,6 @@
 # What a -rembg config has more than its original. Masks, once:
-#   python tools/remove_background.py data/deepfashion_consumer2shop data/masks/deepfashion_consumer2shop --sheet
+#   python tools/remove_background.py data/deepfashion_consumer2shop \
+#       data/masks/deepfashion_consumer2shop --sheet
 rembg = dict(
     type='RembgDataset',
     model='u2net',

@@ -1,7 +1,4 @@
-_base_ = [
-    './efficientnet-lite0_oc-os_1xb32_grocery-items.py',
-    '../../_base_/background/grocery_store.py',
-]
+_base_ = ['./seresnet50_oc_1xb64_category.py', '../../_base_/background/category.py']
 
 train_dataloader = dict(
     dataset=dict(

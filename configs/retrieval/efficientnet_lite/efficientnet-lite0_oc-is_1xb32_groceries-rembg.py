@@ -1,7 +1,4 @@
-_base_ = [
-    './efficientnet-lite0_oc-os_1xb32_grocery-items.py',
-    '../../_base_/removal/grocery_store.py',
-]
+_base_ = ['./efficientnet-lite0_oc-is_1xb32_groceries.py', '../../_base_/removal/grocery.py']
 
 train_dataloader, val_dataloader = (
     dict(dataset=dict(_base_.rembg, _delete_=True, dataset=photos, pipeline=photos.pop('pipeline')))

@@ -1,3 +1,0 @@
-_base_ = ['./_base_/grocery-items.py', '../../_base_/models/efficientnet-lite0_similarity.py']
-
-model = dict(head=dict(num_classes=_base_.num_classes, triplets=('category',)))
