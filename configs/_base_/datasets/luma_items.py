@@ -20,6 +20,6 @@ test_dataloader = dict(
 )
 # For triplets of items: 4 photos of each of 8 items in a batch, of items that have two at least,
 # and as many batches as the photos would fill.
-items = dict(type='MPerClassBatchSampler', by='item_id', m=4, least=2, iterations=None)
+item_batches = dict(type='MPerClassBatchSampler', by='item_id', m=4, least=2, iterations=None)
 val_evaluator = [dict(type='QueryGalleryMetric')]
 test_evaluator = [dict(type='QueryGalleryMetric'), dict(type='Accuracy', topk=(1, 3, 5))]

@@ -2,6 +2,6 @@
 # is passed on to head and metric.
 _base_ = './metric128.py'
 
-keys = dict(type='PackInputs', algorithm_keys=('item_id', 'role'))
-train_pipeline = [*_base_.train_pipeline[:-1], keys]
-test_pipeline = [*_base_.test_pipeline[:-1], keys]
+pack = dict(type='PackInputs', algorithm_keys=('item_id', 'role'))
+train_pipeline = [*_base_.train_pipeline[:-1], pack]
+test_pipeline = [*_base_.test_pipeline[:-1], pack]
