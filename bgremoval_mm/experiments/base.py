@@ -282,6 +282,7 @@ class Work:
         published: The numbers that the work prints.
         misprints: What it prints and cannot mean.
         claims: What it says in words.
+        curves: Item to the metrics that it shows as a curve: the k of top-k to the metric's key.
     """
 
     name: str
@@ -293,6 +294,7 @@ class Work:
     published: tuple[Published, ...] = ()
     misprints: tuple[Misprint, ...] = ()
     claims: tuple[Claim, ...] = field(default=(), repr=False)
+    curves: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
     @property
     def items(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,15 @@ __all__ = [
     'curve_chart',
     'difference_chart',
     'read_curves',
+    'top_k_chart',
+    'top_k_words',
 ]
 
 # The baseline's, then those of the other variants.
 COLOURS = ('#57606a', '#0969da', '#bf8700', '#8250df')
 WORSE = '#cf222e'
+# The baseline's, then those of the other variants.
+_DASHES = ('-', '--', ':', '-.')
 Curve = tuple[Sequence[float], Sequence[float]]
 
 
@@ -144,6 +148,66 @@ def curve_chart(cell: Cell, metric: Metric) -> str:
         axes.set_xlabel('epoch or iteration')
         _finish(axes)
     return _svg(figure)
+
+
+def top_k_chart(group: Group, curve: Mapping[int, str]) -> str:
+    """Draw top-k accuracy over k: a colour a network, a dash a variant; numbers printed as crosses.
+
+    Args:
+        group: The results.
+        curve: k to the metric's key.
+    """
+    cells = [cell for cell in group.cells if cell.results or list(_printed(group, cell, curve))]
+    figure = Figure(figsize=(6, 0.16 * len(cells) + 3.6), layout='constrained')
+    axes = figure.subplots()
+    for number, cell in enumerate(cells):
+        colour, label = f'C{number}', cell.experiment.title
+        for variant, dash in zip(cell.experiment.variants, _DASHES, strict=False):
+            points = list(_means(cell, variant.name, curve))
+            if points:
+                shown = label if variant.name == cell.experiment.variants[0].name else None
+                axes.plot(*zip(*points, strict=True), dash, color=colour, lw=1.4, label=shown)
+        printed = list(_printed(group, cell, curve))
+        if printed:
+            axes.plot(*zip(*printed, strict=True), 'x', color=colour, ms=6)
+    axes.set_xlabel('k')
+    axes.set_ylabel('top-k accuracy (percent)')
+    axes.set_xticks(list(curve))
+    _finish(axes)
+    return _svg(figure)
+
+
+def top_k_words(group: Group, curve: Mapping[int, str]) -> str:
+    """Describe a chart of top-k accuracy in words.
+
+    Args:
+        group: The results.
+        curve: As of :func:`top_k_chart`.
+    """
+    lines = [
+        f'{cell.experiment.title}, {variant.title}: '
+        + ', '.join(f'{mean:.2f} in the first {k}' for k, mean in points)
+        for cell in group.cells
+        for variant in cell.experiment.variants
+        if (points := list(_means(cell, variant.name, curve)))
+    ]
+    return 'Top-k accuracy by k. ' + '; '.join(lines)
+
+
+def _means(cell: Cell, variant: str, curve: Mapping[int, str]) -> Iterator[tuple[int, float]]:
+    for k, key in curve.items():
+        mean = cell.mean(key, variant)
+        if mean is not None:
+            yield k, mean.mean
+
+
+def _printed(group: Group, cell: Cell, curve: Mapping[int, str]) -> Iterator[tuple[int, float]]:
+    """Yield the work's own points, of its baseline."""
+    for k, key in curve.items():
+        for metric in group.metrics:
+            number = group.work.number(cell.experiment, group.dataset, metric)
+            if metric.key == key and number is not None:
+                yield k, number.values[cell.experiment.variants[0].name]
 
 
 def read_curves(work_dir: Path, metric: str) -> tuple[Curve, Curve]:

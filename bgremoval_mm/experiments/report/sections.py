@@ -16,6 +16,8 @@ from bgremoval_mm.experiments.report.figures import (
     class_chart,
     curve_chart,
     difference_chart,
+    top_k_chart,
+    top_k_words,
 )
 from bgremoval_mm.experiments.report.groups import Cell, Group
 from bgremoval_mm.experiments.report.tables import (
@@ -32,6 +34,7 @@ from bgremoval_mm.experiments.report.words import (
     difference_caption,
     is_reduced,
     table_caption,
+    top_k_caption,
 )
 
 __all__ = ['Picture', 'Section', 'claims_table', 'make_section', 'section_title']
@@ -184,9 +187,19 @@ def make_section(
 
 
 def _pictures(group: Group) -> list[Picture]:
-    """Draw the charts of all networks: of each metric the scores, then the differences."""
+    """Draw the charts of all networks: of each metric the scores, then the differences.
+
+    Metrics that a curve shows have charts of their own only where the work prints numbers of them.
+    """
     pictures = []
+    curve = group.work.curves.get(group.item, {})
+    printed = {number.metric for number in group.work.published}
+    if curve and group.results:
+        words = top_k_words(group, curve)
+        pictures.append(Picture(top_k_chart(group, curve), words, top_k_caption(group)))
     for metric in group.metrics if group.results else ():
+        if metric.key in curve.values() and metric.key not in printed:
+            continue
         words = alt_text(group, metric)
         pictures.append(Picture(bar_chart(group, metric), words, bar_caption(group, metric)))
         pairs = [(cell, pair) for cell in group.cells for pair in cell.pairs]

@@ -17,6 +17,7 @@ __all__ = [
     'is_reduced',
     'real_minus',
     'table_caption',
+    'top_k_caption',
 ]
 
 _MINUS = re.compile(r'(?<![\w.-])-(?=\.?\d)')
@@ -171,3 +172,16 @@ def _count(number: int, what: str) -> str:
 
 def _joined(parts: Sequence[str]) -> str:
     return ' and '.join([', '.join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def top_k_caption(group: Group) -> str:
+    """Return the caption of a chart of top-k accuracy over k."""
+    names = ('solid', 'dashed', 'dotted', 'dash-dotted')
+    variants = _joined(
+        [f'{name}: {each.title}' for name, each in zip(names, group.variants, strict=False)]
+    )
+    return (
+        'Share of queries with a photo of their item among the first k, mean of seeds; a colour a '
+        f'network. {variants[:1].upper()}{variants[1:]}. Crosses: what the work prints of '
+        f'{group.variants[0].title} photos, where it prints numbers.'
+    )

@@ -10,6 +10,7 @@ from bgremoval_mm.experiments.papers.park2019.experiments import (
     OPEN_ITEM,
 )
 from bgremoval_mm.experiments.papers.park2019.published import (
+    HITS,
     MISPRINTS,
     PUBLISHED,
     TOPK,
@@ -18,6 +19,7 @@ from bgremoval_mm.experiments.papers.park2019.published import (
 
 __all__ = ['WORK']
 
+_TOP_K = dict(zip(TOPK, HITS, strict=True))
 _CURVE = tuple(Metric(hit(k), f'top-{k} accuracy', 'percent') for k in TOPK)
 _RETRIEVAL = (*_CURVE, Metric('retrieval/MAP@R', 'MAP@R', 'percent'))
 
@@ -50,4 +52,5 @@ WORK = Work(
     published=PUBLISHED,
     misprints=MISPRINTS,
     claims=CLAIMS,
+    curves={item: _TOP_K for item in (IN_SHOP_ITEM, CONSUMER_ITEM, OPEN_ITEM)},
 )
