@@ -52,5 +52,5 @@ WORK = Work(
     published=PUBLISHED,
     misprints=MISPRINTS,
     claims=CLAIMS,
-    curves={item: _TOP_K for item in (IN_SHOP_ITEM, CONSUMER_ITEM, OPEN_ITEM)},
+    curves=dict.fromkeys((IN_SHOP_ITEM, CONSUMER_ITEM, OPEN_ITEM), _TOP_K),
 )
