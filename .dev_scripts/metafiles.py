@@ -18,12 +18,17 @@ ROOT = Path(__file__).resolve().parents[1]
 NAMES = {
     'CCP': 'Clothing Co-Parsing',
     'CUB200': 'CUB-200-2011',
+    'Catalogue': 'Luma',
     'CatalogueItems': 'Luma',
+    'CCPSaliency': 'Clothing Co-Parsing',
     'DeepFashionCategory': 'DeepFashion Category',
     'DeepFashionConsumerToShop': 'DeepFashion Consumer-to-Shop',
     'DeepFashionInShop': 'DeepFashion In-Shop',
     'GroceryStore': 'Grocery Store',
     'GroceryStoreItems': 'Grocery Store',
+    'PairsDataset': 'Your own pairs of photo and mask',
+    'PairsInstances': 'Your own pairs of photo and mask',
+    'SaliencyFolders': 'DUTS',
     'StanfordOnlineProducts': 'Stanford Online Products',
 }
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         LOOPS,
         METRICS,
         MODELS,
+        OPTIM_WRAPPERS,
         TRANSFORMS,
     )
 
@@ -40,6 +41,7 @@ __all__ = [
     'LOOPS',
     'METRICS',
     'MODELS',
+    'OPTIM_WRAPPERS',
     'TRANSFORMS',
     'MissingCodebaseError',
     'RegisteredClass',
@@ -49,7 +51,10 @@ __all__ = [
 
 _ANY_EXTRA = 'cls'
 _METRIC_LEARNING = 'pytorch_metric_learning'
-_ROOTS = ('DATASETS', 'DATA_SAMPLERS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'TRANSFORMS')
+_ROOTS = (
+    *('DATASETS', 'DATA_SAMPLERS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'OPTIM_WRAPPERS'),
+    'TRANSFORMS',
+)
 
 
 class MissingCodebaseError(BgremovalError, ImportError):
@@ -101,6 +106,7 @@ CLASSES = _classes(
     ('DATASETS', 'GroceryStore', 'datasets.grocery_store'),
     ('DATASETS', 'GroceryStoreItems', 'datasets.grocery_store_items'),
     ('DATASETS', 'PairsDataset', 'datasets.saliency', 'mmseg', 'seg'),
+    ('DATASETS', 'PairsInstances', 'datasets.pairs_instances', 'mmseg', 'seg'),
     ('DATASETS', 'RembgConcatDataset', 'datasets.concat', 'mmcv'),
     ('DATASETS', 'RembgDataset', 'datasets.wrappers', 'mmcv'),
     ('DATASETS', 'SaliencyFolders', 'datasets.saliency', 'mmseg', 'seg'),
@@ -111,6 +117,7 @@ CLASSES = _classes(
     ('HOOKS', 'DisjointBanksHook', 'engine.hooks.disjoint_banks'),
     ('HOOKS', 'EpochSeedHook', 'engine.hooks.epoch_seed'),
     ('HOOKS', 'FreezeBatchNormHook', 'engine.hooks.freeze_bn'),
+    ('HOOKS', 'FreezeModulesHook', 'engine.hooks.freeze_modules'),
     ('HOOKS', 'ResumableEarlyStoppingHook', 'engine.hooks.early_stopping'),
     ('LOOPS', 'BackgroundTestLoop', 'engine.loops.background_test', 'mmcv'),
     ('METRICS', 'ClasswiseAccuracy', 'evaluation.metrics.classwise_accuracy'),
@@ -126,6 +133,7 @@ CLASSES = _classes(
     ),
     ('METRICS', 'RetrievalMetric', 'evaluation.metrics.retrieval', _METRIC_LEARNING, 'metric'),
     ('METRICS', 'SaliencyMetric', 'evaluation.metrics.saliency', 'scipy', 'seg'),
+    ('MODELS', 'BASNetSegmentor', 'models.segmentors.basnet', 'mmseg', 'seg'),
     ('MODELS', 'BNInception', 'models.backbones.bn_inception'),
     ('MODELS', 'BinaryClsHead', 'models.heads.binary_head'),
     ('MODELS', 'EmbeddingHead', 'models.heads.embedding_head', _METRIC_LEARNING, 'metric'),
@@ -133,7 +141,15 @@ CLASSES = _classes(
     ('MODELS', 'U2NetSegmentor', 'models.segmentors.u2net', 'mmseg', 'seg'),
     ('MODELS', 'PersonProbability', 'models.backbones.person_probability'),
     ('MODELS', 'SmallCNN', 'models.backbones.small_cnn'),
+    ('OPTIM_WRAPPERS', 'BFloat16OptimWrapper', 'engine.optim_wrapper'),
     ('TRANSFORMS', 'ChangeBackground', 'datasets.transforms.change_background', 'mmcv'),
+    (
+        'TRANSFORMS',
+        'LoadForegroundInstance',
+        'datasets.transforms.load_foreground_instance',
+        'mmdet',
+        'det',
+    ),
     ('TRANSFORMS', 'LoadForegroundMask', 'datasets.transforms.load_foreground_mask', 'mmcv'),
     ('TRANSFORMS', 'LoadSaliencyMask', 'datasets.transforms.load_saliency_mask', 'mmcv'),
     ('TRANSFORMS', 'RemoveBackground', 'datasets.transforms.remove_background', 'mmcv'),

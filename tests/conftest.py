@@ -134,6 +134,42 @@ def make_tiny_onnx(size: int, channels: int) -> bytes:
 
 
 @pytest.fixture
+def model_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
+    """A function that writes a model's file: a tiny graph (see `make_tiny_onnx`), with a card.
+
+    The card is that of an unknown network of 8 x 8 pixels; `card` changes it. Other weights have
+    another `scale`.
+    """
+    import onnx
+
+    from bgremoval_mm.removal.zoo.card import ModelCard
+
+    folder = tmp_path_factory.mktemp('models')
+
+    def make(
+        name: str = 'mine',
+        card: dict[str, Any] | None = None,
+        size: int = 8,
+        scale: float = 1.0,
+        has_card: bool = True,
+    ) -> Path:
+        model = onnx.load_model_from_string(make_tiny_onnx(size, 1))
+        weights = model.graph.initializer[0]
+        values = onnx.numpy_helper.to_array(weights) * np.float32(scale)
+        weights.CopyFrom(onnx.numpy_helper.from_array(values, weights.name))
+        if has_card:
+            usual = {'architecture': '', 'size': size, 'mean': (0.0,) * 3, 'std': (1.0,) * 3}
+            made = ModelCard(**({'name': name} | usual | (card or {})))
+            onnx.helper.set_model_props(model, made.to_properties())
+        path = folder / f'{name}.onnx'
+        path.write_bytes(model.SerializeToString())
+        return path
+
+    yield make
+    release_sessions()
+
+
+@pytest.fixture
 def picture():
     """A function that makes a picture with a bright square in it: uint8 (H, W, 3), RGB."""
 

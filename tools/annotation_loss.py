@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.analysis import annotation_loss as loss
+from bgremoval_mm.cli.arguments import model_name
 from bgremoval_mm.cli.errors import FAILED, OK
 from bgremoval_mm.cli.script import add_number_argument, run_script, script_parser
-from bgremoval_mm.removal import CATALOGUE, BackgroundRemover
+from bgremoval_mm.removal import BackgroundRemover
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.targets import check_report, check_sheet, photo_folders
 from bgremoval_mm.removal.options import PRECISIONS
@@ -34,7 +35,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--mask-dir',
         help="DST of tools/remove_background.py (default: the config's, or data/masks)",
     )
-    parser.add_argument('--model', choices=list(CATALOGUE), help='model of the masks')
+    parser.add_argument('--model', type=model_name, help='model of the masks')
     parser.add_argument(
         '--precision', choices=PRECISIONS, help="of the masks (default: the config's, else fp32)"
     )

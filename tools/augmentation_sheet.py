@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from bgremoval_mm.cli.arguments import model_name
 from bgremoval_mm.cli.errors import OK
 from bgremoval_mm.cli.script import (
     add_number_argument,
@@ -18,7 +19,7 @@ from bgremoval_mm.cli.script import (
     run_script,
     script_parser,
 )
-from bgremoval_mm.removal import CATALOGUE, BackgroundRemover, read_image
+from bgremoval_mm.removal import BackgroundRemover, read_image
 from bgremoval_mm.removal.io.scan import scan_tree
 from bgremoval_mm.utils.sampling import evenly_spaced
 from bgremoval_mm.utils.text import printable
@@ -30,7 +31,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = script_parser(__doc__)
     parser.add_argument('photos', type=Path, nargs='+', help='image files, or folders of them')
-    parser.add_argument('--model', default='u2net', choices=list(CATALOGUE))
+    parser.add_argument('--model', default='u2net', type=model_name)
     add_number_argument(parser, '--number', 2, 'photos that are drawn, evenly spaced')
     add_number_argument(
         parser, '--measured', 12, 'photos that the background is measured on, evenly spaced'

@@ -116,6 +116,9 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--seeds', nargs='+', type=int, default=[0], help='(default: 0)')
     parser.add_argument(
+        '--folds', nargs='+', type=int, default=[], help='of works that have some (default: all)'
+    )
+    parser.add_argument(
         '--root',
         type=Path,
         default=Path('work_dirs/reproduce'),
@@ -159,7 +162,9 @@ def reproduce(args: argparse.Namespace) -> int:
     from bgremoval_mm.experiments.runner.mask_options import mask_options
 
     work = load_work(args.work)
-    runs = select_runs(work, args.results, args.datasets, args.models, args.variants, args.seeds)
+    runs = select_runs(
+        work, args.results, args.datasets, args.models, args.variants, args.seeds, args.folds
+    )
     if not runs:
         print_error('no experiment fits that selection')
         return 2

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from bgremoval_mm.cli.arguments import model_name
 from bgremoval_mm.cli.errors import OK
 from bgremoval_mm.cli.script import (
     add_number_argument,
@@ -17,7 +18,7 @@ from bgremoval_mm.cli.script import (
     run_script,
     script_parser,
 )
-from bgremoval_mm.removal import CATALOGUE, MaskStore, compose, read_image
+from bgremoval_mm.removal import MaskStore, compose, read_image
 from bgremoval_mm.utils.sampling import evenly_spaced
 from bgremoval_mm.utils.text import printable
 
@@ -29,7 +30,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = script_parser(__doc__)
     parser.add_argument('src', type=Path, help='SRC of tools/remove_background.py')
     parser.add_argument('masks', type=Path, help='DST of tools/remove_background.py')
-    parser.add_argument('--model', default='u2net', choices=list(CATALOGUE))
+    parser.add_argument('--model', default='u2net', type=model_name)
     add_number_argument(parser, '--number', 12, 'photos, evenly spaced')
     add_number_argument(parser, '--columns', 4, 'pairs in a row')
     add_sheet_argument(parser, 'sample.png')
@@ -63,7 +64,7 @@ def draw(args: argparse.Namespace) -> int:
             raise FileNotFoundError(msg)
         pictures = [small(photo), small(compose(photo, stored.full_size()))]
         tiles.append(Tile(pictures, [str(Path(name).parent).replace('.', '') or name]))
-    heading = (f'{len(tiles)} of {len(names)} photos', f'background removed by {args.model}')
+    heading = (f'{len(tiles)} of {len(names)} photos', f'background removed by {store.spec.name}')
     sheet = draw_tiles(tiles, ('original', 'removed'), heading, columns=args.columns)
     save_sheet(sheet, args.out)
     print(f'Look at {printable(args.out)}')

@@ -29,7 +29,7 @@ from bgremoval_mm.removal.options import (
     Shard,
 )
 from bgremoval_mm.removal.options.values import DEVICE
-from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
+from bgremoval_mm.removal.zoo.catalogue import CATALOGUE, is_model_file
 from bgremoval_mm.utils.text import printable
 
 __all__ = [
@@ -37,10 +37,13 @@ __all__ = [
     'Parser',
     'add_bench_arguments',
     'add_debug_argument',
+    'add_engine_arguments',
     'add_licence_argument',
     'add_masks_arguments',
+    'add_model_argument',
     'add_tree_arguments',
     'at_least',
+    'model_name',
     'options_of',
 ]
 
@@ -76,7 +79,7 @@ def add_masks_arguments(parser: argparse.ArgumentParser) -> None:
 def add_bench_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what is measured, and on what."""
     parser.add_argument('photos', type=Path, help='folder of photos')
-    parser.add_argument('--model', default='u2net', choices=list(CATALOGUE))
+    add_model_argument(parser)
     parser.add_argument(
         '--images', type=at_least(1), default=30, help='evenly chosen (default: 30)'
     )
@@ -101,6 +104,24 @@ def add_bench_arguments(parser: argparse.ArgumentParser) -> None:
         help='label maps NAME.png, 255 where nothing is annotated: prints the IoU of the masks',
     )
     add_debug_argument(parser)
+
+
+def add_model_argument(parser: argparse.ArgumentParser, about: str = '') -> None:
+    """Add ``--model``."""
+    parser.add_argument(
+        '--model',
+        default='u2net',
+        type=model_name,
+        help=f'{about}a name that `bgremoval models` lists, or an .onnx file (default: u2net)',
+    )
+
+
+def model_name(text: str) -> str:
+    """Return what names a model: an entry of the catalogue, or a file that ends in .onnx."""
+    if text not in CATALOGUE and not is_model_file(text):
+        msg = f'must be one of {", ".join(CATALOGUE)}, or an .onnx file, but got {text!r}'
+        raise argparse.ArgumentTypeError(msg)
+    return text
 
 
 def add_licence_argument(parser: argparse.ArgumentParser) -> None:
@@ -143,7 +164,18 @@ def at_least(least: int) -> Callable[[str], int]:
 
 def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add which network it is, and how it is run."""
-    parser.add_argument('--model', default='u2net', choices=list(CATALOGUE), help='default: u2net')
+    add_model_argument(parser)
+    add_engine_arguments(parser)
+    parser.add_argument(
+        '--max-pixels', type=at_least(1), help='refuse larger images (default: 89 million)'
+    )
+    parser.add_argument(
+        '--max-bytes', type=at_least(1), help='refuse larger files (default: 1 GiB)'
+    )
+
+
+def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how a network is run."""
     parser.add_argument(
         '--backend', default='auto', choices=BACKENDS, help='default: auto, the fastest here'
     )
@@ -161,12 +193,6 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_threads_argument(parser)
     add_licence_argument(parser)
-    parser.add_argument(
-        '--max-pixels', type=at_least(1), help='refuse larger images (default: 89 million)'
-    )
-    parser.add_argument(
-        '--max-bytes', type=at_least(1), help='refuse larger files (default: 1 GiB)'
-    )
 
 
 def _add_threads_argument(parser: argparse.ArgumentParser) -> None:
@@ -201,7 +227,8 @@ def _add_job_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--second-model',
-        choices=list(CATALOGUE),
+        type=model_name,
+        metavar='MODEL',
         help='compare each mask with this model\'s, and flag those that differ as "disputed"',
     )
     parser.add_argument(

@@ -35,6 +35,7 @@ from bgremoval_mm.removal.io.scan import scan_tree
 from bgremoval_mm.removal.jobs.run import run_job
 from bgremoval_mm.removal.masks.iou import iou
 from bgremoval_mm.removal.options import EngineOptions
+from bgremoval_mm.removal.zoo.catalogue import CATALOGUE, ModelSpec, get_model
 from bgremoval_mm.utils.sampling import evenly_spaced
 
 __all__ = ['add_bench_arguments', 'run_bench']
@@ -49,7 +50,9 @@ def run_bench(args: argparse.Namespace) -> int:
         BgremovalError: If a setting does not work, or there are too few photos.
     """
     logging.getLogger('bgremoval_mm').setLevel(logging.WARNING)
-    settings = args.settings or _installed()
+    settings = args.settings or _installed(get_model(args.model))
+    if 'rembg' in settings:
+        _check_rembg(get_model(args.model))
     args.calibration = args.calibration or str(args.photos)
     with signals.raised(), tempfile.TemporaryDirectory() as scratch:
         parts = _deal(args, Path(scratch))
@@ -58,9 +61,25 @@ def run_bench(args: argparse.Namespace) -> int:
     return OK
 
 
-def _installed() -> list[str]:
+def _runs_in_rembg(spec: ModelSpec) -> bool:
+    """Return whether rembg feeds a model as we do: of files, those that are fed as u2net."""
+    usual = CATALOGUE['u2net']
+    how = ('size', 'mean', 'std', 'activation')
+    return not spec.path or all(getattr(spec, name) == getattr(usual, name) for name in how)
+
+
+def _check_rembg(spec: ModelSpec) -> None:
+    if not _runs_in_rembg(spec):
+        msg = (
+            f'--settings rembg: rembg feeds every file as u2net, but {spec.path} takes '
+            f'{spec.size} x {spec.size} pixels, mean {spec.mean}, deviation {spec.std}'
+        )
+        raise ArgumentError(msg)
+
+
+def _installed(spec: ModelSpec) -> list[str]:
     """Return the settings that can be run here, rembg first."""
-    settings = ['rembg'] if find_spec('rembg') else []
+    settings = ['rembg'] if find_spec('rembg') and _runs_in_rembg(spec) else []
     if find_spec('onnxruntime'):
         settings.append(REFERENCE)
     if find_spec('openvino'):
@@ -96,11 +115,15 @@ def _rembg_job(args: argparse.Namespace) -> Callable[[Path, Path], None]:
     """Return what a careful user of rembg's Python interface writes: one session for all."""
     import rembg
 
-    os.environ['U2NET_HOME'] = str(fetch_weights(args.model).parent)
+    spec = get_model(args.model)
+    weights = fetch_weights(spec)
+    os.environ['U2NET_HOME'] = str(weights.parent)
     if args.num_threads is not None:
         os.environ['OMP_NUM_THREADS'] = str(args.num_threads)  # rembg takes its number from there
     provider = 'CPUExecutionProvider' if args.device == 'cpu' else 'CUDAExecutionProvider'
-    session = rembg.new_session(args.model, providers=[provider])
+    custom = {'model_path': str(weights)} if spec.path else {}
+    name = 'u2net_custom' if spec.path else spec.name
+    session = rembg.new_session(name, providers=[provider], **custom)
 
     def run(photos: Path, out: Path) -> None:
         out.mkdir()

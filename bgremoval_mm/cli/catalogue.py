@@ -83,6 +83,25 @@ def add_catalogue_arguments(parser: argparse.ArgumentParser) -> None:
     add_sheet_argument(confusion, 'confusion.png')
     add_debug_argument(confusion)
 
+    text = 'draw the products that are wrong in every photo'
+    wrong = tasks.add_parser('wrong', help=text, description=f'D{text[1:]}.')
+    wrong.set_defaults(do=_wrong)
+    wrong.add_argument(
+        'images',
+        type=Path,
+        nargs='+',
+        metavar='IMAGES.csv',
+        help='of ProductAccuracy, of one test or of all folds and seeds',
+    )
+    wrong.add_argument(
+        '--product', default='product_id', metavar='COLUMN', help='(default: product_id)'
+    )
+    wrong.add_argument(
+        '--number', type=at_least(1), default=40, help='of products that are shown (default: 40)'
+    )
+    add_sheet_argument(wrong, 'wrong_products.jpg')
+    add_debug_argument(wrong)
+
 
 def run_catalogue(args: argparse.Namespace) -> int:
     """Do the task; return the exit code."""
@@ -204,6 +223,20 @@ def _confusion(args: argparse.Namespace) -> int:
     check_sheet(args.out, named=args.named)
     save_sheet(draw_confusion(names, matrix, args.matrix.name), args.out)
     print(f'Look at {printable(args.out)}')
+    return OK
+
+
+def _wrong(args: argparse.Namespace) -> int:
+    from bgremoval_mm.removal.io.targets import check_sheet
+    from bgremoval_mm.visualization.canvas import save_sheet
+    from bgremoval_mm.visualization.wrong_products import draw_wrong_products, read_wrong_products
+
+    wrong, total = read_wrong_products(args.images, args.product)
+    print(f'{len(wrong):,} of {total:,} products are wrong in every photo')
+    if wrong:
+        check_sheet(args.out, named=args.named)
+        save_sheet(draw_wrong_products(wrong, total, args.number), args.out)
+        print(f'Look at {printable(args.out)}')
     return OK
 
 

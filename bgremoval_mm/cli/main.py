@@ -31,6 +31,8 @@ def make_parser() -> argparse.ArgumentParser:
     """Make the command line with all its commands."""
     from bgremoval_mm.cli import arguments
     from bgremoval_mm.cli.catalogue import add_catalogue_arguments
+    from bgremoval_mm.cli.compare_models import add_comparison_arguments
+    from bgremoval_mm.cli.export import add_export_arguments
     from bgremoval_mm.cli.mask_sheet import add_sheet_arguments
     from bgremoval_mm.cli.pairs import add_pairs_commands
     from bgremoval_mm.cli.review import add_apply_arguments, add_review_arguments
@@ -70,8 +72,10 @@ def make_parser() -> argparse.ArgumentParser:
     masks = _add(commands, 'masks', _masks, 'make masks of a folder, for training')
     arguments.add_masks_arguments(masks)
 
-    listed = _add(commands, 'models', _models, 'list the models, or fetch those that are named')
-    listed.add_argument('models', nargs='*', metavar='MODEL', help='to be fetched')
+    listed = _add(commands, 'models', _models, 'list the models, fetch those that are named')
+    listed.add_argument(
+        'models', nargs='*', metavar='MODEL', help='to be fetched; or .onnx files, to be described'
+    )
     arguments.add_licence_argument(listed)
     arguments.add_debug_argument(listed)
 
@@ -91,6 +95,12 @@ def make_parser() -> argparse.ArgumentParser:
 
     text = 'check a catalogue of products, sample it, divide it into folds'
     add_catalogue_arguments(_add(commands, 'catalogue', _catalogue, text))
+
+    text = 'write a trained model as an ONNX file that every command takes'
+    add_export_arguments(_add(commands, 'export', _export, text))
+
+    text = 'score models on photos with masks by people, and say which is better'
+    add_comparison_arguments(_add(commands, 'compare-models', _compare_models, text))
 
     bench = _add(commands, 'bench', _bench, 'measure which backend is the fastest here')
     arguments.add_bench_arguments(bench)
@@ -187,13 +197,21 @@ def _masks(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
 
 def _models(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     from bgremoval_mm.cli import models
-    from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
+    from bgremoval_mm.removal.zoo.catalogue import CATALOGUE, is_model_file
 
     for name in args.models:
-        if name not in CATALOGUE:
-            parser.error(f'MODEL must be one of {", ".join(CATALOGUE)}, but got {name!r}')
+        if name not in CATALOGUE and not is_model_file(name):
+            parser.error(
+                f'MODEL must be one of {", ".join(CATALOGUE)}, or an .onnx file, but got {name!r}'
+            )
+    files = [name for name in args.models if is_model_file(name)]
+    if args.accept_licence and files:
+        parser.error('--accept-licence goes with the names of models that are to be fetched')
+    for name in files:
+        print(models.describe(name))
     if args.models:
-        return models.fetch(args.models, args.accept_licence)
+        names = [name for name in args.models if name not in files]
+        return models.fetch(names, args.accept_licence)
     if args.accept_licence:
         parser.error('--accept-licence goes with the names of models that are to be fetched')
     print(models.listing())
@@ -210,6 +228,18 @@ def _apply(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     from bgremoval_mm.cli.review import run_apply
 
     return run_apply(parser, args)
+
+
+def _export(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.export import run_export
+
+    return run_export(args)
+
+
+def _compare_models(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.compare_models import run_comparison
+
+    return run_comparison(parser, args)
 
 
 def _bench(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:

@@ -9,8 +9,8 @@ import argparse
 from pathlib import Path
 
 from bgremoval_mm.cli import console
+from bgremoval_mm.cli.arguments import add_model_argument
 from bgremoval_mm.cli.errors import OK, add_debug_argument
-from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['add_sheet_arguments', 'run_sheet']
@@ -20,7 +20,7 @@ def add_sheet_arguments(parser: argparse.ArgumentParser) -> None:
     """Add which store is shown, and what is written."""
     parser.add_argument('masks', type=Path, help='DST of tools/remove_background.py')
     parser.add_argument('images', type=Path, help='SRC of tools/remove_background.py')
-    parser.add_argument('--model', default='u2net', choices=list(CATALOGUE), help='default: u2net')
+    add_model_argument(parser)
     parser.add_argument(
         '--number', type=int, default=50, help='how many masks are listed and drawn (default: 50)'
     )

@@ -10,7 +10,7 @@ from bgremoval_mm.cli.errors import FAILED, OK
 from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['fetch', 'listing']
+__all__ = ['describe', 'fetch', 'listing']
 
 
 def listing() -> str:
@@ -26,6 +26,27 @@ def listing() -> str:
         '  '.join(f'{cell:{width}}' for cell, width in zip(row, [*widths, 0], strict=True))
         for row in rows
     )
+
+
+def describe(path: str) -> str:
+    """Return what a model's file is, and its card.
+
+    Raises:
+        ArgumentError: If it is not of a model that can be run.
+    """
+    from bgremoval_mm.removal.zoo.model_file import read_model_file
+
+    file = read_model_file(path)
+    rows = [
+        f'{printable(path)}: {file.spec.name}',
+        f'hash    {file.spec.hash}',
+        f'input   {printable(file.inputs)}',
+        f'output  {printable(file.outputs)}',
+    ]
+    if file.card is None:
+        usual = f'{file.spec.architecture or "another network"}, fed as u2net is'
+        return '\n'.join([*rows, f'no card: {usual}'])
+    return '\n'.join([*rows, *map(printable, file.card.lines())])
 
 
 def fetch(models: Sequence[str], accept_licence: bool = False) -> int:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from bgremoval_mm.cli import arguments, signals
 from bgremoval_mm.cli.errors import FAILED, OK
-from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['add_apply_arguments', 'add_review_arguments', 'run_apply', 'run_review']
@@ -39,7 +38,7 @@ def add_apply_arguments(parser: argparse.ArgumentParser) -> None:
     result.add_argument('--delete', action='store_true', help='delete the rejected results')
     result.add_argument(
         '--remake',
-        choices=list(CATALOGUE),
+        type=arguments.model_name,
         metavar='MODEL',
         help='make them again with another model; needs --images',
     )
@@ -101,9 +100,4 @@ def run_apply(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
 
 
 def _add_model_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        '--model',
-        default='u2net',
-        choices=list(CATALOGUE),
-        help='whose masks, if DST is a mask store (default: u2net)',
-    )
+    arguments.add_model_argument(parser, 'whose masks, if DST is a mask store: ')

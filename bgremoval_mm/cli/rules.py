@@ -14,6 +14,7 @@ from pathlib import Path
 from bgremoval_mm.cli.arguments import FORMAT_OF_SUFFIX
 from bgremoval_mm.cli.result_arguments import check_finish
 from bgremoval_mm.removal.io.addresses import is_url
+from bgremoval_mm.removal.zoo.catalogue import get_model
 
 __all__ = [
     'check_arguments',
@@ -103,7 +104,7 @@ def check_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -
     if not remote:
         _check_folder(parser, args)
     if args.sheet is True:
-        args.sheet = Path(args.dst) / args.model / 'least_trusted.png'
+        args.sheet = Path(args.dst) / get_model(args.model).name / 'least_trusted.png'
 
 
 def check_watch(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:

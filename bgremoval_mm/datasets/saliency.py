@@ -195,8 +195,10 @@ class SaliencyFolders(_MaskDataset):
         layout: str | Sequence[str],
         pipeline: Sequence[dict[str, Any] | Callable[..., Any]] = (),
         test_mode: bool | None = None,
+        cluster: str | None = None,
         **options: Any,
     ) -> None:
+        self.cluster = cluster
         if isinstance(layout, str):
             self.layout = LAYOUTS[one_of('layout', layout, tuple(LAYOUTS))]
         elif len(layout) == 4:
@@ -224,7 +226,8 @@ class SaliencyFolders(_MaskDataset):
             msg = f'{folder} must hold photos *{photo_suffix}, but {what_is_at(folder)}'
             raise ArgumentError(msg)
         for image in found:
-            yield image, other / f'{image.stem}{mask_suffix}', {}
+            more = {} if self.cluster is None else {'cluster': self.cluster}
+            yield image, other / f'{image.stem}{mask_suffix}', more
 
 
 @DATASETS.register_module(force=True)

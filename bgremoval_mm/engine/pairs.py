@@ -11,6 +11,9 @@ SUFFIXES = {
     '-rembg': 'background removed',
     '-bgaug': 'background replaced',
     '-bgval': 'selected on replaced backgrounds',
+    '-augflip': 'half upside down',
+    '-augcrop': 'cropped at random',
+    '-augboth': 'cropped at random, half upside down',
 }
 """What a run's name has and its baseline's has not, and what that changes."""
 

@@ -16,8 +16,10 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict, DictAction
 
+from bgremoval_mm.engine.dataset_options import LOADERS, of_all_datasets
 from bgremoval_mm.engine.process_group import wrap_for_cpus
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.cpu import computes_in_bf16
 
 __all__ = ['add_common_arguments', 'build_test_config', 'build_train_config', 'read_config']
 
@@ -33,7 +35,8 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         action=DictAction,
         metavar='KEY=VALUE',
         help='change settings of the config, such as model.backbone.depth=18 or '
-        'key="[(a,b),(c,d)]"; wins over the config and over every other option',
+        'key="[(a,b),(c,d)]"; datasets.KEY is that of all datasets that load images; '
+        'wins over the config and over every other option',
     )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     # torch.distributed.launch gives this; torchrun sets LOCAL_RANK instead.
@@ -133,7 +136,7 @@ def _merge(cfg: Config, options: Mapping[str, Any] | None) -> None:
     """Put ``--cfg-options`` in."""
     if options:
         try:
-            cfg.merge_from_dict(dict(options))
+            cfg.merge_from_dict(of_all_datasets(cfg, options))
         except (KeyError, TypeError, IndexError) as err:
             msg = f'--cfg-options do not fit the config: {err}'
             raise ArgumentError(msg) from err
@@ -165,7 +168,7 @@ def _fill_in_mmpretrain_loaders(cfg: Config) -> None:
     mmpretrain's configs count on it: without ``default_collate`` a batch is a list of images.
     Unlike there, workers are only kept alive where there are any, which torch insists on.
     """
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+    for name in LOADERS:
         loader = cfg.get(name)
         if loader is not None:
             loader.setdefault('collate_fn', ConfigDict(type='default_collate'))
@@ -192,11 +195,19 @@ def _use_amp(cfg: Config) -> None:
     if name not in ('OptimWrapper', 'AmpOptimWrapper'):
         msg = f'--amp needs optim_wrapper.type to be OptimWrapper, but the config has {name}'
         raise ArgumentError(msg)
-    if not _has_accelerator():
-        msg = f'--amp needs an accelerator ({", ".join(_ACCELERATORS)}), but torch finds none'
+    if _has_accelerator():
+        wrapper.type = 'AmpOptimWrapper'
+        wrapper.setdefault('loss_scale', 'dynamic')
+    elif computes_in_bf16():
+        wrapper.type = 'BFloat16OptimWrapper'
+        for key in ('loss_scale', 'dtype', 'use_fsdp'):  # what AmpOptimWrapper takes beside
+            wrapper.pop(key, None)
+    else:
+        msg = (
+            f'--amp needs an accelerator ({", ".join(_ACCELERATORS)}) or a CPU that computes in '
+            'bfloat16 (AVX-512 BF16 or AMX), but torch finds neither'
+        )
         raise ArgumentError(msg)
-    wrapper.type = 'AmpOptimWrapper'
-    wrapper.setdefault('loss_scale', 'dynamic')
     cfg.optim_wrapper = wrapper
 
 

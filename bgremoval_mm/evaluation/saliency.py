@@ -7,7 +7,7 @@ here: the F-measure of mean precision and recall, the relaxed boundaries and IoU
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
@@ -26,6 +26,7 @@ __all__ = [
     'relaxed_boundary_f',
     'require_library',
     'score_image',
+    'scores_of_means',
     'stretch_to_unit',
 ]
 
@@ -149,7 +150,7 @@ def _by_library(
         values['S'] = float(run(library.Smeasure())['sm'])
     if 'maxE' in names or 'meanE' in names:
         curves['E'] = run(library.Emeasure())['em']['curve']
-        values |= _of_e_curve(curves['E'])
+        values |= _floats(_of_e_curve(curves['E']))
     if 'maxF' in names or 'maxF_pysodmetrics' in names:
         handlers = {
             'precision': library.PrecisionHandler(True, False),
@@ -158,23 +159,27 @@ def _by_library(
         }
         found = run(library.FmeasureV2(handlers))
         curves |= {name: found[name]['dynamic'] for name in handlers}
-        values |= _of_f_curves(curves)
+        values |= _floats(_of_f_curves(curves))
     return values, curves
 
 
-def _of_e_curve(curve: np.ndarray) -> dict[str, float]:
-    return {'maxE': float(curve.max()), 'meanE': float(curve.mean())}
+def _floats(values: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}
 
 
-def _of_f_curves(curves: dict[str, np.ndarray]) -> dict[str, float]:
+def _of_e_curve(curve: np.ndarray) -> dict[str, Any]:
+    return {'maxE': curve.max(axis=-1), 'meanE': curve.mean(axis=-1)}
+
+
+def _of_f_curves(curves: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Return the maxima by both conventions.
 
     The authors of U2-Net take 255 thresholds, without 255/255.
     """
-    precision, recall = curves['precision'][1:], curves['recall'][1:]
+    precision, recall = curves['precision'][..., 1:], curves['recall'][..., 1:]
     scaled = BETA_SQUARED * precision + recall + _EPSILON
     measure = (1 + BETA_SQUARED) * precision * recall / scaled
-    return {'maxF': float(measure.max()), 'maxF_pysodmetrics': float(curves['F'].max())}
+    return {'maxF': measure.max(axis=-1), 'maxF_pysodmetrics': curves['F'].max(axis=-1)}
 
 
 def mean_scores(images: Sequence[ImageScores]) -> dict[str, float]:
@@ -193,7 +198,21 @@ def mean_scores(images: Sequence[ImageScores]) -> dict[str, float]:
     curves = {
         name: np.mean([each.curves[name] for each in images], axis=0) for name in images[0].curves
     }
-    overall: dict[str, float] = {}
+    return _floats(scores_of_means(values, curves))
+
+
+def scores_of_means(values: Mapping[str, Any], curves: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return the scores over several images from the means over them; see `mean_scores`.
+
+    Args:
+        values: The mean of each of the images' scores: a number, or an array of shape (R,), of
+            as many means, as a bootstrap has.
+        curves: The mean of each of their curves, shape (256,) or (R, 256).
+
+    Returns:
+        Scores of the same names, each a number or an array of shape (R,).
+    """
+    overall: dict[str, Any] = {}
     if 'E' in curves:
         overall |= _of_e_curve(curves['E'])
     if 'F' in curves:

@@ -21,11 +21,13 @@ __all__ = [
     'bootstrap_mean',
     'clustered_accuracy',
     'clustered_accuracy_difference',
+    'draw_weights',
     'holm',
     'iou_difference',
     'iou_interval',
     'mcnemar',
     'mean_iou',
+    'percentile_interval',
     'resampled_difference',
     'seed_interval',
 ]
@@ -261,6 +263,33 @@ def resampled_difference(
         drawn = random.integers(0, count, count)
         draws.append(score(1, drawn) - score(0, drawn))
     return _percentiles(score(1, everything) - score(0, everything), np.array(draws), count)
+
+
+def draw_weights(units: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """Return how often each image counts in each draw of a bootstrap.
+
+    Args:
+        units: What is drawn as a whole, such as the product of each image, of any kind that can be
+            sorted, shape (N,).
+        resamples: How often units are drawn.
+        seed: Of the draws.
+
+    Returns:
+        float64 of shape (resamples, N).
+    """
+    names, index = np.unique(units, return_inverse=True)
+    return _weights(names.size, resamples, seed)[:, index]
+
+
+def percentile_interval(observed: float, draws: np.ndarray, count: int) -> Estimate:
+    """Return a value with the percentiles' interval of a bootstrap.
+
+    Args:
+        observed: The value.
+        draws: The same of each draw, shape (R,).
+        count: Of how many units.
+    """
+    return _percentiles(observed, draws, count)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

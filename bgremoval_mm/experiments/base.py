@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bgremoval_mm.experiments.report.groups import Group
 
 __all__ = [
+    'BEST_FOLD',
     'BGAUG',
     'BGVAL',
     'ORIGINAL',
@@ -24,6 +25,7 @@ __all__ = [
     'REMBG_QUERIES',
     'Claim',
     'Dataset',
+    'Exhibit',
     'Experiment',
     'Metric',
     'Misprint',
@@ -61,6 +63,10 @@ REMBG_QUERIES = Variant(
 BGAUG = Variant('bgaug', '-bgaug', 'background replaced', 'replaced')
 BGVAL = Variant('bgval', '-bgval', 'selected on replaced backgrounds', 'selected')
 
+BEST_FOLD = 'best_fold/'
+"""Before the key of a metric: its largest value among the folds of a seed. Without it, their mean.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment(ABC):
@@ -83,6 +89,10 @@ class Experiment(ABC):
     per_image: ClassVar[str] = ''
     """Registered metric, such as 'PerImageAccuracy', that takes ``file`` and ``root`` and writes
     the per-image results of the test; '' for none."""
+
+    folds: ClassVar[tuple[int, ...]] = ()
+    """Numbers of the folds of a cross-validation, each of which is trained and tested with each
+    seed; empty where there is none."""
 
     tested: ClassVar[Literal['last', 'best']] = 'last'
     """Which checkpoint is tested: the last, or the best on the validation photos."""
@@ -107,12 +117,19 @@ class Experiment(ABC):
         """
 
     def options(self, seed: int) -> Sequence[str]:
-        """Return what a seed changes beside ``randomness.seed``, as ``KEY=VALUE``.
-
-        A work with cross-validation gives the fold here: ``[f'train_dataset.fold={seed % 3}']``.
-        """
+        """Return what a seed changes beside ``randomness.seed``, as ``KEY=VALUE``."""
         del seed
         return ()
+
+    def fold_options(self, fold: int) -> Sequence[str]:
+        """Return what selects a fold, as ``KEY=VALUE``: the argument ``fold`` of all datasets.
+
+        In an option of your own, ``{root}`` stands for the folder of all runs.
+
+        Args:
+            fold: One of `folds`.
+        """
+        return [f'{subset}_dataset.fold={fold}' for subset in ('train', 'val', 'test')]
 
     def variant(self, name: str) -> Variant:
         """Return a variant by its name.
@@ -152,8 +169,8 @@ class Metric:
         key: Its name in ``result.json``.
         title: Its name for people.
         unit: 'percent' or 'fraction'.
-        over_images: How its difference is resampled over images, a key of
-            ``report.over_images.RESAMPLERS``; '' where it is not.
+        over_images: How its difference is resampled over images, or over products with all their
+            images, a key of ``report.over_images.RESAMPLERS``; '' where it is not.
         counted_by: Key of the metric that is the number of images it was measured on; '' where that
             is all images of the test.
     """
@@ -163,6 +180,11 @@ class Metric:
     unit: Literal['percent', 'fraction']
     over_images: str = ''
     counted_by: str = ''
+
+    @property
+    def drawn(self) -> str:
+        """What is resampled: 'products' or 'images'."""
+        return 'products' if self.over_images.endswith('products') else 'images'
 
     @property
     def digits(self) -> int:
@@ -226,6 +248,27 @@ class Misprint:
     rows: tuple[Mapping[str, str], ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Exhibit:
+    """A table or a picture that a work has beside those of every work.
+
+    Attributes:
+        name: In names of files.
+        title: For people.
+        caption: What is shown, in sentences.
+        rows: Of a table, each row a mapping from column to text.
+        picture: A PNG file's content; b'' for none.
+        alt: The picture in words.
+    """
+
+    name: str
+    title: str
+    caption: str
+    rows: tuple[Mapping[str, str], ...] = ()
+    picture: bytes = field(default=b'', repr=False)
+    alt: str = ''
+
+
 VerdictLabel = Literal['holds', 'does not hold', 'undecided']
 
 
@@ -282,7 +325,7 @@ class Work:
         published: The numbers that the work prints.
         misprints: What it prints and cannot mean.
         claims: What it says in words.
-        curves: Item to the metrics that it shows as a curve: the k of top-k to the metric's key.
+        exhibits: Item to what makes further tables and pictures of its group of results.
     """
 
     name: str
@@ -294,7 +337,9 @@ class Work:
     published: tuple[Published, ...] = ()
     misprints: tuple[Misprint, ...] = ()
     claims: tuple[Claim, ...] = field(default=(), repr=False)
-    curves: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    exhibits: Mapping[str, Callable[[Group], Sequence[Exhibit]]] = field(
+        default_factory=dict, repr=False
+    )
 
     @property
     def items(self) -> tuple[str, ...]:
@@ -305,6 +350,11 @@ class Work:
     def models(self) -> tuple[str, ...]:
         """Names of the networks."""
         return tuple(dict.fromkeys(each.model for each in self.experiments))
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """Numbers of the folds of those experiments that have some."""
+        return tuple(dict.fromkeys(fold for each in self.experiments for fold in each.folds))
 
     @property
     def variants(self) -> tuple[str, ...]:

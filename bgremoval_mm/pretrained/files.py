@@ -23,6 +23,7 @@ __all__ = [
     'HOSTS',
     'PretrainedWeightsError',
     'cache_folder',
+    'find_together',
     'load_from_pretrained',
     'load_tensors',
 ]
@@ -84,7 +85,7 @@ def load_tensors(
     Raises:
         PretrainedWeightsError: As :func:`load_from_pretrained` does.
     """
-    path = _find_together(url, download)
+    path = find_together(url, download)
     _warn_of_another_hash(path)
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location, weights_only=True)
@@ -98,7 +99,7 @@ def load_tensors(
     return checkpoint
 
 
-def _find_together(url: str, download: Callable[[str], Path]) -> Path:
+def find_together(url: str, download: Callable[[str], Path]) -> Path:
     """Find the file in all processes of a job, of which one on each machine downloads it.
 
     A process that fails tells the others, which would wait for it for ever, and all of them raise.

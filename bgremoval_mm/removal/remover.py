@@ -6,6 +6,7 @@ import copy
 import logging
 from collections.abc import Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -32,7 +33,7 @@ class BackgroundRemover:
     and used in forked or spawned workers.
 
     Args:
-        model: Name of a model of ``CATALOGUE``, or a ModelSpec.
+        model: Name of a model of ``CATALOGUE``, the path of an ONNX file, or a ModelSpec.
         backend, device, precision, batch_size: How the network is run, see EngineOptions.
         num_threads, accept_licence, calibration: See there, too.
 
@@ -50,7 +51,7 @@ class BackgroundRemover:
 
     def __init__(
         self,
-        model: str | ModelSpec = 'u2net',
+        model: str | Path | ModelSpec = 'u2net',
         backend: str = 'auto',
         device: str = 'auto',
         precision: str = 'fp32',

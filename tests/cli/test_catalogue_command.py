@@ -125,3 +125,22 @@ def test_label(manifest: Path, capsys: pytest.CaptureFixture[str], tmp_path: Pat
     predictions.write_text('\n'.join(lines[:-1]))
     assert run('label', manifest, predictions, tmp_path / 'x.csv', *options) == 1
     assert 'but 1 are not: 81.png. Test the model on all photos' in capsys.readouterr().err
+
+
+def test_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Products that are wrong in every photo are drawn; without any, there is no sheet."""
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / 'a.png')
+    header = 'img_path,sku,probability,label,predicted\n'
+    predictions, sheet = tmp_path / 'images.csv', tmp_path / 'wrong.jpg'
+    predictions.write_text(f'{header}{tmp_path}/a.png,s1,0.9,hats,belts\nb.png,s2,0.8,hats,hats\n')
+    assert run('wrong', predictions, '--product', 'sku', '--out', sheet) == 0
+    said = capsys.readouterr().out
+    assert said == f'1 of 2 products are wrong in every photo\nLook at {sheet}\n'
+    assert min(Image.open(sheet).size) > 200
+    predictions.write_text(f'{header}b.png,s2,0.8,hats,hats\n')
+    other = tmp_path / 'other.jpg'
+    assert run('wrong', predictions, predictions, '--product', 'sku', '--out', other) == 0
+    assert '0 of 1 products' in capsys.readouterr().out
+    assert not other.exists()
+    assert run('wrong', predictions, '--out', other) == 1
+    assert 'product_id' in capsys.readouterr().err

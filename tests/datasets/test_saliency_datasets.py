@@ -136,6 +136,35 @@ def test_published_layouts(tmp_path: Path, picture, layout: str) -> None:
     assert dataset.test_mode == (layout != 'DUTS-TR')
 
 
+def test_sets_are_told_apart(tmp_path: Path, picture) -> None:
+    """Samples of a set have its name as their cluster, if they are to have one."""
+    write(tmp_path / 'images/a.jpg', picture(30, 20, 0))
+    write(tmp_path / 'ground_truth_mask/a.png', mask(3))
+    common = dict(type='SaliencyFolders', data_root=str(tmp_path), layout='ECSSD')
+    assert build(**common, cluster='ECSSD')[0]['data_samples'].cluster == 'ECSSD'
+    assert 'cluster' not in build(**common)[0]['data_samples']
+
+
+def test_pairs_for_detectors(manifest: Path) -> None:
+    """The foreground is the only class, and the mask is one object of the resized photo."""
+    pytest.importorskip('mmdet')
+    pipeline = [
+        {'type': 'LoadImageFromFile'},
+        {'type': 'LoadForegroundInstance'},
+        {'type': 'Resize', 'scale': (60, 20), 'keep_ratio': False},
+        {'type': 'PackDetInputs', 'meta_keys': ('img_path', 'scale_factor')},
+    ]
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        dataset = DATASETS.build(
+            dict(type='PairsInstances', manifest=str(manifest), split='val', pipeline=pipeline)
+        )
+        sample = pickle.loads(pickle.dumps(dataset))[0]['data_samples']
+    assert dataset.metainfo['classes'] == ('foreground',)
+    assert sample.gt_instances.labels.tolist() == [0]
+    assert sample.gt_instances.bboxes.tensor.tolist() == [[0, 0, 60, 5]]
+    assert sample.gt_instances.masks.masks[0, :5].all()
+
+
 def test_other_layouts(tmp_path: Path, picture) -> None:
     """Folders and suffixes of one's own, and what will not do."""
     write(tmp_path / 'in/a.bmp', picture(30, 20))

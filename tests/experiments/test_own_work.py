@@ -75,22 +75,24 @@ def test_own_work(project: Path, capsys: pytest.CaptureFixture) -> None:
         '--root',
         'out',
         '--seeds',
-        '0',
-        '1',
+        '3',
     ]
 
     assert main(['plan', *selection]) == 0
     out = capsys.readouterr().out
     assert 'Fig. 1, photos' in out
-    assert 'bgaug, seeds 0 1' in out
     assert '6 pending' in out
+    assert main(['plan', *selection, '--folds', '1']) == 0
+    assert '3 pending' in capsys.readouterr().out
+    assert main(['plan', *selection, '--folds', '2']) == 2
+    assert '`folds` must be of 0, 1, but got 2' in capsys.readouterr().err
 
     assert main(['run', *selection, '--jobs', '2']) == 0, capsys.readouterr().out
     assert '6 done now, 0 failed' in capsys.readouterr().out
     results = {}
     for variant in ('', '-rembg', '-bgaug'):
         for fold in (0, 1):
-            folder = project / 'out' / f'linear_photos{variant}' / f'seed{fold}'
+            folder = project / 'out' / f'linear_photos{variant}' / f'fold{fold}' / 'seed3'
             results[variant, fold] = json.loads((folder / 'result.json').read_text())
             (saved,) = folder.glob('*/vis_data/config.py')
             assert f'indices=[{fold},{fold + 2},' in ''.join(saved.read_text().split())
@@ -102,17 +104,28 @@ def test_own_work(project: Path, capsys: pytest.CaptureFixture) -> None:
         'config': 'tiny/linear_photos-bgaug.py',
         'dataset': 'photos',
         'arm': 'bgaug',
-        'seed': 1,
+        'seed': 3,
+        'fold': 1,
     }
-    compared = json.loads((project / 'out/linear_photos-bgaug/seed1/diff_metrics.json').read_text())
+    compared = json.loads(
+        (project / 'out/linear_photos-bgaug/fold1/seed3/diff_metrics.json').read_text()
+    )
     hits = results['', 1]['metrics']['tiny/hits']
     assert compared['test']['tiny/hits']['original'] == hits
+
+    assert main(['plan', *selection]) == 0
+    out = capsys.readouterr().out
+    assert '6 done' in out
+    assert 'DD' in out  # of a seed, both folds
 
     assert main(['report', '--root', 'out']) == 0
     table = pd.read_csv('out/report/fig_1_photos.csv').set_index('variant')
     assert list(table.index) == ['background removed', 'background replaced']
     mean = sum(results['', fold]['metrics']['tiny/hits'] for fold in (0, 1)) / 2
     assert table.loc['background replaced', 'original'] == pytest.approx(mean, abs=5e-4)
+    assert str(table.loc['background replaced', 'seeds']) == '3'
+    assert table.loc['background replaced', 'folds'] == '0 1'
+    assert table.loc['background replaced', '95 % over seeds'] == '—'  # folds are no seeds
     assert table.loc['background replaced', 'paper: difference'] == '+0.125'
     assert table.loc['background removed', 'paper: changed'] == '—'
     (claim,) = pd.read_csv('out/report/fig_1_photos_claims.csv').to_dict('records')

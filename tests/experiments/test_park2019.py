@@ -19,6 +19,7 @@ from PIL import Image
 from bgremoval_mm.engine.pairs import SUFFIXES, baseline_name, what_is_changed
 from bgremoval_mm.experiments.base import Verdict
 from bgremoval_mm.experiments.papers.park2019 import WORK
+from bgremoval_mm.experiments.papers.park2019.exhibits import curve_exhibits
 from bgremoval_mm.experiments.papers.park2019.experiments import (
     CATEGORY_ITEM,
     CONSUMER_ITEM,
@@ -30,7 +31,6 @@ from bgremoval_mm.experiments.papers.park2019.experiments import (
     Retrieval,
 )
 from bgremoval_mm.experiments.papers.park2019.published import HITS, hit
-from bgremoval_mm.experiments.report.figures import top_k_chart, top_k_words
 from bgremoval_mm.experiments.report.groups import Group, group_results
 from bgremoval_mm.experiments.report.page import build_report, write_report
 from bgremoval_mm.experiments.report.results import read_results
@@ -464,19 +464,21 @@ def test_report(make_runs: Callable, tmp_path: Path) -> None:
     assert 'CVPR Workshops 2019' in page
     assert 'minus before the triplet loss' in page
     assert 'Top-k accuracy by k. ResNet50, OC, original: 63.30 in the first 5, 76.60 in the' in page
-    assert 'Crosses: what the work prints of original photos' in page
+    assert (tmp_path / 'report' / f'{file.stem}_curves.csv').is_file()
 
 
-def test_curve(make_runs: Callable, tmp_path: Path) -> None:
-    """A line a network and variant, a cross for each number printed."""
-    make_runs(IN_SHOP_ITEM, TABLE_1)
+def test_curves(make_runs: Callable, tmp_path: Path) -> None:
+    """A line a network and variant, and what is printed beside it."""
+    make_runs(IN_SHOP_ITEM, {'resnet50_oc': (63.0, 76.0)})
     make_runs(IN_SHOP_ITEM, {'resnet50_oc': (60.0, 70.0)}, 'rembg')
     group = next(each for each in group_results(read_results(tmp_path / 'root'), WORK))
-    chart = top_k_chart(group, WORK.curves[IN_SHOP_ITEM])
-    assert chart.startswith('<?xml')
-    for title in ('ResNet50, OC', 'DenseNet121, OC+IS'):
-        assert f'<!-- {title} -->' in chart
-    assert 'SEResNet50' not in chart  # nothing is known of it
-    words = top_k_words(group, WORK.curves[IN_SHOP_ITEM])
-    assert 'ResNet50, OC, background removed: 60.00 in the first 5, 70.00 in the first 20' in words
-    assert WORK.curves[IN_SHOP_ITEM][50] == 'retrieval/hit@50'
+    table, picture = curve_exhibits(group)
+    assert len(table.rows) == 2 + len(TABLE_1)
+    assert [tuple(row.values())[1:] for row in table.rows[:3]] == [
+        ('original', '—', '63.00', '—', '76.00', '—', '—', '—'),
+        ('background removed', '—', '60.00', '—', '70.00', '—', '—', '—'),
+        ('as printed', '—', '63.30', '—', '76.60', '—', '—', '—'),
+    ]
+    assert list(table.rows[0])[2:] == [f'top-{k}' for k in (1, 5, 10, 20, 30, 40, 50)]
+    assert picture.picture.startswith(b'\x89PNG')
+    assert 'dashed background removed' in picture.caption

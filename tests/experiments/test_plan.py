@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from bgremoval_mm.experiments.papers import load_work
 from bgremoval_mm.experiments.papers.liang2023 import WORK
 from bgremoval_mm.experiments.runner.estimate import Estimates
-from bgremoval_mm.experiments.runner.plan import print_plan
-from bgremoval_mm.experiments.runner.runs import Run, Workspace, select_runs
+from bgremoval_mm.experiments.runner.plan import measure, print_plan
+from bgremoval_mm.experiments.runner.runs import Run, RunError, Workspace, select_runs
 from bgremoval_mm.experiments.runner.state import State
 
 DEVICE = 'a made-up machine'
@@ -87,3 +88,37 @@ def test_hours_of_finished_runs(
     assert 'hours a run' in out
     assert 'about 4.0 hours left on one a made-up machine' in out
     assert 'for 2 of 3 runs whose time is known' in out
+
+
+def test_folds_of_a_seed_stand_together(
+    make_result: Callable, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A letter a fold; hours of finished folds are those of the others; one fold is timed."""
+    work = load_work('schindler2017')
+    chosen = (work, ['Table I'], ['luma'], ['vgg16'], ['original'])
+    runs = select_runs(*chosen, [0, 1])
+    estimates = Estimates(Workspace(tmp_path / 'root', tmp_path / 'configs'), DEVICE)
+    states: dict[Run, State] = dict.fromkeys(runs, 'pending')
+    assert [estimates.hours(run) for run in runs] == [None] * 6
+    timed = []
+
+    class Timed(Estimates):
+        """Notes what is timed."""
+
+        def measure(self, run: Run, count: int) -> float:
+            timed.append(run.name)
+            msg = 'it cannot be timed'
+            raise RunError(msg)
+
+    assert measure(states, Timed(estimates.workspace, DEVICE), 3) == ['it cannot be timed']
+    assert timed == [runs[0].name]
+    for run, seconds in zip(runs, (3600, 7200, 3600, 7200), strict=False):
+        make_result(run, {'accuracy/image': 50.0}, device=DEVICE, train_seconds=seconds)
+        states[run] = 'done'
+    estimates = Estimates(estimates.workspace, DEVICE)
+    assert estimates.hours(runs[-1]) == 1.5
+    print_plan(states, lambda _: '', estimates)
+    out = capsys.readouterr().out
+    assert 'DDD D..' in out
+    assert 'original, seeds 0 1, folds 0 1 2 of each' in ' '.join(out.split())
+    assert 'about 3.0 hours left' in out

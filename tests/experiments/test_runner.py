@@ -16,9 +16,16 @@ from mmengine.config import Config
 from bgremoval_mm.experiments.papers import WORKS, load_work
 from bgremoval_mm.experiments.papers.liang2023 import WORK
 from bgremoval_mm.experiments.runner.estimate import count_iterations
-from bgremoval_mm.experiments.runner.options import load_config, missing_data, photos_of
+from bgremoval_mm.experiments.runner.options import (
+    load_config,
+    missing_data,
+    photos_of,
+    run_config,
+)
 from bgremoval_mm.experiments.runner.runs import Run, Workspace, run_of_config, select_runs
+from bgremoval_mm.experiments.runner.scheduler import worker_command
 from bgremoval_mm.experiments.runner.state import is_locked, run_lock, state_of
+from bgremoval_mm.experiments.runner.worker import prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs'
@@ -62,6 +69,94 @@ def test_run_of_config() -> None:
         assert run_of_config(WORK, run.config, 5) == run
     with pytest.raises(ValueError, match=r"got 'classification/vgg/none\.py'"):
         run_of_config(WORK, 'classification/vgg/none.py', 0)
+
+
+CATALOGUES = load_work('schindler2017')
+
+
+def test_folds_are_runs() -> None:
+    """Each fold with each seed, in a folder of its own; all folds of a seed come together."""
+    chosen = (CATALOGUES, ['Table I'], ['luma'], ['vgg16'])
+    runs = select_runs(*chosen, ['original', 'rembg'], [0, 4])
+    name = 'vgg16_1xb32_luma'
+    assert [run.name for run in runs] == [
+        f'{name}{suffix}/fold{fold}/seed{seed}'
+        for seed in (0, 4)
+        for fold in (0, 1, 2)
+        for suffix in ('', '-rembg')
+    ]
+    assert {run.baseline.name for run in runs} == {run.name for run in runs[::2]}
+    last = runs[-1]
+    assert last.options == tuple(f'{each}_dataset.fold=2' for each in ('train', 'val', 'test'))
+    assert last.describe()['fold'] == 2
+    assert 'fold' not in select_runs(WORK)[0].describe()
+    only = select_runs(*chosen, [], [0], [1])
+    assert {run.fold for run in only} == {1}
+    with pytest.raises(ValueError, match='`folds` must be of 0, 1, 2, but got 3'):
+        select_runs(*chosen, folds=[3])
+    with pytest.raises(ValueError, match='nothing: liang2023 has no folds, but got 0'):
+        select_runs(WORK, folds=[0])
+
+
+def test_run_of_config_and_fold() -> None:
+    """A worker's command line leads back to its run, and must name a fold where there are some."""
+    for run in select_runs(CATALOGUES, ['Open photos'], seeds=[5]):
+        assert run_of_config(CATALOGUES, run.config, 5, run.fold) == run
+        command = worker_command(run, Workspace(Path('root'), CONFIGS))
+        assert command[command.index('--fold') + 1] == str(run.fold)
+    config = 'classification/catalogue/vgg16_1xb32_luma.py'
+    with pytest.raises(ValueError, match=rf'`fold` must be one of 0, 1, 2 for {config}, but got N'):
+        run_of_config(CATALOGUES, config, 0)
+    run = select_runs(WORK)[0]
+    with pytest.raises(ValueError, match=rf'must be one of None for {run.config}, but got 1'):
+        run_of_config(WORK, run.config, 0, 1)
+    assert '--fold' not in worker_command(run, Workspace(Path('root'), CONFIGS))
+
+
+def test_options_of_a_fold(tmp_path: Path) -> None:
+    """They reach the photos of all subsets, inside RembgDataset, too; the test writes products."""
+    pytest.importorskip('mmpretrain')
+    workspace = Workspace(tmp_path, CONFIGS)
+    chosen = (CATALOGUES, ['Table I'], ['luma'], ['vgg16'], ['original', 'rembg'])
+    for run in select_runs(*chosen, folds=[2]):
+        config = prepare(run, workspace)
+        for subset in ('train', 'val', 'test'):
+            dataset = config[f'{subset}_dataloader'].dataset
+            base = dataset.dataset if run.variant == 'rembg' else dataset
+            assert base.fold == 2
+        (products,) = (e for e in config.test_evaluator if e['type'] == 'ProductAccuracy')
+        assert products['out_dir'] == str(tmp_path / run.name / 'products')
+        hooks = [h for h in config.get('custom_hooks', []) if h['type'] == 'DiffMetricsHook']
+        baseline = str(tmp_path / run.baseline.name)
+        assert [h['baseline'] for h in hooks] == [baseline] * (run.variant == 'rembg')
+
+
+def test_the_detector_of_a_fold(tmp_path: Path) -> None:
+    """The layer is the detector of the same fold, which does not know the tested photos."""
+    pytest.importorskip('mmpretrain')
+    model = 'inception-v3_in1k-pre_person-layer'
+    runs = select_runs(CATALOGUES, ['Table I'], ['luma'], [model], ['rembg'], [3], [1])
+    detectors = select_runs(CATALOGUES, ['Person detector'], [], [], ['original'], [0], [1])
+    workspace = Workspace(tmp_path, CONFIGS)
+    (run,), (detector,) = runs, detectors
+    config = run_config(run, workspace)
+    checkpoint = config.model.backbone.detector.init_cfg.checkpoint
+    assert checkpoint == f'{workspace.folder(detector)}/epoch_50.pth'
+    assert run_config(detector, workspace).train_cfg.max_epochs == 50
+    assert CATALOGUES.items.index('Person detector') < CATALOGUES.items.index('Table I')
+
+
+def test_missing_folds(tmp_path: Path) -> None:
+    """The file that divides the products is named."""
+    pytest.importorskip('mmpretrain')
+    (run, *_) = select_runs(CATALOGUES, ['Table I'], ['luma'], ['vgg16'], ['original'])
+    file = tmp_path / 'folds.csv'
+    options = [f'train_dataset.data_root={tmp_path}']
+    options += [f'{subset}_dataset.fold_file={file}' for subset in ('train', 'val', 'test')]
+    workspace = Workspace(tmp_path, CONFIGS, tuple(options))
+    assert missing_data(run, workspace) == f'no folds in {file}: see docs/catalogue.md'
+    file.touch()
+    assert missing_data(run, workspace) == ''
 
 
 @pytest.fixture

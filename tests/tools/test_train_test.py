@@ -309,7 +309,8 @@ def test_auto_scale_lr(project: Path) -> None:
 def test_amp(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mixed precision is set up, keeps a given loss scale, and names what stands in its way."""
     monkeypatch.setattr('mmengine.device.get_device', lambda: 'cpu')
-    with pytest.raises(ValueError, match=r'--amp needs an accelerator .* torch finds none'):
+    monkeypatch.setattr('bgremoval_mm.engine.run_config.computes_in_bf16', lambda: False)
+    with pytest.raises(ValueError, match=r'--amp needs an accelerator .* torch finds neither'):
         build_train_config(train_args(amp=True))
     monkeypatch.setattr('mmengine.device.get_device', lambda: 'cuda')
     wrapper = build_train_config(train_args(amp=True)).optim_wrapper
@@ -317,6 +318,11 @@ def test_amp(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (project / 'configs' / 'toy.py').open('a') as config:
         config.write("optim_wrapper.update(type='AmpOptimWrapper', loss_scale=512.)\n")
     assert build_train_config(train_args(amp=True)).optim_wrapper.loss_scale == 512.0
+    monkeypatch.setattr('mmengine.device.get_device', lambda: 'cpu')
+    monkeypatch.setattr('bgremoval_mm.engine.run_config.computes_in_bf16', lambda: True)
+    wrapper = build_train_config(train_args(amp=True)).optim_wrapper
+    assert wrapper.type == 'BFloat16OptimWrapper'
+    assert 'loss_scale' not in wrapper
     with (project / 'configs' / 'toy.py').open('a') as config:
         config.write("optim_wrapper.update(type='ApexOptimWrapper')\n")
     with pytest.raises(ValueError, match='the config has ApexOptimWrapper'):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from bgremoval_mm.datasets.formats.ccp import read_labels
 from bgremoval_mm.registry import TRANSFORMS
 from bgremoval_mm.removal.errors import ArgumentError
 
-__all__ = ['LoadSaliencyMask', 'foreground_of']
+__all__ = ['LoadSaliencyMask', 'foreground_of', 'read_foreground']
 
 
 @TRANSFORMS.register_module(force=True)
@@ -47,29 +48,44 @@ class LoadSaliencyMask(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Add ``results['gt_seg_map']``."""
-        path = Path(results['seg_map_path'])
-        if path.suffix == '.mat':
-            mask = (read_labels(path) > 0).astype(np.uint8)
-        else:
-            try:
-                with Image.open(path) as picture:
-                    mask = foreground_of(np.asarray(picture.convert('L')))
-            except (OSError, SyntaxError, ValueError) as err:
-                msg = f'{path}, a mask, cannot be read: {err}'
-                raise ArgumentError(msg) from err
-        size = tuple(results.get('ori_shape', mask.shape)[:2])
-        if mask.shape != size:
-            msg = (
-                f'{path} must have the size of its photo, {size[1]} x {size[0]}, but has '
-                f'{mask.shape[1]} x {mask.shape[0]}'
-            )
-            raise ArgumentError(msg)
+        mask = read_foreground(Path(results['seg_map_path']), results.get('ori_shape'))
         results['gt_seg_map'] = mask
         results['seg_fields'].append('gt_seg_map')
         return results
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}()'
+
+
+def read_foreground(path: Path, size: Sequence[int] | None = None) -> np.ndarray:
+    """Read a mask as 0 and 1.
+
+    Args:
+        path: A picture, or a ``.mat`` file of Clothing Co-Parsing.
+        size: Height and width that it must have, perhaps with more; None: any.
+
+    Returns:
+        uint8 array of shape (H, W).
+
+    Raises:
+        ArgumentError: If it has another size; if it cannot be read.
+    """
+    if path.suffix == '.mat':
+        mask = (read_labels(path) > 0).astype(np.uint8)
+    else:
+        try:
+            with Image.open(path) as picture:
+                mask = foreground_of(np.asarray(picture.convert('L')))
+        except (OSError, SyntaxError, ValueError) as err:
+            msg = f'{path}, a mask, cannot be read: {err}'
+            raise ArgumentError(msg) from err
+    if size is not None and mask.shape != tuple(size[:2]):
+        msg = (
+            f'{path} must have the size of its photo, {size[1]} x {size[0]}, but has '
+            f'{mask.shape[1]} x {mask.shape[0]}'
+        )
+        raise ArgumentError(msg)
+    return mask
 
 
 def foreground_of(levels: np.ndarray) -> np.ndarray:

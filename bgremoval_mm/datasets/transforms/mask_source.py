@@ -23,6 +23,7 @@ from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.io.paths import path_below
 from bgremoval_mm.removal.options import EngineOptions
 from bgremoval_mm.removal.outputs.mask_store import mask_problem, other_precision
+from bgremoval_mm.removal.zoo.catalogue import is_model_file
 from bgremoval_mm.utils.text import printable
 
 __all__ = [
@@ -53,7 +54,7 @@ class MaskSource:
     """The masks of one folder of images, by one model in one precision. It can be pickled.
 
     Args:
-        model: Name of the model.
+        model: Name of the model, or the path of its ONNX file, which is read here, once.
         mask_dir: Root of a MaskStore, or None: then the network runs on each image.
         img_root: Folder that the store mirrors.
         on_missing: ``'compute'`` or ``'error'``, see RemoveBackground.
@@ -91,8 +92,9 @@ class MaskSource:
         self.on_missing = on_missing
         options = EngineOptions(model, **engine)  # checks the arguments; loads nothing
         self.precision = options.resolved.precision
-        self._options = replace(options, precision=self.precision)
-        self.store = None if mask_dir is None else MaskStore(mask_dir, model, self.precision)
+        made_by = options.spec if is_model_file(model) else model
+        self._options = replace(options, model=made_by, precision=self.precision)
+        self.store = None if mask_dir is None else MaskStore(mask_dir, made_by, self.precision)
         self._known_upright: set[str] = set()
 
     def mask(self, image: np.ndarray, path: str | None, resize: str = 'lanczos') -> np.ndarray:

@@ -55,7 +55,7 @@ class RemoveBackground(BaseTransform):
     - img: same shape and dtype
 
     Args:
-        model: Name of a model of ``bgremoval_mm.removal.CATALOGUE``.
+        model: Name of a model of ``bgremoval_mm.removal.CATALOGUE``, or the path of an ONNX file.
         fill: Colour behind the foreground: a level from 0 to 255, an (R, G, B) triple, or
             ``'mean'`` for the ImageNet mean, which the data preprocessor turns into 0.
         mask_dir: Root of a MaskStore: the DST of ``tools/remove_background.py``.

@@ -28,6 +28,9 @@ PER_IMAGE_FILE = 'evidence.npz'
 _RESULT = 'result.json'  # beside it, in the folder of a finished run
 _IGNORED = 255  # mmseg's label of what is not annotated
 
+_OfImage = tuple[str, int, int, tuple[str, np.ndarray] | None]
+"""Name, true and predicted class; product and probabilities, where there is a product."""
+
 
 class _PerImageResults(BaseMetric):
     """Collects one entry an image and writes them all.
@@ -62,7 +65,12 @@ class _PerImageResults(BaseMetric):
 
 @METRICS.register_module(force=True)
 class PerImageAccuracy(_PerImageResults):
-    """Writes the true and the predicted class of each image (mmpretrain)."""
+    """Writes the true and the predicted class of each image (mmpretrain).
+
+    Of photos of products, as ``Catalogue`` gives them, also ``products``, the id of each image's
+    product, and ``scores``, the probabilities of the classes, float32 of shape (N, C): from these
+    follows the class of a product, see :func:`~bgremoval_mm.evaluation.products.predict_products`.
+    """
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Collect each sample's classes."""
@@ -70,18 +78,31 @@ class PerImageAccuracy(_PerImageResults):
             scores = sample.get('pred_score')
             predicted = sample['pred_label'] if scores is None else scores.argmax()
             labels = (int(sample['gt_label'].item()), int(predicted.item()))
-            self.results.append((self._name(sample), *labels))
+            product = sample.get('product_id')
+            of_product = None if product is None or scores is None else (str(product), _row(scores))
+            self.results.append((self._name(sample), *labels, of_product))
 
-    def compute_metrics(self, results: list[tuple[str, int, int]]) -> dict[str, float]:
+    def compute_metrics(self, results: list[_OfImage]) -> dict[str, float]:
         """Write the file; there is no metric."""
-        names, labels, predictions = zip(*sorted(results), strict=True)
-        self._write(
-            names=np.array(names),
-            labels=np.array(labels, np.int16),
-            predictions=np.array(predictions, np.int16),
-            classes=self._classes(),
-        )
+        ordered = sorted(results, key=lambda result: result[:3])
+        names, labels, predictions, of_product = zip(*ordered, strict=True)
+        arrays = {
+            'names': np.array(names),
+            'labels': np.array(labels, np.int16),
+            'predictions': np.array(predictions, np.int16),
+            'classes': self._classes(),
+        }
+        known = [each for each in of_product if each is not None]
+        if len(known) == len(names):
+            arrays['products'] = np.array([product for product, _ in known])
+            arrays['scores'] = np.stack([scores for _, scores in known])
+        self._write(**arrays)
         return {}
+
+
+def _row(scores: torch.Tensor) -> np.ndarray:
+    row: np.ndarray = scores.detach().float().cpu().numpy()
+    return row
 
 
 @METRICS.register_module(force=True)

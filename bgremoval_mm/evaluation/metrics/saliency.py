@@ -13,6 +13,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from bgremoval_mm.evaluation.instance_saliency import instance_saliency
 from bgremoval_mm.evaluation.saliency import (
     SCORES,
     ImageScores,
@@ -46,6 +47,9 @@ class SaliencyMetric(BaseMetric):
       ``maxE``, ``meanE``: E-measure (Fan et al., 2018), largest and mean over thresholds;
     - ``relaxF``: F-measure of boundaries within 3 pixels, and ``IoU``, both of the hard mask and
       averaged over images.
+
+    Detectors of the foreground are measured, too: the saliency of a pixel is the score of the
+    surest object on it.
 
     Where data samples have ``cluster``, each metric is given by cluster too, as
     ``saliency/IoU/<cluster>``. :mod:`bgremoval_mm.evaluation.saliency` has the definitions.
@@ -105,12 +109,16 @@ class SaliencyMetric(BaseMetric):
             data_samples: Dicts with ``seg_logits``, whose ``data`` of shape (1, H, W) are the
                 foreground's probabilities, as mmseg's models with one output channel leave them,
                 or of shape (2, H, W) what the softmax is taken of; with ``gt_sem_seg`` of shape
-                (1, H, W); perhaps with ``img_path`` and ``cluster``.
+                (1, H, W); perhaps with ``img_path`` and ``cluster``. Or, of a detector, with
+                ``pred_instances`` in place of ``seg_logits``: see
+                :func:`~bgremoval_mm.evaluation.instance_saliency.instance_saliency`.
         """
         for sample in data_samples:
             path = str(sample.get('img_path', ''))
-            saliency = _probability(sample['seg_logits']['data'].detach().float())
-            labels = sample['gt_sem_seg']['data'].squeeze(0).cpu().numpy()
+            saliency = _saliency(sample)
+            truth = sample['gt_sem_seg']
+            # The first is mmseg's name, the second mmdet's.
+            labels = truth['data' if 'data' in truth else 'sem_seg'].squeeze(0).cpu().numpy()
             if labels.max(initial=0) > 1:
                 msg = f'SaliencyMetric needs label maps of 0 and 1, but got {labels.max()}' + (
                     f' in that of {path}' if path else ''
@@ -156,6 +164,14 @@ class SaliencyMetric(BaseMetric):
             writer.writerow([path, cluster or '', *figures])
         self.per_image.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self.per_image, os.fsencode(text.getvalue()))
+
+
+def _saliency(sample: dict[str, Any]) -> np.ndarray:
+    """Return the saliency map of a segmentor or a detector, float64 of shape (H, W)."""
+    found = sample.get('pred_instances')
+    if found is None:
+        return _probability(sample['seg_logits']['data'].detach().float())
+    return instance_saliency(found['masks'].cpu().numpy(), found['scores'].cpu().numpy())
 
 
 def _probability(logits: Any) -> np.ndarray:

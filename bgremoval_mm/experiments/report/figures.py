@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,11 @@ __all__ = [
     'curve_chart',
     'difference_chart',
     'read_curves',
-    'top_k_chart',
-    'top_k_words',
 ]
 
 # The baseline's, then those of the other variants.
 COLOURS = ('#57606a', '#0969da', '#bf8700', '#8250df')
 WORSE = '#cf222e'
-# The baseline's, then those of the other variants.
-_DASHES = ('-', '--', ':', '-.')
 Curve = tuple[Sequence[float], Sequence[float]]
 
 
@@ -71,7 +67,7 @@ def bar_chart(group: Group, metric: Metric) -> str:
 def difference_chart(group: Group, metric: Metric) -> str:
     """Draw the paired difference of each network and variant with its intervals.
 
-    Thick whiskers are over seeds, thin ones over images.
+    Thick whiskers are over seeds, thin ones over images or products.
     """
     rows = [
         (cell, pair, difference)
@@ -132,11 +128,12 @@ def class_chart(pair: Pair, unit: str) -> str:
 
 
 def curve_chart(cell: Cell, metric: Metric) -> str:
-    """Draw training loss and validation of all variants, a line a seed."""
+    """Draw training loss and validation of all variants, a line a run."""
     figure = Figure(figsize=(8, 2.8), layout='constrained')
     loss, score = figure.subplots(1, 2)
     for number, variant in enumerate(cell.experiment.variants):
-        for i, result in enumerate(cell.results.get(variant.name, {}).values()):
+        found = cell.results.get(variant.name, {}).values()
+        for i, result in enumerate(run for each in found for run in each.runs):
             curves = read_curves(result.folder, metric.key)
             label = variant.title if i == 0 else None
             colour = COLOURS[number % len(COLOURS)]
@@ -148,66 +145,6 @@ def curve_chart(cell: Cell, metric: Metric) -> str:
         axes.set_xlabel('epoch or iteration')
         _finish(axes)
     return _svg(figure)
-
-
-def top_k_chart(group: Group, curve: Mapping[int, str]) -> str:
-    """Draw top-k accuracy over k: a colour a network, a dash a variant; numbers printed as crosses.
-
-    Args:
-        group: The results.
-        curve: k to the metric's key.
-    """
-    cells = [cell for cell in group.cells if cell.results or list(_printed(group, cell, curve))]
-    figure = Figure(figsize=(6, 0.16 * len(cells) + 3.6), layout='constrained')
-    axes = figure.subplots()
-    for number, cell in enumerate(cells):
-        colour, label = f'C{number}', cell.experiment.title
-        for variant, dash in zip(cell.experiment.variants, _DASHES, strict=False):
-            points = list(_means(cell, variant.name, curve))
-            if points:
-                shown = label if variant.name == cell.experiment.variants[0].name else None
-                axes.plot(*zip(*points, strict=True), dash, color=colour, lw=1.4, label=shown)
-        printed = list(_printed(group, cell, curve))
-        if printed:
-            axes.plot(*zip(*printed, strict=True), 'x', color=colour, ms=6)
-    axes.set_xlabel('k')
-    axes.set_ylabel('top-k accuracy (percent)')
-    axes.set_xticks(list(curve))
-    _finish(axes)
-    return _svg(figure)
-
-
-def top_k_words(group: Group, curve: Mapping[int, str]) -> str:
-    """Describe a chart of top-k accuracy in words.
-
-    Args:
-        group: The results.
-        curve: As of :func:`top_k_chart`.
-    """
-    lines = [
-        f'{cell.experiment.title}, {variant.title}: '
-        + ', '.join(f'{mean:.2f} in the first {k}' for k, mean in points)
-        for cell in group.cells
-        for variant in cell.experiment.variants
-        if (points := list(_means(cell, variant.name, curve)))
-    ]
-    return 'Top-k accuracy by k. ' + '; '.join(lines)
-
-
-def _means(cell: Cell, variant: str, curve: Mapping[int, str]) -> Iterator[tuple[int, float]]:
-    for k, key in curve.items():
-        mean = cell.mean(key, variant)
-        if mean is not None:
-            yield k, mean.mean
-
-
-def _printed(group: Group, cell: Cell, curve: Mapping[int, str]) -> Iterator[tuple[int, float]]:
-    """Yield the work's own points, of its baseline."""
-    for k, key in curve.items():
-        for metric in group.metrics:
-            number = group.work.number(cell.experiment, group.dataset, metric)
-            if metric.key == key and number is not None:
-                yield k, number.values[cell.experiment.variants[0].name]
 
 
 def read_curves(work_dir: Path, metric: str) -> tuple[Curve, Curve]:

@@ -10,12 +10,23 @@ import numpy as np
 
 from bgremoval_mm.evaluation.statistics import Discordance, Estimate, seed_interval
 from bgremoval_mm.experiments.base import Experiment, Metric, Variant, Work
+from bgremoval_mm.experiments.report.folds import AnyResult, fold_up, matched
 from bgremoval_mm.experiments.report.over_images import RESAMPLERS, discordance
 from bgremoval_mm.experiments.report.results import Result
+from bgremoval_mm.removal.errors import BgremovalError
 
-__all__ = ['Cell', 'Group', 'Pair', 'group_results']
+__all__ = ['Cell', 'Group', 'OtherImagesError', 'Pair', 'group_results']
 
-BySeed = Mapping[int, Result]
+
+class OtherImagesError(BgremovalError, ValueError):
+    """Two results cannot be paired image by image."""
+
+
+BySeed = Mapping[int, AnyResult]
+
+
+_Key = tuple[str, str, int, int | None]
+"""Network, variant, seed and fold."""
 
 
 def _values(results: BySeed, metric: str) -> dict[int, float]:
@@ -34,6 +45,8 @@ def _estimate(values: Mapping[int, float]) -> Estimate | None:
 class Pair:
     """A variant of an experiment beside its baseline. Everything is variant minus baseline.
 
+    Of an experiment with folds, a seed's result is the mean of the folds that both have.
+
     Attributes:
         experiment: The experiment.
         variant: The variant.
@@ -51,28 +64,37 @@ class Pair:
 
     def differences(self, metric: str) -> dict[int, float]:
         """Return the difference of a metric by seed that both have."""
-        first, second = _values(self.baseline, metric), _values(self.changed, metric)
+        pairs = self.matched
+        first = _values({seed: each for seed, (each, _) in pairs.items()}, metric)
+        second = _values({seed: each for seed, (_, each) in pairs.items()}, metric)
         return {seed: second[seed] - first[seed] for seed in sorted(first.keys() & second.keys())}
 
     def difference(self, metric: str) -> Estimate | None:
         """Return the mean difference over seeds with its interval, or None."""
         return _estimate(self.differences(metric))
 
+    @cached_property
+    def matched(self) -> dict[int, tuple[AnyResult, AnyResult]]:
+        """Seed to baseline and variant, of the seeds and folds that both have."""
+        seeds = sorted(self.baseline.keys() & self.changed.keys())
+        pairs = {seed: matched(self.baseline[seed], self.changed[seed]) for seed in seeds}
+        return {seed: pair for seed, pair in pairs.items() if pair is not None}
+
     @property
-    def runs(self) -> list[tuple[Result, Result]]:
+    def runs(self) -> list[tuple[AnyResult, AnyResult]]:
         """Baseline and variant, of each seed that both have.
 
         Raises:
-            ValueError: If the two have been tested on other images.
+            OtherImagesError: If the two have been tested on other images.
         """
-        seeds = sorted(self.baseline.keys() & self.changed.keys())
-        runs = [(self.baseline[seed], self.changed[seed]) for seed in seeds]
+        runs = list(self.matched.values())
         for first, second in runs:
             if (first.has_per_image and second.has_per_image) and not np.array_equal(
                 first.per_image['names'], second.per_image['names']
             ):
-                msg = f'{first.folder} and {second.folder} were tested on other images'
-                raise ValueError(msg)
+                folders = f'{first.runs[0].folder} and {second.runs[0].folder}'
+                msg = f'{folders} were tested on other images'
+                raise OtherImagesError(msg)
         return runs
 
     def over_images(self, metric: Metric) -> Estimate | None:
@@ -84,7 +106,7 @@ class Pair:
 
     def mcnemar(self) -> dict[int, Discordance]:
         """Return McNemar's test by seed, where there are per-image results (classification)."""
-        tests = {pair[0].run[2]: discordance(pair) for pair in self.runs}
+        tests = {pair[0].runs[0].run[2]: discordance(pair) for pair in self.runs}
         return {seed: test for seed, test in tests.items() if test is not None}
 
     def class_differences(self) -> dict[str, Estimate]:
@@ -183,8 +205,19 @@ class Group:
 
     @property
     def results(self) -> list[Result]:
-        """All results in it."""
-        return [r for cell in self.cells for runs in cell.results.values() for r in runs.values()]
+        """The results of all runs in it."""
+        found = (each for cell in self.cells for each in cell.results.values())
+        return [run for by_seed in found for each in by_seed.values() for run in each.runs]
+
+    @property
+    def has_folds(self) -> bool:
+        """Whether its experiments are cross-validated."""
+        return any(cell.experiment.folds for cell in self.cells)
+
+    @property
+    def drawn(self) -> str:
+        """What intervals that are not over seeds are over: 'images' or 'products'."""
+        return 'products' if 'products' in {each.drawn for each in self.metrics} else 'images'
 
     def cell(self, model: str) -> Cell | None:
         """Return the cell of a network, or None."""
@@ -199,15 +232,15 @@ def group_results(results: Iterable[Result], work: Work) -> list[Group]:
     Raises:
         ValueError: If two results are of the same run.
     """
-    found: dict[tuple[str, str, tuple[str, ...]], dict[tuple[str, str, int], Result]] = {}
+    found: dict[tuple[str, str, tuple[str, ...]], dict[_Key, Result]] = {}
     for result in results:
         if result.work == work.name:
             runs = found.setdefault(result.group, {})
-            if result.run in runs:
-                folders = f'{runs[result.run].folder} and {result.folder}'
-                msg = f'{folders} are results of the same run'
+            key = (*result.run, result.fold)
+            if key in runs:
+                msg = f'{runs[key].folder} and {result.folder} are results of the same run'
                 raise ValueError(msg)
-            runs[result.run] = result
+            runs[key] = result
     groups = []
     for item in work.items:
         experiments = [each for each in work.experiments if each.item == item]
@@ -221,14 +254,19 @@ def group_results(results: Iterable[Result], work: Work) -> list[Group]:
 
 
 def _cells(
-    experiments: Iterable[Experiment], dataset: str, runs: Mapping[tuple[str, str, int], Result]
+    experiments: Iterable[Experiment], dataset: str, runs: Mapping[_Key, Result]
 ) -> list[Cell]:
     cells = []
     for experiment in experiments:
         if dataset in experiment.datasets:
-            results: dict[str, dict[int, Result]] = {each.name: {} for each in experiment.variants}
-            for (model, variant, seed), result in sorted(runs.items(), key=lambda item: item[0]):
-                if model == experiment.model and variant in results:
-                    results[variant][seed] = result
-            cells.append(Cell(experiment, {name: each for name, each in results.items() if each}))
+            found: dict[str, dict[int, list[Result]]] = {e.name: {} for e in experiment.variants}
+            for (model, variant, seed, _), result in sorted(runs.items(), key=lambda i: i[0][:3]):
+                if model == experiment.model and variant in found:
+                    found[variant].setdefault(seed, []).append(result)
+            results = {
+                name: {seed: fold_up(each) for seed, each in by_seed.items()}
+                for name, by_seed in found.items()
+                if by_seed
+            }
+            cells.append(Cell(experiment, results))
     return cells

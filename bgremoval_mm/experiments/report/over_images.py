@@ -11,6 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from bgremoval_mm.evaluation.coco_bootstrap import map_difference
+from bgremoval_mm.evaluation.cross_validation import (
+    Values,
+    mean_of_folds,
+    right_photos,
+    right_products,
+)
 from bgremoval_mm.evaluation.statistics import (
     Discordance,
     Estimate,
@@ -18,21 +24,23 @@ from bgremoval_mm.evaluation.statistics import (
     iou_difference,
     mcnemar,
 )
-from bgremoval_mm.experiments.report.results import Result
+from bgremoval_mm.experiments.report.folds import AnyResult
 
-__all__ = ['RESAMPLERS', 'Runs', 'discordance']
+__all__ = ['RESAMPLERS', 'Runs', 'discordance', 'over_products']
 
-Runs = Sequence[tuple[Result, Result]]
+Runs = Sequence[tuple[AnyResult, AnyResult]]
 
 
-def _both(runs: Runs, what: Callable[[Result], np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
+def _both(
+    runs: Runs, what: Callable[[AnyResult], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Stack what baselines and variants have, by seed; None if one has no per-image results."""
     if not all(result.has_per_image for pair in runs for result in pair):
         return None
     return np.stack([what(first) for first, _ in runs]), np.stack([what(last) for _, last in runs])
 
 
-def _right(result: Result) -> np.ndarray:
+def _right(result: AnyResult) -> np.ndarray:
     right: np.ndarray = result.per_image['labels'] == result.per_image['predictions']
     return right
 
@@ -50,8 +58,10 @@ def _iou(runs: Runs) -> Estimate | None:
 def _coco(kind: str) -> Callable[[Runs], Estimate | None]:
     def resample(runs: Runs) -> Estimate | None:
         name = f'predictions.{kind}.json'
-        baselines, variants = ([pair[i].folder / name for pair in runs] for i in (0, 1))
-        annotations = Path(runs[0][0].content.get('annotations', ''))
+        baselines, variants = (
+            [run.folder / name for pair in runs for run in pair[i].runs] for i in (0, 1)
+        )
+        annotations = Path(runs[0][0].runs[0].content.get('annotations', ''))
         if not all(file.is_file() for file in (annotations, *baselines, *variants)):
             return None
         return map_difference(annotations, baselines, variants, kind)
@@ -59,17 +69,58 @@ def _coco(kind: str) -> Callable[[Runs], Estimate | None]:
     return resample
 
 
+def over_products(
+    runs: Sequence[Sequence[AnyResult]],
+    right: Callable[[Mapping[str, np.ndarray]], Values],
+    signs: Sequence[int],
+) -> Estimate | None:
+    """Return a sum of accuracies, mean over seeds, by a bootstrap over the products of each fold.
+
+    Args:
+        runs: Results of each seed, as many as signs, of the same folds and images.
+        right: Takes per-image results and returns what is right, with products.
+        signs: 1 or -1 for each: ``(1,)`` is an accuracy, ``(-1, 1)`` a paired difference.
+
+    Returns:
+        The estimate in percent; None where per-image results or products are missing.
+
+    Raises:
+        ValueError: If seeds were tested on other products.
+    """
+    by_fold: dict[int | None, list[Values]] = {}
+    for results in runs:
+        for folds in zip(*(each.runs for each in results), strict=True):
+            if not all(run.has_per_image and 'products' in run.per_image for run in folds):
+                return None
+            found = [right(run.per_image) for run in folds]
+            values = sum(
+                sign * each.astype(float) for sign, (each, _) in zip(signs, found, strict=True)
+            )
+            seeds = by_fold.setdefault(folds[0].fold, [])
+            seeds.append((np.asarray(values), found[0][1]))
+            if not np.array_equal(seeds[0][1], seeds[-1][1]):
+                msg = f'{folds[0].folder} was tested on other products than with another seed'
+                raise ValueError(msg)
+    if not by_fold:
+        return None
+    return mean_of_folds(
+        [(np.mean([v for v, _ in seeds], axis=0), seeds[0][1]) for seeds in by_fold.values()]
+    )
+
+
 RESAMPLERS: Mapping[str, Callable[[Runs], Estimate | None]] = {
     'accuracy': _accuracy,
     'iou': _iou,
     'bbox': _coco('bbox'),
     'segm': _coco('segm'),
+    'products': lambda runs: over_products(runs, right_products, (-1, 1)),
+    'photos of products': lambda runs: over_products(runs, right_photos, (-1, 1)),
 }
 """For ``Metric.over_images``: each returns the difference of at least one pair of runs with its
 interval, in the metric's unit; None where files are missing."""
 
 
-def discordance(pair: tuple[Result, Result]) -> Discordance | None:
+def discordance(pair: tuple[AnyResult, AnyResult]) -> Discordance | None:
     """Return McNemar's test of a pair of classifiers; None without per-image results."""
     both = _both([pair], _right)
     return both and mcnemar(both[0][0], both[1][0])

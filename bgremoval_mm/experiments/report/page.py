@@ -1,9 +1,12 @@
-"""The report of all finished runs: one HTML page, the same as Markdown, and each table as CSV."""
+"""The report of all finished runs: one HTML page, the same as Markdown, and each table as CSV.
+
+Pictures of a work's own, such as confusion matrices, are PNG files that the pages link.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +65,11 @@ class Report:
     runs: int = 0
     made: str = ''
 
+    @property
+    def has_folds(self) -> bool:
+        """Whether experiments of a work are cross-validated."""
+        return any(work.folds for work in self.works)
+
 
 def build_report(root: Path, work: str | None = None) -> Report:
     """Gather the results below a folder.
@@ -105,7 +113,7 @@ def _has_own_numbers(group: Group) -> bool:
 
 
 def write_report(report: Report, folder: Path) -> list[Path]:
-    """Write ``index.html``, ``report.md`` and a CSV file a table.
+    """Write ``index.html``, ``report.md``, a CSV file a table and a PNG file a linked picture.
 
     Args:
         report: What to write.
@@ -127,6 +135,16 @@ def write_report(report: Report, folder: Path) -> list[Path]:
         )
         if len(table)
     }
+    for section in report.sections:
+        for exhibit, table in section.exhibits:
+            if len(table):
+                texts[folder / f'{section.name}_{exhibit.name}.csv'] = table.to_csv(index=False)
+    pictures = {
+        folder / f'{section.name}_{exhibit.name}.png': exhibit.picture
+        for section in report.sections
+        for exhibit, _ in section.exhibits
+        if exhibit.picture
+    }
     environment = jinja2.Environment(
         autoescape=jinja2.select_autoescape(['html.j2']), trim_blocks=True, lstrip_blocks=True
     )
@@ -135,22 +153,24 @@ def write_report(report: Report, folder: Path) -> list[Path]:
     for name, template in (('index.html', 'report.html.j2'), ('report.md', 'report.md.j2')):
         page = environment.get_template(template).render(report=report, claims_table=claims_table)
         texts[folder / name] = page
-    _check_ours(folder, texts)
+    _check_ours(folder, texts, pictures)
     folder.mkdir(parents=True, exist_ok=True)
-    for path, text in texts.items():
-        write_atomically(path, text.encode())
-    return list(texts)
+    files = {path: text.encode() for path, text in texts.items()} | pictures
+    for path, content in files.items():
+        write_atomically(path, content)
+    return list(files)
 
 
-def _check_ours(folder: Path, texts: Mapping[Path, str]) -> None:
+def _check_ours(folder: Path, texts: Mapping[Path, str], pictures: Iterable[Path]) -> None:
     """Refuse to replace what no report of ours has written."""
     has_page = _begins_like(folder / 'index.html', _HEADS['.html'])
-    for path, text in texts.items():
-        if not path.exists():
+    for path, text in [*texts.items(), *((path, '') for path in pictures)]:
+        if not path.exists() or (path.suffix == '.png' and has_page):
             continue
         head = re.compile(re.escape(text.partition('\n')[0])) if path.suffix == '.csv' else None
         # The columns of a table may be those of another version; the page beside it is ours then.
-        if not (_begins_like(path, head or _HEADS[path.suffix]) or (head and has_page)):
+        known = path.suffix != '.png' and _begins_like(path, head or _HEADS[path.suffix])
+        if not (known or (head and has_page)):
             msg = (
                 f'{printable(path)} is there, but is no part of a report of ours. Move it away, or '
                 'choose another --out'

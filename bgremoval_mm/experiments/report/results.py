@@ -55,6 +55,17 @@ class Result:
         return run['model'], run['arm'], run['seed']
 
     @property
+    def fold(self) -> int | None:
+        """Fold of a cross-validation; None if there is none."""
+        fold: int | None = self.content['experiment'].get('fold')
+        return fold
+
+    @property
+    def runs(self) -> list[Result]:
+        """The result itself, as ``FoldedResult.runs`` has those of its folds."""
+        return [self]
+
+    @property
     def metrics(self) -> Mapping[str, float]:
         """Metrics of the test, in OpenMMLab's units."""
         metrics: Mapping[str, float] = self.content['metrics']

@@ -9,15 +9,13 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from bgremoval_mm.experiments.base import Claim, Misprint, Verdict
+from bgremoval_mm.experiments.base import BEST_FOLD, Claim, Exhibit, Misprint, Verdict
 from bgremoval_mm.experiments.report.figures import (
     alt_text,
     bar_chart,
     class_chart,
     curve_chart,
     difference_chart,
-    top_k_chart,
-    top_k_words,
 )
 from bgremoval_mm.experiments.report.groups import Cell, Group
 from bgremoval_mm.experiments.report.tables import (
@@ -34,7 +32,6 @@ from bgremoval_mm.experiments.report.words import (
     difference_caption,
     is_reduced,
     table_caption,
-    top_k_caption,
 )
 
 __all__ = ['Picture', 'Section', 'claims_table', 'make_section', 'section_title']
@@ -96,6 +93,7 @@ class Section:
         decided: Those of which some figure is known.
         provenance: Where the numbers come from.
         misprints: What the work prints and cannot mean.
+        exhibits: Tables and pictures that the work has beside these.
     """
 
     name: str
@@ -114,6 +112,7 @@ class Section:
     decided: list[tuple[Claim, Verdict]]
     provenance: pd.DataFrame
     misprints: list[tuple[Misprint, pd.DataFrame]]
+    exhibits: list[tuple[Exhibit, pd.DataFrame]]
 
     @property
     def without_runs(self) -> list[str]:
@@ -183,34 +182,34 @@ def make_section(
             for each in group.work.misprints
             if each.item == group.item
         ],
+        exhibits=[(each, pd.DataFrame(list(each.rows))) for each in _exhibits(group)],
     )
+
+
+def _exhibits(group: Group) -> Sequence[Exhibit]:
+    make = group.work.exhibits.get(group.item)
+    return make(group) if make is not None and group.results else ()
 
 
 def _pictures(group: Group) -> list[Picture]:
     """Draw the charts of all networks: of each metric the scores, then the differences.
 
-    Metrics that a curve shows have charts of their own only where the work prints numbers of them.
+    What is best in some fold is in tables only: the folds' mean is what is compared.
     """
     pictures = []
-    curve = group.work.curves.get(group.item, {})
-    printed = {number.metric for number in group.work.published}
-    if curve and group.results:
-        words = top_k_words(group, curve)
-        pictures.append(Picture(top_k_chart(group, curve), words, top_k_caption(group)))
-    for metric in group.metrics if group.results else ():
-        if metric.key in curve.values() and metric.key not in printed:
-            continue
+    shown = [metric for metric in group.metrics if not metric.key.startswith(BEST_FOLD)]
+    for metric in shown if group.results else ():
         words = alt_text(group, metric)
         pictures.append(Picture(bar_chart(group, metric), words, bar_caption(group, metric)))
         pairs = [(cell, pair) for cell in group.cells for pair in cell.pairs]
         found = [(cell, pair, pair.difference(metric.key)) for cell, pair in pairs]
         known = [(cell, pair, each) for cell, pair, each in found if each is not None]
         if known:
-            shown = '; '.join(
+            listed = '; '.join(
                 f'{cell.experiment.title}, {pair.variant.title}: {each.mean:+.{metric.digits}f}'
                 for cell, pair, each in known
             )
-            words = f'{metric.title}, paired difference by network. {shown}'
+            words = f'{metric.title}, paired difference by network. {listed}'
             caption = difference_caption(group, metric)
             pictures.append(Picture(difference_chart(group, metric), words, caption))
     return pictures

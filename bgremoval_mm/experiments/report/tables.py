@@ -19,9 +19,9 @@ def result_table(group: Group) -> pd.DataFrame:
     """Return a line a network, variant and metric: both values, the difference and its intervals.
 
     Columns: network, variant (if there are several beside the baseline), metric (if there are
-    several), unit, test images, seeds, baseline, variant, difference, interval over seeds, interval
-    over images, McNemar's test (classification), the numbers of the work (where it prints some).
-    Gaps are dashes.
+    several), unit, test images, seeds, folds (of a cross-validation), baseline, variant,
+    difference, interval over seeds, interval over images or products, McNemar's test
+    (classification), the numbers of the work (where it prints some). Gaps are dashes.
     """
     several = len(group.variants) > 2
     rows = [
@@ -30,14 +30,18 @@ def result_table(group: Group) -> pd.DataFrame:
         for pair in cell.pairs
         for metric in group.metrics
     ]
-    lines = [_line(cell, pair, metric, several) for cell, pair, metric in rows]
+    lines = [_line(cell, pair, metric, several, group.drawn) for cell, pair, metric in rows]
     if any(metric.over_images == 'accuracy' for metric in group.metrics):
         _add_mcnemar(lines, [(pair, metric) for _, pair, metric in rows])
     if group.has_numbers:
         for line, (_, pair, metric) in zip(lines, rows, strict=True):
             line |= _published(group, pair, metric, several)
     table = pd.DataFrame(lines)
-    unneeded = {'variant': not several, 'metric': len(group.metrics) == 1}
+    unneeded = {
+        'variant': not several,
+        'metric': len(group.metrics) == 1,
+        'folds': not group.has_folds,
+    }
     names = [name for name, drop in unneeded.items() if drop]
     return table.drop(columns=names, errors='ignore')
 
@@ -47,7 +51,7 @@ def _columns(pair: Pair, several: bool) -> tuple[str, str]:
     return pair.experiment.variants[0].column, 'changed' if several else pair.variant.column
 
 
-def _line(cell: Cell, pair: Pair, metric: Metric, several: bool) -> dict[str, str]:
+def _line(cell: Cell, pair: Pair, metric: Metric, several: bool, drawn: str) -> dict[str, str]:
     digits = metric.digits
     over_seeds, over_images = pair.difference(metric.key), pair.over_images(metric)
     line = {
@@ -57,6 +61,7 @@ def _line(cell: Cell, pair: Pair, metric: Metric, several: bool) -> dict[str, st
         'unit': metric.unit,
         'test images': _images(pair, metric),
         'seeds': ' '.join(map(str, pair.differences(metric.key))) or GAP,
+        'folds': _folds(pair),
     }
     names = (cell.experiment.variants[0].name, pair.variant.name)
     for column, name in zip(_columns(pair, several), names, strict=True):
@@ -64,13 +69,25 @@ def _line(cell: Cell, pair: Pair, metric: Metric, several: bool) -> dict[str, st
         line[column] = GAP if mean is None else f'{mean.mean:.{digits}f}'
     line['difference'] = GAP if over_seeds is None else f'{over_seeds.mean:+.{digits}f}'
     line['95 % over seeds'] = _interval(over_seeds, digits)
-    line['95 % over images'] = _interval(over_images, digits)
+    line[f'95 % over {drawn}'] = _interval(over_images, digits)
     return line
+
+
+def _folds(pair: Pair) -> str:
+    """Return the folds that a pair's results are means of, seed by seed where they differ."""
+    by_seed = {
+        seed: ' '.join(str(run.fold) for run in first.runs if run.fold is not None)
+        for seed, (first, _) in pair.matched.items()
+    }
+    if len(set(by_seed.values())) > 1:
+        return '; '.join(f'seed {seed}: {folds}' for seed, folds in by_seed.items())
+    return next(iter(by_seed.values()), '') or GAP
 
 
 def _images(pair: Pair, metric: Metric) -> str:
     """Return the number of test images that a metric of a pair's runs was measured on."""
-    results = [*pair.baseline.values(), *pair.changed.values()]
+    matched = [each for both in pair.matched.values() for each in both]
+    results = matched or [*pair.baseline.values(), *pair.changed.values()]
     numbers = {result.images(metric) for result in results} - {None}
     return ', '.join(sorted(map(str, numbers))) or GAP
 
@@ -151,11 +168,12 @@ def class_table(pair: Pair, digits: int) -> pd.DataFrame:
 
 
 def provenance_table(group: Group) -> pd.DataFrame:
-    """Return where each number comes from: config, seed, checkpoint, commit, machine."""
-    return pd.DataFrame(
+    """Return where each number comes from: config, fold, seed, checkpoint, commit, machine."""
+    table = pd.DataFrame(
         [
             {
                 'config': result.content['experiment']['config'],
+                'fold': result.fold,
                 'seed': result.content['experiment']['seed'],
                 'checkpoint': result.content.get('checkpoint', ''),
                 'test images': result.content.get('images', ''),
@@ -167,3 +185,4 @@ def provenance_table(group: Group) -> pd.DataFrame:
             for result in group.results
         ]
     )
+    return table if group.has_folds else table.drop(columns='fold', errors='ignore')

@@ -17,7 +17,6 @@ __all__ = [
     'is_reduced',
     'real_minus',
     'table_caption',
-    'top_k_caption',
 ]
 
 _MINUS = re.compile(r'(?<![\w.-])-(?=\.?\d)')
@@ -89,8 +88,18 @@ def table_caption(group: Group) -> str:
     if group.results:
         texts.append(
             'Values are means over seeds; "seeds" are those that both runs of a pair have, and '
-            'their number is the n of the interval over seeds. The number of test images is that '
-            'of the interval over images.'
+            'their number is the n of the interval over seeds.'
+        )
+        if group.has_folds:
+            texts.append(
+                'The value of a seed is the mean of its folds, which are no repetitions of each '
+                'other: an interval over seeds counts seeds, not folds.'
+            )
+        texts.append(
+            'The number of test images is that of the interval over images.'
+            if group.drawn == 'images'
+            else 'Intervals over products draw whole products, with all their photos, within '
+            'their folds.'
         )
     return ' '.join(texts)
 
@@ -99,9 +108,9 @@ def bar_caption(group: Group, metric: Metric) -> str:
     """Say what the bars of a metric are."""
     return (
         f'{metric.title[0].upper()}{metric.title[1:]} ({metric.unit}). Bars: mean over '
-        f'{_seeds(group.cells, metric)}; dots: single seeds{_images(group, metric)}. Runs of a '
-        'seed are pairs: how sure a difference is stands in the next figure, not in the heights of '
-        'bars.'
+        f'{_seeds(group.cells, metric)}; dots: single seeds{_means_of_folds(group)}'
+        f'{_images(group, metric)}. Runs of a seed are pairs: how sure a difference is stands in '
+        'the next figure, not in the heights of bars.'
     )
 
 
@@ -110,22 +119,22 @@ def difference_caption(group: Group, metric: Metric) -> str:
     unit = 'percentage points' if metric.unit == 'percent' else 'a fraction'
     has_images = any(pair.over_images(metric) for cell in group.cells for pair in cell.pairs)
     images = (
-        ' Thin grey whiskers: 95 % interval over test images (paired '
-        f'bootstrap{_images(group, metric)}).'
+        f' Thin grey whiskers: 95 % interval over test {metric.drawn} (paired '
+        f'bootstrap{_drawn(group, metric)}).'
         if has_images
         else ''
     )
     return (
         f'Difference in {metric.title} ({unit}), variant minus original of the same seed. '
-        f'Diamonds: mean over {_seeds(group.cells, metric)}; dots: single seeds. Thick whiskers: '
-        f"95 % interval over seeds (Student's t), none with one seed.{images} An interval that "
-        'crosses 0 leaves the direction open.'
+        f'Diamonds: mean over {_seeds(group.cells, metric)}; dots: single seeds'
+        f"{_means_of_folds(group)}. Thick whiskers: 95 % interval over seeds (Student's t), none "
+        f'with one seed.{images} An interval that crosses 0 leaves the direction open.'
     )
 
 
 def class_caption(pair: Pair) -> str:
     """Say what the bars by class are."""
-    number = len(pair.runs)
+    number = len(pair.matched)
     whiskers = "whiskers: 95 % interval over seeds (Student's t)"
     if number == 1:
         whiskers = 'one seed, so that no interval is known'
@@ -138,14 +147,30 @@ def class_caption(pair: Pair) -> str:
 
 def curve_caption(cell: Cell, metric: Metric) -> str:
     """Say what the lines of a training are."""
-    counts = [
-        f'{variant.title} {len(cell.results.get(variant.name, {}))}'
+    numbers = {
+        variant.title: sum(len(e.runs) for e in cell.results.get(variant.name, {}).values())
         for variant in cell.experiment.variants
-    ]
+    }
+    counts = ', '.join(f'{title} {number}' for title, number in numbers.items())
+    line = 'seed and fold' if cell.experiment.folds else 'seed'
     return (
         f'Training loss, and {metric.title} of the validation photos ({metric.unit}). A line a '
-        f'seed ({", ".join(counts)}).'
+        f'{line} ({counts}).'
     )
+
+
+def _means_of_folds(group: Group) -> str:
+    """Return what the value of a seed is where there are folds, else nothing."""
+    return ', each the mean of its folds' if group.has_folds else ''
+
+
+def _drawn(group: Group, metric: Metric) -> str:
+    """Return ', n = 372 images', or products, or nothing where the number is not known."""
+    if metric.drawn == 'images':
+        return _images(group, metric)
+    pairs = (pair.over_images(metric) for cell in group.cells for pair in cell.pairs)
+    numbers = {estimate.count for estimate in pairs if estimate is not None}
+    return f', n = {numbers.pop():,} products' if len(numbers) == 1 else ''
 
 
 def _seeds(cells: Iterable[Cell], metric: Metric) -> str:
@@ -161,7 +186,8 @@ def _seeds(cells: Iterable[Cell], metric: Metric) -> str:
 
 def _images(group: Group, metric: Metric) -> str:
     """Return ', n = 372 images', or nothing where the number differs or is not known."""
-    numbers = {result.images(metric) for result in group.results}
+    found = (each for cell in group.cells for each in cell.results.values())
+    numbers = {result.images(metric) for by_seed in found for result in by_seed.values()}
     number = numbers.pop() if len(numbers) == 1 else None
     return f', n = {number:,} images' if number else ''
 
@@ -172,16 +198,3 @@ def _count(number: int, what: str) -> str:
 
 def _joined(parts: Sequence[str]) -> str:
     return ' and '.join([', '.join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-
-
-def top_k_caption(group: Group) -> str:
-    """Return the caption of a chart of top-k accuracy over k."""
-    names = ('solid', 'dashed', 'dotted', 'dash-dotted')
-    variants = _joined(
-        [f'{name}: {each.title}' for name, each in zip(names, group.variants, strict=False)]
-    )
-    return (
-        'Share of queries with a photo of their item among the first k, mean of seeds; a colour a '
-        f'network. {variants[:1].upper()}{variants[1:]}. Crosses: what the work prints of '
-        f'{group.variants[0].title} photos, where it prints numbers.'
-    )

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +88,8 @@ def _forget_weights(settings: Any) -> None:
 class Estimates:
     """Hours a run takes on this machine's device, kept in ``estimates.json`` below the root.
 
-    A run's time stands for all runs of its experiment on a dataset: whatever the seed and variant.
+    A run's time stands for all runs of its experiment on a dataset: whatever the seed, the fold and
+    the variant.
 
     Args:
         workspace: Where the runs are, and their options.
@@ -118,14 +118,15 @@ class Estimates:
     def _of_finished(self, run: Run) -> float | None:
         key = (run.experiment, run.dataset)
         if key not in self._finished:
+            depth = '' if run.fold is None else 'fold*/'
+            configs = [
+                Path(run.experiment.config(run.dataset, variant.name)).stem
+                for variant in run.experiment.variants
+            ]
             results = [
                 read_json(file)
-                for variant in run.experiment.variants
-                for file in sorted(
-                    self.workspace.folder(replace(run, variant=variant.name)).parent.glob(
-                        f'seed*/{RESULT}'
-                    )
-                )
+                for config in configs
+                for file in sorted(self.workspace.root.glob(f'{config}/{depth}seed*/{RESULT}'))
             ]
             seconds = [
                 float(result['train_seconds'])

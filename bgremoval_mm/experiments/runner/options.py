@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
 
-from bgremoval_mm.datasets.pipeline import loads_images
 from bgremoval_mm.datasets.removal_settings import RemovalSettings
 from bgremoval_mm.datasets.transforms.remove_background import DEFAULTS
-from bgremoval_mm.datasets.unwrap import base_datasets, base_keys, type_name
+from bgremoval_mm.datasets.unwrap import base_datasets, type_name
+from bgremoval_mm.engine.dataset_options import owners_of
 from bgremoval_mm.engine.loops.background_test import replaced_dataset
 from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.experiments.runner.mask_options import PREFIX, set_masks
@@ -48,7 +48,7 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
             continue
         subset, _, rest = key.partition('_dataset.')
         if subset in _SUBSETS and rest:
-            for inner in _owners(config[f'{subset}_dataloader'].dataset, rest):
+            for inner in owners_of(config[f'{subset}_dataloader'].dataset, rest):
                 path = f'{subset}_dataloader.dataset.{inner}.{rest}'
                 parsed[path.replace('..', '.')] = value
         else:
@@ -60,12 +60,6 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
         raise ArgumentError(msg) from err
     set_masks(config._cfg_dict, masks)
     return config
-
-
-def _owners(dataset: Any, option: str) -> list[str]:
-    """Return the keys of the configs that an option of the photos' dataset has an effect in."""
-    wins = option.partition('.')[0] == 'pipeline' and dataset.get('pipeline')
-    return [''] if wins and loads_images(dataset['pipeline']) else base_keys(dataset)
 
 
 def _parse(options: Sequence[str]) -> dict[str, Any]:
@@ -85,13 +79,21 @@ def photos_of(dataset: Any) -> str:
         ArgumentError: If there is no such folder, or more than one.
     """
     bases = base_datasets(dataset)
-    roots = {each.get('data_root') if isinstance(each, dict) else each.data_root for each in bases}
+    roots = {_root_of(each) if isinstance(each, dict) else each.data_root for each in bases}
     if len(roots) != 1 or not all(roots):
         names = ', '.join(type_name(each) for each in bases)
         found = ', '.join(sorted(map(repr, roots)))
         msg = f'the photos must lie in one `data_root`, but of {names} it is {printable(found)}'
         raise ArgumentError(msg)
     return str(roots.pop())
+
+
+def _root_of(dataset: Mapping[str, Any]) -> str | None:
+    """Return ``data_root``, or the folder of a manifest, as PairsDataset does."""
+    root: str | None = dataset.get('data_root')
+    if root is None and 'manifest' in dataset:
+        return str(Path(dataset['manifest']).parent)
+    return root
 
 
 def run_config(run: Run, workspace: Workspace) -> Config:
@@ -117,11 +119,21 @@ def missing_data(run: Run, workspace: Workspace) -> str:
     if not prepared.is_dir():
         return f'no annotations in {prepared}{command}'
     datasets = [(config.get(f'{each}_dataloader') or {}).get('dataset') for each in _SUBSETS]
+    for fold_file in _fold_files(datasets):
+        if not Path(fold_file).is_file():
+            return f'no folds in {fold_file}: see docs/catalogue.md'
     for dataset in (*datasets, replaced_dataset(config)):
         missing = '' if dataset is None else _missing_masks(dataset, data_root)
         if missing:
             return missing
     return ''
+
+
+def _fold_files(datasets: Sequence[Any]) -> list[str]:
+    """Return the files that say which photos are in which fold, inside whatever wrappers."""
+    bases = [base for each in datasets if each is not None for base in base_datasets(each)]
+    files = [base.get('fold_file') for base in bases if isinstance(base, dict)]
+    return list(dict.fromkeys(str(file) for file in files if file))
 
 
 def _missing_masks(dataset: Any, data_root: Path) -> str:

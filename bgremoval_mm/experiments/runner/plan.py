@@ -38,10 +38,12 @@ def measure(states: Mapping[Run, State], estimates: Estimates, iterations: int) 
         Why a training could not be timed, one line each.
     """
     problems = []
-    seed = next(iter(states)).seed
+    seen: set[str] = set()
     for run, state in states.items():
-        wanted = run == run.baseline and run.seed == seed and state != 'missing data'
-        if wanted and estimates.hours(run) is None:
+        if run != run.baseline or run.config in seen or state == 'missing data':
+            continue
+        seen.add(run.config)  # one seed and fold stands for all
+        if estimates.hours(run) is None:
             sys.stderr.write(f'timing {run.config} ...\n')
             try:
                 estimates.measure(run, iterations)
@@ -114,15 +116,17 @@ def plan_table(
 ) -> Table:
     """Return a table with a line a network: in each variant a letter for each seed's run.
 
-    The hours a run have a column if those of any are known.
+    Where there are folds, the letters of a seed's folds stand together. The hours a run have a
+    column if those of any are known.
     """
     table = Table(title=title, box=box.SIMPLE, title_justify='left')
     table.add_column('network')
     table.add_column('model')
     variants = _unique(run.variant for run in runs)
     seeds = ' '.join(map(str, _unique(run.seed for run in runs)))
+    folds = ' '.join(str(fold) for fold in _unique(run.fold for run in runs) if fold is not None)
     for variant in variants:
-        table.add_column(f'{variant}, seeds {seeds}')
+        table.add_column(f'{variant}, seeds {seeds}' + (f', folds {folds} of each' * bool(folds)))
     times = {run.experiment: hours(run) for run in runs if hours(run) is not None}
     if times:
         table.add_column('hours a run', justify='right')
@@ -131,10 +135,11 @@ def plan_table(
         cells = []
         for variant in variants:
             cell = Text()
-            for run in mine:
-                if run.variant == variant:
-                    letter, style = _LETTERS[states[run]]
-                    cell.append(f'{letter} ', style)
+            for seed in _unique(run.seed for run in mine):
+                for run in mine:
+                    if (run.variant, run.seed) == (variant, seed):
+                        cell.append(*_LETTERS[states[run]])
+                cell.append(' ')
             cells.append(cell)
         time = times.get(experiment)
         shown = [] if not times else ['' if time is None else f'{time:.1f}']

@@ -1,6 +1,7 @@
 """The runs behind a work's results, and where each keeps its files.
 
-<root>/<config's name>/seed<S>/    one run: mmengine's work_dir, and beside its files
+<root>/<config's name>/seed<S>/    one run: mmengine's work_dir, and beside its files; of an
+                                   experiment with folds, <config's name>/fold<F>/seed<S>/
     run.json      what the run is: written when it starts
     run.log       what its process printed
     lock          held while its process lives
@@ -42,7 +43,8 @@ class Run:
         experiment: What is trained.
         dataset: On which dataset, a key of ``experiment.datasets``.
         variant: Name of one of ``experiment.variants``.
-        seed: ``randomness.seed``, and the fold where the work has folds.
+        seed: ``randomness.seed``.
+        fold: One of ``experiment.folds``; None if it has none.
     """
 
     work: Work
@@ -50,6 +52,7 @@ class Run:
     dataset: str
     variant: str
     seed: int
+    fold: int | None = None
 
     @property
     def config(self) -> str:
@@ -59,7 +62,14 @@ class Run:
     @property
     def name(self) -> str:
         """Name of the run, which is its folder's below the root, with ``/``."""
-        return f'{Path(self.config).stem}/seed{self.seed}'
+        fold = '' if self.fold is None else f'fold{self.fold}/'
+        return f'{Path(self.config).stem}/{fold}seed{self.seed}'
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What its seed and its fold change, as ``KEY=VALUE``."""
+        fold = () if self.fold is None else self.experiment.fold_options(self.fold)
+        return (*self.experiment.options(self.seed), *fold)
 
     @property
     def baseline(self) -> Run:
@@ -77,6 +87,7 @@ class Run:
             'dataset': self.dataset,
             'arm': self.variant,
             'seed': self.seed,
+            **({} if self.fold is None else {'fold': self.fold}),
         }
 
 
@@ -99,8 +110,12 @@ class Workspace:
         return self.root / run.name
 
     def options_of(self, run: Run) -> tuple[str, ...]:
-        """Return the options of a run: those of its seed, then those of all."""
-        return (*run.experiment.options(run.seed), *self.options)
+        """Return the options of a run: those of its seed and fold, then those of all.
+
+        In those of its own, ``{root}`` stands for `root`, where other runs leave their checkpoints.
+        """
+        own = (option.replace('{root}', str(self.root)) for option in run.options)
+        return (*own, *self.options)
 
 
 def select_runs(
@@ -110,6 +125,7 @@ def select_runs(
     models: Sequence[str] = (),
     variants: Sequence[str] = (),
     seeds: Iterable[int] = (0,),
+    folds: Sequence[int] = (),
 ) -> list[Run]:
     """Return runs by what they belong to; an empty selection selects all.
 
@@ -120,13 +136,14 @@ def select_runs(
         models: Names of networks, as in the configs' names.
         variants: Names of variants.
         seeds: Each makes a run of its own.
+        folds: Numbers of folds; experiments that have none of them are left out.
 
     Returns:
-        The runs: item by item, dataset by dataset, seed by seed, and of each experiment the
-        baseline first, with which the other variants are compared.
+        The runs: item by item, dataset by dataset, seed by seed, and of each experiment fold by
+        fold, the baseline first, with which the other variants are compared.
 
     Raises:
-        ArgumentError: If a name is not known; the message lists those that are.
+        ArgumentError: If a name or a fold is not known; the message lists those that are.
     """
     names = tuple(dict.fromkeys(name for each in work.experiments for name in each.datasets))
     for argument, chosen, allowed in (
@@ -139,9 +156,14 @@ def select_runs(
             if name not in allowed:
                 msg = f'`{argument}` must be of {", ".join(allowed)}, but got {name!r}'
                 raise ArgumentError(msg)
+    for fold in folds:
+        if fold not in work.folds:
+            known = ', '.join(map(str, work.folds)) or f'nothing: {work.name} has no folds'
+            msg = f'`folds` must be of {known}, but got {fold}'
+            raise ArgumentError(msg)
     seeds = list(seeds)
     return [
-        Run(work, experiment, dataset, variant.name, seed)
+        Run(work, experiment, dataset, variant.name, seed, fold)
         for item in work.items
         if not items or item in items
         for dataset in names
@@ -150,19 +172,35 @@ def select_runs(
         for experiment in work.experiments
         if experiment.item == item and dataset in experiment.datasets
         if not models or experiment.model in models
+        for fold in experiment.folds or (None,)
+        if not folds or fold in folds
         for variant in experiment.variants
         if not variants or variant.name in variants
     ]
 
 
-def run_of_config(work: Work, config: str, seed: int) -> Run:
+def run_of_config(work: Work, config: str, seed: int, fold: int | None = None) -> Run:
     """Return the run of a config's path below ``configs``.
 
+    Args:
+        work: The work.
+        config: The path, with ``/``.
+        seed: Of the run.
+        fold: Of the run; None where the experiment has none.
+
     Raises:
-        ArgumentError: If no experiment has this config.
+        ArgumentError: If no experiment has this config, or it has no such fold.
     """
-    for run in select_runs(work, seeds=[seed]):
-        if run.config == config:
-            return run
-    msg = f'`config` must be the config of an experiment, below configs, but got {config!r}'
-    raise ArgumentError(msg)
+    runs = [run for run in select_runs(work, seeds=[seed]) if run.config == config]
+    if not runs:
+        msg = f'`config` must be the config of an experiment, below configs, but got {config!r}'
+        raise ArgumentError(msg)
+    _check_fold(config, fold, [run.fold for run in runs])
+    return next(run for run in runs if run.fold == fold)
+
+
+def _check_fold(config: str, fold: int | None, known: Sequence[int | None]) -> None:
+    if fold not in known:
+        shown = ', '.join(map(str, known))
+        msg = f'`fold` must be one of {shown} for {config}, but got {fold}'
+        raise ArgumentError(msg)

@@ -65,6 +65,7 @@ def worker_command(run: Run, workspace: Workspace) -> list[str]:
     """Return the command line of a run's process."""
     command = [sys.executable, '-m', 'bgremoval_mm.experiments.runner.worker', run.config]
     command += ['--work', run.work.name, '--seed', str(run.seed)]
+    command += [] if run.fold is None else ['--fold', str(run.fold)]
     command += ['--root', str(workspace.root.resolve())]
     command += ['--configs', str(workspace.configs.resolve())]
     return [*command, '--options', *workspace.options] if workspace.options else command

@@ -58,6 +58,8 @@ def prepare(run: Run, workspace: Workspace) -> Config:
     for evaluator in evaluators:
         if evaluator['type'] == 'CocoMetric':
             evaluator['outfile_prefix'] = str(folder / 'predictions')
+        if evaluator['type'] == 'ProductAccuracy':
+            evaluator['out_dir'] = str(folder / 'products')
     if run.experiment.per_image:
         evaluators.append(
             {
@@ -202,11 +204,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument('config', help='path of the config below the folder of configs')
     parser.add_argument('--work', required=True, help='the work whose experiment it is')
     parser.add_argument('--seed', type=int, required=True)
+    parser.add_argument('--fold', type=int, help='of an experiment that has folds')
     parser.add_argument('--root', type=Path, required=True)
     parser.add_argument('--configs', type=Path, required=True)
     parser.add_argument('--options', nargs='*', default=[])
     args = parser.parse_args(argv)
-    run = run_of_config(load_work(args.work), args.config, args.seed)
+    run = run_of_config(load_work(args.work), args.config, args.seed, args.fold)
     workspace = Workspace(args.root, args.configs, tuple(args.options))
     try:
         work(run, workspace)

@@ -28,10 +28,10 @@ logger = logging.getLogger(__name__)
 INSTALL = 'pip install "bgremoval_mm[openvino]"'
 CALIBRATION_PHOTOS = 64
 
-# Convolutions that stay in float32, by the names of their nodes in the ONNX file: three in the
-# decoder of U2-NetP's second stage. With them in int8, masks are off by 13.8 levels on average (12
+# Convolutions that stay in float32, by their number in the order of the graph: three in the decoder
+# of U2-NetP's second stage. With them in int8, masks are off by 13.8 levels on average (12
 # photos of CCP), without them by 0.2; with any other eight of the last 32 left out, by 13 and more.
-_SENSITIVE = {'u2netp': ('Conv_743', 'Conv_765', 'Conv_787')}
+_SENSITIVE = {'u2netp': (95, 96, 97)}
 
 _CHECKED = 8  # photos
 _MOST = 3.0  # levels of 255, mean difference to the masks of float32
@@ -60,7 +60,7 @@ def quantised_model(core: Any, spec: ModelSpec, calibration: str | None, graph: 
         QuantisationError: If its masks differ by more than three levels on average.
     """
     photos = calibration_photos(calibration)
-    sensitive = _SENSITIVE.get(spec.name, ())
+    sensitive = _sensitive(spec, graph)
     contents = [hashlib.sha256(photo.read_bytes()).hexdigest() for photo in photos]
     parts = [spec.hash, 'mixed', *sensitive, *contents]
     key = hashlib.sha256('\n'.join(parts).encode()).hexdigest()
@@ -95,6 +95,16 @@ def quantised_model(core: Any, spec: ModelSpec, calibration: str | None, graph: 
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder / 'model.xml'
+
+
+def _sensitive(spec: ModelSpec, graph: bytes) -> tuple[str, ...]:
+    """Return the names of the nodes that stay in float32."""
+    import onnx
+
+    numbers = _SENSITIVE.get(spec.architecture, ())
+    nodes = onnx.load_model_from_string(graph).graph.node if numbers else ()
+    names = [node.name for node in nodes if node.op_type == 'Conv']
+    return tuple(names[number] for number in numbers if number < len(names))
 
 
 def _ignored(model: Any, sensitive: tuple[str, ...]) -> Any:

@@ -75,7 +75,7 @@ def _load(backend: TorchBackend) -> tuple[Any, Any]:
     if chosen.precision == 'fp16' and device.type == 'cpu':
         msg = "precision='fp16' needs a GPU; on a CPU take 'fp32' or 'bf16'"
         raise DeviceError(msg)
-    network = {'u2net': u2net.u2net, 'u2netp': u2net.u2netp}[chosen.spec.name]()
+    network = {'u2net': u2net.u2net, 'u2netp': u2net.u2netp}[chosen.spec.architecture]()
     u2net_onnx.load_onnx(network, read_weights(chosen.spec, chosen.accept_licence))
     kinds = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
     network = network.to(device, kinds[chosen.precision])

@@ -17,7 +17,7 @@ __all__ = ['open_masks']
 logger = logging.getLogger(__name__)
 
 
-def open_masks(mask_dir: str | Path, model: str | ModelSpec, precision: str) -> MaskStore:
+def open_masks(mask_dir: str | Path, model: str | Path | ModelSpec, precision: str) -> MaskStore:
     """Open a store whose masks are to be taken, and check that they are what a job would compute.
 
     Args:
@@ -84,7 +84,8 @@ def _mismatch(
     weights = ', '.join(sorted({weights for weights, _ in made_by}))
     return (
         f'`mask_dir`: the masks of {name} in {mask_dir} were made by other weights ({weights}, '
-        f'not {store.spec.hash}). Make them again: `bgremoval masks SRC {mask_dir} --model {name}`'
+        f'not {store.spec.hash}). Make them again: `bgremoval masks SRC {mask_dir} '
+        f'--model {store.spec.argument}`'
     )
 
 

@@ -24,7 +24,7 @@ __all__ = ['TargetError', 'TreeSummary', 'check_apart', 'check_not_source', 'rem
 def remove_tree(
     src: str | Path,
     dst: str | Path,
-    model: str | ModelSpec = 'u2net',
+    model: str | Path | ModelSpec = 'u2net',
     *,
     backend: str = 'auto',
     device: str = 'auto',
@@ -37,7 +37,7 @@ def remove_tree(
     fill: float | Sequence[float] = 0,
     file_format: str = 'png',
     mask_dir: str | Path | None = None,
-    second_model: str | ModelSpec | None = None,
+    second_model: str | Path | ModelSpec | None = None,
     edges: str | None = None,
     matting: bool = False,
     threshold: float | None = None,

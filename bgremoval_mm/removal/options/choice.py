@@ -62,13 +62,13 @@ def _fastest(spec: ModelSpec, precision: str, device: str) -> tuple[str, str]:
     if precision == 'int8':
         return 'openvino', 'which alone has int8'
     if precision == 'fp16':
-        if spec.name in TORCH_MODELS:
+        if spec.architecture in TORCH_MODELS:
             return 'torch', 'which has fp16 on GPUs'
         return 'onnxruntime', f'which has fp16 of {spec.name} on GPUs'
     if precision == 'bf16':
         if has_openvino and not on_gpu:
             return 'openvino', 'the fastest in bf16 on a CPU'
-        if spec.name in TORCH_MODELS:
+        if spec.architecture in TORCH_MODELS:
             return 'torch', 'which has bf16 on GPUs, and on CPUs without OpenVINO'
         way_out = "take 'fp16' or 'fp32'" if on_gpu else f'install OpenVINO: {_OPENVINO}'
         where = 'on a GPU' if on_gpu else 'on a CPU without OpenVINO'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.options.choice import choose_backend, choose_precision
@@ -29,7 +30,8 @@ class EngineOptions:
     load their own.
 
     Attributes:
-        model: Name of a model of ``CATALOGUE``, or a ModelSpec.
+        model: Name of a model of ``CATALOGUE``, the path of an ONNX file, or a ModelSpec. A file is
+            read when the options are made, and must be there, unchanged, wherever they are used.
         backend: Of ``BACKENDS``. ``'auto'``: the fastest that is installed (docs/performance.md):
             on a CPU OpenVINO, else ONNX Runtime; on a GPU ONNX Runtime in fp32, PyTorch in bf16 and
             fp16. Which one, and why, is logged.
@@ -51,7 +53,7 @@ class EngineOptions:
         ArgumentError: If an option is not one of the above, or two of them do not go together.
     """
 
-    model: str | ModelSpec = 'u2net'
+    model: str | Path | ModelSpec = 'u2net'
     backend: str = 'auto'
     device: str = 'auto'
     precision: str = 'fp32'
@@ -89,7 +91,7 @@ class EngineOptions:
         if (self.spec, backend, precision) != (self.model, self.backend, self.precision):
             return replace(self, model=self.spec, backend=backend, precision=precision)
         check_choice('precision', precision, PRECISIONS_OF[backend], f' for backend={backend!r}')
-        if backend.startswith('torch') and self.spec.name not in TORCH_MODELS:
+        if backend.startswith('torch') and self.spec.architecture not in TORCH_MODELS:
             msg = f'backend={backend!r} has {", ".join(TORCH_MODELS)}, but got {self.spec.name!r}'
             raise ArgumentError(msg)
         return self

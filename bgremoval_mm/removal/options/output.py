@@ -51,7 +51,7 @@ class OutputOptions:
     fill: float | Sequence[float] = 0
     file_format: str = 'png'
     mask_dir: str | Path | None = None
-    second_model: str | ModelSpec | None = None
+    second_model: str | Path | ModelSpec | None = None
     edges: str | None = None
     matting: bool = False
     threshold: float | None = None

@@ -32,7 +32,8 @@ class OutputFolder(ABC):
         folder: Where the results lie, a path or an address that fsspec opens; made when
             something is first put in.
         spec: The model.
-        params: Everything besides image and model that the results depend on.
+        params: Everything besides image and model that the results depend on; how a model in a file
+            of one's own is fed is added.
         suffix: What is appended, with its dot.
     """
 
@@ -41,7 +42,7 @@ class OutputFolder(ABC):
     ) -> None:
         self.storage = open_storage(folder)
         self.spec = spec
-        self.params = params
+        self.params = params | spec.parameters
         self.suffix = suffix
         self.use_manifest()
 

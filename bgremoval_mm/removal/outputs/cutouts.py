@@ -60,7 +60,7 @@ class CutoutFolder(OutputFolder):
         self,
         root: str | Path,
         kind: Kind,
-        model: str | ModelSpec = 'u2net',
+        model: str | Path | ModelSpec = 'u2net',
         fill: float | Sequence[float] = 0,
         precision: str = 'fp32',
         file_format: str = 'png',
@@ -91,7 +91,7 @@ class CutoutFolder(OutputFolder):
 
     @classmethod
     def from_options(
-        cls, root: str | Path, options: OutputOptions, model: str | ModelSpec, precision: str
+        cls, root: str | Path, options: OutputOptions, model: str | Path | ModelSpec, precision: str
     ) -> Self:
         """Return a folder of what the options of a job say; they are not for a mask store."""
         passed = ('fill', 'file_format', 'edges', 'matting', 'threshold', 'framing', 'shadow')

@@ -83,7 +83,8 @@ class MaskStore(OutputFolder):
     Args:
         root: Folder of the store, a path or an address that fsspec opens (then only jobs can
             write to it); made when something is first put in.
-        model: Name of the model, or a ModelSpec.
+        model: Name of the model, the path of its ONNX file, or a ModelSpec. The folder of a file's
+            masks is named after the file and its hash.
         precision: Precision that the masks are computed with.
 
     Examples:
@@ -93,7 +94,7 @@ class MaskStore(OutputFolder):
     """
 
     def __init__(
-        self, root: str | Path, model: str | ModelSpec = 'u2net', precision: str = 'fp32'
+        self, root: str | Path, model: str | Path | ModelSpec = 'u2net', precision: str = 'fp32'
     ) -> None:
         spec = get_model(model)
         super().__init__(join(root, spec.name), spec, {'output': 'store', 'precision': precision})

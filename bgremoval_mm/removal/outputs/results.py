@@ -66,6 +66,7 @@ def describe_settings(record: Record) -> str:
     """
     settings = settings_of(record)
     del settings['model_hash']
+    settings.pop('network', None)  # of a model whose name holds its file's hash
     return ', '.join(f'{key} {_plain(value)}' for key, value in settings.items())
 
 

@@ -17,6 +17,7 @@ from bgremoval_mm.removal.outputs.base import OutputFolder
 from bgremoval_mm.removal.outputs.mask_store import MaskStore
 from bgremoval_mm.removal.outputs.results import FRAMING, format_of, settings_of, suffix_of
 from bgremoval_mm.removal.review.left_out import read_left_out, write_left_out
+from bgremoval_mm.removal.zoo.catalogue import get_model
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['REJECTED', 'delete_results', 'leave_out', 'make_again', 'rejected_records']
@@ -24,7 +25,7 @@ __all__ = ['REJECTED', 'delete_results', 'leave_out', 'make_again', 'rejected_re
 REJECTED = 'rejected in a review'
 _NAMED = 3
 # Of a result's settings, those that follow from the others.
-_FOLLOWING = ('model', 'model_hash', 'precision', 'hidden')
+_FOLLOWING = ('model', 'model_hash', 'network', 'precision', 'hidden')
 
 
 def rejected_records(results: OutputFolder, verdicts: dict[str, str]) -> list[Record]:
@@ -81,7 +82,7 @@ def make_again(
     results: OutputFolder,
     rejected: Iterable[Record],
     images: str | Path,
-    model: str,
+    model: str | Path,
     accept_licence: bool = False,
     progress: bool = True,
 ) -> list[TreeSummary]:
@@ -94,7 +95,7 @@ def make_again(
         results: Where they are.
         rejected: Their records.
         images: The folder of images.
-        model: Name of the other model.
+        model: Name of the other model, or the path of its ONNX file.
         accept_licence: See EngineOptions.
         progress: Show a progress bar.
 
@@ -107,8 +108,9 @@ def make_again(
     """
     summaries = []
     for settings, group in _by_settings(rejected):
-        if settings['model'] == model:
-            msg = f'`model` must be another one than {model}, which made the rejected results'
+        if settings['model'] == get_model(model).name:
+            name = settings['model']
+            msg = f'`model` must be another one than {name}, which made the rejected results'
             raise ArgumentError(msg)
         paths = {record.path for record in group}
         engine = EngineOptions(

@@ -32,6 +32,7 @@ from bgremoval_mm.removal.outputs.results import FRAMING, describe_settings, suf
 from bgremoval_mm.removal.review.folder import ReviewFolder
 from bgremoval_mm.removal.review.ranking import quality_of, rank
 from bgremoval_mm.removal.review.verdicts import exact_form
+from bgremoval_mm.removal.zoo.catalogue import recorded_model
 from bgremoval_mm.utils.atomic import write_atomically
 from bgremoval_mm.utils.text import printable
 
@@ -41,12 +42,14 @@ SIDE = 1280  # pixels
 _WEBP_SIDE = 16_383  # the format holds no more
 
 
-def open_results(root: str | Path, model: str = 'u2net', output: str | None = None) -> OutputFolder:
+def open_results(
+    root: str | Path, model: str | Path = 'u2net', output: str | None = None
+) -> OutputFolder:
     """Open the results of a job, whatever its output was.
 
     Args:
         root: DST of the job.
-        model: Name of its model, where DST is a mask store.
+        model: Name of its model, or the path of its ONNX file, where DST is a mask store.
         output: The job's output. None takes what DST holds: of a mask store and full-size files,
             those that were made last.
 
@@ -62,7 +65,8 @@ def open_results(root: str | Path, model: str = 'u2net', output: str | None = No
         first = first if _newest(files_made) >= _newest(store.manifest) else None
     if first is not None:
         # The folder may hold results of several runs: `_result` reads each image's own record.
-        return CutoutFolder(root, first.params.get('output', 'rgba'), first.model)
+        made_by = recorded_model(first.model, first.model_hash)
+        return CutoutFolder(root, first.params.get('output', 'rgba'), made_by)
     if not store.manifest.exists():
         msg = (
             f'there are no results in {printable(root)}: neither {printable(files_made.address)} '

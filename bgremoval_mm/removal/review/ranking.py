@@ -124,12 +124,12 @@ def rank(records: Iterable[Record]) -> Ranking:
     return Ranking(sorted(masks, key=_distrust), failed)
 
 
-def read_ranking(root: str | Path, model: str = 'u2net') -> Ranking:
+def read_ranking(root: str | Path, model: str | Path = 'u2net') -> Ranking:
     """Rank the masks of a store.
 
     Args:
         root: Root of a MaskStore: the DST of tools/remove_background.py.
-        model: Name of the model.
+        model: Name of the model, or the path of its ONNX file.
 
     Raises:
         FileNotFoundError: There are no masks of that model; the message names what there is.

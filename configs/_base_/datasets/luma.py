@@ -2,7 +2,8 @@
 #   python tools/prepare_dataset.py luma
 #   bgremoval catalogue folds data/luma_catalogue/products.csv data/folds/luma.csv \
 #       --image file --product item_id --val-share 0.1
-# Another fold: --cfg-options {train,val,test}_dataloader.dataset.fold=1
+# Another fold: --cfg-options datasets.fold=1 for tools/train.py and tools/test.py; --folds 1 for
+# tools/reproduce.py; {train,val,test}_dataloader.dataset.fold=1 for mmpretrain's own tools.
 # The pipelines come from _base_/pipelines; the config of the experiment puts both together.
 num_classes = 10
 luma = dict(

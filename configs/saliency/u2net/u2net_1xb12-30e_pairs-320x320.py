@@ -6,10 +6,16 @@ _base_ = [
     '../../_base_/saliency_runtime.py',
 ]
 
-train_dataloader = dict(dataset=dict(pipeline=_base_.train_pipeline))
+train_dataloader = dict(
+    persistent_workers=False,  # EpochSeedHook seeds the workers of each epoch
+    dataset=dict(pipeline=_base_.train_pipeline),
+)
 val_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=_base_.test_pipeline))
 default_hooks = dict(
-    logger=dict(log_metric_by_epoch=True), checkpoint=dict(by_epoch=True, interval=1)
+    logger=dict(log_metric_by_epoch=True),
+    checkpoint=dict(by_epoch=True, interval=1),
+    # Random numbers depend on seed and epoch alone: a resumed run ends as an uninterrupted one.
+    epoch_seed=dict(type='EpochSeedHook'),
 )
 log_processor = dict(by_epoch=True)

@@ -113,3 +113,27 @@ def test_saved_configs_still_build(former: str, name: str, tmp_path: Path) -> No
     """The config that an earlier release left beside a run has the metric's former name."""
     built = METRICS.build({'type': former, 'file': str(tmp_path / 'evidence.npz'), 'root': '.'})
     assert type(built).__name__ == name
+
+
+def test_products_and_probabilities(tmp_path: Path) -> None:
+    """Photos of products have these too, in the order of the names; unless one has none."""
+    file = tmp_path / 'evidence.npz'
+    for last, expected in (('p2', True), (None, False)):
+        metric = PerImageAccuracy(str(file), '/data')
+        metric.dataset_meta = {'classes': ('hat', 'dress')}
+        for name, product, scores in (('b', 7, [0.2, 0.8]), ('a', last, [0.75, 0.25])):
+            sample = {
+                'img_path': f'/data/{name}.jpg',
+                'gt_label': torch.tensor([1]),
+                'pred_score': torch.tensor(scores),
+                'product_id': product,
+            }
+            metric.process(None, [sample])
+        metric.evaluate(2)
+        with np.load(file) as results:
+            assert results['names'].tolist() == ['a.jpg', 'b.jpg']
+            assert ('products' in results.files, 'scores' in results.files) == (expected,) * 2
+            if expected:
+                assert results['products'].tolist() == ['p2', '7']
+                assert results['scores'].dtype == np.float32
+                assert np.allclose(results['scores'], [[0.75, 0.25], [0.2, 0.8]])

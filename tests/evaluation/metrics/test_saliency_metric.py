@@ -66,6 +66,21 @@ def test_maps_are_stretched_unless_told_otherwise() -> None:
         assert metric.evaluate(1)['saliency/IoU'] == expected
 
 
+def test_detectors() -> None:
+    """The objects that are more than half as sure as the surest are the foreground."""
+    made = sample(0)
+    masks = torch.zeros(3, 4, 20, dtype=torch.bool)
+    masks[0, 1, 5:9], masks[1, 1, 7:13], masks[2, 3] = True, True, True
+    made['pred_instances'] = {'masks': masks, 'scores': torch.tensor([0.8, 0.5, 0.3])}
+    made['gt_sem_seg'] = {'sem_seg': made['gt_sem_seg'].pop('data')}  # mmdet's name
+    del made['seg_logits']
+    metric = SaliencyMetric(scores=('IoU',))
+    metric.process(None, [made])
+    made['pred_instances'] = {'masks': masks[:0], 'scores': torch.zeros(0)}
+    metric.process(None, [made])
+    assert metric.evaluate(2)['saliency/IoU'] == pytest.approx((0.8 + 0) / 2)
+
+
 def test_models_of_two_classes() -> None:
     """The softmax of two channels gives the foreground's probability."""
     both = sample(0)

@@ -101,6 +101,7 @@ class TinyExperiment(Experiment):
 
     datasets: ClassVar[Mapping[str, int]] = {'photos': 2}
     variants = (ORIGINAL, REMBG, BGAUG)
+    folds: ClassVar[tuple[int, ...]] = (0, 1)
     item: ClassVar[str] = 'Fig. 1'
     folder: ClassVar[str] = 'tiny'
 
@@ -108,9 +109,9 @@ class TinyExperiment(Experiment):
         """Return the name of a config."""
         return f'{self.model}_{dataset}{suffix}'
 
-    def options(self, seed: int) -> Sequence[str]:
+    def fold_options(self, fold: int) -> Sequence[str]:
         """Return the photos of a fold."""
-        return [f'train_dataset.indices={list(range(seed % 2, 20, 2))}'.replace(' ', '')]
+        return [f'train_dataset.indices={list(range(fold, 20, 2))}'.replace(' ', '')]
 
 
 def _gains(group: Group, _: Mapping[str, Group]) -> Verdict:

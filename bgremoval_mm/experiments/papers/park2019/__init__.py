@@ -2,6 +2,7 @@
 
 from bgremoval_mm.experiments.base import Dataset, Metric, Work
 from bgremoval_mm.experiments.papers.park2019.claims import CLAIMS
+from bgremoval_mm.experiments.papers.park2019.exhibits import curve_exhibits
 from bgremoval_mm.experiments.papers.park2019.experiments import (
     CATEGORY_ITEM,
     CONSUMER_ITEM,
@@ -10,7 +11,6 @@ from bgremoval_mm.experiments.papers.park2019.experiments import (
     OPEN_ITEM,
 )
 from bgremoval_mm.experiments.papers.park2019.published import (
-    HITS,
     MISPRINTS,
     PUBLISHED,
     TOPK,
@@ -19,7 +19,6 @@ from bgremoval_mm.experiments.papers.park2019.published import (
 
 __all__ = ['WORK']
 
-_TOP_K = dict(zip(TOPK, HITS, strict=True))
 _CURVE = tuple(Metric(hit(k), f'top-{k} accuracy', 'percent') for k in TOPK)
 _RETRIEVAL = (*_CURVE, Metric('retrieval/MAP@R', 'MAP@R', 'percent'))
 
@@ -52,5 +51,5 @@ WORK = Work(
     published=PUBLISHED,
     misprints=MISPRINTS,
     claims=CLAIMS,
-    curves=dict.fromkeys((IN_SHOP_ITEM, CONSUMER_ITEM, OPEN_ITEM), _TOP_K),
+    exhibits=dict.fromkeys((IN_SHOP_ITEM, CONSUMER_ITEM, OPEN_ITEM), curve_exhibits),
 )

@@ -1,0 +1,66 @@
+"""What the work says in words, held against results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bgremoval_mm.experiments.base import Claim, Verdict
+from bgremoval_mm.experiments.papers.levi9.exhibits import ranked
+from bgremoval_mm.experiments.papers.levi9.experiments import NETWORKS, TRIAL
+from bgremoval_mm.experiments.papers.levi9.published import IOU, TARGET
+from bgremoval_mm.experiments.report.groups import Group
+from bgremoval_mm.experiments.report.judging import judge_signs, show, sign_of
+
+__all__ = ['CLAIMS']
+
+Others = Mapping[str, Group]
+
+
+def _target(group: Group, _: Others) -> Verdict:
+    (cell,) = group.cells
+    found = cell.mean(IOU, 'u2net')
+    if found is None:
+        return Verdict('undecided', 'U²-Net: not run')
+    label = 'holds' if found.mean >= TARGET else 'does not hold'
+    return Verdict(label, f'U²-Net: IoU {found.mean:.4f}')
+
+
+def _choice(group: Group, _: Others) -> Verdict:
+    (cell,) = group.cells
+    found = [cell.pair(name).difference(IOU) for name in ('basnet', 'mask-rcnn')]
+    figures = f'BASNet {show(found[0], 4)}; Mask R-CNN {show(found[1], 4)}'
+    return Verdict(judge_signs(map(sign_of, found), -1), figures)
+
+
+def _combination(group: Group, _: Others) -> Verdict:
+    rankings = [(cell.experiment.title, ranked(cell, IOU)) for cell in group.cells]
+    figures = '; '.join(
+        f'{title} ' + (', '.join(f'{name} {mean:.4f}' for name, mean, _ in found) or 'not run')
+        for title, found in rankings
+    )
+    return Verdict('undecided', figures)
+
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        'N-a',
+        NETWORKS,
+        'U²-Net reaches an IoU of at least 0.99 on photos of the catalogue.',
+        f'Mean IoU of U²-Net {TARGET} or more.',
+        _target,
+    ),
+    Claim(
+        'N-b',
+        NETWORKS,
+        'After Mask R-CNN and BASNet, U²-Net was chosen.',
+        'Intervals of the IoU of both minus that of U²-Net below 0.',
+        _choice,
+    ),
+    Claim(
+        'A',
+        TRIAL,
+        'Small tests picked the combination of augmentations; the work has no numbers of them.',
+        'None: the augmentations are ranked.',
+        _combination,
+    ),
+)

@@ -1,0 +1,1 @@
+"""The parts of BASNet, which predicts a coarse map and refines it."""

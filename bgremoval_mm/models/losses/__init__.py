@@ -1,0 +1,1 @@
+"""Losses of saliency maps, as functions of arrays."""

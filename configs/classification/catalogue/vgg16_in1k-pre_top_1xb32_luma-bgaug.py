@@ -1,0 +1,10 @@
+_base_ = ['./vgg16_in1k-pre_top_1xb32_luma.py', '../../_base_/background/luma.py']
+
+train_dataloader = dict(
+    dataset=dict(
+        _base_.bgaug,
+        _delete_=True,
+        dataset=_base_.train_dataloader.dataset,
+        pipeline=_base_.train_dataloader.dataset.pop('pipeline'),
+    )
+)

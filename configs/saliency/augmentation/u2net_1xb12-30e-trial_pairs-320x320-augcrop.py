@@ -1,0 +1,15 @@
+# Random crops of 288 x 288 out of 320 x 320.
+_base_ = './u2net_1xb12-30e-trial_pairs-320x320.py'
+
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadSaliencyMask'),
+            dict(type='Resize', scale=(320, 320), keep_ratio=False),
+            dict(type='RandomCrop', crop_size=(288, 288)),
+            dict(type='ScaleToFullRange'),
+            dict(type='PackSegInputs'),
+        ],
+    )
+)

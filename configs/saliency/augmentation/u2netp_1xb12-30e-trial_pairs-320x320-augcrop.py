@@ -1,0 +1,3 @@
+_base_ = './u2net_1xb12-30e-trial_pairs-320x320-augcrop.py'
+
+model = dict(arch='u2netp')
