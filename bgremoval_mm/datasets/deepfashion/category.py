@@ -122,8 +122,9 @@ class DeepFashionCategory(ClassificationDataset):
             )
             raise ArgumentError(msg)
         partition = check_file(self, root / PARTITION)
-        parts = dict(read_counted_list(partition, ('image_name', 'evaluation_status')))
-        without = [path for path, _ in labels if parts.get(path) not in self.SUBSETS]
+        rows = read_counted_list(partition, ('image_name', 'evaluation_status'))
+        parts = {path: part for path, part in rows}  # noqa: C416 (dict() hides that they are pairs)
+        without = [path for path, _ in labels if parts.get(path, '') not in self.SUBSETS]
         if without or len(parts) != len(labels):
             more = sorted(parts.keys() - {path for path, _ in labels})
             msg = (

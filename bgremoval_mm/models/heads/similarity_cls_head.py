@@ -129,7 +129,7 @@ class SimilarityClsHead(BaseModule):
             feats: As of :meth:`forward`.
         """
         # Half precision, which autocast may choose, is too coarse for distances.
-        feature = self.pre_logits(feats).to(self.relaxation[0].weight.dtype)
+        feature = self.pre_logits(feats).to(next(self.relaxation.parameters()).dtype)
         return functional.normalize(feature)
 
     def forward(self, feats: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
