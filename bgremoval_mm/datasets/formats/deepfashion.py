@@ -26,7 +26,7 @@ def read_counted_list(path: Path, columns: Sequence[str]) -> list[tuple[str, ...
         The cells of each row.
 
     Raises:
-        ArgumentError: If the first line is no number, the second names other columns, a row has
+        ArgumentError: If the first line is not a number, the second names other columns, a row has
             more or fewer cells, or there are more or fewer rows than the first line says.
     """
     try:
