@@ -50,8 +50,8 @@ ROWS = (
 )
 # Not the work's: network, name of its weights, mean and deviation, learning rate, that of the top.
 SMALL = {
-    'efficientnet-lite0': ('efficientnet-lite0-57934424.pth', 127.5, 1e-3, 1e-2),
-    'mobilenet-v2': ('mobilenet_v2_1.0_224_in1k_dequant.npz', 128.0, 3e-4, 1e-2),
+    'efficientnet-lite0': ('efficientnet-lite0-57934424.pth', 127.5, 1e-3, 3e-3),
+    'mobilenet-v2': ('mobilenet_v2_1.0_224_in1k_dequant.npz', 128.0, 3e-4, 3e-3),
 }
 LABELS = {
     '': ('category', 10),

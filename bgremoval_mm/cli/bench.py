@@ -117,13 +117,17 @@ def _rembg_job(args: argparse.Namespace) -> Callable[[Path, Path], None]:
 
     spec = get_model(args.model)
     weights = fetch_weights(spec)
-    os.environ['U2NET_HOME'] = str(weights.parent)
+    home = os.environ.get('U2NET_HOME')
+    os.environ['U2NET_HOME'] = str(weights.parent)  # rembg takes files from there alone
     if args.num_threads is not None:
         os.environ['OMP_NUM_THREADS'] = str(args.num_threads)  # rembg takes its number from there
     provider = 'CPUExecutionProvider' if args.device == 'cpu' else 'CUDAExecutionProvider'
     custom = {'model_path': str(weights)} if spec.path else {}
     name = 'u2net_custom' if spec.path else spec.name
     session = rembg.new_session(name, providers=[provider], **custom)
+    if spec.path:  # where its file lies, int8 models are not to be kept
+        os.environ.pop('U2NET_HOME')
+        os.environ |= {} if home is None else {'U2NET_HOME': home}
 
     def run(photos: Path, out: Path) -> None:
         out.mkdir()

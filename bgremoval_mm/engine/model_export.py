@@ -159,17 +159,18 @@ def _from_checkpoint(path: Path, config: str | Path | None, wants_manifest: bool
 
 
 def _load(path: Path) -> dict[str, Any]:
-    import pickle
-
     import torch
 
     import bgremoval_mm  # noqa: F401  (allows the classes that a checkpoint of mmengine holds)
 
     try:
         loaded = torch.load(path, map_location='cpu', weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as err:
-        reason = ' '.join(str(err).split())[:200]
-        msg = f'{printable(path)} must be a checkpoint of PyTorch, or an .onnx file: {reason}'
+    except OSError:
+        raise
+    except Exception as err:
+        # What is no pickle makes it raise many kinds of errors.
+        reason = ' '.join(f'{type(err).__name__}: {err}'.split())[:200]
+        msg = f'{printable(path)} must be a checkpoint of PyTorch, or an .onnx file ({reason})'
         raise ArgumentError(msg) from err
     state = loaded.get('state_dict', loaded) if isinstance(loaded, dict) else None
     if not state or not all(isinstance(each, torch.Tensor) for each in state.values()):

@@ -95,7 +95,8 @@ def draw_tiles(
     for column in range(columns):
         for i, name in enumerate(names):
             x = _MARGIN + column * step[0] + i * (side + _GAP) + side / 2
-            sheet.text(x, _TITLE + 0.12, name, 9, FAINT, ha='center')
+            name = shorten(printable(name), int(side / _CHARACTER))
+            sheet.text(x, _TITLE + 0.12, name, 8, FAINT, ha='center')
     for tile, (row, column) in zip(tiles, _places(columns), strict=False):
         x, y = _MARGIN + column * step[0], _TITLE + _NAMES + row * step[1]
         for i, picture in enumerate(tile.pictures):

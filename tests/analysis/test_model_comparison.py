@@ -229,14 +229,13 @@ def test_manifest_with_a_split(tmp_path: Path, folders: tuple[Path, Path]) -> No
 def test_what_is_refused(folders, model_file: Callable[..., Path], tmp_path: Path) -> None:
     """One model, the same twice, scores that there are not, and no photo that can be scored."""
     pairs = pairs_of_folders(*folders, workers=1, progress=False)
-    path = model_file('right', size=16)
+    path, other = model_file('right', size=16), model_file('wrong', size=16, scale=-1.0)
     for models in ([path], [path, path]):
         with pytest.raises(ArgumentError, match='`models` must be two or more different ones'):
             compare_models(pairs, models, tmp_path / 'store')
     with pytest.raises(ArgumentError, match=r"`scores` must be of MAE, .* but got 'Dice'"):
-        compare_models(pairs, [path, path], tmp_path / 'store', scores=('Dice',))
-    broken = replace(pairs, pairs=[PairFiles('a/0.png', tmp_path / 'none.png')])
-    other = model_file('wrong', size=16, scale=-1.0)
+        compare_models(pairs, [path, other], tmp_path / 'store', scores=('Dice',))
+    broken = replace(pairs, pairs=[PairFiles('a/0.png', tmp_path / 'none.png')], left_out={})
     with pytest.raises(BgremovalError, match=r'no photo can be scored, such as a/0\.png: '):
         compare_models(
             broken, [path, other], tmp_path / 'store', ENGINE, scores=FAST, workers=1,

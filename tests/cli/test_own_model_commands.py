@@ -138,3 +138,14 @@ def test_model_is_a_name_or_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(['masks', 'a', 'b', '--model', 'u3net'])
     assert "or an .onnx file, but got 'u3net'" in capsys.readouterr().err
+
+
+def test_bench_leaves_rembg_out_where_it_feeds_otherwise(
+    folders: tuple[str, str], model_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """rembg runs every file as u2net; one of another size is measured without it."""
+    command = ['bench', folders[0], '--model', str(model_file(size=16)), '--images', '2']
+    assert main([*command, '--rounds', '1', '--settings', 'rembg', 'onnxruntime:fp32']) == 1
+    assert 'rembg feeds every file as u2net' in capsys.readouterr().err
+    assert main([*command, '--rounds', '1', '--settings', 'onnxruntime:fp32']) == 0
+    assert 'onnxruntime:fp32' in capsys.readouterr().out

@@ -84,7 +84,7 @@ def test_own_work(project: Path, capsys: pytest.CaptureFixture) -> None:
     assert '6 pending' in out
     assert main(['plan', *selection, '--folds', '1']) == 0
     assert '3 pending' in capsys.readouterr().out
-    assert main(['plan', *selection, '--folds', '2']) == 2
+    assert main(['plan', *selection, '--folds', '2']) == 1
     assert '`folds` must be of 0, 1, but got 2' in capsys.readouterr().err
 
     assert main(['run', *selection, '--jobs', '2']) == 0, capsys.readouterr().out

@@ -66,8 +66,9 @@ train_cfg = dict(max_epochs=4, val_interval=5)
 default_hooks = dict(checkpoint=dict(interval=1, save_best=None))
 crop = dict(type='RandomCrop', crop_size=(34, 34))
 flips = [dict(type='RandomFlip', prob=0.5, direction=each) for each in ('vertical', 'horizontal')]
-train_dataloader = dict(batch_size=4, dataset=dict(pipeline=[
-    load, mask, resize, crop, *flips, dict(type='ScaleToFullRange'), dict(type='PackSegInputs')]))
+pairs = {**pairs, 'pipeline': [
+    load, mask, resize, crop, *flips, dict(type='ScaleToFullRange'), dict(type='PackSegInputs')]}
+train_dataloader = dict(batch_size=4, num_workers=0, persistent_workers=False, dataset=pairs)
 """
 KILLED = """
 from mmengine.hooks import Hook
@@ -179,7 +180,7 @@ def test_another_network_trains_and_is_tested(
 
 
 @pytest.mark.slow
-def test_a_training_that_broke_off_ends_as_another(
+def test_an_interrupted_training_ends_as_another(
     eight: Path, tmp_path: Path, run_tool: Callable[..., None]
 ) -> None:
     """Killed in its third epoch and resumed, U2-NetP has the weights of an undisturbed training.

@@ -91,3 +91,13 @@ def test_names_are_drawn_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     draw_tiles([tile], (name,), (name, name), side=4)
     escaped = 'a\\n\\x1b\\xf1.jpg'
     assert drawn == [escaped] * 3 + [escaped, f'damaged: {escaped}']
+
+
+def test_long_names_of_pictures_keep_to_their_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are cut at the beginning, so that models with like names can be told apart."""
+    drawn: list[str] = []
+    monkeypatch.setattr('matplotlib.figure.Figure.text', lambda *args, **_: drawn.append(args[3]))
+    names = ('u2netp_fine_tuned_s0-02f17780', 'u2netp_fine_tuned_s1-4db874d5')
+    draw_tiles([Tile((plain(BLUE),) * 2, ('a.jpg',))], names, ('title', 'below'), side=1.0)
+    assert drawn[2:4] == ['…ed_s0-02f17780', '…ed_s1-4db874d5']
+    assert all(len(each) * 0.066 <= 1.0 for each in drawn[2:4])

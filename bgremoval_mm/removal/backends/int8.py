@@ -6,6 +6,7 @@ import hashlib
 import logging
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,11 @@ logger = logging.getLogger(__name__)
 INSTALL = 'pip install "bgremoval_mm[openvino]"'
 CALIBRATION_PHOTOS = 64
 
-# Convolutions that stay in float32, by their number in the order of the graph: three in the decoder
-# of U2-NetP's second stage. With them in int8, masks are off by 13.8 levels on average (12
-# photos of CCP), without them by 0.2; with any other eight of the last 32 left out, by 13 and more.
-_SENSITIVE = {'u2netp': (95, 96, 97)}
+# Convolutions that stay in float32: what they are called in rembg's file, and which they are in the
+# order of any file's graph. Three in the decoder of U2-NetP's second stage. With them in int8,
+# masks are off by 13.8 levels on average (12 photos of CCP), without them by 0.2; with any other
+# eight of the last 32 left out, by 13 and more.
+_SENSITIVE = {'u2netp': {'Conv_743': 95, 'Conv_765': 96, 'Conv_787': 97}}
 
 _CHECKED = 8  # photos
 _MOST = 3.0  # levels of 255, mean difference to the masks of float32
@@ -60,7 +62,7 @@ def quantised_model(core: Any, spec: ModelSpec, calibration: str | None, graph: 
         QuantisationError: If its masks differ by more than three levels on average.
     """
     photos = calibration_photos(calibration)
-    sensitive = _sensitive(spec, graph)
+    sensitive = _SENSITIVE.get(spec.architecture, {})
     contents = [hashlib.sha256(photo.read_bytes()).hexdigest() for photo in photos]
     parts = [spec.hash, 'mixed', *sensitive, *contents]
     key = hashlib.sha256('\n'.join(parts).encode()).hexdigest()
@@ -80,7 +82,7 @@ def quantised_model(core: Any, spec: ModelSpec, calibration: str | None, graph: 
         nncf.Dataset(inputs),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(inputs),
-        ignored_scope=_ignored(core.read_model(graph), sensitive),
+        ignored_scope=_ignored(core.read_model(graph), _nodes(graph, sensitive)),
     )
     _check(core, spec, model, graph, inputs[:_CHECKED])
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -97,14 +99,13 @@ def quantised_model(core: Any, spec: ModelSpec, calibration: str | None, graph: 
     return folder / 'model.xml'
 
 
-def _sensitive(spec: ModelSpec, graph: bytes) -> tuple[str, ...]:
+def _nodes(graph: bytes, sensitive: Mapping[str, int]) -> tuple[str, ...]:
     """Return the names of the nodes that stay in float32."""
     import onnx
 
-    numbers = _SENSITIVE.get(spec.architecture, ())
-    nodes = onnx.load_model_from_string(graph).graph.node if numbers else ()
+    nodes = onnx.load_model_from_string(graph).graph.node if sensitive else ()
     names = [node.name for node in nodes if node.op_type == 'Conv']
-    return tuple(names[number] for number in numbers if number < len(names))
+    return tuple(names[number] for number in sensitive.values() if number < len(names))
 
 
 def _ignored(model: Any, sensitive: tuple[str, ...]) -> Any:

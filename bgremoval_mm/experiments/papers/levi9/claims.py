@@ -21,8 +21,8 @@ def _target(group: Group, _: Others) -> Verdict:
     found = cell.mean(IOU, 'u2net')
     if found is None:
         return Verdict('undecided', 'U²-Net: not run')
-    label = 'holds' if found.mean >= TARGET else 'does not hold'
-    return Verdict(label, f'U²-Net: IoU {found.mean:.4f}')
+    figures = f'U²-Net: IoU {found.mean:.4f}'
+    return Verdict('holds' if found.mean >= TARGET else 'does not hold', figures)
 
 
 def _choice(group: Group, _: Others) -> Verdict:

@@ -27,7 +27,7 @@ _TABLES = """
 """
 
 
-def _tables() -> dict[str, dict[str, Mapping[str, float]]]:
+def _tables() -> dict[str, dict[str, dict[str, float]]]:
     found = {}
     for line in _TABLES.strip().splitlines():
         name, _, *cells = line.split()

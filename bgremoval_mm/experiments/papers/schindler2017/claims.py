@@ -1,4 +1,4 @@
-"""What the work says of its Table I, held against results.
+"""What the work claims in its text and its Table I, held against results.
 
 The work compares the best of three folds and gives no spread. Here a difference between two
 networks is that of the folds' means, paired over products: the same products, in the same folds,
@@ -62,10 +62,10 @@ def _compares(pairs: Sequence[tuple[str, str]], wanted: int = 1) -> Judge:
         # A network that saw other photos can be compared with none.
         signs = [sign for sign, text in gaps if text != _OTHER_PHOTOS]
         figures = []
-        for pair, (_, text) in zip(pairs, gaps, strict=True):
+        for pair, gap in zip(pairs, gaps, strict=True):
             cells = map(group.cell, pair)
             titles = ' minus '.join(cell.experiment.title for cell in cells if cell is not None)
-            figures.append(f'{titles}: {text}')
+            figures.append(f'{titles}: {gap[1]}')
         return Verdict(judge_signs(signs, wanted), '; '.join(figures))
 
     return judge
