@@ -1,4 +1,4 @@
-"""Park, Shin, Lee, Lee: fashion retrieval with four backbones and three losses."""
+"""Park et al.: fashion retrieval with four backbones and three losses."""
 
 from bgremoval_mm.experiments.base import Dataset, Metric, Work
 from bgremoval_mm.experiments.papers.park2019.claims import CLAIMS
@@ -24,9 +24,9 @@ _RETRIEVAL = (*_CURVE, Metric('retrieval/MAP@R', 'MAP@R', 'percent'))
 
 WORK = Work(
     name='park2019',
-    title='Park, Shin, Lee and Lee 2019',
+    title='Park et al. 2019',
     citation=(
-        'Park, Shin, Lee, Lee: Study on Fashion Image Retrieval Methods for Efficient Fashion '
+        'Park et al.: Study on Fashion Image Retrieval Methods for Efficient Fashion '
         'Visual Search, CVPR Workshops 2019'
     ),
     experiments=EXPERIMENTS,

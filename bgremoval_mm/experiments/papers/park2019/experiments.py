@@ -1,6 +1,6 @@
 """The work's experiments as data: four backbones, three losses, three benchmarks, and open photos.
 
-Park, Shin, Lee and Lee, "Study on Fashion Image Retrieval Methods for Efficient Fashion Visual
+Park et al., "Study on Fashion Image Retrieval Methods for Efficient Fashion Visual
 Search" (CVPR workshops 2019). The settings are those of the configs; docs/defaults.md has what the
 work leaves open.
 """
