@@ -7,7 +7,7 @@ import json
 import runpy
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
@@ -422,3 +422,108 @@ def masked_photos(tmp_path: Path) -> Path:
         Image.fromarray(np.dstack([mask, np.full_like(mask, 20 * number), 255 - mask])).save(path)
         store.put(name, read_image(path), mask, constant=False)
     return tmp_path
+
+
+def _photos(root: Path, names: Iterable[str], colour: str = 'green') -> None:
+    """Photos of a few pixels."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (16, 16), colour).save(path)
+
+
+def _counted_list(path: Path, header: str, rows: list[str]) -> None:
+    """A list as DeepFashion has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('\n'.join([str(len(rows)), header, *rows]) + '\n')
+
+
+@pytest.fixture
+def deepfashion_category(tmp_path: Path) -> Path:
+    """Five categories, two of which belong to Dress, with a photo of each in each subset."""
+    root = tmp_path / 'category'
+    names = ('Tee', 'Jeans', 'Dress', 'Sundress', 'Cape')
+    _counted_list(
+        root / 'Anno_coarse/list_category_cloth.txt',
+        'category_name  category_type',
+        [f'{name:<20}{kind}' for name, kind in zip(names, '12333', strict=True)],
+    )
+    labels, parts = [], []
+    for number, name in enumerate(names, 1):
+        for index, part in enumerate(('train', 'val', 'test')):
+            path = f'img/Long_Sleeve_{name}/img_0000000{index}.jpg'
+            labels.append(f'{path}    {number}')
+            parts.append(f'{path}  {part}')
+    _counted_list(root / 'Anno_coarse/list_category_img.txt', 'image_name  category_label', labels)
+    _counted_list(
+        root / 'Eval/list_eval_partition.txt', 'image_name  evaluation_status', parts[::-1]
+    )
+    _photos(root / 'Img', [label.split()[0] for label in labels])
+    return root
+
+
+@pytest.fixture
+def deepfashion_inshop(tmp_path: Path) -> Path:
+    """Two items for training, and two with a query and two photos in the gallery each."""
+    root, rows = tmp_path / 'inshop', []
+    for number in range(1, 5):
+        group = 'WOMEN/Dresses' if number % 2 else 'MEN/Pants'
+        roles = ('train',) * 3 if number < 3 else ('query', 'gallery', 'gallery')
+        for view, role in zip(('1_front', '2_side', '4_full'), roles, strict=True):
+            item = f'id_0000000{number}'
+            rows.append(f'img/{group}/{item}/01_{view}.jpg {item} {role}')
+    header = 'image_name item_id evaluation_status'
+    _counted_list(root / 'Eval/list_eval_partition.txt', header, rows)
+    _photos(root / 'Img', [row.split()[0] for row in rows])
+    return root
+
+
+@pytest.fixture
+def deepfashion_consumer2shop(tmp_path: Path) -> Path:
+    """An item for training, one for validation and one for test; each pair of its photos."""
+    root, rows = tmp_path / 'consumer2shop', []
+    for number, (group, split) in enumerate(
+        (('TOPS/T_Shirt', 'train'), ('DRESSES/Lace_Dress', 'val'), ('TOPS/Blouse', 'test')), 1
+    ):
+        folder = f'img/{group}/id_0000000{number}'
+        rows += [
+            f'{folder}/comsumer_0{one}.jpg {folder}/shop_0{two}.jpg id_0000000{number} {split}'
+            for one in (1, 2)
+            for two in (1, 2)
+        ]
+    header = 'image_pair_name_1 image_pair_name_2 item_id evaluation_status'
+    _counted_list(root / 'Eval/list_eval_partition.txt', header, rows)
+    _photos(root / 'Img', [name for row in rows for name in row.split()[:2]])
+    return root
+
+
+@pytest.fixture
+def luma_items(tmp_path: Path) -> Path:
+    """A catalogue of 12 products in two colours, with folds; the first colour has two views."""
+    root = tmp_path / 'luma'
+    lines = ['file,item_id,category,colour,view,fold,val']
+    for number in range(12):
+        category = ('Jackets', 'Tees')[number % 2]
+        fold, val = number // 2 % 3, int(number > 9)
+        for colour, view in (('red', 'main'), ('red', 'back'), ('blue', 'main')):
+            path = f'images/{number:02}-{colour}_{view}.png'
+            lines.append(f'{path},p{number:02},{category},{colour},{view},{fold},{val}')
+    _photos(root, [line.partition(',')[0] for line in lines[1:]])
+    (root / 'products.csv').write_text('\n'.join(lines) + '\n')
+    return root
+
+
+@pytest.fixture
+def grocery_items(tmp_path: Path) -> Path:
+    """Two photos of each of 17 products, one in the authors' folder for test."""
+    root = tmp_path / 'groceries'
+    lines = ['Class Name (str),Class ID (int),Coarse Class Name (str)']
+    for number in range(17):
+        lines.append(f'Fruit-{number},{number},{("Apple", "Pear", "Melon")[number % 3]}')
+        _photos(
+            root / 'natural',
+            [f'{part}/Fruit/Fruit-{number}/{number}_001.jpg' for part in ('train', 'test')],
+        )
+    (root / 'natural/val').mkdir()
+    (root / 'classes.csv').write_text('\n'.join(lines))
+    return root

@@ -19,8 +19,9 @@ CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 EXPERIMENTS = sorted(
     path.relative_to(CONFIGS).as_posix()
     for path in CONFIGS.rglob('*.py')
-    # Those of the last two: tests/tools/test_metric_learning.py and test_saliency_training.py.
-    if not {'_base_', 'metric_learning', 'saliency'} & set(path.parts)
+    # Those of the others: tests/tools/test_metric_learning.py and test_saliency_training.py,
+    # tests/experiments/test_park2019.py.
+    if not {'_base_', 'metric_learning', 'retrieval', 'saliency'} & set(path.parts)
 )
 REMBG = [name for name in EXPERIMENTS if '-rembg' in name]
 BGAUG = [name for name in EXPERIMENTS if '-bgaug' in name]

@@ -6,6 +6,9 @@
     python tools/prepare_dataset.py ccp [--dst data/ccp] [--src FOLDER|ZIP] [--out FOLDER]
     python tools/prepare_dataset.py fashionpedia data/fashionpedia [--label-maps]
     python tools/prepare_dataset.py grocerystore [--dst data/grocery_store] [--src FOLDER|ZIP]
+    python tools/prepare_dataset.py deepfashion-category data/deepfashion_category [--names-only]
+    python tools/prepare_dataset.py deepfashion-inshop data/deepfashion_inshop [--names-only]
+    python tools/prepare_dataset.py deepfashion-consumer2shop data/deepfashion_consumer2shop
     python tools/prepare_dataset.py luma [--dst data/luma_catalogue] [--src FOLDER|ZIP]
 
 What is there already is only checked, never overwritten. The exit status is 0 if the dataset can
@@ -26,6 +29,9 @@ from bgremoval_mm.cli.errors import FAILED, OK, add_debug_argument, guarded
 from bgremoval_mm.datasets.prepare import (
     ccp,
     clothing10,
+    deepfashion_category,
+    deepfashion_consumer2shop,
+    deepfashion_inshop,
     fashionpedia,
     fashionstyle14,
     grocery_store,
@@ -41,6 +47,9 @@ from bgremoval_mm.utils.text import printable
 COMMANDS = {
     'ccp': ccp,
     'clothing10': clothing10,
+    'deepfashion-category': deepfashion_category,
+    'deepfashion-consumer2shop': deepfashion_consumer2shop,
+    'deepfashion-inshop': deepfashion_inshop,
     'fashionpedia': fashionpedia,
     'fashionstyle14': fashionstyle14,
     'grocerystore': grocery_store,

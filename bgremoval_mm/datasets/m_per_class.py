@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,14 +35,20 @@ class MPerClassBatchSampler(Sampler[list[int]]):
         sampler: The ``sampler`` of the ``train_dataloader``, with the dataset. The runner gives it.
         batch_size: Photos in a batch and process. The runner gives it.
         m: Photos per class. 1 for losses with proxies, more for losses that compare photos.
-        iterations: Batches in an epoch, in each process.
+        iterations: Batches in an epoch, in each process. None: as many as it takes all processes
+            together to draw as many photos as there are.
         small_classes: What to do with classes of fewer than `m` photos: ``'repeat'`` draws them
             with replacement, as Kobs and Hotho do, and the log names them; ``'error'`` refuses
             them.
+        by: What a class is: None, the class of the dataset (``get_cat_ids``); else a key of its
+            samples, such as ``'item_id'``.
+        least: Classes with fewer photos than this are left out, and the log counts them: with 2,
+            every photo has another one of its class.
 
     Raises:
         ArgumentError: If `m` is not a divisor of the batch size, the dataset has too few classes to
-            fill a batch, or a class has fewer than `m` photos and `small_classes` is ``'error'``.
+            fill a batch, a class has fewer than `m` photos and `small_classes` is ``'error'``, or
+            samples have no `by`.
 
     Examples:
         >>> train_dataloader = dict(
@@ -54,10 +61,14 @@ class MPerClassBatchSampler(Sampler[list[int]]):
         sampler: DefaultSampler,
         batch_size: int,
         m: int = 4,
-        iterations: int = 100,
+        iterations: int | None = 100,
         small_classes: str = 'repeat',
+        by: str | None = None,
+        least: int = 1,
     ) -> None:
-        for name, value in (('m', m), ('iterations', iterations)):
+        for name, value in (('m', m), ('iterations', iterations), ('least', least)):
+            if name == 'iterations' and value is None:
+                continue
             if not isinstance(value, int) or value < 1:
                 msg = f'`{name}` must be a whole number from 1, but got {value!r}'
                 raise ArgumentError(msg)
@@ -66,9 +77,13 @@ class MPerClassBatchSampler(Sampler[list[int]]):
             raise ArgumentError(msg)
         self.sampler = sampler
         self.m = m
-        self.iterations = iterations
         self.classes_in_batch = batch_size // m
-        self.photos = _photos_by_class(sampler.dataset)
+        dataset: Any = sampler.dataset
+        if iterations is None:
+            iterations = math.ceil(len(dataset) / (batch_size * sampler.world_size))
+        self.iterations = iterations
+        self.by = by
+        self.photos = self._without_small(_photos_by_class(dataset, by), least)
         if len(self.photos) < self.classes_in_batch:
             msg = (
                 f'a batch of {batch_size} with {m} photos per class needs {self.classes_in_batch} '
@@ -77,10 +92,22 @@ class MPerClassBatchSampler(Sampler[list[int]]):
             raise ArgumentError(msg)
         self._check_small_classes(one_of('small_classes', small_classes, ('repeat', 'error')))
 
+    def _without_small(
+        self, photos: dict[int | str, list[int]], least: int
+    ) -> dict[int | str, list[int]]:
+        kept = {label: each for label, each in photos.items() if len(each) >= least}
+        if len(kept) < len(photos):
+            print_log(
+                f'MPerClassBatchSampler: {len(photos) - len(kept):,} of {len(photos):,} classes '
+                f'have fewer than {least} photos and are left out',
+                'current',
+            )
+        return kept
+
     def _check_small_classes(self, small_classes: str) -> None:
         names = (getattr(self.sampler.dataset, 'metainfo', None) or {}).get('classes')
         small = [
-            f'{names[label] if names else label} ({len(photos)})'
+            f'{names[label] if names and isinstance(label, int) else label} ({len(photos)})'
             for label, photos in self.photos.items()
             if len(photos) < self.m
         ]
@@ -110,9 +137,21 @@ class MPerClassBatchSampler(Sampler[list[int]]):
         return self.iterations
 
 
-def _photos_by_class(dataset: Any) -> dict[int, list[int]]:
-    """Return the indices of the photos of each class, in the order of the labels."""
-    found: dict[int, list[int]] = {}
+def _photos_by_class(dataset: Any, by: str | None) -> dict[int | str, list[int]]:
+    """Return the indices of the photos of each class, in the order of the labels.
+
+    Raises:
+        ArgumentError: If samples have no `by`.
+    """
+    found: dict[Any, list[int]] = {}
     for index in range(len(dataset)):
-        found.setdefault(int(dataset.get_cat_ids(index)[0]), []).append(index)
+        if by is None:
+            label = int(dataset.get_cat_ids(index)[0])
+        else:
+            info = dataset.get_data_info(index)
+            if by not in info:
+                msg = f'`by` must be a key of the samples ({", ".join(info)}), but got {by!r}'
+                raise ArgumentError(msg)
+            label = info[by]
+        found.setdefault(label, []).append(index)
     return dict(sorted(found.items()))

@@ -7,6 +7,7 @@ import re
 __all__ = ['SUFFIXES', 'baseline_name', 'what_is_changed']
 
 SUFFIXES = {
+    '-rembg-queries': 'background of queries removed',  # before the one that it begins with
     '-rembg': 'background removed',
     '-bgaug': 'background replaced',
     '-bgval': 'selected on replaced backgrounds',
@@ -24,6 +25,8 @@ def baseline_name(name: str) -> str | None:
 
     >>> baseline_name('swin-base_fashionpedia-rembg-512x512')
     'swin-base_fashionpedia-512x512'
+    >>> baseline_name('efficientnet-lite0_oc-is_1xb32_luma-items-rembg-queries')
+    'efficientnet-lite0_oc-is_1xb32_luma-items'
     """
     baseline, found = _SUFFIX.subn('', name)
     return baseline if found and baseline else None

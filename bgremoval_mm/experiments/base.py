@@ -22,6 +22,7 @@ __all__ = [
     'BGVAL',
     'ORIGINAL',
     'REMBG',
+    'REMBG_QUERIES',
     'Claim',
     'Dataset',
     'Exhibit',
@@ -56,6 +57,9 @@ class Variant:
 
 ORIGINAL = Variant('original', '', 'original', 'original')
 REMBG = Variant('rembg', '-rembg', 'background removed', 'removed')
+REMBG_QUERIES = Variant(
+    'rembg-queries', '-rembg-queries', 'background of queries removed', 'removed in queries'
+)
 BGAUG = Variant('bgaug', '-bgaug', 'background replaced', 'replaced')
 BGVAL = Variant('bgval', '-bgval', 'selected on replaced backgrounds', 'selected')
 

@@ -123,3 +123,44 @@ def test_wrong_arguments(options: dict[str, Any], message: str) -> None:
     """What cannot be sampled is an error."""
     with pytest.raises(ArgumentError, match=message):
         batches(**options)
+
+
+def test_by_another_key() -> None:
+    """Photos are grouped by a key of the samples, whatever their class is."""
+    dataset = PhotosOfSizes()
+    dataset.full_init()
+    rows = [{**dataset.get_data_info(index), 'item_id': f'i{index // 3}'} for index in range(39)]
+    dataset.get_data_info = rows.__getitem__  # type: ignore[method-assign]
+    sampler = DefaultSampler(dataset, seed=0)
+    drawn = MPerClassBatchSampler(sampler, batch_size=12, m=3, by='item_id')
+    for batch in drawn:
+        items = [index // 3 for index in batch]
+        assert len(set(items)) == 4
+        assert items == sorted(items, key=items.index)
+    with pytest.raises(ArgumentError, match=r'`by` must be a key of the samples .*item_id.*, but'):
+        MPerClassBatchSampler(sampler, batch_size=12, m=3, by='item')
+
+
+def test_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Classes with fewer photos are left out, which the log says; the others may be repeated."""
+    said: list[str] = []
+    monkeypatch.setattr(m_per_class, 'print_log', lambda text, *_: said.append(text))
+    seen = {LABELS[index] for batch in batches(least=5) for index in batch}
+    assert seen == {0, 2, 3, 5}
+    assert said == [
+        'MPerClassBatchSampler: 2 of 6 classes have fewer than 5 photos and are left out'
+    ]
+    with pytest.raises(ArgumentError, match='needs 3 classes, but the dataset has 2'):
+        batches(least=9)
+    with pytest.raises(ArgumentError, match='`least` must be a whole number from 1, but got 0'):
+        batches(least=0)
+
+
+@pytest.mark.parametrize(('world', 'expected'), [(1, 4), (2, 2), (3, 2)])
+def test_epoch_of_all_photos(world: int, expected: int) -> None:
+    """Without a number of batches, all processes together draw as many photos as there are."""
+    sampler = DefaultSampler(PhotosOfSizes(), seed=0)
+    sampler.world_size = world
+    drawn = MPerClassBatchSampler(sampler, batch_size=12, m=4, iterations=None)
+    assert len(drawn) == len(list(drawn)) == expected
+    assert 12 * world * (expected - 1) < len(LABELS) <= 12 * world * expected

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -50,6 +50,9 @@ class ClassificationDataset(BaseDataset):
             1 or not a whole number.
     """
 
+    #: What `subset` may be.
+    SUBSETS: ClassVar[tuple[str, ...]] = SUBSETS
+
     def __init__(
         self,
         data_root: str | Path,
@@ -63,7 +66,7 @@ class ClassificationDataset(BaseDataset):
         max_refetch: int = 1000,
         every: int = 1,
     ) -> None:
-        self.subset = one_of('subset', subset, SUBSETS)
+        self.subset = one_of('subset', subset, self.SUBSETS)
         name = type(self).__name__
         check_classes(name, metainfo, self.METAINFO['classes'], "mmpretrain's CustomDataset")
         if not isinstance(every, int) or every < 1:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ['WORKS', 'load_work']
 
-WORKS = ('liang2023', 'kobs2022', 'schindler2017', 'levi9')
+WORKS = ('liang2023', 'kobs2022', 'schindler2017', 'levi9', 'park2019')
 """Names of the packages. The results of earlier releases, which name no work, are the first's."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from mmengine.model import BaseModule
-from pytorch_metric_learning import distances, losses, reducers, regularizers
+from pytorch_metric_learning import distances, losses, miners, reducers, regularizers
 from torch.nn import functional
 
 from bgremoval_mm.registry import MODELS
@@ -18,7 +18,7 @@ from bgremoval_mm.removal.errors import ArgumentError
 __all__ = ['EmbeddingHead', 'build_loss']
 
 #: Where the parts that a loss is given by name are looked up.
-_PARTS = (losses, distances, reducers, regularizers)
+_PARTS = (losses, distances, reducers, regularizers, miners)
 
 
 @MODELS.register_module(force=True)
@@ -143,7 +143,7 @@ class EmbeddingHead(BaseModule):
 
 
 def build_loss(config: Mapping[str, Any], sizes: Mapping[str, int | None]) -> torch.nn.Module:
-    """Build a loss of pytorch-metric-learning, or a part of one.
+    """Build a loss of pytorch-metric-learning, a part of one, or a miner.
 
     Args:
         config: ``type``, the name of a class, and its arguments; those with a ``type`` of their own

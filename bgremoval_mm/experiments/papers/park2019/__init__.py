@@ -1,0 +1,55 @@
+"""Park et al.: fashion retrieval with four backbones and three losses."""
+
+from bgremoval_mm.experiments.base import Dataset, Metric, Work
+from bgremoval_mm.experiments.papers.park2019.claims import CLAIMS
+from bgremoval_mm.experiments.papers.park2019.exhibits import curve_exhibits
+from bgremoval_mm.experiments.papers.park2019.experiments import (
+    CATEGORY_ITEM,
+    CONSUMER_ITEM,
+    EXPERIMENTS,
+    IN_SHOP_ITEM,
+    OPEN_ITEM,
+)
+from bgremoval_mm.experiments.papers.park2019.published import (
+    MISPRINTS,
+    PUBLISHED,
+    TOPK,
+    hit,
+)
+
+__all__ = ['WORK']
+
+_CURVE = tuple(Metric(hit(k), f'top-{k} accuracy', 'percent') for k in TOPK)
+_RETRIEVAL = (*_CURVE, Metric('retrieval/MAP@R', 'MAP@R', 'percent'))
+
+WORK = Work(
+    name='park2019',
+    title='Park et al. 2019',
+    citation=(
+        'Park et al.: Study on Fashion Image Retrieval Methods for Efficient Fashion '
+        'Visual Search, CVPR Workshops 2019'
+    ),
+    experiments=EXPERIMENTS,
+    metrics={
+        IN_SHOP_ITEM: _RETRIEVAL,
+        CATEGORY_ITEM: (
+            Metric('accuracy/top3', 'top-3 accuracy', 'percent'),
+            Metric('accuracy/top5', 'top-5 accuracy', 'percent'),
+        ),
+        CONSUMER_ITEM: _RETRIEVAL,
+        OPEN_ITEM: _RETRIEVAL,
+    },
+    datasets={
+        'inshop': Dataset('DeepFashion In-Shop', prepare='deepfashion-inshop'),
+        'category': Dataset('DeepFashion Category', prepare='deepfashion-category'),
+        'consumer2shop': Dataset(
+            'DeepFashion Consumer-to-Shop', prepare='deepfashion-consumer2shop'
+        ),
+        'luma-items': Dataset('Luma', is_own=False, prepare='luma'),
+        'groceries': Dataset('Grocery Store', is_own=False, prepare='grocerystore'),
+    },
+    published=PUBLISHED,
+    misprints=MISPRINTS,
+    claims=CLAIMS,
+    exhibits=dict.fromkeys((IN_SHOP_ITEM, CONSUMER_ITEM, OPEN_ITEM), curve_exhibits),
+)

@@ -1,0 +1,172 @@
+"""What the work says in words, held against results.
+
+The work has one training a cell, so that the claims are about directions. How they are judged is in
+``report.judging``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bgremoval_mm.evaluation.statistics import Estimate, seed_interval
+from bgremoval_mm.experiments.base import ORIGINAL, REMBG, REMBG_QUERIES, Claim, Verdict
+from bgremoval_mm.experiments.papers.park2019.experiments import (
+    CATEGORY_ITEM,
+    CONSUMER_ITEM,
+    IN_SHOP_ITEM,
+    OPEN_ITEM,
+)
+from bgremoval_mm.experiments.papers.park2019.published import (
+    EARLIER_CATEGORY,
+    EARLIER_IN_SHOP,
+    hit,
+)
+from bgremoval_mm.experiments.report.groups import Group
+from bgremoval_mm.experiments.report.judging import judge_signs, show, sign_of
+
+__all__ = ['CLAIMS']
+
+Others = Mapping[str, Group]
+_ORIGINAL = ORIGINAL.name
+
+
+def _gap(group: Group, better: str, worse: str, metric: str) -> Estimate | None:
+    """Return a metric of one network minus that of another, over the seeds that both have."""
+    cells = [group.cell(model) for model in (better, worse)]
+    first, second = ({} if cell is None else cell.values(metric, _ORIGINAL) for cell in cells)
+    gaps = [first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())]
+    return seed_interval(gaps) if gaps else None
+
+
+def _above(group: Group, model: str, metric: str, bound: float) -> Estimate | None:
+    """Return a metric of a network minus a number, over seeds."""
+    cell = group.cell(model)
+    values = {} if cell is None else cell.values(metric, _ORIGINAL)
+    return seed_interval([value - bound for value in values.values()]) if values else None
+
+
+def _networks(group: Group) -> list[str]:
+    """Return the networks that the group has in all three losses."""
+    models = [cell.experiment.model for cell in group.cells]
+    names = dict.fromkeys(model.partition('_')[0] for model in models)
+    return [name for name in names if f'{name}_oc-os' in models]
+
+
+def _judged(gaps: Mapping[str, Estimate | None], wanted: int = 1) -> Verdict:
+    figures = '; '.join(f'{name} {show(gap)}' for name, gap in gaps.items())
+    return Verdict(judge_signs(map(sign_of, gaps.values()), wanted), figures)
+
+
+def _items_over_categories(group: Group, _: Others) -> Verdict:
+    pairs = {name: (f'{name}_oc-is', f'{name}_oc') for name in _networks(group)}
+    return _judged({name: _gap(group, *pair, hit(5)) for name, pair in pairs.items()})
+
+
+def _triplets_of_categories(group: Group, _: Others) -> Verdict:
+    pairs = {name: (f'{name}_oc', f'{name}_oc-os') for name in _networks(group)}
+    return _judged({name: _gap(group, *pair, hit(5)) for name, pair in pairs.items()})
+
+
+def _over_earlier_retrieval(group: Group, _: Others) -> Verdict:
+    """Judge OC+IS of each network against the best earlier work of Table 1, at both k."""
+    gaps = {}
+    for cell in group.cells:
+        if cell.experiment.model.endswith('_oc-is'):
+            for k, place in ((5, 0), (20, 1)):
+                best = max(values[place] for values in EARLIER_IN_SHOP.values())
+                title = f'{cell.experiment.title}, top-{k}'
+                gaps[title] = _above(group, cell.experiment.model, hit(k), best)
+    return _judged(gaps)
+
+
+def _over_earlier_categories(group: Group, _: Others) -> Verdict:
+    gaps = {}
+    for cell in group.cells:
+        for k, place in ((3, 0), (5, 1)):
+            best = max(values[place] for values in EARLIER_CATEGORY.values())
+            title = f'{cell.experiment.title}, top-{k}'
+            gaps[title] = _above(group, cell.experiment.model, f'accuracy/top{k}', best)
+    return _judged(gaps)
+
+
+def _dense_on_consumers(group: Group, _: Others) -> Verdict:
+    others = [cell for cell in group.cells if cell.experiment.model != 'densenet121_oc-is']
+    return _judged(
+        {
+            f'minus {cell.experiment.title}': _gap(
+                group, 'densenet121_oc-is', cell.experiment.model, hit(20)
+            )
+            for cell in others
+        }
+    )
+
+
+def _removal(group: Group, _: Others) -> Verdict:
+    """Show what removing backgrounds changes; the work does not remove any."""
+    parts = [
+        f'{cell.experiment.title}, {cell.experiment.variant(name).title} '
+        f'{show(cell.pair(name).difference(hit(5)))}'
+        for cell in group.cells
+        for name in (REMBG.name, REMBG_QUERIES.name)
+    ]
+    return Verdict('undecided', '; '.join(parts))
+
+
+_POSITIVE = 'All intervals of these differences of top-5 accuracy above 0.'
+
+CLAIMS: tuple[Claim, ...] = (
+    *(
+        claim
+        for item, prefix in ((IN_SHOP_ITEM, 'T1'), (OPEN_ITEM, 'O'))
+        for claim in (
+            Claim(
+                f'{prefix}-a',
+                item,
+                'Triplets of items beside the categories (OC+IS) find more than the categories '
+                'alone (OC): for ResNet50 82.6 instead of 63.3 %, for DenseNet121 82.3 instead of '
+                '76.8 %.',
+                _POSITIVE,
+                _items_over_categories,
+            ),
+            Claim(
+                f'{prefix}-b',
+                item,
+                'Triplets of categories (OC+OS) find less than the categories alone: for ResNet50 '
+                '56.9 instead of 63.3 %, for DenseNet121 62.8 instead of 76.8 %.',
+                _POSITIVE,
+                _triplets_of_categories,
+            ),
+        )
+    ),
+    Claim(
+        'T1-c',
+        IN_SHOP_ITEM,
+        'With OC+IS, simple networks without boxes and landmarks find more than earlier work '
+        '(67.3 % in the first 5, 76.4 % in the first 20).',
+        'All intervals of top-5 and top-20 accuracy minus the best earlier number above 0.',
+        _over_earlier_retrieval,
+    ),
+    Claim(
+        'T2',
+        CATEGORY_ITEM,
+        'All four networks are better at categories than earlier work (86.72 % top-3 and 92.80 % '
+        'top-5).',
+        'All intervals of top-3 and top-5 accuracy minus the best earlier number above 0.',
+        _over_earlier_categories,
+    ),
+    Claim(
+        'F4',
+        CONSUMER_ITEM,
+        'DenseNet121 with OC+IS finds most on Consumer-to-Shop.',
+        'All intervals of its top-20 accuracy minus that of another network above 0.',
+        _dense_on_consumers,
+    ),
+    Claim(
+        'O-c',
+        OPEN_ITEM,
+        'Whether removing the background helps to find a garment, on both sides or in the queries '
+        'alone, is not asked by the work; no direction known.',
+        'None.',
+        _removal,
+    ),
+)

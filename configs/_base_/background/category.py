@@ -1,0 +1,13 @@
+# What a -bgaug config has more than its original: in training, another background behind every
+# photo in every epoch; validation and test stay as they are. Masks, once:
+#   python tools/remove_background.py data/deepfashion_category \
+#       data/masks/deepfashion_category --sheet
+bgaug = dict(
+    type='RembgDataset',
+    bank='data/background_bank/bank_a.txt',
+    model='u2net',
+    mask_dir='data/masks/deepfashion_category',
+    on_missing='error',
+    resize='linear',
+)
+custom_hooks = [dict(type='DiffMetricsHook'), dict(type='DisjointBanksHook')]

@@ -1,0 +1,12 @@
+# What a -bgaug config has more than its original: in training, another background behind every
+# photo in every epoch; validation and test stay as they are. Masks, once:
+#   python tools/remove_background.py data/grocery_store data/masks/grocery_store --sheet
+bgaug = dict(
+    type='RembgDataset',
+    bank='data/background_bank/bank_a.txt',
+    model='u2net',
+    mask_dir='data/masks/grocery_store',
+    on_missing='error',
+    resize='linear',
+)
+custom_hooks = [dict(type='DiffMetricsHook'), dict(type='DisjointBanksHook')]

@@ -1,0 +1,18 @@
+# ImageNet weights; $BGREMOVAL_MM_PRETRAINED may name a folder that has the file.
+pretrained = (
+    'https://download.openmmlab.com/mmclassification/v0/resnet/'
+    'resnet50_8xb32_in1k_20210831-ea4938fc.pth'
+)
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='ResNet',
+        depth=50,
+        num_stages=4,
+        out_indices=(3,),
+        style='pytorch',
+        init_cfg=dict(type='Pretrained', checkpoint=pretrained, prefix='backbone'),
+    ),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='SimilarityClsHead', in_channels=2048),
+)

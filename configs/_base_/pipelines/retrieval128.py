@@ -1,0 +1,7 @@
+# Those of metric128.py, for small photos, but for the usual range of crops; what shows which item
+# is passed on to head and metric.
+_base_ = './metric128.py'
+
+pack = dict(type='PackInputs', algorithm_keys=('item_id', 'role'))
+train_pipeline = [*_base_.train_pipeline[:-1], pack]
+test_pipeline = [*_base_.test_pipeline[:-1], pack]

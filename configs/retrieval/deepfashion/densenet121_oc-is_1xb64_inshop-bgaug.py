@@ -1,0 +1,10 @@
+_base_ = ['./densenet121_oc-is_1xb64_inshop.py', '../../_base_/background/inshop.py']
+
+train_dataloader = dict(
+    dataset=dict(
+        _base_.bgaug,
+        _delete_=True,
+        dataset=_base_.train_dataloader.dataset,
+        pipeline=_base_.train_dataloader.dataset.pop('pipeline'),
+    )
+)

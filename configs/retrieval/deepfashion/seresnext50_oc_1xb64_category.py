@@ -1,0 +1,3 @@
+_base_ = ['./_base_/category.py', '../../_base_/models/seresnext50_similarity.py']
+
+model = dict(head=dict(num_classes=_base_.num_classes))

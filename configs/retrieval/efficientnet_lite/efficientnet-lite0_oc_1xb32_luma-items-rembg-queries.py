@@ -1,0 +1,4 @@
+_base_ = ['./efficientnet-lite0_oc_1xb32_luma-items.py', '../../_base_/removal/luma.py']
+
+queries, gallery = _base_.test_dataloader.dataset.datasets
+test_dataloader = dict(dataset=dict(datasets=[dict(_base_.rembg, dataset=queries), gallery]))
