@@ -189,7 +189,18 @@ def test_extras(requirements: dict[str, dict[str, Requirement]]) -> None:
     """One ONNX Runtime an extra, none in `all`, and no OpenMMLab package without an extra."""
     expected = (
         *('openmmlab', 'cls', 'det', 'seg', 'cpu', 'gpu', 'rembg', 'matting', 'openvino', 'ray'),
-        *('formats', 'demo', 'reports', 'metric', 'catalogue', 'all', 'lint', 'tests', 'docs'),
+        *(
+            'formats',
+            'serve',
+            'demo',
+            'reports',
+            'metric',
+            'catalogue',
+            'all',
+            'lint',
+            'tests',
+            'docs',
+        ),
     )
     assert set(requirements) == {'', *expected}
     runtimes = {extra: FLAVOURS & set(names) for extra, names in requirements.items()}

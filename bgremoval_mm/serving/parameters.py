@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -82,11 +83,8 @@ def parse_colour(text: str) -> tuple[int, ...]:
         levels = [int(each or found[1]) for each in found.groups()]
         if max(levels) <= 255:
             return tuple(levels)
-    for each in (text, f'#{text}'):
-        try:
-            return tuple(ImageColor.getrgb(each))
-        except ValueError:
-            continue
+    with suppress(ValueError):
+        return tuple(ImageColor.getrgb(text))
     msg = "a level such as 255, three such as 255,0,0, '#ff0000', or a name such as red"
     raise ValueError(msg)
 

@@ -23,8 +23,18 @@ from bgremoval_mm.serving.parameters import (
     refuse_unknown,
     refuse_value,
 )
+from bgremoval_mm.serving.uploads import check_size
 
-__all__ = ['PARAMETERS', 'SOURCES', 'answer', 'headers_of', 'read_order', 'source_of', 'statuses']
+__all__ = [
+    'PARAMETERS',
+    'SOURCES',
+    'answer',
+    'decode_base64',
+    'headers_of',
+    'read_order',
+    'source_of',
+    'status_of',
+]
 
 SOURCES = ('image_file', 'image_file_b64', 'image_url')
 _SMALL = 250_000
@@ -44,6 +54,7 @@ _FORMATS = {'auto': '', 'png': 'png', 'jpg': 'jpeg', 'jpeg': 'jpeg', 'webp': 'we
 # The networks find whatever stands out: these need no other one.
 _TYPES = ('auto', 'product', 'other')
 _MODEL_OF_PERSON = 'u2net_human_seg'
+_HEX = re.compile('(?:[0-9a-fA-F]{3,4}){1,2}')
 _MARGIN = re.compile(r'(\d+(?:\.\d+)?)(%|px)?')
 # What is accepted because it asks for nothing else than what is done.
 _ONLY = {
@@ -103,19 +114,21 @@ def source_of(fields: Mapping[str, str], files: Collection[str]) -> str:
     return given[0]
 
 
-def decode_base64(text: str) -> bytes:
+def decode_base64(text: str, max_bytes: int) -> bytes:
     """Return the content of a base64 text, which may be a data URL.
 
     Raises:
-        RequestError: If it is not one.
+        RequestError: If it is not one, or too large.
     """
     if text.startswith('data:'):
         text = text.partition(',')[2]
     try:
-        return base64.b64decode(''.join(text.split()), validate=True)
+        content = base64.b64decode(''.join(text.split()), validate=True)
     except (binascii.Error, ValueError) as err:
         detail = f'`image_file_b64`: {err}'
         raise RequestError(400, 'failed_to_read_image', 'This is not base64', detail) from None
+    check_size(len(content), max_bytes)
+    return content
 
 
 def read_order(
@@ -180,7 +193,7 @@ def answer(cutout: Cutout) -> dict[str, Any]:
     return {'data': {'result_b64': base64.b64encode(cutout.content).decode(), **box}}
 
 
-def statuses(status: int) -> int:
+def status_of(status: int) -> int:
     """Return the status that remove.bg has for ours: 400 for every bad input, 403 for tokens."""
     return {401: 403, 408: 400, 413: 400}.get(status, status)
 
@@ -202,7 +215,7 @@ def _parsed(given: Mapping[str, str], name: str, parse: Any, default: Any) -> An
 
 def _background(text: str) -> tuple[int, ...]:
     try:
-        colour = parse_colour(f'#{text}' if re.fullmatch('[0-9a-fA-F]{3,8}', text) else text)
+        colour = parse_colour(f'#{text}' if _HEX.fullmatch(text) else text)
     except ValueError:
         refuse_value('bg_color', 'a colour such as 81d4fa, fff or red', text)
     if len(colour) == 4 and colour[3] != 255:

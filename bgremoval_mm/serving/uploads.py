@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from bgremoval_mm.serving.errors import RequestError
 from bgremoval_mm.serving.limits import Limits
 
-__all__ = ['Upload', 'read_upload']
+__all__ = ['Upload', 'check_size', 'read_upload']
 
 _MOST_FIELDS = 40
 _ROOM = 64 * 1024  # bytes for the fields and the boundaries beside the picture

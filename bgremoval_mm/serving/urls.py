@@ -49,10 +49,9 @@ class Fetcher:
                 numeric = await self._resolve(host, port)
                 return await self._get(parts, numeric)
         except TimeoutError:
-            detail = f'`image_url`: the limit is {self._limits.upload_seconds:g} s'
+            _fail(f'`image_url`: the limit is {self._limits.upload_seconds:g} s')
         except (httpx.HTTPError, OSError) as err:
-            detail = f'`image_url`: {str(err) or type(err).__name__}'
-        _fail(detail)
+            _fail(f'`image_url`: {str(err) or type(err).__name__}')
 
     def _check(self, address: str) -> SplitResult:
         try:
