@@ -49,18 +49,27 @@ def test_form_and_body(service, encoded, expected, kind: str) -> None:
             {'output': 'rgb', 'fill': '#ff8000', 'edges': 'straight'},
             {'output': 'rgb', 'fill': (255, 128, 0)},
         ),
-        ({'output': 'rgb', 'fill': '7', 'threshold': '0.5'}, {'output': 'rgb', 'fill': 7, 'threshold': 0.5}),
-        ({'output': 'rgb', 'fill': '1,2,3'}, {'output': 'rgb', 'fill': (1, 2, 3), 'edges': 'clean'}),
+        (
+            {'output': 'rgb', 'fill': '7', 'threshold': '0.5'},
+            {'output': 'rgb', 'fill': 7, 'threshold': 0.5},
+        ),
+        (
+            {'output': 'rgb', 'fill': '1,2,3'},
+            {'output': 'rgb', 'fill': (1, 2, 3), 'edges': 'clean'},
+        ),
         ({'crop': '2px', 'format': 'webp'}, {'framing': Framing(crop='2px')}),
         ({'aspect': '1:1', 'shadow': 'true'}, {'framing': Framing(aspect='1:1'), 'shadow': True}),
         (
             {'canvas': '40x40', 'align': 'height=50%', 'shadow': 'no'},
             {'framing': Framing(canvas='40x40', align='height=50%')},
         ),
-        ({'model': 'silueta', 'fill': '', 'convert_srgb': '1'}, {'model': 'silueta', 'convert_srgb': True}),
+        (
+            {'model': 'silueta', 'fill': '', 'convert_srgb': '1'},
+            {'model': 'silueta', 'convert_srgb': True},
+        ),
     ],
-    ids=lambda each: ','.join(each),
-)  # fmt: skip
+    ids=','.join,
+)
 def test_parameters(service, encoded, expected, fields: dict, options: dict[str, Any]) -> None:
     """Each parameter does what it does for the library, in a form as in the address."""
     client, content = service(), encoded(3)

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from bgremoval_mm.removal import Framing
+from bgremoval_mm.removal.images.source import SourceImage, SourceStamp
+from bgremoval_mm.removal.options import OutputOptions
 from bgremoval_mm.serving.orders import Cutout, locate, reduce
 from bgremoval_mm.serving.removebg import headers_of
 from bgremoval_mm.serving.tokens import Tokens
@@ -72,7 +74,11 @@ def test_three_ways_to_send_it(service, encoded, expected) -> None:
     ('fields', 'options', 'kind'),
     [
         ({'channels': 'alpha'}, {'output': 'mask'}, 'png'),
-        ({'bg_color': '81d4fa', 'format': 'png'}, {'output': 'rgb', 'fill': (129, 212, 250), 'edges': 'clean'}, 'png'),
+        (
+            {'bg_color': '81d4fa', 'format': 'png'},
+            {'output': 'rgb', 'fill': (129, 212, 250), 'edges': 'clean'},
+            'png',
+        ),
         ({'crop': 'true', 'crop_margin': '3px'}, {'framing': Framing(crop='3px')}, 'png'),
         ({'crop': 'true', 'crop_margin': '10% 10%'}, {'framing': Framing(crop='10%')}, 'png'),
         ({'crop': '1', 'format': 'webp'}, {'framing': Framing(crop='0px')}, 'webp'),
@@ -80,7 +86,7 @@ def test_three_ways_to_send_it(service, encoded, expected) -> None:
         ({'add_shadow': 'true', 'shadow_type': 'none'}, {}, 'png'),
     ],
     ids=lambda each: ','.join(each) if isinstance(each, dict) else each,
-)  # fmt: skip
+)
 def test_parameters(service, encoded, expected, fields, options, kind) -> None:
     """The parameters that are supported do what they do at remove.bg."""
     content = encoded()
@@ -96,7 +102,7 @@ def test_jpeg_on_a_colour(service, encoded) -> None:
 
 
 def test_sizes(service, encoded) -> None:
-    """A preview has 0.25 megapixels at most, medium 1.5; auto and full are as large as the photo."""
+    """A preview has 0.25 megapixels at most, medium 1.5; a full one is as large as the photo."""
     client, content = service(), encoded(0, 1600, 1000, 'JPEG')
     for size, wanted in (
         ('preview', (632, 395)),
@@ -187,8 +193,6 @@ def test_person(service, encoded, removers) -> None:
 
 def test_box_in_the_result() -> None:
     """The object's box is told in the result's pixels: shifted by the crop, not beyond its edge."""
-    from bgremoval_mm.removal.options import OutputOptions
-
     mask = np.zeros((40, 60), np.uint8)
     mask[10:30, 20:50] = 255
     plain = OutputOptions('rgba')
@@ -204,8 +208,6 @@ def test_box_in_the_result() -> None:
 
 def test_reduce() -> None:
     """Averages of areas: colours and transparency, and no enlargement."""
-    from bgremoval_mm.removal.images.source import SourceImage, SourceStamp
-
     rgb = np.zeros((4, 4, 3), np.uint8)
     rgb[:2, :2] = [[[10, 20, 30], [30, 40, 50]]] * 2
     alpha = np.full((4, 4), 255, np.uint8)
