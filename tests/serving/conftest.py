@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from starlette.testclient import TestClient
 from bgremoval_mm.serving.app import make_app
 from bgremoval_mm.serving.engine import Engine
 from bgremoval_mm.serving.limits import Limits
+from bgremoval_mm.serving.run import Server, listen, serve
 
 
 @pytest.fixture
@@ -81,3 +83,24 @@ def service(engine) -> Iterator[Callable[..., TestClient]]:
             return client
 
         yield start
+
+
+@pytest.fixture
+def running() -> Callable[..., Any]:
+    """A function that serves an application on a port of this machine, in a thread."""
+
+    @contextmanager
+    def run(app: Any, engine: Engine) -> Iterator[str]:
+        listening = listen('127.0.0.1', 0)
+        servers: list[Server] = []
+        thread = threading.Thread(target=serve, args=(app, engine, listening, servers.append))
+        thread.start()
+        engine.batcher.ready.result(60)
+        try:
+            yield f'http://127.0.0.1:{listening.getsockname()[1]}'
+        finally:
+            servers[0].should_exit = True
+            thread.join(60)
+        assert not thread.is_alive()
+
+    return run
