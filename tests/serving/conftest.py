@@ -11,16 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from starlette.testclient import TestClient
 
 from bgremoval_mm.removal import BackgroundRemover
 from bgremoval_mm.removal.images.reading import decode_image
 from bgremoval_mm.removal.options import OutputOptions
 from bgremoval_mm.removal.outputs.rendering import render
-
-pytest.importorskip('fastapi')
-
-from starlette.testclient import TestClient
-
 from bgremoval_mm.serving.app import make_app
 from bgremoval_mm.serving.engine import Engine
 from bgremoval_mm.serving.limits import Limits

@@ -9,9 +9,6 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
-
-pytest.importorskip('fastapi')
-
 from fastapi import Request
 
 from bgremoval_mm.serving import pages
