@@ -35,8 +35,8 @@ from bgremoval_mm.removal import fetch_weights
 from bgremoval_mm.utils.sampling import evenly_spaced
 
 NAMES = ('rembg', 'ours')
-# `rembg s`. Where rembg's extra `cli` is not installed, `asyncify` is what asyncer makes of it, a call
-# in a thread of anyio, and the modules of its other commands are empty.
+# `rembg s`. Where rembg's extra `cli` is not installed, `asyncify` is what asyncer makes of it, a
+# call in a thread of anyio, and the modules of its other commands are empty.
 REMBG = """
 import sys, types, unittest.mock, webbrowser
 try:
