@@ -121,7 +121,8 @@ class Engine:
 
     def close(self) -> None:
         """End the threads, once what they have begun is done."""
-        self.batcher.close(self.limits.seconds)
+        # What is still being loaded is not waited for.
+        self.batcher.close(self.limits.seconds if self.is_ready else 0)
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.metrics.ready.set(0)
 

@@ -147,7 +147,7 @@ async def _gone(request: Request) -> None:
 
 
 def _body(known: dict[str, parameters.Parameter], file: str, raw: bool) -> dict[str, Any]:
-    """Return what OpenAPI says of a request's body."""
+    """Return a request's body as OpenAPI describes it."""
     fields = {name: {'description': each.about, **each.schema} for name, each in known.items()}
     binary = {'type': 'string', 'format': 'binary'}
     form = {'type': 'object', 'properties': {file: binary, **fields}}

@@ -84,6 +84,7 @@ def serve(
     """
     # What it says at the start and the end, `bgremoval serve` says itself.
     logging.getLogger('uvicorn').setLevel(logging.WARNING)
+    logging.getLogger('httpx').setLevel(logging.WARNING)  # it would log the addresses of pictures
     limits = engine.limits
     config = uvicorn.Config(
         app,
