@@ -7,9 +7,7 @@ from typing import Any
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['RequestError', 'is_clients_fault']
-
-_CLIENT_ERRORS = range(400, 500)
+__all__ = ['RequestError']
 
 
 class RequestError(BgremovalError):
@@ -42,8 +40,3 @@ class RequestError(BgremovalError):
         """Return the answer's JSON, in the form of remove.bg's."""
         error = {'title': self.title, 'code': self.code}
         return {'errors': [error | ({'detail': self.detail} if self.detail else {})]}
-
-
-def is_clients_fault(status: int) -> bool:
-    """Return whether a status code says that the client should send something else."""
-    return status in _CLIENT_ERRORS

@@ -112,6 +112,20 @@ def test_stop_finishes_what_was_accepted(engine, encoded, expected) -> None:
     assert not thread.is_alive()
 
 
+def test_a_network_that_does_not_load(engine) -> None:
+    """The service ends with the error of its network, instead of never being ready."""
+    made = engine()
+
+    def fail(batch: np.ndarray):
+        msg = 'no such weights'
+        raise BgremovalError(msg)
+
+    made.removers['silueta'].infer = fail
+    with pytest.raises(BgremovalError, match='no such weights'):
+        serve(make_app(made), made, listen('127.0.0.1', 0))
+    assert not made.is_ready
+
+
 def test_slow_upload_and_leaving_client(engine, running, encoded) -> None:
     """A body that trickles is given up; a client that leaves costs no further work."""
     made = engine(upload_seconds=0.4)
