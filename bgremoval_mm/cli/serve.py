@@ -55,6 +55,11 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         type=arguments.at_least(1),
         help='threads that decode and encode (default: one a core)',
     )
+    parser.add_argument(
+        '--one-run',
+        action='store_true',
+        help='save memory on a CPU: keep one copy of each network, and run one batch at a time',
+    )
     _add_limit_arguments(parser)
     arguments.add_debug_argument(parser)
 
@@ -86,7 +91,7 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     removers = make_removers(models, arguments.engine_options_of(args), args.batch_size)
     given = {name: getattr(args, name) for name in _LIMITS}
     limits = Limits(**{name: value for name, value in given.items() if value is not None})
-    engine = Engine(removers, limits, args.workers or 0)
+    engine = Engine(removers, limits, args.workers or 0, one_run=args.one_run)
     app = make_app(engine, tokens, args.url_host)
     listening = run.listen(args.host, args.port)
     host, port = listening.getsockname()[:2]

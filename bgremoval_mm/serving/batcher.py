@@ -1,4 +1,4 @@
-"""Batcher: one thread that owns the networks, and runs together what is waiting."""
+"""Batcher: the threads that run the networks, and run together what is waiting."""
 
 from __future__ import annotations
 
@@ -29,33 +29,44 @@ class _Waiting:
 
 
 class Batcher:
-    """One thread that runs the networks, on what is waiting whenever it becomes free.
+    """One thread that runs the networks, or two, on what is waiting whenever one becomes free.
 
     It does not wait for a batch to fill: a single request is not delayed, and under load the next
     batch gathers while the network runs. Every request has a future of its own, and its mask is
     taken from its own place in the batch.
 
+    On a CPU, a single request gets all cores. Where more are waiting, two runs share the cores, so
+    that a thread that decodes or encodes holds up one of them only.
+
     Args:
         removers: The networks by name.
         observe: Called after each run with the model's name, the number of images and the seconds.
+        shared: The same networks for two runs at once (`BackgroundRemover.for_throughput`); none
+            where one run at a time is as fast, as on a GPU.
     """
 
     def __init__(
         self,
         removers: Mapping[str, BackgroundRemover],
         observe: Callable[[str, int, float], None] = lambda model, images, seconds: None,
+        shared: Mapping[str, BackgroundRemover] | None = None,
     ) -> None:
         self._removers = removers
+        self._shared = dict(shared or {})
         self._observe = observe
+        self._running = 0
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._closing = False
-        self._thread = threading.Thread(target=self._work, name='networks', daemon=True)
+        self._threads = [
+            threading.Thread(target=work, name='networks', daemon=True)
+            for work in ([self._begin, self._work] if self._shared else [self._begin])
+        ]
         self.ready: Future[None] = Future()
 
     def start(self) -> None:
         """Begin: load the networks and run each once; `ready` is then done, or has the error."""
-        self._thread.start()
+        self._threads[0].start()
 
     def submit(self, model: str, inputs: np.ndarray) -> Future[Mask]:
         """Have a network run on one image.
@@ -78,26 +89,39 @@ class Batcher:
         return job.future
 
     def close(self, timeout: float | None = None) -> None:
-        """Do what is waiting, then end the thread; wait for it so many seconds at most."""
+        """Do what is waiting, then end the threads; wait for each so many seconds at most."""
         with self._changed:
             self._closing = True
-            self._changed.notify()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
+            self._changed.notify_all()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(timeout)
 
-    def _work(self) -> None:
+    def _begin(self) -> None:
         try:
             self._warm_up()
         except Exception as err:  # noqa: BLE001
             # Runtimes raise what they like; whoever started the service reports it.
             self.ready.set_exception(err)
             return
+        for thread in self._threads[1:]:
+            thread.start()
         self.ready.set_result(None)
+        self._work()
+
+    def _work(self) -> None:
         while batch := self._next_batch():
-            self._run(batch)
+            self._run(batch, self._choose(batch[0].model))
+            with self._changed:
+                self._running -= 1
+
+    def _choose(self, model: str) -> BackgroundRemover:
+        """Return the network for a run: the shared one if another run is under way or waits."""
+        is_alone = self._running == 1 and not self._waiting
+        return self._removers[model] if is_alone else self._shared.get(model, self._removers[model])
 
     def _warm_up(self) -> None:
-        for remover in self._removers.values():
+        for remover in (*self._removers.values(), *self._shared.values()):
             size = remover.spec.size
             for images in sorted({1, remover.batch_size}):
                 remover.infer(np.zeros((images, 3, size, size), np.float32))
@@ -107,7 +131,10 @@ class Batcher:
         with self._changed:
             while True:
                 batch = self._take()
-                if batch or (self._closing and not self._waiting):
+                if batch:
+                    self._running += 1
+                    return batch
+                if self._closing:
                     return batch
                 self._changed.wait()
 
@@ -126,8 +153,7 @@ class Batcher:
         self._waiting.extendleft(reversed(kept))
         return batch
 
-    def _run(self, batch: list[_Waiting]) -> None:
-        remover = self._removers[batch[0].model]
+    def _run(self, batch: list[_Waiting], remover: BackgroundRemover) -> None:
         started = time.perf_counter()
         try:
             found = remover.infer(np.stack([job.inputs for job in batch]))
@@ -135,7 +161,7 @@ class Batcher:
             if len(batch) > 1:  # one image must not spoil the answers to the others
                 logger.exception('a batch of %d images failed: run one by one', len(batch))
                 for job in batch:
-                    self._run([job])
+                    self._run([job], remover)
                 return
             batch[0].future.set_exception(err)
             return

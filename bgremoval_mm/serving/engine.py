@@ -75,13 +75,15 @@ def make_removers(
 
 
 class Engine:
-    """Makes cut-outs: decodes and encodes in a pool of threads, runs the networks in one.
+    """Makes cut-outs: decodes and encodes in a pool of threads, runs the networks in a batcher.
 
     Args:
         removers: The networks by name, the default one first.
         limits: What is accepted.
         workers: Threads that decode and encode; 0 is one a core.
         metrics: Where it is counted.
+        one_run: Keep one copy of each network and run one batch at a time, also on a CPU, where two
+            runs are faster under load.
     """
 
     def __init__(
@@ -90,15 +92,18 @@ class Engine:
         limits: Limits | None = None,
         workers: int = 0,
         metrics: Metrics | None = None,
+        one_run: bool = False,
     ) -> None:
         self.removers = dict(removers)
         self.limits = limits or Limits()
         self.metrics = metrics or Metrics()
-        self.batcher = Batcher(self.removers, self._observe_batch)
+        shared = {} if one_run else _sharing_cores(self.removers)
+        self.batcher = Batcher(self.removers, self._observe_batch, shared)
         workers = workers or usable_cores()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix='pictures')
         # Pictures that are decoded at once: enough that each thread has one, and a batch waits.
-        most = workers + 2 * max(each.batch_size for each in self.removers.values())
+        runs = 2 if shared else 1
+        most = workers + 2 * runs * max(each.batch_size for each in self.removers.values())
         self._decoded = asyncio.Semaphore(most)
         self._admitted = 0
         self._pace = 0.0  # seconds of the network per image, a running mean
@@ -219,3 +224,9 @@ class Engine:
         self.metrics.stages.labels('network').observe(seconds)
         pace = seconds / images
         self._pace = pace if self._pace == 0 else 0.9 * self._pace + 0.1 * pace
+
+
+def _sharing_cores(removers: Mapping[str, BackgroundRemover]) -> dict[str, BackgroundRemover]:
+    """Return the networks of which two runs can share the cores, set up for that."""
+    shared = {name: each.for_throughput() for name, each in removers.items()}
+    return {name: each for name, each in shared.items() if each.backend.streams > 1}

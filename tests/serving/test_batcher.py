@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from bgremoval_mm.removal.options import EngineOptions
 from bgremoval_mm.serving.batcher import Batcher
+from bgremoval_mm.serving.engine import Engine, make_removers
 
 
 class Network:
@@ -75,3 +79,44 @@ def test_a_network_that_does_not_load() -> None:
     with pytest.raises(ZeroDivisionError):
         batcher.ready.result(10)
     batcher.close(10)
+
+
+def test_two_runs_share_the_cores() -> None:
+    """A job alone runs on all cores; once more are waiting, two runs are under way at once."""
+    alone, shared = Network(1), Network(1)
+    both = threading.Barrier(2)
+    infer = shared.infer
+
+    def together(batch: np.ndarray) -> list[tuple[Any, bool]]:
+        if batch.any():
+            both.wait(10)  # breaks unless a second run begins meanwhile
+        return infer(batch)
+
+    shared.infer = together
+    batcher = Batcher({'a': alone}, shared={'a': shared})
+    batcher.start()
+    batcher.ready.result(10)
+    assert batcher.submit('a', inputs(1)).result(10)[0] == 1
+    assert (alone.runs, shared.runs) == ([[0], [1]], [[0]])
+    while batcher._running:
+        time.sleep(0.001)
+    with batcher._changed:  # nobody takes a job before all are waiting
+        jobs = [batcher.submit('a', inputs(value)) for value in (2, 3, 4, 5)]
+    assert [job.result(10)[0] for job in jobs] == [2, 3, 4, 5]
+    batcher.close(10)
+    assert not any(thread.is_alive() for thread in batcher._threads)
+
+
+@pytest.mark.parametrize('one_run', [False, True])
+def test_networks_of_an_engine(tiny_model, one_run: bool) -> None:
+    """With several cores an engine has both kinds of network, unless it is to save memory."""
+    tiny_model('u2netp')
+    made = make_removers(
+        ['u2netp'], EngineOptions(backend='onnxruntime', device='cpu', num_threads=4)
+    )
+    engine = Engine(made, one_run=one_run)
+    assert made['u2netp'].batch_size == 1
+    assert engine.batcher._removers['u2netp'].backend.streams == 1
+    shared = {name: each.backend.streams for name, each in engine.batcher._shared.items()}
+    assert shared == ({} if one_run else {'u2netp': 2})
+    assert len(engine.batcher._threads) == 2 - one_run
