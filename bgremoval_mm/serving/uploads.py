@@ -44,10 +44,22 @@ class Upload:
         Raises:
             RequestError: If it is there already: it would not be clear which one counts.
         """
+        self._check_new(name)
+        self.fields[name] = value
+
+    def add_file(self, name: str, content: bytes) -> None:
+        """Add a file.
+
+        Raises:
+            RequestError: If there is one of that name, or a field.
+        """
+        self._check_new(name)
+        self.files[name] = content
+
+    def _check_new(self, name: str) -> None:
         if name in self.fields or name in self.files:
             detail = f'`{name}` was given more than once'
             raise RequestError(400, 'invalid_parameter', 'A parameter was given twice', detail)
-        self.fields[name] = value
 
 
 async def read_upload(request: Request, limits: Limits, share: float = 1.0) -> Upload:
@@ -136,7 +148,7 @@ async def _read_form(request: Request, kind: str, limit: int, upload: Upload) ->
             content = await value.read()
             await value.close()
             if content or value.filename:
-                upload.files[name] = content
+                upload.add_file(name, content)
         else:
             upload.add(name, value)
 

@@ -153,6 +153,8 @@ def test_refused_pictures(service, encoded) -> None:
             assert detail in said
     given_twice = client.post('/remove?crop=1%25', files={'file': encoded()}, data={'crop': '2%'})
     assert error_of(given_twice)[2] == '`crop` was given more than once'
+    given_twice = client.post('/remove', files=[('file', encoded(1)), ('file', encoded(2))])
+    assert error_of(given_twice)[2] == '`file` was given more than once'
 
 
 def test_size_limits(service, encoded) -> None:

@@ -14,11 +14,12 @@ from bgremoval_mm.removal import Framing
 from bgremoval_mm.removal.images.source import SourceImage, SourceStamp
 from bgremoval_mm.removal.options import OutputOptions
 from bgremoval_mm.serving.orders import Cutout, locate, reduce
-from bgremoval_mm.serving.removebg import headers_of
+from bgremoval_mm.serving.removebg import headers_of, read_order
 from bgremoval_mm.serving.tokens import Tokens
 
 URL = '/v1.0/removebg'
 KEY = 'a-token-of-the-test'
+SIZES = {'small': 250_000, 'medium': 1_500_000, 'hd': 4_000_000, '4k': 10_000_000, 'auto': None}
 # What the Python package `removebg` sends, whatever its user wants.
 PYTHON_CLIENT = {
     'size': 'regular',
@@ -102,19 +103,15 @@ def test_jpeg_on_a_colour(service, encoded) -> None:
 
 
 def test_sizes(service, encoded) -> None:
-    """A preview has 0.25 megapixels at most, medium 1.5; a full one is as large as the photo."""
-    client, content = service(), encoded(0, 1600, 1000, 'JPEG')
-    for size, wanted in (
-        ('preview', (632, 395)),
-        ('medium', (1549, 968)),
-        ('hd', (1600, 1000)),
-        ('full', (1600, 1000)),
-    ):
-        response = client.post(URL, files={'image_file': content}, data={'size': size})
+    """A preview, the default, has 0.25 megapixels at most; a full one is as large as the photo."""
+    client, content = service(), encoded(0, 800, 500, 'JPEG')
+    for fields, wanted in (({}, (632, 395)), ({'size': 'full', 'channels': 'alpha'}, (800, 500))):
+        response = client.post(URL, files={'image_file': content}, data=fields)
         assert pixels(response.content).shape[:2] == wanted[::-1]
         assert response.headers['x-width'] == str(wanted[0])
-        assert response.headers['x-max-width'] == '1600'
-    assert client.post(URL, files={'image_file': content}).headers['x-width'] == '632'
+        assert response.headers['x-max-width'] == '800'
+    most = {size: read_order({'size': size}, ['u2net'], 10**8)['most_pixels'] for size in SIZES}
+    assert most == SIZES
 
 
 @pytest.mark.parametrize(
