@@ -9,7 +9,6 @@ from pathlib import Path
 
 from bgremoval_mm.cli import arguments
 from bgremoval_mm.cli.errors import OK
-from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
 
 __all__ = ['add_serve_arguments', 'run_serve']
 
@@ -36,12 +35,13 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='HOST',
         help='let remove.bg clients name pictures on this host by image_url; may be repeated',
     )
-    arguments.add_model_arguments(parser)
+    arguments.add_model_argument(parser)
+    arguments.add_engine_arguments(parser)
     parser.add_argument(
         '--also',
         nargs='+',
         default=[],
-        choices=list(CATALOGUE),
+        type=arguments.model_name,
         metavar='MODEL',
         help='further models that a request may choose',
     )
@@ -97,7 +97,7 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     host, port = listening.getsockname()[:2]
     shown = f'[{host}]' if ':' in host else host
     engine.batcher.ready.add_done_callback(
-        lambda done: None if done.exception() else _say(f'Ready: {", ".join(models)}')
+        lambda done: None if done.exception() else _say(f'Ready: {", ".join(engine.models)}')
     )
     _say(f'Listening at http://{shown}:{port}; /docs describes the endpoints; Ctrl-C ends it')
     run.serve(app, engine, listening)

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.images.formats import (
     AVIF,
     BMP,
@@ -53,24 +54,28 @@ _LONGEST_RETRY = 60  # seconds
 def make_removers(
     models: list[str], options: EngineOptions, batch_size: int | None = None
 ) -> dict[str, BackgroundRemover]:
-    """Return a remover for each model; nothing is loaded yet.
+    """Return a remover for each model, by its name; nothing is loaded yet.
 
     Args:
-        models: Their names, the default one first.
+        models: Models of the catalogue, or their files, the default one first. Requests choose
+            among them by their names; where a file lies is not told.
         options: How they are run; its model and batch size do not count.
         batch_size: Images in one run of the network. None is 8 on a GPU, and 1 on a CPU, where more
             gain nothing.
 
     Raises:
-        ArgumentError: If a model cannot be run in this way.
+        ArgumentError: If a model cannot be run in this way, or two have one name.
     """
-    removers = {}
+    removers: dict[str, BackgroundRemover] = {}
     for name in models:
         chosen = replace(options, model=name, batch_size=batch_size or 1)
         remover = BackgroundRemover.from_options(chosen)
         if batch_size is None and remover.backend.uses_gpu:
             remover = BackgroundRemover.from_options(replace(chosen, batch_size=_BATCH_ON_GPU))
-        removers[name] = remover
+        if remover.spec.name in removers:
+            msg = f'`models` must have different names, but two are called {remover.spec.name!r}'
+            raise ArgumentError(msg)
+        removers[remover.spec.name] = remover
     return removers
 
 

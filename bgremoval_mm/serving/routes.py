@@ -66,7 +66,7 @@ def make_router(engine: Engine, tokens: Tokens, fetcher: Fetcher) -> APIRouter:
             output = parameters.read_output(upload.fields, limits.max_pixels)
             cutout = await _unless_gone(request, engine.remove(Order(content, name, output)))
         headers = {'X-Width': str(cutout.size[0]), 'X-Height': str(cutout.size[1])}
-        return _response(cutout, {**headers, 'X-Model': name})
+        return _response(cutout, {**headers, 'X-Model': _ascii(name)})
 
     @router.post(
         REMOVEBG,
@@ -118,9 +118,14 @@ def _picture(upload: Upload) -> bytes:
 
 def _response(cutout: Cutout, headers: dict[str, str]) -> Response:
     if cutout.note:
-        headers['X-Note'] = printable(cutout.note).encode('ascii', 'backslashreplace').decode()
+        headers['X-Note'] = _ascii(cutout.note)
     headers['Cache-Control'] = 'no-store'
     return Response(cutout.content, media_type=cutout.media_type, headers=headers)
+
+
+def _ascii(text: str) -> str:
+    """Return a text as a header can hold it."""
+    return printable(text).encode('ascii', 'backslashreplace').decode()
 
 
 async def _unless_gone(request: Request, work: Coroutine[Any, Any, _R]) -> _R:

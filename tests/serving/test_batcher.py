@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.options import EngineOptions
 from bgremoval_mm.serving.batcher import Batcher
 from bgremoval_mm.serving.engine import Engine, make_removers
@@ -111,12 +112,13 @@ def test_two_runs_share_the_cores() -> None:
 def test_networks_of_an_engine(tiny_model, one_run: bool) -> None:
     """With several cores an engine has both kinds of network, unless it is to save memory."""
     tiny_model('u2netp')
-    made = make_removers(
-        ['u2netp'], EngineOptions(backend='onnxruntime', device='cpu', num_threads=4)
-    )
+    options = EngineOptions(backend='onnxruntime', device='cpu', num_threads=4)
+    made = make_removers(['u2netp'], options)
     engine = Engine(made, one_run=one_run)
     assert made['u2netp'].batch_size == 1
     assert engine.batcher._removers['u2netp'].backend.streams == 1
     shared = {name: each.backend.streams for name, each in engine.batcher._shared.items()}
     assert shared == ({} if one_run else {'u2netp': 2})
     assert len(engine.batcher._threads) == 2 - one_run
+    with pytest.raises(ArgumentError, match="different names, but two are called 'u2netp'"):
+        make_removers(['u2netp', 'u2netp'], options)
