@@ -76,6 +76,7 @@ def test_wheel_carries_mim(source: Path, tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob('*.whl')
     assert in_wheel(wheel) == shipped_files(source)
     assert 'tools/train.py' in in_wheel(wheel)
+    assert 'bgremoval_mm/serving/templates/page.html' in zipfile.ZipFile(wheel).namelist()
     assert starters(wheel) == STARTERS
     assert not (source / 'bgremoval_mm' / '.mim').exists()
 
