@@ -450,7 +450,7 @@ LAYERS = [
     ['datasets', 'evaluation', 'models'],
     ['engine'],
     ['search', 'visualization'],
-    ['analysis'],
+    ['analysis', 'serving'],
     ['cli', 'demo', 'experiments'],
 ]
 # The floors inside the engine.

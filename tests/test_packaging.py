@@ -76,6 +76,7 @@ def test_wheel_carries_mim(source: Path, tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob('*.whl')
     assert in_wheel(wheel) == shipped_files(source)
     assert 'tools/train.py' in in_wheel(wheel)
+    assert 'bgremoval_mm/serving/templates/page.html' in zipfile.ZipFile(wheel).namelist()
     assert starters(wheel) == STARTERS
     assert not (source / 'bgremoval_mm' / '.mim').exists()
 
@@ -189,7 +190,18 @@ def test_extras(requirements: dict[str, dict[str, Requirement]]) -> None:
     """One ONNX Runtime an extra, none in `all`, and no OpenMMLab package without an extra."""
     expected = (
         *('openmmlab', 'cls', 'det', 'seg', 'cpu', 'gpu', 'rembg', 'matting', 'openvino', 'ray'),
-        *('formats', 'demo', 'reports', 'metric', 'catalogue', 'all', 'lint', 'tests', 'docs'),
+        *(
+            'formats',
+            'serve',
+            'demo',
+            'reports',
+            'metric',
+            'catalogue',
+            'all',
+            'lint',
+            'tests',
+            'docs',
+        ),
     )
     assert set(requirements) == {'', *expected}
     runtimes = {extra: FLAVOURS & set(names) for extra, names in requirements.items()}

@@ -44,6 +44,7 @@ __all__ = [
     'add_tree_arguments',
     'at_least',
     'device_name',
+    'engine_options_of',
     'model_name',
     'options_of',
 ]
@@ -140,7 +141,16 @@ def options_of(args: argparse.Namespace) -> tuple[EngineOptions, OutputOptions, 
     Raises:
         ArgumentError: If they do not go together.
     """
-    return _read(EngineOptions, args), _read(OutputOptions, args), _read(JobOptions, args)
+    return engine_options_of(args), _read(OutputOptions, args), _read(JobOptions, args)
+
+
+def engine_options_of(args: argparse.Namespace) -> EngineOptions:
+    """Return how the network is run; what was not given has the default of its field.
+
+    Raises:
+        ArgumentError: If the options do not go together.
+    """
+    return _read(EngineOptions, args)
 
 
 def _read(kind: type[_Options], args: argparse.Namespace) -> _Options:

@@ -37,6 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     from bgremoval_mm.cli.pairs import add_pairs_commands
     from bgremoval_mm.cli.review import add_apply_arguments, add_review_arguments
     from bgremoval_mm.cli.search import add_search_commands
+    from bgremoval_mm.cli.serve import add_serve_arguments
     from bgremoval_mm.version import __version__
 
     class CommandParser(arguments.Parser):
@@ -72,6 +73,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     masks = _add(commands, 'masks', _masks, 'make masks of a folder, for training')
     arguments.add_masks_arguments(masks)
+
+    text = 'remove backgrounds over HTTP: for programs, and on a page for people'
+    add_serve_arguments(_add(commands, 'serve', _serve, text))
 
     listed = _add(commands, 'models', _models, 'list the models, fetch those that are named')
     listed.add_argument(
@@ -269,6 +273,12 @@ def _catalogue(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int
     from bgremoval_mm.cli.catalogue import run_catalogue
 
     return run_catalogue(args)
+
+
+def _serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.serve import run_serve
+
+    return run_serve(parser, args)
 
 
 def _doctor(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:

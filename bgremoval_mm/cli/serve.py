@@ -1,0 +1,141 @@
+"""`bgremoval serve`: background removal over HTTP."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from bgremoval_mm.cli import arguments
+from bgremoval_mm.cli.errors import OK
+
+__all__ = ['add_serve_arguments', 'run_serve']
+
+_OWN_MACHINE = ('127.0.0.1', '::1', 'localhost')
+# The options that are fields of Limits, by their names there.
+_LIMITS = ('max_bytes', 'max_pixels', 'queue', 'upload_seconds', 'seconds')
+
+
+def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add where the service listens, what it runs, and what it accepts."""
+    parser.add_argument(
+        '--host', default='127.0.0.1', help='listen there (default: 127.0.0.1, this machine only)'
+    )
+    parser.add_argument(
+        '--port', type=arguments.at_least(0), default=8000, help='0: any (default: 8000)'
+    )
+    parser.add_argument(
+        '--tokens', type=Path, metavar='FILE', help='tokens, one a line; requests then need one'
+    )
+    parser.add_argument(
+        '--url-host',
+        action='append',
+        default=[],
+        metavar='HOST',
+        help='let remove.bg clients name pictures on this host by image_url; may be repeated',
+    )
+    arguments.add_model_argument(parser)
+    arguments.add_engine_arguments(parser)
+    parser.add_argument(
+        '--also',
+        nargs='+',
+        default=[],
+        type=arguments.model_name,
+        metavar='MODEL',
+        help='further models that a request may choose',
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=arguments.at_least(1),
+        help='most images in one run of the network (default: 8 on a GPU, else 1)',
+    )
+    parser.add_argument(
+        '--workers',
+        type=arguments.at_least(1),
+        help='threads that decode and encode (default: one a core)',
+    )
+    parser.add_argument(
+        '--one-run',
+        action='store_true',
+        help='save memory on a CPU: keep one copy of each network, and run one batch at a time',
+    )
+    _add_limit_arguments(parser)
+    arguments.add_debug_argument(parser)
+
+
+def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Raises:
+        BgremovalError: If the address is taken, a model cannot be loaded, or the like.
+    """
+    if args.calibration is not None and args.precision != 'int8':
+        parser.error('--calibration goes with --precision int8 only')
+    try:
+        from bgremoval_mm.serving import run
+    except ModuleNotFoundError as err:
+        msg = f'serving needs {err.name}: `pip install "bgremoval_mm[serve]"`'
+        raise ModuleNotFoundError(msg, name=err.name) from None
+    from bgremoval_mm.serving.app import make_app
+    from bgremoval_mm.serving.engine import Engine, make_removers
+    from bgremoval_mm.serving.limits import Limits
+    from bgremoval_mm.serving.tokens import read_tokens
+
+    tokens = None if args.tokens is None else read_tokens(args.tokens)
+    if tokens is None and args.host not in _OWN_MACHINE:
+        logging.getLogger(__name__).warning(
+            'everybody who reaches %s may use this service: --tokens keeps others out', args.host
+        )
+    models = list(dict.fromkeys([args.model, *args.also]))
+    removers = make_removers(models, arguments.engine_options_of(args), args.batch_size)
+    given = {name: getattr(args, name) for name in _LIMITS}
+    limits = Limits(**{name: value for name, value in given.items() if value is not None})
+    engine = Engine(removers, limits, args.workers or 0, one_run=args.one_run)
+    app = make_app(engine, tokens, args.url_host)
+    listening = run.listen(args.host, args.port)
+    host, port = listening.getsockname()[:2]
+    shown = f'[{host}]' if ':' in host else host
+    engine.batcher.ready.add_done_callback(
+        lambda done: None if done.exception() else _say(f'Ready: {", ".join(engine.models)}')
+    )
+    _say(f'Listening at http://{shown}:{port}; /docs describes the endpoints; Ctrl-C ends it')
+    run.serve(app, engine, listening)
+    _say('Stopped; everything that was accepted has been answered')
+    return OK
+
+
+def _add_limit_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is accepted of a request, and how many."""
+    parser.add_argument(
+        '--max-bytes', type=arguments.at_least(1), help='of a picture (default: 25 MiB)'
+    )
+    parser.add_argument(
+        '--max-pixels',
+        type=arguments.at_least(1),
+        help='of a picture and of a result (default: 50 million)',
+    )
+    parser.add_argument(
+        '--queue',
+        type=arguments.at_least(1),
+        metavar='N',
+        help='requests under way at once; more get status 503 (default: 64)',
+    )
+    parser.add_argument(
+        '--upload-time',
+        dest='upload_seconds',
+        type=arguments.at_least(1),
+        metavar='SECONDS',
+        help='within which a request must arrive (default: 30)',
+    )
+    parser.add_argument(
+        '--time-limit',
+        dest='seconds',
+        type=arguments.at_least(1),
+        metavar='SECONDS',
+        help='within which a picture must be done (default: 60)',
+    )
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

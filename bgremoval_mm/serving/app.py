@@ -1,0 +1,159 @@
+"""The application: routes, probes, metrics, pages; and what a client is told of an error."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bgremoval_mm.serving import pages, removebg
+from bgremoval_mm.serving.engine import Engine
+from bgremoval_mm.serving.errors import RequestError
+from bgremoval_mm.serving.metrics import CONTENT_TYPE, Metrics
+from bgremoval_mm.serving.routes import REMOVEBG, make_router
+from bgremoval_mm.serving.tokens import Tokens
+from bgremoval_mm.serving.urls import Fetcher
+from bgremoval_mm.version import __version__
+
+__all__ = ['make_app']
+
+logger = logging.getLogger(__name__)
+
+_PROBES = ('/health', '/ready', '/metrics')
+
+
+def make_app(
+    engine: Engine, tokens: Tokens | None = None, url_hosts: Iterable[str] = ()
+) -> FastAPI:
+    """Return the service as an ASGI application; it starts and ends the engine.
+
+    Args:
+        engine: Makes the cut-outs.
+        tokens: Of which a request needs one; None lets every request in.
+        url_hosts: Hosts that pictures may be fetched from.
+    """
+    tokens = tokens or Tokens()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        engine.start()
+        yield
+        await asyncio.to_thread(engine.close)
+
+    app = FastAPI(
+        title='bgremoval_mm',
+        summary='Removes the background of photos.',
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's own page loads its scripts from another host
+        redoc_url=None,
+    )
+    app.include_router(make_router(engine, tokens, Fetcher(url_hosts, engine.limits)))
+    _add_probes(app, engine)
+    _add_pages(app, engine, tokens)
+    _add_error_handlers(app, engine.metrics)
+    app.add_middleware(_Observer, metrics=engine.metrics)
+    return app
+
+
+def _add_probes(app: FastAPI, engine: Engine) -> None:
+    @app.get('/health')
+    async def health() -> dict[str, str]:
+        """Tell that the process is alive."""
+        return {'status': 'ok', 'version': __version__}
+
+    @app.get('/ready')
+    async def ready() -> Response:
+        """Tell whether the networks are loaded and run; status 503 until then."""
+        if engine.is_ready:
+            return JSONResponse({'status': 'ready', 'models': engine.models})
+        return JSONResponse({'status': 'starting'}, 503, {'Retry-After': '5'})
+
+    @app.get('/metrics', response_class=Response)
+    async def metrics() -> Response:
+        """Return the metrics in Prometheus's text format."""
+        return Response(engine.metrics.text(), media_type=CONTENT_TYPE)
+
+
+def _add_pages(app: FastAPI, engine: Engine, tokens: Tokens) -> None:
+    page = pages.front_page(engine.models, engine.limits, tokens.are_needed)
+
+    @app.get('/', response_class=HTMLResponse, include_in_schema=False)
+    async def front() -> Response:
+        """Return the page for people."""
+        return HTMLResponse(page, headers=pages.HEADERS)
+
+    @app.get('/docs', response_class=HTMLResponse, include_in_schema=False)
+    async def reference() -> Response:
+        """Return the reference for programmers."""
+        return HTMLResponse(pages.reference(app.openapi()), headers=pages.HEADERS)
+
+
+def _add_error_handlers(app: FastAPI, metrics: Metrics) -> None:
+    def answer(request: Request, error: RequestError) -> Response:
+        metrics.refused.labels(error.code).inc()
+        is_removebg = request.url.path == REMOVEBG
+        status = removebg.status_of(error.status) if is_removebg else error.status
+        return JSONResponse(error.body(), status, error.headers)
+
+    @app.exception_handler(RequestError)
+    async def refused(request: Request, error: RequestError) -> Response:
+        return answer(request, error)
+
+    @app.exception_handler(HTTPException)
+    async def not_found(request: Request, error: HTTPException) -> Response:
+        code = {404: 'not_found', 405: 'method_not_allowed'}.get(error.status_code, 'http_error')
+        headers = dict(error.headers or {})
+        return answer(request, RequestError(error.status_code, code, error.detail, '', headers))
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> Response:
+        # The server logs it with its traceback; clients learn nothing of it.
+        title = 'The service has failed on this request'
+        return answer(request, RequestError(500, 'internal_error', title))
+
+
+class _Observer:
+    """Counts, times and logs requests; the picture and what was asked for are not logged."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope['type'] != 'http':
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 500
+
+        async def observed(message: Message) -> None:
+            nonlocal status
+            if message['type'] == 'http.response.start':
+                status = message['status']
+                message['headers'] = [
+                    *message['headers'],
+                    (b'x-content-type-options', b'nosniff'),
+                ]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observed)
+        finally:
+            self._record(scope, status, time.perf_counter() - started)
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route: Any = scope.get('route')
+        path = getattr(route, 'path', 'other')  # what a client makes up is no label
+        self._metrics.requests.labels(path, str(status)).inc()
+        self._metrics.seconds.labels(path).observe(seconds)
+        if path not in _PROBES:
+            logger.info('%s %s %d %.3f s', scope['method'], scope['path'], status, seconds)

@@ -1,0 +1,96 @@
+"""The pages: one for people, and the reference. They load nothing from other hosts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from bgremoval_mm.serving.limits import Limits
+from bgremoval_mm.version import __version__
+
+__all__ = ['HEADERS', 'front_page', 'reference']
+
+# Scripts and styles stand in the pages themselves; nothing is loaded from elsewhere.
+HEADERS = {
+    'Content-Security-Policy': (
+        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+        "img-src blob: data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    'Referrer-Policy': 'no-referrer',
+}
+
+
+def front_page(models: Sequence[str], limits: Limits, needs_token: bool) -> str:
+    """Return the page on which a person drops a photo.
+
+    Args:
+        models: Names of the networks, the default one first.
+        limits: What is accepted.
+        needs_token: Whether requests need a token, for which the page then asks.
+    """
+    data = {
+        'models': list(models),
+        'maxBytes': limits.max_bytes,
+        'maxPixels': limits.max_pixels,
+        'needsToken': needs_token,
+        'version': __version__,
+    }
+    return _template('page.html').replace('"{{data}}"', _as_script(data))
+
+
+def reference(schema: Mapping[str, Any]) -> str:
+    """Return a page that describes the endpoints.
+
+    Args:
+        schema: The application's OpenAPI document.
+    """
+    return (
+        _template('reference.html')
+        .replace('{{version}}', escape(__version__))
+        .replace('{{endpoints}}', ''.join(_endpoints(schema)))
+    )
+
+
+def _endpoints(schema: Mapping[str, Any]) -> Iterator[str]:
+    for path, methods in schema['paths'].items():
+        for method, found in methods.items():
+            yield f'<section><h2><code>{method.upper()} {escape(path)}</code></h2>'
+            yield f'<p>{escape(found.get("description", ""))}</p>'
+            content = found.get('requestBody', {}).get('content', {})
+            form = content.get('multipart/form-data', {}).get('schema', {})
+            if fields := form.get('properties', {}):
+                yield '<table><tr><th>field</th><th>values</th><th>meaning</th></tr>'
+                for name, each in fields.items():
+                    about = escape(each.get('description', 'the picture'))
+                    yield f'<tr><td><code>{escape(name)}</code></td>'
+                    yield f'<td>{_values(each)}</td><td>{about}</td></tr>'
+                yield '</table>'
+            yield '</section>'
+
+
+def _values(field: Mapping[str, Any]) -> str:
+    if field.get('format') == 'binary':
+        return 'file'
+    if 'enum' in field:
+        text = ', '.join(map(str, field['enum']))
+    elif field.get('type') == 'boolean':
+        text = 'true, false'
+    else:
+        text = f'such as {field["example"]}' if 'example' in field else field.get('type', 'string')
+    default = field.get('default')
+    shown = str(default).lower() if isinstance(default, bool) else default
+    return escape(text) + (f'; default {escape(str(shown))}' if default is not None else '')
+
+
+def _template(name: str) -> str:
+    folder = files('bgremoval_mm.serving').joinpath('templates')
+    return folder.joinpath(name).read_text(encoding='utf-8')
+
+
+def _as_script(data: Any) -> str:
+    """Return JSON that cannot end the script in which it stands."""
+    return json.dumps(data, separators=(',', ':')).replace('<', '\\u003c')

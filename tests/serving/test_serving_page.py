@@ -1,0 +1,85 @@
+"""The pages: the one for people in a browser, and the reference; neither asks another host."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+from fastapi import Request
+
+from bgremoval_mm.serving import pages
+from bgremoval_mm.serving.app import make_app
+from bgremoval_mm.serving.limits import Limits
+
+
+@pytest.mark.parametrize('width', [400, 1280])
+def test_page_in_a_browser(
+    engine, running, tmp_path: Path, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In headless Chromium: a photo, the slider by keyboard, backdrops, downloads, an error."""
+    browser = shutil.which('chromium') or shutil.which('google-chrome')
+    if browser is None:
+        pytest.skip('needs a browser: apt-get install chromium')
+    script = Path(__file__).with_name('page_probe.js').read_text()
+    plain = pages.front_page
+    monkeypatch.setattr(
+        pages,
+        'front_page',
+        lambda *args: plain(*args).replace('</body>', f'<script>{script}</script></body>'),
+    )
+    made, said = engine(), SimpleQueue()
+    app = make_app(made)
+
+    @app.post('/probe')
+    async def probe(request: Request) -> None:
+        said.put((await request.body()).decode())
+
+    command = [browser, '--headless', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr']
+    command += [f'--window-size={max(width, 500)},900', f'--user-data-dir={tmp_path / "profile"}']
+    with running(app, made) as address:
+        process = subprocess.Popen(
+            [*command, f'{address}/?{width}'],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert said.get(timeout=120) == 'ok'
+        finally:
+            process.terminate()
+            _, errors = process.communicate(timeout=60)
+    assert 'Uncaught' not in errors
+    assert 'Refused' not in errors, 'the page breaks its own content security policy'
+
+
+def test_pages_are_complete(service) -> None:
+    """They need no other host, and their policy forbids any."""
+    client = service()
+    for path in ('/', '/docs'):
+        response = client.get(path)
+        assert response.headers['content-type'].startswith('text/html')
+        assert "default-src 'none'" in response.headers['content-security-policy']
+        links = re.findall(r'(?:src|href)="([^"]*)"', response.text)
+        assert not [link for link in links if '//' in link]
+        assert '{{' not in response.text
+
+
+def test_reference(service) -> None:
+    """Each endpoint and each parameter is described, from what OpenAPI says of them."""
+    client = service()
+    text = client.get('/docs').text
+    for path in client.get('/openapi.json').json()['paths']:
+        assert f'{path}</code>' in text
+    for words in ('u2netp, silueta; default u2netp', 'bg_color', 'true, false; default false'):
+        assert words in text
+
+
+def test_data_of_the_page() -> None:
+    """What the page is told cannot end the script in which it stands."""
+    page = pages.front_page(['</script><b>'], Limits(), needs_token=True)
+    assert '</script><b>' not in page
+    assert '"needsToken":true' in page
