@@ -1,4 +1,4 @@
-"""What the work claims in its text and its Table I, held against results.
+"""The claims of the text and of Table I, held against results.
 
 The work compares the best of three folds and gives no spread. Here a difference between two
 networks is that of the folds' means, paired over products: the same products, in the same folds,
