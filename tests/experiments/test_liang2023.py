@@ -7,6 +7,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+import yaml
 from mmengine.config import Config
 
 from bgremoval_mm import experiments
@@ -300,6 +301,11 @@ def test_model_index_names_every_metafile() -> None:
     index = modelindex.load(str(ROOT / 'model-index.yml'))
     index.build_models_with_collections()
     names = {each.config.removeprefix('configs/') for each in index.models}
-    mine = {name for name in names if not name.startswith('metric_learning/')}
+    folders = {name.rpartition('/')[0] for name in FILES}
+    mine = {name for name in names if name.rpartition('/')[0] in folders}
     assert {name for name in mine if '-bgaug' not in name} == set(FILES)
+    assert all((ROOT / 'configs' / name).is_file() for name in names)
+    index_file = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    listed = {ROOT / name for name in index_file['Import']}
+    assert listed == set((ROOT / 'configs').rglob('metafile.yml'))
     assert all((ROOT / each.readme).is_file() for each in index.collections)
