@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -20,6 +21,7 @@ _OUTCOMES = {
 }
 _NAMES = ('original', 'mask', 'background removed')
 _COLUMNS = 2
+_CHARACTER, _LINE = 0.7 / 72, 1.6 / 72  # width of a bold one and height of a line, inches a point
 _FRAME = 8  # pixels
 _NONE = Tile([np.full((1, 1), 246, np.uint8)] * 3, ['no other picture'])
 
@@ -84,8 +86,8 @@ def draw_sheet(
         tiles += [_NONE] * (_COLUMNS - len(tiles))
         blocks.append(draw_tiles(tiles, _NAMES, title, _COLUMNS, side=1.8))
     width = blocks[0].width
-    top = _strip(width, 0.95, (0.58, heading[0], 17, INK), (0.2, heading[1], 11, FAINT))
-    foot = _strip(width, 0.35, (0.35, credit, 9, FAINT))
+    top = _strip(width, (heading[0], 17, INK), (heading[1], 11, FAINT))
+    foot = _strip(width, (credit, 9, FAINT))
     return Image.fromarray(np.vstack([*map(np.asarray, (top, *blocks, foot))]))
 
 
@@ -109,10 +111,18 @@ def _frame(pixels: np.ndarray, colour: str) -> np.ndarray:
     return np.asarray(ImageOps.expand(inner, _FRAME, colour))
 
 
-def _strip(width: int, height: float, *lines: tuple[float, str, float, str]) -> Image.Image:
-    """Draw centred lines of text: height of the base line (fraction), text, size and colour."""
-    figure = new_figure((width + 0.5) / 150, height)  # exactly so many pixels
-    for y, text, size, colour in lines:
+def _strip(width: int, *texts: tuple[str, float, str]) -> Image.Image:
+    """Draw centred texts below each other, broken to the width: text, size and colour."""
+    inches = (width + 0.5) / 150  # exactly so many pixels
+    rows = [
+        (row, size, colour)
+        for text, size, colour in texts
+        for row in textwrap.wrap(text, int(inches / (size * _CHARACTER)))
+    ]
+    height = 0.2 + sum(size for _, size, _ in rows) * _LINE
+    figure, y = new_figure(inches, height), height - 0.05
+    for row, size, colour in rows:
+        y -= size * _LINE
         weight = 'bold' if colour == INK else 'normal'
-        figure.text(0.5, y, text, ha='center', size=size, weight=weight, color=colour)
+        figure.text(0.5, y / height, row, ha='center', size=size, weight=weight, color=colour)
     return render(figure)

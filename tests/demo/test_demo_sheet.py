@@ -64,3 +64,14 @@ def test_sheet_without_mistakes_has_no_red() -> None:
     image = sheet.draw_sheet([answer(0)], load, ('title', 'line'), number=1)
     assert count(image, RED) == 0
     assert count(image, GREEN) > 500
+
+
+def test_a_long_title_stays_on_the_sheet() -> None:
+    """It is broken into lines: its margins, left and right, are white."""
+    title = ' '.join(['Top-1 93.1 % on the originals, 97.4 % with the background removed'] * 3)
+    drawn = [sheet.draw_sheet([answer(1)], load, (text, title)) for text in ('title', title)]
+    assert drawn[0].width == drawn[1].width
+    top = np.asarray(drawn[1].convert('L'))[: drawn[1].height - drawn[0].height + 60]
+    assert (top < 128).any()
+    assert (top[:, :15] == 255).all()
+    assert (top[:, -15:] == 255).all()
