@@ -385,6 +385,7 @@ def run_tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     It takes the name of a tool of this repository, or a script's path, and the arguments.
     """
     from mmengine.registry import DefaultScope
+    from mmengine.visualization import Visualizer
 
     # A Runner leaves its default scope behind, which would change how later tests find classes.
     monkeypatch.setattr(DefaultScope, '_instance_dict', DefaultScope._instance_dict.copy())
@@ -397,6 +398,11 @@ def run_tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         script = tool if isinstance(tool, Path) else REPOSITORY / 'tools' / f'{tool}.py'
         monkeypatch.setattr(sys, 'argv', [script.name, *arguments])
         monkeypatch.setenv('LOCAL_RANK', '0')
+        # Visualizers are kept by name, and would write into the folder of the run that made them.
+        kinds = [Visualizer]
+        for kind in kinds:
+            kind._instance_dict.clear()
+            kinds.extend(kind.__subclasses__())
         runpy.run_path(str(script), run_name='__main__')
 
     return run
