@@ -450,7 +450,7 @@ LAYERS = [
     ['datasets', 'evaluation', 'models'],
     ['engine'],
     ['search', 'visualization'],
-    ['analysis', 'serving'],
+    ['analysis', 'pipeline', 'serving'],
     ['cli', 'demo', 'experiments'],
 ]
 # The floors inside the engine.

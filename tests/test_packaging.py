@@ -193,6 +193,7 @@ def test_extras(requirements: dict[str, dict[str, Requirement]]) -> None:
         *(
             'formats',
             'serve',
+            'pipeline',
             'demo',
             'reports',
             'metric',

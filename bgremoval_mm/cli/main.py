@@ -35,6 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
     from bgremoval_mm.cli.export import add_export_arguments
     from bgremoval_mm.cli.mask_sheet import add_sheet_arguments
     from bgremoval_mm.cli.pairs import add_pairs_commands
+    from bgremoval_mm.cli.pipeline import add_pipeline_commands
     from bgremoval_mm.cli.review import add_apply_arguments, add_review_arguments
     from bgremoval_mm.cli.search import add_search_commands
     from bgremoval_mm.cli.serve import add_serve_arguments
@@ -76,6 +77,11 @@ def make_parser() -> argparse.ArgumentParser:
 
     text = 'remove backgrounds over HTTP: for programs, and on a page for people'
     add_serve_arguments(_add(commands, 'serve', _serve, text))
+
+    text = 'receive photos, remove, check and publish each, with any number of workers'
+    add_pipeline_commands(
+        commands.add_parser('pipeline', help=text, description=text[0].upper() + text[1:] + '.')
+    )
 
     listed = _add(commands, 'models', _models, 'list the models, fetch those that are named')
     listed.add_argument(

@@ -1,0 +1,289 @@
+"""`bgremoval pipeline`: uploads are removed, checked and published, by any number of workers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bgremoval_mm.cli import arguments
+from bgremoval_mm.cli.errors import FAILED, OK
+from bgremoval_mm.utils.text import printable
+
+if TYPE_CHECKING:
+    from bgremoval_mm.pipeline.files import PipelineFiles
+    from bgremoval_mm.pipeline.queue import UploadQueue
+    from bgremoval_mm.pipeline.worker import Worker
+
+__all__ = ['add_pipeline_commands', 'run_retry', 'run_status', 'run_work']
+
+logger = logging.getLogger(__name__)
+
+_LISTED = 20
+_LOOK = 1.0  # seconds between two looks into a watched folder
+
+
+def add_pipeline_commands(parser: argparse.ArgumentParser) -> None:
+    """Add `run`, `work`, `status` and `retry`."""
+    commands = parser.add_subparsers(dest='step', required=True, metavar='STEP')
+
+    text = 'receive the photos of a folder as they arrive, and work on them'
+    run = _add(commands, 'run', run_work, text)
+    run.add_argument('photos', type=Path, metavar='PHOTOS', help='folder, at any depth')
+    _add_root(run)
+    run.add_argument(
+        '--once', action='store_true', help='take what is there, and end when that is done'
+    )
+    _add_work_arguments(run)
+
+    text = 'work on what was received: start as many as there are machines'
+    work = _add(commands, 'work', run_work, text)
+    _add_root(work)
+    work.add_argument('--once', action='store_true', help='end when nothing is left to be done')
+    _add_work_arguments(work)
+
+    status = _add(commands, 'status', run_status, 'tell how many uploads stand where, and why')
+    _add_root(status)
+    status.add_argument('--name', help='tell the history of one photo instead')
+    status.add_argument('--json', action='store_true', help='as JSON, with every upload')
+
+    _add_root(_add(commands, 'retry', run_retry, 'begin anew with all that has failed'))
+
+
+def run_work(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    """Work until SIGTERM or Ctrl-C, or with `--once` until nothing is left to be done.
+
+    Raises:
+        BgremovalError: If the database, the routes or a folder cannot be read.
+    """
+    if args.calibration is not None and args.precision != 'int8':
+        parser.error('--calibration goes with --precision int8 only')
+    photos: Path | None = getattr(args, 'photos', None)
+    if photos is not None and not photos.is_dir():
+        raise NotADirectoryError(20, 'Not a folder', str(photos))
+    queue, files = _open(args)
+    worker = _make_worker(args, queue, files)
+    files.sweep()
+    with _stopped_by_signals() as stop:
+        if photos is None:
+            _work(worker, args.once, stop)
+        elif args.once:
+            unreadable = _receive_once(queue, files, photos)
+            _work(worker, True, stop)
+            _print_counts(queue)
+            return FAILED if unreadable or _has_failed(queue) else OK
+        else:
+            _watch_and_work(worker, photos, stop)
+    _print_counts(queue)
+    return FAILED if args.once and _has_failed(queue) else OK
+
+
+def run_status(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    """Print where the uploads stand; exit code 1 if any has failed."""
+    queue, _ = _open(args)
+    if args.name is not None:
+        return _print_history(queue, args.name)
+    if args.json:
+        listed = [
+            {
+                key: getattr(each, key)
+                for key in ('name', 'version', 'state', 'route', 'model', 'reasons', 'result')
+            }
+            for each in queue.uploads()
+        ]
+        print(json.dumps({'counts': queue.counts(), 'uploads': listed}, indent=2))
+    else:
+        _print_counts(queue)
+    return FAILED if _has_failed(queue) else OK
+
+
+def run_retry(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    """Put what has failed back to its beginning."""
+    queue, _ = _open(args)
+    print(f'{queue.retry()} uploads will be tried again')
+    return OK
+
+
+def _add(
+    commands: argparse._SubParsersAction[Any], name: str, run: Any, text: str
+) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text[0].upper() + text[1:] + '.'
+    )
+    made.set_defaults(run=run, parser=made)
+    return made
+
+
+def _add_root(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        'root', type=Path, metavar='ROOT', help='folder of the pipeline, shared by its workers'
+    )
+    parser.add_argument(
+        '--database',
+        metavar='URL',
+        help='sqlite:///PATH (default: pipeline.db in ROOT), for workers on one machine; or '
+        'postgresql+psycopg://USER:PASSWORD@HOST/NAME',
+    )
+    arguments.add_debug_argument(parser)
+
+
+def _add_work_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--routes', type=Path, metavar='FILE.toml', help='model, output and gate by product type'
+    )
+    parser.add_argument(
+        '--lease',
+        type=arguments.at_least(1),
+        default=300,
+        metavar='SECONDS',
+        help="after which another worker takes over a killed worker's photo (default: 300)",
+    )
+    arguments.add_engine_arguments(parser)
+
+
+def _open(args: argparse.Namespace) -> tuple[UploadQueue, PipelineFiles]:
+    try:
+        from bgremoval_mm.pipeline.queue import UploadQueue
+    except ModuleNotFoundError as err:
+        msg = f'the pipeline needs {err.name}: `pip install "bgremoval_mm[pipeline]"`'
+        raise ModuleNotFoundError(msg, name=err.name) from None
+    from bgremoval_mm.pipeline.files import PipelineFiles
+    from bgremoval_mm.removal.errors import BgremovalError
+
+    if args.step in ('status', 'retry') and not args.root.is_dir():
+        msg = f'{args.root}: there is no pipeline; `bgremoval pipeline run` begins one'
+        raise BgremovalError(msg)
+    files = PipelineFiles(args.root)
+    url = args.database or f'sqlite:///{(args.root / "pipeline.db").absolute()}'
+    return UploadQueue(url, getattr(args, 'lease', 300)), files
+
+
+def _make_worker(args: argparse.Namespace, queue: UploadQueue, files: PipelineFiles) -> Worker:
+    from bgremoval_mm.pipeline.routes import Routes, read_routes
+    from bgremoval_mm.pipeline.worker import Worker
+    from bgremoval_mm.removal.remover import BackgroundRemover
+
+    routes = Routes() if args.routes is None else read_routes(args.routes)
+    options = arguments.engine_options_of(args)
+    removers = {
+        model: BackgroundRemover.from_options(replace(options, model=model, batch_size=1))
+        for model in dict.fromkeys(route.model for route in routes)
+    }
+    return Worker(queue, files, routes, removers.__getitem__)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """Let SIGTERM or Ctrl-C end the work after the photo under way, a second one at once."""
+    stop = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def ask(number: int, frame: object) -> None:
+        stop.set()
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _work(worker: Worker, until_done: bool, stop: threading.Event) -> None:
+    ended = worker.run(until_done, stop)
+    print(f'This worker finished {ended} uploads', file=sys.stderr)
+
+
+def _receive_once(queue: UploadQueue, files: PipelineFiles, photos: Path) -> int:
+    from bgremoval_mm.pipeline.sources import receive_files
+    from bgremoval_mm.removal.io.scan import walk
+
+    names = {each.path for each in walk(photos) if not each.ignored and each.path != '.'}
+    return _told(receive_files(queue, files, photos, names))
+
+
+def _watch_and_work(worker: Worker, photos: Path, stop: threading.Event) -> None:
+    """Receive in this thread, work in another one; end both when told to."""
+    from bgremoval_mm.cli.watch import Watcher
+    from bgremoval_mm.pipeline.sources import receive_files
+
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            _work(worker, False, stop)
+        except BaseException as err:  # noqa: BLE001
+            failed.append(err)  # raised in the main thread, below
+            stop.set()
+
+    thread = threading.Thread(target=work, name='worker')
+    watcher = Watcher(photos)
+    print(f'Watching {printable(photos)}; Ctrl-C ends it', file=sys.stderr)
+    thread.start()
+    try:
+        while not stop.is_set():
+            if new := watcher.take():
+                _told(receive_files(worker.queue, worker.files, photos, new))
+            stop.wait(_LOOK)
+    finally:
+        stop.set()
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def _told(received: Any) -> int:
+    """Say what came of a look at the folder; return how many files could not be read."""
+    for line in received.unreadable:
+        logger.warning('cannot be read: %s', line)
+    if received.new or received.unreadable:
+        print(
+            f'Received {received.new} photos; {received.known} were known',
+            file=sys.stderr,
+        )
+    return len(received.unreadable)
+
+
+def _has_failed(queue: UploadQueue) -> bool:
+    from bgremoval_mm.pipeline.states import State
+
+    return queue.counts()[State.FAILED] > 0
+
+
+def _print_counts(queue: UploadQueue) -> None:
+    from bgremoval_mm.pipeline.states import State
+
+    counts = queue.counts()
+    print(', '.join(f'{number} {state}' for state, number in counts.items() if number) or 'empty')
+    for state in (State.REVIEW, State.FAILED):
+        listed = queue.uploads(state)
+        for each in listed[:_LISTED]:
+            reason = each.reasons or queue.history(each.id)[-1].reason
+            print(f'  {state}: {printable(each.name)}: {printable(reason)}')
+        if len(listed) > _LISTED:
+            print(f'  ... and {len(listed) - _LISTED} more in {state}')
+
+
+def _print_history(queue: UploadQueue, name: str) -> int:
+    from datetime import UTC, datetime
+
+    found = [each for each in queue.uploads() if each.name == name]
+    for each in found:
+        print(f'{printable(name)}, version {each.version}: {each.state}')
+        for change in queue.history(each.id):
+            at = datetime.fromtimestamp(change.at, UTC).strftime('%Y-%m-%d %H:%M:%S')
+            print(f'  {at}  {change.after}: {printable(change.reason)}')
+    if not found:
+        print(f'{printable(name)}: no such upload', file=sys.stderr)
+    return OK if found else FAILED

@@ -1,0 +1,98 @@
+"""Opening the database: SQLite in a file, PostgreSQL for many workers; tables by Alembic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError as UrlError
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+
+from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
+
+__all__ = ['DatabaseError', 'open_database']
+
+_WAIT = 60  # seconds for which a connection waits for another one's lock
+_DRIVERS = ('sqlite', 'postgresql+psycopg')
+_LOCK = 0x62677265  # of PostgreSQL's advisory locks, the one held while tables are made
+
+
+class DatabaseError(BgremovalError):
+    """The database cannot be opened."""
+
+
+def open_database(url: str) -> Engine:
+    """Open a database, and bring its tables up to date.
+
+    Args:
+        url: ``sqlite:///PATH``, or ``postgresql+psycopg://USER:PASSWORD@HOST/NAME``.
+
+    Raises:
+        ArgumentError: If it is another kind of address.
+        DatabaseError: If it cannot be reached, or is not one of ours.
+    """
+    try:
+        parsed = make_url(url)
+    except UrlError:
+        parsed = None
+    if parsed is None or parsed.drivername not in _DRIVERS:
+        msg = (
+            '`database` must be sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME, '
+            f'but got {_shown(url)!r}'
+        )
+        raise ArgumentError(msg)
+    shown = parsed.render_as_string(hide_password=True)
+    try:
+        engine = _make_engine(url)
+        with engine.begin() as connection:
+            _migrate(connection)
+    except (SQLAlchemyError, NoSuchModuleError) as err:
+        reason = str(getattr(err, 'orig', None) or err).strip().splitlines()[0]
+        msg = f'cannot open the database {shown}: {reason}'
+        raise DatabaseError(msg) from err
+    return engine
+
+
+def _make_engine(url: str) -> Engine:
+    if url.startswith('sqlite'):
+        engine = create_engine(url, connect_args={'timeout': _WAIT})
+        event.listen(engine, 'connect', _set_up_sqlite)
+        event.listen(engine, 'begin', _begin_sqlite)
+        return engine
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        connect_args={'connect_timeout': 10, 'application_name': 'bgremoval'},
+    )
+
+
+def _set_up_sqlite(connection: Any, _: Any) -> None:
+    # The driver's own transactions begin late, and so can deadlock: SQLAlchemy begins them here.
+    connection.isolation_level = None
+    connection.execute('PRAGMA journal_mode = WAL')
+    connection.execute('PRAGMA synchronous = NORMAL')
+    connection.execute('PRAGMA foreign_keys = ON')
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # One writer at a time, and that from the first statement: what was read is still true when
+    # it is written.
+    connection.exec_driver_sql('BEGIN IMMEDIATE')
+
+
+def _migrate(connection: Connection) -> None:
+    if connection.dialect.name == 'postgresql':  # SQLite's transaction has the only lock anyway
+        connection.execute(text('SELECT pg_advisory_xact_lock(:key)'), {'key': _LOCK})
+    config = Config()
+    config.set_main_option('script_location', str(Path(__file__).with_name('migrations')))
+    config.attributes['connection'] = connection
+    command.upgrade(config, 'head')
+
+
+def _shown(url: str) -> str:
+    """Return an address without what may be a password."""
+    _, at, tail = url.rpartition('@')
+    return f'...@{tail}' if at else url

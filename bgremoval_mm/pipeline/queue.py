@@ -1,0 +1,323 @@
+"""UploadQueue: which uploads there are, who works on which, and how each ended."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from bgremoval_mm.pipeline.database import open_database
+from bgremoval_mm.pipeline.states import NEXT, OPEN, State
+from bgremoval_mm.pipeline.tables import Change, Upload
+
+__all__ = ['Claim', 'ClaimLostError', 'UploadQueue']
+
+
+class ClaimLostError(Exception):
+    """Another worker has taken the upload over, because this one's claim had ended."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An upload that a worker holds.
+
+    Attributes:
+        id: Number of the upload.
+        token: Which claim this is.
+        name: Name of the photo.
+        version: Its version.
+        sha256: Hash of its bytes.
+        state: Where it stands.
+        route: Name of its route, once it is typed.
+        model: Name of the network that made its mask, once it is removed.
+        tries: How often its present step was begun, this time included.
+    """
+
+    id: int
+    token: str
+    name: str
+    version: int
+    sha256: str
+    state: State
+    route: str
+    model: str
+    tries: int
+
+
+class UploadQueue:
+    """Uploads in a database that any number of workers share.
+
+    A worker claims an upload for some seconds. If it is killed, its claim ends and another worker
+    goes on from the last step that was recorded; if it was only slow, its next change is refused
+    (`ClaimLostError`), so that no step is recorded twice.
+
+    Args:
+        url: Address of the database, see `open_database`.
+        lease: Seconds that a claim lasts. A step must be shorter.
+        most_tries: Tries of one step, of which the last one's failure is final. A worker that dies
+            on a step has tried it, too.
+        clock: Returns the seconds since the epoch. All workers' clocks should agree within a
+            fraction of `lease`.
+
+    Raises:
+        ArgumentError: If `url` is not one.
+        DatabaseError: If the database cannot be opened.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        lease: float = 300,
+        most_tries: int = 5,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.engine = open_database(url)
+        self.lease = lease
+        self.most_tries = most_tries
+        self.clock = clock
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    def receive(self, name: str, sha256: str, source: str) -> tuple[int, bool]:
+        """Record an upload, unless the newest version of that name has the same bytes.
+
+        Args:
+            name: Path of the photo as its source names it.
+            sha256: Hash of its bytes.
+            source: Where it came from, for the record.
+
+        Returns:
+            Its number, and whether it is new.
+        """
+        while True:
+            try:
+                return self._receive(name, sha256, source)
+            except IntegrityError:  # another process has just recorded this version
+                continue
+
+    def claim(self) -> Claim | None:
+        """Take the next upload that is due; None if there is none at present."""
+        while True:
+            with Session(self.engine) as session, session.begin():
+                now = self.clock()
+                found = session.scalar(
+                    select(Upload)
+                    .where(
+                        Upload.state.in_(OPEN),
+                        Upload.not_before <= now,
+                        Upload.claimed_until <= now,
+                    )
+                    .order_by(Upload.id)
+                    .limit(1)
+                    .with_for_update(skip_locked=True)
+                )
+                if found is None:
+                    return None
+                if found.tries >= self.most_tries:
+                    # Errors are recorded as they occur: nothing was said of these tries.
+                    reason = f'the worker has ended {found.tries} times without a word on this step'
+                    self._change(session, found, State.FAILED, reason)
+                    continue
+                found.tries += 1
+                found.claim = secrets.token_hex(16)
+                found.claimed_until = now + self.lease
+                return _claim_of(found)
+
+    def advance(
+        self,
+        claim: Claim,
+        state: State,
+        reason: str,
+        publish: Callable[[], Any] | None = None,
+        **values: str,
+    ) -> Claim:
+        """Record a step that is done; keep the claim unless the upload is at its end.
+
+        Args:
+            claim: Which upload.
+            state: Where it stands now.
+            reason: Why, in words.
+            publish: Called within the transaction, once the claim is known to hold and this is
+                known to be the newest version of the photo. If it fails, nothing is recorded.
+            values: Further columns, such as ``model``.
+
+        Returns:
+            The claim with the new state. It is superseded instead if a later version has come.
+
+        Raises:
+            ClaimLostError: If another worker has taken it over.
+        """
+        with Session(self.engine) as session, session.begin():
+            # All versions are locked before this one: two workers cannot wait for each other.
+            newest = claim.version if publish is None else self._newest(session, claim.name)
+            found = self._held(session, claim)
+            if newest > claim.version:
+                state, reason = State.SUPERSEDED, f'version {newest} has come'
+            elif publish is not None:
+                publish()
+            for name, value in values.items():
+                setattr(found, name, value)
+            self._change(session, found, state, reason)
+            return _claim_of(found, claim.token)
+
+    def fail(self, claim: Claim, reason: str, final: bool = False) -> State:
+        """Record that a step has failed: it is tried again later, or was tried often enough.
+
+        Args:
+            claim: Which upload.
+            reason: What went wrong.
+            final: Whether another try would fail in the same way.
+
+        Raises:
+            ClaimLostError: If another worker has taken it over.
+        """
+        with Session(self.engine) as session, session.begin():
+            found = self._held(session, claim)
+            if final or found.tries >= self.most_tries:
+                tried = '' if final else f', tried {found.tries} times'
+                self._change(session, found, State.FAILED, f'{reason}{tried}')
+                return State.FAILED
+            now = self.clock()
+            found.not_before = now + _back_off(found.tries)
+            found.claim, found.claimed_until = '', 0.0
+            state = State(found.state)
+            session.add(_entry(found, state, f'try {found.tries} failed: {reason}', now))
+            return state
+
+    def release(self, claim: Claim) -> None:
+        """Give an upload back whose step was not done, as when the worker is asked to stop."""
+        with Session(self.engine) as session, session.begin():
+            session.execute(
+                update(Upload)
+                .where(Upload.id == claim.id, Upload.claim == claim.token)
+                .values(claim='', claimed_until=0.0, tries=Upload.tries - 1)
+            )
+
+    def retry(self) -> int:
+        """Begin anew with all that has failed; return how many that are."""
+        with Session(self.engine) as session, session.begin():
+            failed = session.scalars(select(Upload).where(Upload.state == State.FAILED)).all()
+            for found in failed:
+                self._change(session, found, State.RECEIVED, 'another try was asked for')
+            return len(failed)
+
+    def counts(self) -> dict[State, int]:
+        """Return how many uploads stand where, of every state."""
+        with Session(self.engine) as session:
+            rows = session.execute(select(Upload.state, func.count()).group_by(Upload.state)).all()
+        found = {State(state): int(number) for state, number in rows}
+        return {state: found.get(state, 0) for state in State}
+
+    def uploads(self, state: State | None = None) -> list[Upload]:
+        """Return the uploads, or those of one state, in order of arrival."""
+        wanted = select(Upload).order_by(Upload.id)
+        if state is not None:
+            wanted = wanted.where(Upload.state == state)
+        with Session(self.engine, expire_on_commit=False) as session:
+            return list(session.scalars(wanted))
+
+    def history(self, upload: int) -> list[Change]:
+        """Return the changes of an upload, the first one first."""
+        wanted = select(Change).where(Change.upload_id == upload).order_by(Change.id)
+        with Session(self.engine, expire_on_commit=False) as session:
+            return list(session.scalars(wanted))
+
+    def next_due(self) -> float | None:
+        """Return in how many seconds an upload is due; None if none is left to be worked on."""
+        due = func.min(
+            func.greatest(Upload.not_before, Upload.claimed_until)
+            if self.engine.dialect.name == 'postgresql'
+            else func.max(Upload.not_before, Upload.claimed_until)
+        )
+        with Session(self.engine) as session:
+            found = session.scalar(select(due).where(Upload.state.in_(OPEN)))
+        return None if found is None else max(0.0, found - self.clock())
+
+    def _receive(self, name: str, sha256: str, source: str) -> tuple[int, bool]:
+        with Session(self.engine) as session, session.begin():
+            newest = self._newest_or_none(session, name)
+            if newest is not None and newest.sha256 == sha256:
+                return newest.id, False
+            now = self.clock()
+            version = 1 if newest is None else newest.version + 1
+            made = Upload(name=name, version=version, sha256=sha256, received=now, changed=now)
+            session.add(made)
+            session.flush()
+            session.add(
+                Change(
+                    upload_id=made.id,
+                    before='',
+                    after=State.RECEIVED,
+                    reason=f'from {source}',
+                    at=now,
+                )
+            )
+            return made.id, True
+
+    def _newest(self, session: Session, name: str) -> int:
+        found = self._newest_or_none(session, name)
+        return 0 if found is None else found.version
+
+    def _newest_or_none(self, session: Session, name: str) -> Upload | None:
+        # All versions are locked, so that a later one is not published in between.
+        versions = session.scalars(
+            select(Upload).where(Upload.name == name).order_by(Upload.id).with_for_update()
+        )
+        return max(versions, key=lambda each: each.version, default=None)
+
+    def _held(self, session: Session, claim: Claim) -> Upload:
+        found = session.scalar(
+            select(Upload)
+            .where(Upload.id == claim.id, Upload.claim == claim.token)
+            .with_for_update()
+        )
+        if found is None:
+            msg = f'{claim.name}, version {claim.version}, was taken over by another worker'
+            raise ClaimLostError(msg)
+        return found
+
+    def _change(self, session: Session, found: Upload, state: State, reason: str) -> None:
+        before = State(found.state)
+        if state not in NEXT[before]:
+            msg = f'{before} cannot become {state}'
+            raise AssertionError(msg)
+        now = self.clock()
+        found.state, found.changed = state, now
+        found.tries, found.not_before = 0, 0.0
+        if state in OPEN and found.claim:
+            found.claimed_until = now + self.lease
+            found.tries = 1  # the worker that holds it begins the next step at once
+        else:
+            found.claim, found.claimed_until = '', 0.0
+        session.add(_entry(found, before, reason, now))
+
+
+def _back_off(tries: int) -> float:
+    """Return the seconds before the next try: 2, 8, 32, ... at most ten minutes."""
+    return min(600.0, 2.0 * 4.0 ** (tries - 1))
+
+
+def _claim_of(found: Upload, token: str = '') -> Claim:
+    return Claim(
+        found.id,
+        token or found.claim,
+        found.name,
+        found.version,
+        found.sha256,
+        State(found.state),
+        found.route,
+        found.model,
+        found.tries,
+    )
+
+
+def _entry(found: Upload, before: State, reason: str, at: float) -> Change:
+    return Change(upload_id=found.id, before=before, after=State(found.state), reason=reason, at=at)

@@ -1,0 +1,80 @@
+"""The tables: an upload a row, and every change of its state with time and reason."""
+
+from __future__ import annotations
+
+from sqlalchemy import Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from bgremoval_mm.pipeline.states import State
+
+__all__ = ['Base', 'Change', 'Upload']
+
+
+class Base(DeclarativeBase):
+    """What `migrations` is compared with."""
+
+
+class Upload(Base):
+    """One version of a photo.
+
+    Attributes:
+        id: Number in order of arrival.
+        name: Path of the photo as its source names it, with forward slashes.
+        version: 1 for the first content that came under this name, 2 for the next one, ...
+        sha256: Hash of its bytes, under which they are stored.
+        state: Where it stands, of `State`.
+        route: Name of its route, empty before it is typed.
+        model: Name of the network that made its mask, empty before that.
+        reasons: Why it needs a review, joined by ``; ``.
+        result: Path of its published result below the folder of results, empty before that.
+        tries: How often a worker began on its present step.
+        not_before: Earliest time of the next try, seconds since the epoch.
+        claim: Token of the worker that holds it, empty if none does.
+        claimed_until: When that claim ends, unless it is renewed, seconds since the epoch.
+        received: When it came, seconds since the epoch.
+        changed: When its state last changed, seconds since the epoch.
+    """
+
+    __tablename__ = 'uploads'
+    __table_args__ = (
+        UniqueConstraint('name', 'version', name='uploads_name_version'),
+        Index('uploads_state_not_before', 'state', 'not_before'),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(Integer)
+    sha256: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16), default=State.RECEIVED)
+    route: Mapped[str] = mapped_column(Text, default='')
+    model: Mapped[str] = mapped_column(Text, default='')
+    reasons: Mapped[str] = mapped_column(Text, default='')
+    result: Mapped[str] = mapped_column(Text, default='')
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    not_before: Mapped[float] = mapped_column(Float(53), default=0.0)
+    claim: Mapped[str] = mapped_column(String(64), default='')
+    claimed_until: Mapped[float] = mapped_column(Float(53), default=0.0)
+    received: Mapped[float] = mapped_column(Float(53))
+    changed: Mapped[float] = mapped_column(Float(53))
+
+
+class Change(Base):
+    """A change of an upload's state, or a try that failed.
+
+    Attributes:
+        upload_id: Whose.
+        before: State before, empty for its arrival.
+        after: State after; the same as before for a try that failed.
+        reason: Why, in words.
+        at: When, seconds since the epoch.
+    """
+
+    __tablename__ = 'changes'
+    __table_args__ = (Index('changes_upload_id', 'upload_id'),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    upload_id: Mapped[int] = mapped_column(ForeignKey('uploads.id'))
+    before: Mapped[str] = mapped_column(String(16))
+    after: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(Text)
+    at: Mapped[float] = mapped_column(Float(53))

@@ -1,0 +1,165 @@
+"""Worker: takes uploads from the queue, and leads each to its end step by step."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Event
+
+from sqlalchemy.exc import OperationalError
+
+from bgremoval_mm.pipeline.files import PipelineFiles
+from bgremoval_mm.pipeline.queue import Claim, ClaimLostError, UploadQueue
+from bgremoval_mm.pipeline.routes import Route, Routes
+from bgremoval_mm.pipeline.states import OPEN, State
+from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.removal.images.reading import ImageError, decode_image
+from bgremoval_mm.removal.masks.quality import quality
+from bgremoval_mm.removal.outputs.cutouts import encode_image
+from bgremoval_mm.removal.outputs.rendering import render
+from bgremoval_mm.removal.remover import BackgroundRemover
+
+__all__ = ['Worker']
+
+logger = logging.getLogger(__name__)
+
+_PAUSE = 0.5  # seconds between two looks at an idle queue
+_DATABASE_AWAY = 120.0  # seconds for which a database that has gone away is waited for
+
+
+class Worker:
+    """Takes uploads from the queue, and leads each to its end.
+
+    Every step writes its file first and is recorded then: after a crash, the step is made again,
+    with the same result. So each upload has one right result, however often workers are killed.
+
+    Args:
+        queue: The uploads.
+        files: Their files.
+        routes: What is done with which.
+        make_remover: Returns the network of a name; each is made once.
+    """
+
+    def __init__(
+        self,
+        queue: UploadQueue,
+        files: PipelineFiles,
+        routes: Routes,
+        make_remover: Callable[[str], BackgroundRemover],
+    ) -> None:
+        self.queue = queue
+        self.files = files
+        self.routes = routes
+        self._make_remover = make_remover
+        self._removers: dict[str, BackgroundRemover] = {}
+
+    def run(self, until_done: bool = False, stop: Event | None = None) -> int:
+        """Work until told to stop; the upload under way is finished first.
+
+        Args:
+            until_done: End once no upload is left to be worked on, also not by a later try.
+            stop: Ends the work once it is set.
+
+        Returns:
+            How many uploads this worker led to their end.
+
+        Raises:
+            OperationalError: If the database has been away for two minutes.
+        """
+        stop = stop or Event()
+        ended, away_since = 0, None
+        while not stop.is_set():
+            try:
+                claim = self.queue.claim()
+                if claim is not None:
+                    ended += self._work(claim) not in OPEN
+                elif until_done and self.queue.next_due() is None:
+                    break
+                away_since = None
+            except OperationalError:
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since > _DATABASE_AWAY:
+                    raise
+                logger.warning('the database does not answer: waiting')
+                claim = None
+            if claim is None:
+                stop.wait(_PAUSE)
+        return ended
+
+    def _work(self, claim: Claim) -> State:
+        """Lead an upload as far as it goes; return where it stands."""
+        try:
+            while claim.state in OPEN:
+                claim = self._step(claim)
+        except ClaimLostError as err:
+            logger.warning('%s', err)
+            return claim.state
+        except ImageError as err:
+            return self._failed(claim, str(err), final=True)
+        except OperationalError:
+            raise
+        except (BgremovalError, OSError) as err:
+            return self._failed(claim, str(err))
+        except Exception as err:
+            # Runtimes raise what they like; one photo must not end the work on all others.
+            logger.exception('%s failed', claim.name)
+            return self._failed(claim, f'{type(err).__name__}: {err}')
+        return claim.state
+
+    def _failed(self, claim: Claim, reason: str, final: bool = False) -> State:
+        logger.warning('%s: %s', claim.name, reason)
+        try:
+            return self.queue.fail(claim, reason, final)
+        except ClaimLostError as err:
+            logger.warning('%s', err)
+            return claim.state
+
+    def _step(self, claim: Claim) -> Claim:
+        if claim.state is State.RECEIVED:
+            return self._type(claim)
+        route = self.routes.named(claim.route)
+        if route is None:
+            msg = f'the route {claim.route!r} is no longer there'
+            raise BgremovalError(msg)
+        if claim.state is State.TYPED:
+            return self._remove(claim, route)
+        return self._finish(claim, route)
+
+    def _type(self, claim: Claim) -> Claim:
+        route = self.routes.find(claim.name)
+        if route is None:
+            reason = 'no route fits its name'
+            return self.queue.advance(claim, State.FAILED, reason)
+        reason = f'its name fits the route {route.name}'
+        return self.queue.advance(claim, State.TYPED, reason, route=route.name)
+
+    def _remove(self, claim: Claim, route: Route) -> Claim:
+        remover = self._remover(route.model)
+        source = decode_image(self.files.photo(claim.sha256), name=claim.name)
+        ((mask, _),) = remover.low_resolution([source.rgb])
+        name = remover.spec.name
+        self.files.keep_mask(claim.sha256, name, mask)
+        return self.queue.advance(claim, State.REMOVED, f'by {name}', model=name)
+
+    def _finish(self, claim: Claim, route: Route) -> Claim:
+        mask = self.files.mask(claim.sha256, claim.model)
+        if reasons := route.gate.reasons(quality(mask)):
+            text = '; '.join(reasons)
+            return self.queue.advance(claim, State.REVIEW, text, reasons=text)
+        source = decode_image(self.files.photo(claim.sha256), name=claim.name)
+        made = render(source, mask, route.output)
+        content = encode_image(made.pixels, route.output.file_format, made.icc_profile, made.colour)
+        result = route.result_name(claim.name)
+        return self.queue.advance(
+            claim,
+            State.PUBLISHED,
+            made.note or 'the mask passed the gate',
+            publish=lambda: self.files.publish(result, content),
+            result=result,
+        )
+
+    def _remover(self, model: str) -> BackgroundRemover:
+        if model not in self._removers:
+            self._removers[model] = self._make_remover(model)
+        return self._removers[model]

@@ -1,0 +1,265 @@
+"""UploadQueue on both databases: arrival, claims, steps, failures, versions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from bgremoval_mm.pipeline.database import DatabaseError, open_database
+from bgremoval_mm.pipeline.queue import ClaimLostError, UploadQueue
+from bgremoval_mm.pipeline.states import State
+from bgremoval_mm.pipeline.tables import Base
+from bgremoval_mm.removal.errors import ArgumentError
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The queue's clock."""
+    return Clock()
+
+
+@pytest.fixture
+def queue(database: str, clock: Clock) -> Iterator[UploadQueue]:
+    """An empty queue."""
+    made = UploadQueue(database, lease=10, most_tries=3, clock=clock)
+    yield made
+    made.close()
+
+
+def states(queue: UploadQueue, upload: int) -> list[str]:
+    """The states that an upload has been through."""
+    return [change.after for change in queue.history(upload)]
+
+
+def test_tables_are_those_of_the_classes(database: str) -> None:
+    """The migrations make what the classes describe, and a second opening changes nothing."""
+    open_database(database).dispose()
+    engine = open_database(database)
+    with engine.connect() as connection:
+        found = compare_metadata(MigrationContext.configure(connection), Base.metadata)
+    engine.dispose()
+    assert found == []
+
+
+def test_the_whole_way(queue: UploadQueue, clock: Clock) -> None:
+    """Each step is recorded with its time and reason, and the last one ends the claim."""
+    upload, is_new = queue.receive('a.jpg', 'a' * 64, 'tests')
+    assert is_new
+    claim = queue.claim()
+    assert claim is not None
+    assert claim.id == upload
+    assert queue.claim() is None
+    clock.now = 1001
+    claim = queue.advance(claim, State.TYPED, 'by its name', route='shoes')
+    claim = queue.advance(claim, State.REMOVED, 'by u2net', model='u2net')
+    done: list[str] = []
+    queue.advance(claim, State.PUBLISHED, 'passed', publish=lambda: done.append('x'), result='r')
+    assert done == ['x']
+    changes = queue.history(upload)
+    assert [each.after for each in changes] == ['received', 'typed', 'removed', 'published']
+    assert [each.at for each in changes] == [1000, 1001, 1001, 1001]
+    assert changes[0].reason == 'from tests'
+    (row,) = queue.uploads(State.PUBLISHED)
+    assert (row.route, row.model, row.result, row.claim) == ('shoes', 'u2net', 'r', '')
+    assert queue.next_due() is None
+
+
+def test_the_same_photo_twice_is_one_upload(queue: UploadQueue) -> None:
+    """The same bytes are known; others are a new version, also when the first ones come back."""
+    first, _ = queue.receive('a.jpg', 'a' * 64, 'tests')
+    assert queue.receive('a.jpg', 'a' * 64, 'tests') == (first, False)
+    assert queue.receive('b.jpg', 'a' * 64, 'tests')[1]
+    assert queue.receive('a.jpg', 'b' * 64, 'tests')[1]
+    assert queue.receive('a.jpg', 'a' * 64, 'tests')[1]
+    found = [(each.name, each.version) for each in queue.uploads()]
+    assert found == [('a.jpg', 1), ('b.jpg', 1), ('a.jpg', 2), ('a.jpg', 3)]
+
+
+def test_the_same_photo_from_many_threads(queue: UploadQueue) -> None:
+    """Only one of eight that record the same photo at once makes an upload."""
+    gate = threading.Barrier(8)
+
+    def receive(_: int) -> bool:
+        gate.wait(30)
+        return queue.receive('a.jpg', 'a' * 64, 'tests')[1]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(receive, range(8))) == 1
+    assert len(queue.uploads()) == 1
+
+
+def test_no_upload_is_claimed_twice(queue: UploadQueue) -> None:
+    """Eight threads share forty uploads without an overlap."""
+    for number in range(40):
+        queue.receive(f'{number}.jpg', 'a' * 64, 'tests')
+
+    def take(_: int) -> list[int]:
+        found = []
+        while (claim := queue.claim()) is not None:
+            found.append(claim.id)
+        return found
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = [each for part in pool.map(take, range(8)) for each in part]
+    assert sorted(taken) == sorted(each.id for each in queue.uploads())
+    assert len(taken) == 40
+
+
+def test_a_claim_ends(queue: UploadQueue, clock: Clock) -> None:
+    """After the lease another worker goes on, and the slow one's change is refused."""
+    queue.receive('a.jpg', 'a' * 64, 'tests')
+    slow = queue.claim()
+    assert slow is not None
+    clock.now += 9
+    assert queue.claim() is None
+    clock.now += 1
+    other = queue.claim()
+    assert other is not None
+    assert other.tries == 2
+    with pytest.raises(ClaimLostError, match=r'^a\.jpg, version 1, was taken over'):
+        queue.advance(slow, State.TYPED, 'late')
+    with pytest.raises(ClaimLostError):
+        queue.fail(slow, 'late')
+    queue.advance(other, State.TYPED, 'in time')
+    assert states(queue, other.id) == ['received', 'typed']
+
+
+def test_a_photo_that_ends_every_worker_fails(queue: UploadQueue, clock: Clock) -> None:
+    """Workers that die say nothing: after three of them the upload has failed."""
+    upload, _ = queue.receive('a.jpg', 'a' * 64, 'tests')
+    for _ in range(3):
+        assert queue.claim() is not None
+        clock.now += 10
+    assert queue.claim() is None
+    assert states(queue, upload) == ['received', 'failed']
+    assert queue.history(upload)[-1].reason.startswith('the worker has ended 3 times')
+
+
+def test_failures_are_tried_again_later(queue: UploadQueue, clock: Clock) -> None:
+    """The pauses grow, the last failure is final, and `retry` begins anew."""
+    upload, _ = queue.receive('a.jpg', 'a' * 64, 'tests')
+    for pause in (2, 8):
+        claim = queue.claim()
+        assert claim is not None
+        assert queue.fail(claim, 'disk full') is State.RECEIVED
+        assert queue.claim() is None
+        assert queue.next_due() == pause
+        clock.now += pause
+    claim = queue.claim()
+    assert claim is not None
+    assert queue.fail(claim, 'disk full') is State.FAILED
+    reasons = [each.reason for each in queue.history(upload)[1:]]
+    assert reasons == [
+        'try 1 failed: disk full',
+        'try 2 failed: disk full',
+        'disk full, tried 3 times',
+    ]
+    assert queue.retry() == 1
+    claim = queue.claim()
+    assert claim is not None
+    assert claim.tries == 1
+
+
+def test_a_final_failure_is_not_tried_again(queue: UploadQueue) -> None:
+    """A photo that cannot be read fails at once."""
+    upload, _ = queue.receive('a.jpg', 'a' * 64, 'tests')
+    claim = queue.claim()
+    assert claim is not None
+    assert queue.fail(claim, 'not an image', final=True) is State.FAILED
+    assert queue.history(upload)[-1].reason == 'not an image'
+
+
+def test_release(queue: UploadQueue) -> None:
+    """An upload that is given back can be taken at once, and has not been tried."""
+    queue.receive('a.jpg', 'a' * 64, 'tests')
+    claim = queue.claim()
+    assert claim is not None
+    queue.release(claim)
+    again = queue.claim()
+    assert again is not None
+    assert again.tries == 1
+
+
+def test_an_old_version_is_not_published(queue: UploadQueue) -> None:
+    """Once a changed photo has come, the former one's result is no longer put in its place."""
+    old, _ = queue.receive('a.jpg', 'a' * 64, 'tests')
+    claim = queue.claim()
+    assert claim is not None
+    claim = queue.advance(queue.advance(claim, State.TYPED, ''), State.REMOVED, '')
+    queue.receive('a.jpg', 'b' * 64, 'tests')
+    ended = queue.advance(claim, State.PUBLISHED, '', publish=lambda: pytest.fail('published'))
+    assert ended.state is State.SUPERSEDED
+    assert queue.history(old)[-1].reason == 'version 2 has come'
+
+
+def test_nothing_is_recorded_if_publishing_fails(queue: UploadQueue) -> None:
+    """The error of `publish` goes through, and the upload stands where it stood."""
+    upload, _ = queue.receive('a.jpg', 'a' * 64, 'tests')
+    claim = queue.claim()
+    assert claim is not None
+    claim = queue.advance(queue.advance(claim, State.TYPED, ''), State.REMOVED, '')
+
+    def publish() -> None:
+        raise OSError(28, 'No space left on device')
+
+    with pytest.raises(OSError, match='No space'):
+        queue.advance(claim, State.PUBLISHED, '', publish=publish, result='r')
+    assert states(queue, upload)[-1] == 'removed'
+    assert queue.uploads()[0].result == ''
+
+
+def test_steps_are_taken_in_order(queue: UploadQueue) -> None:
+    """No step is left out."""
+    queue.receive('a.jpg', 'a' * 64, 'tests')
+    claim = queue.claim()
+    assert claim is not None
+    with pytest.raises(AssertionError, match='received cannot become published'):
+        queue.advance(claim, State.PUBLISHED, '')
+
+
+def test_addresses() -> None:
+    """Other databases are refused by name; a password is not shown."""
+    with pytest.raises(ArgumentError, match=r'^`database` must be sqlite:///PATH or postgresql'):
+        UploadQueue('mysql://me:secret@host/x')
+    with pytest.raises(ArgumentError) as caught:
+        UploadQueue('nonsense:secret@host')
+    assert 'secret' not in str(caught.value)
+    with pytest.raises(DatabaseError) as refused:
+        UploadQueue('postgresql+psycopg://me:secret@127.0.0.1:1/x')
+    assert 'secret' not in str(refused.value)
+    assert '127.0.0.1:1/x' in str(refused.value)
+
+
+def test_a_file_that_is_no_database(tmp_path) -> None:
+    """The message names the file."""
+    (tmp_path / 'x.db').write_bytes(b'not a database' * 100)
+    with pytest.raises(DatabaseError, match=r'cannot open the database sqlite:.*x\.db: '):
+        UploadQueue(f'sqlite:///{tmp_path}/x.db')
+
+
+def test_workers_that_start_at_once_make_the_tables_once(database: str) -> None:
+    """Four connections bring the tables up to date at the same time."""
+    with ThreadPoolExecutor(4) as pool:
+        engines = list(pool.map(lambda _: open_database(database), range(4)))
+    with engines[0].connect() as connection:
+        versions = connection.execute(sa.text('SELECT version_num FROM alembic_version')).all()
+    for engine in engines:
+        engine.dispose()
+    assert len(versions) == 1

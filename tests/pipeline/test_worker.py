@@ -1,0 +1,279 @@
+"""Worker and routes: what becomes of a photo, good, broken, doubtful or without a route."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+from PIL import Image
+from sqlalchemy.exc import OperationalError
+
+from bgremoval_mm.pipeline import worker as worker_module
+from bgremoval_mm.pipeline.files import PipelineFiles, check_name
+from bgremoval_mm.pipeline.queue import UploadQueue
+from bgremoval_mm.pipeline.routes import Gate, Route, RouteError, Routes, read_routes
+from bgremoval_mm.pipeline.sources import receive_bytes, receive_files
+from bgremoval_mm.pipeline.states import State
+from bgremoval_mm.pipeline.worker import Worker
+from bgremoval_mm.removal import BackgroundRemover
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.images.reading import decode_image
+from bgremoval_mm.removal.masks.quality import MaskQuality
+from bgremoval_mm.removal.options import OutputOptions
+from bgremoval_mm.removal.outputs.rendering import render
+
+PASSES_ALL = Gate(suspicion=100, flags=())
+
+
+@pytest.fixture
+def encoded(picture) -> Callable[..., bytes]:
+    """A function that makes a picture file: a bright square."""
+
+    def make(seed: int = 0, kind: str = 'PNG') -> bytes:
+        buffer = io.BytesIO()
+        Image.fromarray(picture(24, 16, seed)).save(buffer, kind)
+        return buffer.getvalue()
+
+    return make
+
+
+@pytest.fixture
+def remover(tiny_file: Path) -> BackgroundRemover:
+    """A tiny network."""
+    return BackgroundRemover(tiny_file, backend='onnxruntime', device='cpu', num_threads=1)
+
+
+@pytest.fixture
+def make_worker(tmp_path: Path, tiny_file: Path, remover) -> Iterator[Callable[..., Worker]]:
+    """A function that makes a worker over one queue, with routes of its own."""
+    queue = UploadQueue(f'sqlite:///{tmp_path}/pipeline.db', most_tries=2)
+    files = PipelineFiles(tmp_path / 'root')
+
+    def make(*routes: Route) -> Worker:
+        chosen = routes or (Route('all', model=str(tiny_file), gate=PASSES_ALL),)
+        return Worker(queue, files, Routes(chosen), lambda _: remover)
+
+    yield make
+    queue.close()
+
+
+def test_a_good_photo_is_published(make_worker, encoded, remover, tiny_file: Path) -> None:
+    """The result is what `render` makes of the photo and its mask, in the route's folder."""
+    output = OutputOptions(output='rgb', fill=255)
+    worker = make_worker(
+        Route('white', model=str(tiny_file), output=output, folder='shop', gate=PASSES_ALL)
+    )
+    content = encoded(1)
+    receive_bytes(worker.queue, worker.files, 'shoes/a.png', content, 'tests')
+    assert worker.run(until_done=True) == 1
+    (row,) = worker.queue.uploads()
+    assert (row.state, row.route, row.model) == ('published', 'white', remover.spec.name)
+    assert row.result == 'shop/shoes/a.png.png'
+    source = decode_image(content)
+    ((mask, _),) = remover.low_resolution([source.rgb])
+    made = np.array(Image.open(worker.files.root / 'published' / row.result))
+    np.testing.assert_array_equal(made, render(source, mask, output).pixels)
+
+
+def test_a_broken_photo_fails_at_once(make_worker, encoded) -> None:
+    """It is not tried again; the next one is not held up."""
+    worker = make_worker()
+    receive_bytes(worker.queue, worker.files, 'bad.jpg', b'\xff\xd8 no picture', 'tests')
+    receive_bytes(worker.queue, worker.files, 'good.png', encoded(), 'tests')
+    assert worker.run(until_done=True) == 2
+    assert [each.state for each in worker.queue.uploads()] == ['failed', 'published']
+    states = [each.after for each in worker.queue.history(1)]
+    assert states == ['received', 'typed', 'failed']
+
+
+def test_a_doubtful_mask_is_not_published(make_worker, encoded, tiny_file: Path) -> None:
+    """It goes to review with its reason, and no result is written."""
+    worker = make_worker(Route('all', model=str(tiny_file), gate=Gate(suspicion=0)))
+    receive_bytes(worker.queue, worker.files, 'a.png', encoded(), 'tests')
+    worker.run(until_done=True)
+    (row,) = worker.queue.uploads()
+    assert row.state == 'review'
+    assert 'every mask is reviewed' in row.reasons
+    assert list((worker.files.root / 'published').rglob('*')) == []
+
+
+def test_a_photo_without_a_route_fails(make_worker, encoded, tiny_file: Path) -> None:
+    """The first pattern that fits counts; where none does, that is said."""
+    worker = make_worker(
+        Route('shoes', ('shoes/*',), str(tiny_file), gate=PASSES_ALL),
+        Route('bags', ('bags/*', '*/bag*'), str(tiny_file), gate=PASSES_ALL),
+    )
+    for name in ('shoes/bag.png', 'x/bag.png', 'hats/a.png'):
+        receive_bytes(worker.queue, worker.files, name, encoded(), 'tests')
+    worker.run(until_done=True)
+    found = {each.name: (each.state, each.route) for each in worker.queue.uploads()}
+    assert found == {
+        'shoes/bag.png': ('published', 'shoes'),
+        'x/bag.png': ('published', 'bags'),
+        'hats/a.png': ('failed', ''),
+    }
+    assert worker.queue.history(3)[-1].reason == 'no route fits its name'
+
+
+def test_a_changed_photo_replaces_its_result(make_worker, encoded, remover) -> None:
+    """The new version is published in the place of the former one."""
+    worker = make_worker()
+    results = []
+    for seed in (1, 2):
+        receive_bytes(worker.queue, worker.files, 'a.png', encoded(seed), 'tests')
+        worker.run(until_done=True)
+        made = np.array(Image.open(worker.files.root / 'published' / 'a.png.png'))
+        source = decode_image(encoded(seed))
+        ((mask, _),) = remover.low_resolution([source.rgb])
+        expected = render(source, mask, OutputOptions(output='rgba')).pixels
+        np.testing.assert_array_equal(made, expected)
+        results.append(made)
+    assert (results[0] != results[1]).any()
+    assert [each.version for each in worker.queue.uploads(State.PUBLISHED)] == [1, 2]
+
+
+def test_a_fault_of_the_network_is_tried_again(make_worker, encoded, monkeypatch) -> None:
+    """What is raised is recorded, and the next try can succeed."""
+    worker = make_worker()
+    receive_bytes(worker.queue, worker.files, 'a.png', encoded(), 'tests')
+    remover = worker._make_remover('')
+    honest, calls = remover.low_resolution, []
+
+    def flaky(images):
+        calls.append(1)
+        if len(calls) == 1:
+            msg = 'out of memory'
+            raise RuntimeError(msg)
+        return honest(images)
+
+    monkeypatch.setattr(remover, 'low_resolution', flaky)
+    monkeypatch.setattr('bgremoval_mm.pipeline.queue._back_off', lambda tries: 0.0)
+    assert worker.run(until_done=True) == 1
+    reasons = [each.reason for each in worker.queue.history(1)]
+    assert reasons[2] == 'try 1 failed: RuntimeError: out of memory'
+    assert worker.queue.uploads()[0].state == 'published'
+
+
+def test_a_database_that_stays_away_ends_the_worker(make_worker, monkeypatch) -> None:
+    """It is waited for, but not without end."""
+    worker = make_worker()
+
+    def refuse() -> None:
+        msg = 'SELECT'
+        raise OperationalError(msg, {}, Exception('connection refused'))
+
+    monkeypatch.setattr(worker.queue, 'claim', refuse)
+    monkeypatch.setattr(worker_module, '_PAUSE', 0.01)
+    monkeypatch.setattr(worker_module, '_DATABASE_AWAY', 0.1)
+    with pytest.raises(OperationalError, match='connection refused'):
+        worker.run(until_done=True)
+
+
+def test_a_stopped_worker_takes_nothing_more(make_worker, encoded) -> None:
+    """An event that is set ends the work before the next upload."""
+    worker = make_worker()
+    receive_bytes(worker.queue, worker.files, 'a.png', encoded(), 'tests')
+    stop = Event()
+    stop.set()
+    assert worker.run(stop=stop) == 0
+    assert worker.queue.uploads()[0].state == 'received'
+
+
+def test_files_of_a_folder(make_worker, encoded, tmp_path: Path) -> None:
+    """They are recorded once; one that has gone is reported by name."""
+    worker = make_worker()
+    folder = tmp_path / 'photos'
+    (folder / 'x').mkdir(parents=True)
+    (folder / 'x' / 'a.png').write_bytes(encoded())
+    first = receive_files(worker.queue, worker.files, folder, ['x/a.png', 'gone.png'])
+    assert (first.new, first.known) == (1, 0)
+    assert first.unreadable == ['gone.png: No such file or directory']
+    again = receive_files(worker.queue, worker.files, folder, ['x/a.png'])
+    assert (again.new, again.known, again.unreadable) == (0, 1, [])
+
+
+@pytest.mark.parametrize('name', ['', '/etc/x.jpg', '../x.jpg', 'a/../../x.jpg', 'a\\b.jpg', 'a\0'])
+def test_names_stay_below_the_folder(name: str) -> None:
+    """A name that leads elsewhere is refused."""
+    with pytest.raises(ArgumentError, match='the name of an upload must be a relative path'):
+        check_name(name)
+
+
+def quality(suspicious: float, *flags: str) -> MaskQuality:
+    """Figures whose suspicion is the given one."""
+    return MaskQuality(0.5, 1.0, 0.0, flags, undecided=0.02 * suspicious)
+
+
+@pytest.mark.parametrize(
+    ('found', 'reasons'),
+    [
+        (quality(0.5), ()),
+        (quality(1.5, 'uncertain'), ('uncertain',)),
+        (quality(0.9), ('suspicion 0.90',)),
+        (quality(0.5, 'empty'), ('empty',)),
+    ],
+)
+def test_gate(found: MaskQuality, reasons: tuple[str, ...]) -> None:
+    """Above the threshold the flags are the reasons, or the figure where there is none."""
+    assert Gate(suspicion=0.8).reasons(found) == reasons
+
+
+ROUTES = """
+[[route]]
+name = "shoes"
+match = ["shoes/*", "boots/*"]
+model = "u2netp"
+output = "rgb"
+fill = [255, 250, 240]
+file_format = "jpeg"
+crop = "5%"
+folder = "shop"
+[route.gate]
+suspicion = 0.7
+
+[[route]]
+name = "rest"
+"""
+
+
+def test_routes_file(tmp_path: Path) -> None:
+    """Every key arrives; what is not given is the default."""
+    file = tmp_path / 'routes.toml'
+    file.write_text(ROUTES)
+    shoes, rest = read_routes(file)
+    assert (shoes.name, shoes.match, shoes.model) == ('shoes', ('shoes/*', 'boots/*'), 'u2netp')
+    assert (shoes.output.fill, shoes.output.framing.crop) == ([255, 250, 240], '5%')
+    assert shoes.gate == Gate(suspicion=0.7)
+    assert shoes.result_name('boots/a.jpg') == 'shop/boots/a.jpg.jpg'
+    assert rest == Route('rest')
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('', r'must have a table \[\[route\]\]'),
+        ('x = 1\n[[route]]\nname="a"', 'but it also has x'),
+        ('[[route]]', 'route 1: `name` is missing'),
+        ('[[route]]\nname="a"\ncolour=1', 'route a: unknown: colour; known: name, match'),
+        ('[[route]]\nname="a"\nmodel="u3net"', 'route a: .*u3net'),
+        ('[[route]]\nname="a"\nmodel=3', 'route a: `model` must be a text, but got 3'),
+        ('[[route]]\nname="a"\nmatch=3', '`match` must be a pattern'),
+        ('[[route]]\nname="a"\noutput="store"', "`output` must be 'rgba', 'rgb' or 'mask'"),
+        ('[[route]]\nname="a"\nfolder="../x"', '`folder` must stay below'),
+        ('[[route]]\nname="a"\n[route.gate]\nx=1', '`gate` must be a table of suspicion, flags'),
+        ('[[route]]\nname="a"\n[route.gate]\nsuspicion="x"', '`suspicion` must be a number'),
+        ('[[route]]\nname="a"\n[[route]]\nname="a"', 'twice there is a'),
+        ('= 3', 'cannot be read as TOML'),
+    ],
+)
+def test_wrong_routes(text: str, message: str, tmp_path: Path) -> None:
+    """The message names the file, the route and what is wrong."""
+    file = tmp_path / 'routes.toml'
+    file.write_text(text)
+    with pytest.raises(RouteError, match=message) as caught:
+        read_routes(file)
+    assert str(file) in str(caught.value)
