@@ -8,6 +8,8 @@ and the memory of each service after its last request.
     python benchmarks/serve.py data/ccp/photos --model u2net
     python benchmarks/serve.py data/ccp/photos --model u2net --ours --precision bf16 --requests 400
     python benchmarks/serve.py data/ccp/photos --model u2netp --soak 5000
+
+rembg's service imports aiohttp, which rembg installs with its extra `cli` only.
 """
 
 from __future__ import annotations
@@ -234,7 +236,9 @@ def wait_for(probe: str, process: Any, limit: float = 600) -> None:
         except httpx.HTTPError:
             pass
         time.sleep(0.2)
-    msg = f'{process.args[2:5]} does not answer at {probe}'
+    code = process.poll()
+    state = 'still runs' if code is None else f'ended with code {code}'
+    msg = f'a service {state} and does not answer at {probe}: its arguments were {process.args[3:]}'
     raise SystemExit(msg)
 
 

@@ -21,9 +21,10 @@ from bgremoval_mm.utils.text import printable
 if TYPE_CHECKING:
     from bgremoval_mm.pipeline.files import PipelineFiles
     from bgremoval_mm.pipeline.queue import UploadQueue
+    from bgremoval_mm.pipeline.routes import Routes
     from bgremoval_mm.pipeline.worker import Worker
 
-__all__ = ['add_pipeline_commands', 'run_retry', 'run_status', 'run_work']
+__all__ = ['add_pipeline_commands', 'run_retry', 'run_status', 'run_verdict', 'run_work']
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ _LOOK = 1.0  # seconds between two looks into a watched folder
 
 
 def add_pipeline_commands(parser: argparse.ArgumentParser) -> None:
-    """Add `run`, `work`, `status` and `retry`."""
+    """Add `run`, `work`, `status`, `accept`, `reject` and `retry`."""
     commands = parser.add_subparsers(dest='step', required=True, metavar='STEP')
 
     text = 'receive the photos of a folder as they arrive, and work on them'
@@ -54,6 +55,17 @@ def add_pipeline_commands(parser: argparse.ArgumentParser) -> None:
     _add_root(status)
     status.add_argument('--name', help='tell the history of one photo instead')
     status.add_argument('--json', action='store_true', help='as JSON, with every upload')
+
+    accept = _add(commands, 'accept', run_verdict, 'publish photos that wait in review')
+    reject = _add(commands, 'reject', run_verdict, 'do not publish photos that wait in review')
+    for each in (accept, reject):
+        _add_root(each)
+        each.add_argument('names', nargs='+', metavar='NAME', help='as `status` lists them')
+    accept.add_argument(
+        '--mask', type=Path, metavar='FILE', help='corrected mask of one photo, white on the object'
+    )
+    _add_routes_argument(accept)
+    reject.add_argument('--reason', default='', metavar='TEXT', help='for the record')
 
     _add_root(_add(commands, 'retry', run_retry, 'begin anew with all that has failed'))
 
@@ -105,6 +117,35 @@ def run_status(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int
     return FAILED if _has_failed(queue) else OK
 
 
+def run_verdict(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    """Publish or reject photos that wait in review; exit code 1 if one does not.
+
+    Raises:
+        BgremovalError: If the database or the routes cannot be read.
+    """
+    mask: Path | None = getattr(args, 'mask', None)
+    if mask is not None and len(args.names) > 1:
+        parser.error(f'--mask is for one photo, but got {len(args.names)}')
+    queue, files = _open(args)
+    from bgremoval_mm.cli.errors import print_error
+    from bgremoval_mm.pipeline.verdicts import VerdictError, accept, reject
+
+    routes = _routes_of(args) if args.step == 'accept' else None
+    code = OK
+    for name in args.names:
+        try:
+            if routes is None:
+                state = reject(queue, name, args.reason)
+            else:
+                state = accept(queue, files, routes, name, mask)
+        except VerdictError as err:
+            print_error(err)
+            code = FAILED
+        else:
+            print(f'{printable(name)}: {state}')
+    return code
+
+
 def run_retry(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """Put what has failed back to its beginning."""
     queue, _ = _open(args)
@@ -136,9 +177,7 @@ def _add_root(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_work_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        '--routes', type=Path, metavar='FILE.toml', help='model, output and gate by product type'
-    )
+    _add_routes_argument(parser)
     parser.add_argument(
         '--lease',
         type=arguments.at_least(1),
@@ -147,6 +186,12 @@ def _add_work_arguments(parser: argparse.ArgumentParser) -> None:
         help="after which another worker takes over a killed worker's photo (default: 300)",
     )
     arguments.add_engine_arguments(parser)
+
+
+def _add_routes_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--routes', type=Path, metavar='FILE.toml', help='model, output and gate by product type'
+    )
 
 
 def _open(args: argparse.Namespace) -> tuple[UploadQueue, PipelineFiles]:
@@ -158,7 +203,7 @@ def _open(args: argparse.Namespace) -> tuple[UploadQueue, PipelineFiles]:
     from bgremoval_mm.pipeline.files import PipelineFiles
     from bgremoval_mm.removal.errors import BgremovalError
 
-    if args.step in ('status', 'retry') and not args.root.is_dir():
+    if args.step not in ('run', 'work') and not args.root.is_dir():
         msg = f'{args.root}: there is no pipeline; `bgremoval pipeline run` begins one'
         raise BgremovalError(msg)
     files = PipelineFiles(args.root)
@@ -166,12 +211,17 @@ def _open(args: argparse.Namespace) -> tuple[UploadQueue, PipelineFiles]:
     return UploadQueue(url, getattr(args, 'lease', 300)), files
 
 
-def _make_worker(args: argparse.Namespace, queue: UploadQueue, files: PipelineFiles) -> Worker:
+def _routes_of(args: argparse.Namespace) -> Routes:
     from bgremoval_mm.pipeline.routes import Routes, read_routes
+
+    return Routes() if args.routes is None else read_routes(args.routes)
+
+
+def _make_worker(args: argparse.Namespace, queue: UploadQueue, files: PipelineFiles) -> Worker:
     from bgremoval_mm.pipeline.worker import Worker
     from bgremoval_mm.removal.remover import BackgroundRemover
 
-    routes = Routes() if args.routes is None else read_routes(args.routes)
+    routes = _routes_of(args)
     options = arguments.engine_options_of(args)
     removers = {
         model: BackgroundRemover.from_options(replace(options, model=model, batch_size=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ def _begin_sqlite(connection: Connection) -> None:
 def _migrate(connection: Connection) -> None:
     if connection.dialect.name == 'postgresql':  # SQLite's transaction has the only lock anyway
         connection.execute(text('SELECT pg_advisory_xact_lock(:key)'), {'key': _LOCK})
+    logging.getLogger('alembic').setLevel(logging.WARNING)  # it would report every opening
     config = Config()
     config.set_main_option('script_location', str(Path(__file__).with_name('migrations')))
     config.attributes['connection'] = connection

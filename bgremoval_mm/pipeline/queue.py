@@ -131,6 +131,18 @@ class UploadQueue:
                 found.claimed_until = now + self.lease
                 return _claim_of(found)
 
+    def claim_review(self, name: str) -> Claim | None:
+        """Take the newest version of a photo if it waits in review and nobody else has it."""
+        with Session(self.engine) as session, session.begin():
+            found = self._newest_or_none(session, name)
+            now = self.clock()
+            if found is None or found.state != State.REVIEW or found.claimed_until > now:
+                return None
+            found.tries += 1
+            found.claim = secrets.token_hex(16)
+            found.claimed_until = now + self.lease
+            return _claim_of(found)
+
     def advance(
         self,
         claim: Claim,

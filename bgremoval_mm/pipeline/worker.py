@@ -11,19 +11,19 @@ from sqlalchemy.exc import OperationalError
 
 from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.queue import Claim, ClaimLostError, UploadQueue
+from bgremoval_mm.pipeline.results import publish
 from bgremoval_mm.pipeline.routes import Route, Routes
 from bgremoval_mm.pipeline.states import OPEN, State
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images.reading import ImageError, decode_image
 from bgremoval_mm.removal.masks.quality import quality
-from bgremoval_mm.removal.outputs.cutouts import encode_image
-from bgremoval_mm.removal.outputs.rendering import render
 from bgremoval_mm.removal.remover import BackgroundRemover
 
 __all__ = ['Worker']
 
 logger = logging.getLogger(__name__)
 
+_REPORT = 10.0  # seconds between two lines on how far the work is
 _PAUSE = 0.5  # seconds between two looks at an idle queue
 _DATABASE_AWAY = 120.0  # seconds for which a database that has gone away is waited for
 
@@ -68,7 +68,7 @@ class Worker:
             OperationalError: If the database has been away for two minutes.
         """
         stop = stop or Event()
-        ended, away_since = 0, None
+        ended, away_since, reported = 0, None, time.monotonic()
         while not stop.is_set():
             try:
                 claim = self.queue.claim()
@@ -85,6 +85,11 @@ class Worker:
                 claim = None
             if claim is None:
                 stop.wait(_PAUSE)
+            elif time.monotonic() - reported > _REPORT:
+                counts = self.queue.counts()
+                left = sum(counts[state] for state in OPEN)
+                logger.info('finished %d uploads; %d are left', ended, left)
+                reported = time.monotonic()
         return ended
 
     def _work(self, claim: Claim) -> State:
@@ -147,17 +152,8 @@ class Worker:
         if reasons := route.gate.reasons(quality(mask)):
             text = '; '.join(reasons)
             return self.queue.advance(claim, State.REVIEW, text, reasons=text)
-        source = decode_image(self.files.photo(claim.sha256), name=claim.name)
-        made = render(source, mask, route.output)
-        content = encode_image(made.pixels, route.output.file_format, made.icc_profile, made.colour)
-        result = route.result_name(claim.name)
-        return self.queue.advance(
-            claim,
-            State.PUBLISHED,
-            made.note or 'the mask passed the gate',
-            publish=lambda: self.files.publish(result, content),
-            result=result,
-        )
+        reason = 'the mask passed the gate'
+        return publish(self.queue, self.files, claim, route, mask, reason, claim.model)
 
     def _remover(self, model: str) -> BackgroundRemover:
         if model not in self._removers:

@@ -82,6 +82,51 @@ def test_a_folder_once(tmp_path: Path, routes: Path, capsys) -> None:
     assert 'broken.jpg, version 2: ' in history
 
 
+def test_verdicts(tmp_path: Path, routes: Path, capsys) -> None:
+    """A person publishes, corrects or rejects what waits in review, each once."""
+    photos, root = tmp_path / 'photos', tmp_path / 'root'
+    photos.mkdir()
+    for number in (0, 3, 6):  # the noisy ones
+        (photos / f'{number}.png').write_bytes(encoded(number))
+    main(['pipeline', 'run', str(photos), str(root), '--once', *worker_options(routes)])
+    with_routes = ['--routes', str(routes)]
+    assert main(['pipeline', 'accept', str(root), '0.png', *with_routes]) == 0
+    right = np.zeros((24, 32), np.uint8)
+    right[4:20, 8:24] = 255
+    mask, small = tmp_path / 'mask.png', tmp_path / 'small.png'
+    Image.fromarray(right).save(mask)
+    Image.fromarray(right[:-1]).save(small)
+    correct = ['pipeline', 'accept', str(root), '3.png', *with_routes, '--mask']
+    assert main([*correct, str(small)]) == 1
+    assert 'the size of its photo, 32 x 24 pixels, but has 32 x 23' in capsys.readouterr().err
+    assert main([*correct, str(mask)]) == 0
+    assert main(['pipeline', 'reject', str(root), '6.png', '--reason', 'blurred']) == 0
+    assert main(['pipeline', 'reject', str(root), '6.png', 'gone.png']) == 1
+    assert 'gone.png: does not wait in review' in capsys.readouterr().err
+
+    queue = UploadQueue(f'sqlite:///{root}/pipeline.db')
+    rows = {each.name: each for each in queue.uploads()}
+    assert {name: row.state for name, row in rows.items()} == {
+        '0.png': 'published',
+        '3.png': 'published',
+        '6.png': 'failed',
+    }
+    assert rows['3.png'].model == 'people'
+    last = {name: queue.history(row.id)[-1].reason for name, row in rows.items()}
+    assert last == {
+        '0.png': 'accepted by a person',
+        '3.png': 'mask corrected by a person',
+        '6.png': 'rejected by a person: blurred',
+    }
+    kept = PipelineFiles(root).mask(rows['3.png'].sha256, 'people')
+    np.testing.assert_array_equal(kept, right)
+    result = np.array(Image.open(root / 'published' / '3.png.png'))
+    photo = np.array(Image.open(photos / '3.png'))
+    np.testing.assert_array_equal(result[right > 0], photo[right > 0])
+    assert (result[right == 0] == 255).all()
+    queue.close()
+
+
 def test_errors(tmp_path: Path, routes: Path, capsys) -> None:
     """What is missing is named in one line."""
     root = str(tmp_path / 'root')

@@ -1,0 +1,55 @@
+"""The result of an upload: the photo with its mask, as its route wants it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bgremoval_mm.pipeline.files import PipelineFiles
+from bgremoval_mm.pipeline.queue import Claim, UploadQueue
+from bgremoval_mm.pipeline.routes import Route
+from bgremoval_mm.pipeline.states import State
+from bgremoval_mm.removal.images.reading import decode_image
+from bgremoval_mm.removal.outputs.cutouts import encode_image
+from bgremoval_mm.removal.outputs.rendering import render
+
+__all__ = ['publish']
+
+
+def publish(
+    queue: UploadQueue,
+    files: PipelineFiles,
+    claim: Claim,
+    route: Route,
+    mask: np.ndarray,
+    reason: str,
+    model: str,
+) -> Claim:
+    """Make the result of an upload, put it in its place, and record that.
+
+    Args:
+        queue: The uploads.
+        files: Their files.
+        claim: Which upload; its state is `REMOVED` or `REVIEW`.
+        route: What is made of it.
+        mask: Its mask, uint8 of shape (h, w), at any resolution.
+        reason: Why it may be published, in words.
+        model: Who made the mask.
+
+    Returns:
+        The claim with the new state.
+
+    Raises:
+        ClaimLostError: If another worker has taken it over.
+    """
+    source = decode_image(files.photo(claim.sha256), name=claim.name)
+    made = render(source, mask, route.output)
+    content = encode_image(made.pixels, route.output.file_format, made.icc_profile, made.colour)
+    result = route.result_name(claim.name)
+    return queue.advance(
+        claim,
+        State.PUBLISHED,
+        '; '.join(filter(None, (reason, made.note))),
+        publish=lambda: files.publish(result, content),
+        result=result,
+        model=model,
+    )
