@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import signal
 import sys
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bgremoval_mm.cli import arguments
 from bgremoval_mm.cli.errors import FAILED, OK
+from bgremoval_mm.cli.pipeline_status import has_failed, print_counts, print_status
 from bgremoval_mm.utils.text import printable
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ __all__ = ['add_pipeline_commands', 'run_retry', 'run_status', 'run_verdict', 'r
 
 logger = logging.getLogger(__name__)
 
-_LISTED = 20
 _LOOK = 1.0  # seconds between two looks into a watched folder
+_LISTING = 30.0  # and between two listings of an address, which stores of objects charge for
 
 
 def add_pipeline_commands(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,9 @@ def add_pipeline_commands(parser: argparse.ArgumentParser) -> None:
 
     text = 'receive the photos of a folder as they arrive, and work on them'
     run = _add(commands, 'run', run_work, text)
-    run.add_argument('photos', type=Path, metavar='PHOTOS', help='folder, at any depth')
+    run.add_argument(
+        'photos', metavar='PHOTOS', help='folder, at any depth, or an address such as s3://...'
+    )
     _add_root(run)
     run.add_argument(
         '--once', action='store_true', help='take what is there, and end when that is done'
@@ -78,9 +80,9 @@ def run_work(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """
     if args.calibration is not None and args.precision != 'int8':
         parser.error('--calibration goes with --precision int8 only')
-    photos: Path | None = getattr(args, 'photos', None)
-    if photos is not None and not photos.is_dir():
-        raise NotADirectoryError(20, 'Not a folder', str(photos))
+    photos: str | None = getattr(args, 'photos', None)
+    if photos is not None and '://' not in photos and not Path(photos).is_dir():
+        raise NotADirectoryError(20, 'Not a folder', photos)
     queue, files = _open(args)
     worker = _make_worker(args, queue, files)
     files.sweep()
@@ -90,31 +92,18 @@ def run_work(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
         elif args.once:
             unreadable = _receive_once(queue, files, photos)
             _work(worker, True, stop)
-            _print_counts(queue)
-            return FAILED if unreadable or _has_failed(queue) else OK
+            print_counts(queue)
+            return FAILED if unreadable or has_failed(queue) else OK
         else:
             _watch_and_work(worker, photos, stop)
-    _print_counts(queue)
-    return FAILED if args.once and _has_failed(queue) else OK
+    print_counts(queue)
+    return FAILED if args.once and has_failed(queue) else OK
 
 
 def run_status(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """Print where the uploads stand; exit code 1 if any has failed."""
     queue, _ = _open(args)
-    if args.name is not None:
-        return _print_history(queue, args.name)
-    if args.json:
-        listed = [
-            {
-                key: getattr(each, key)
-                for key in ('name', 'version', 'state', 'route', 'model', 'reasons', 'result')
-            }
-            for each in queue.uploads()
-        ]
-        print(json.dumps({'counts': queue.counts(), 'uploads': listed}, indent=2))
-    else:
-        _print_counts(queue)
-    return FAILED if _has_failed(queue) else OK
+    return print_status(queue, args.name, args.json)
 
 
 def run_verdict(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
@@ -255,19 +244,19 @@ def _work(worker: Worker, until_done: bool, stop: threading.Event) -> None:
     print(f'This worker finished {ended} uploads', file=sys.stderr)
 
 
-def _receive_once(queue: UploadQueue, files: PipelineFiles, photos: Path) -> int:
+def _receive_once(queue: UploadQueue, files: PipelineFiles, photos: str) -> int:
     from bgremoval_mm.pipeline.sources import receive_files
-    from bgremoval_mm.removal.io.scan import walk
+    from bgremoval_mm.removal.io.storage import open_storage
 
-    names = {each.path for each in walk(photos) if not each.ignored and each.path != '.'}
-    return _told(receive_files(queue, files, photos, names))
+    storage = open_storage(photos)
+    found = storage.scan()
+    received = receive_files(queue, files, storage, found.images)
+    received.unreadable += [f'{name}: {reason}' for name, reason in found.unreadable.items()]
+    return _told(received)
 
 
-def _watch_and_work(worker: Worker, photos: Path, stop: threading.Event) -> None:
+def _watch_and_work(worker: Worker, photos: str, stop: threading.Event) -> None:
     """Receive in this thread, work in another one; end both when told to."""
-    from bgremoval_mm.cli.watch import Watcher
-    from bgremoval_mm.pipeline.sources import receive_files
-
     failed: list[BaseException] = []
 
     def work() -> None:
@@ -278,19 +267,46 @@ def _watch_and_work(worker: Worker, photos: Path, stop: threading.Event) -> None
             stop.set()
 
     thread = threading.Thread(target=work, name='worker')
-    watcher = Watcher(photos)
     print(f'Watching {printable(photos)}; Ctrl-C ends it', file=sys.stderr)
     thread.start()
     try:
-        while not stop.is_set():
-            if new := watcher.take():
-                _told(receive_files(worker.queue, worker.files, photos, new))
-            stop.wait(_LOOK)
+        if '://' in photos:
+            _receive_by_listing(worker, photos, stop)
+        else:
+            _receive_as_they_settle(worker, Path(photos), stop)
     finally:
         stop.set()
         thread.join()
     if failed:
         raise failed[0]
+
+
+def _receive_as_they_settle(worker: Worker, photos: Path, stop: threading.Event) -> None:
+    from bgremoval_mm.cli.watch import Watcher
+    from bgremoval_mm.pipeline.sources import receive_files
+    from bgremoval_mm.removal.io.storage import open_storage
+
+    watcher, storage = Watcher(photos), open_storage(photos)
+    while not stop.wait(_LOOK):
+        if new := watcher.take():
+            _told(receive_files(worker.queue, worker.files, storage, new))
+
+
+def _receive_by_listing(worker: Worker, photos: str, stop: threading.Event) -> None:
+    from bgremoval_mm.pipeline.sources import ListingWatcher, receive_files
+    from bgremoval_mm.removal.io.storage import open_storage
+
+    watcher = ListingWatcher(photos)
+    while not stop.is_set():
+        try:
+            new = watcher.take()
+        except OSError as err:  # a network that is down comes back
+            logger.warning('%s cannot be listed: %s', photos, err)
+            new = set()
+        received = receive_files(worker.queue, worker.files, open_storage(photos), new)
+        watcher.forget(line.partition(': ')[0] for line in received.unreadable)
+        _told(received)
+        stop.wait(_LISTING)
 
 
 def _told(received: Any) -> int:
@@ -303,37 +319,3 @@ def _told(received: Any) -> int:
             file=sys.stderr,
         )
     return len(received.unreadable)
-
-
-def _has_failed(queue: UploadQueue) -> bool:
-    from bgremoval_mm.pipeline.states import State
-
-    return queue.counts()[State.FAILED] > 0
-
-
-def _print_counts(queue: UploadQueue) -> None:
-    from bgremoval_mm.pipeline.states import State
-
-    counts = queue.counts()
-    print(', '.join(f'{number} {state}' for state, number in counts.items() if number) or 'empty')
-    for state in (State.REVIEW, State.FAILED):
-        listed = queue.uploads(state)
-        for each in listed[:_LISTED]:
-            reason = each.reasons or queue.history(each.id)[-1].reason
-            print(f'  {state}: {printable(each.name)}: {printable(reason)}')
-        if len(listed) > _LISTED:
-            print(f'  ... and {len(listed) - _LISTED} more in {state}')
-
-
-def _print_history(queue: UploadQueue, name: str) -> int:
-    from datetime import UTC, datetime
-
-    found = [each for each in queue.uploads() if each.name == name]
-    for each in found:
-        print(f'{printable(name)}, version {each.version}: {each.state}')
-        for change in queue.history(each.id):
-            at = datetime.fromtimestamp(change.at, UTC).strftime('%Y-%m-%d %H:%M:%S')
-            print(f'  {at}  {change.after}: {printable(change.reason)}')
-    if not found:
-        print(f'{printable(name)}: no such upload', file=sys.stderr)
-    return OK if found else FAILED

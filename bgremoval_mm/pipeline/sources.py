@@ -1,15 +1,15 @@
-"""Where uploads come from: a folder, once or watched."""
+"""Where uploads come from: a folder, or a bucket or another address that fsspec lists."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from bgremoval_mm.pipeline.files import PipelineFiles, check_name
 from bgremoval_mm.pipeline.queue import UploadQueue
+from bgremoval_mm.removal.io.storage import Storage, open_storage
 
-__all__ = ['Received', 'receive_bytes', 'receive_files']
+__all__ = ['ListingWatcher', 'Received', 'receive_bytes', 'receive_files']
 
 
 @dataclass
@@ -27,6 +27,38 @@ class Received:
     unreadable: list[str] = field(default_factory=list)
 
 
+class ListingWatcher:
+    """Tells which photos of an address are new, or have changed, by listing it again and again.
+
+    Stores of objects show an object once it is whole. On a file system use `cli.watch.Watcher`,
+    which waits until files have settled.
+
+    Args:
+        address: Such as ``s3://bucket/photos``.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._seen: dict[str, tuple[int | None, int]] = {}
+
+    def take(self) -> set[str]:
+        """List, and return the photos that were not returned before as they are now.
+
+        Raises:
+            OSError: If the address cannot be listed; the next look begins where this one did.
+        """
+        storage = open_storage(self.address)  # a new one, since it lists once
+        now = {name: storage.size_and_time(name) for name in storage.scan().images}
+        new = {name for name, state in now.items() if self._seen.get(name) != state}
+        self._seen = now
+        return new
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Return these again at the next look, as they could not be read."""
+        for name in names:
+            self._seen.pop(name, None)
+
+
 def receive_bytes(
     queue: UploadQueue, files: PipelineFiles, name: str, content: bytes, source: str
 ) -> tuple[int, bool]:
@@ -41,17 +73,17 @@ def receive_bytes(
 
 
 def receive_files(
-    queue: UploadQueue, files: PipelineFiles, folder: Path, names: Iterable[str]
+    queue: UploadQueue, files: PipelineFiles, storage: Storage, names: Iterable[str]
 ) -> Received:
-    """Store and record files of a folder, by their path below it."""
+    """Store and record files, by their path below the top of their storage."""
     found = Received()
     for name in sorted(names):
         try:
-            content = (folder / name).read_bytes()
+            content = storage.read(name)
         except OSError as err:
             found.unreadable.append(f'{name}: {err.strerror or err}')
             continue
-        _, is_new = receive_bytes(queue, files, Path(name).as_posix(), content, str(folder))
+        _, is_new = receive_bytes(queue, files, name, content, storage.address)
         found.new += is_new
         found.known += not is_new
     return found

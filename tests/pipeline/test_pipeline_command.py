@@ -82,6 +82,18 @@ def test_a_folder_once(tmp_path: Path, routes: Path, capsys) -> None:
     assert 'broken.jpg, version 2: ' in history
 
 
+def test_an_address_once(tmp_path: Path, routes: Path, capsys) -> None:
+    """Photos may lie at an address that fsspec opens."""
+    import fsspec
+
+    address = f'memory://bucket-{os.urandom(4).hex()}'
+    fsspec.filesystem('memory').pipe_file(f'{address}/x/1.png', encoded(1))
+    root = tmp_path / 'root'
+    assert main(['pipeline', 'run', address, str(root), '--once', *worker_options(routes)]) == 0
+    assert capsys.readouterr().out == '1 published\n'
+    assert (root / 'published' / 'x' / '1.png.png').is_file()
+
+
 def test_verdicts(tmp_path: Path, routes: Path, capsys) -> None:
     """A person publishes, corrects or rejects what waits in review, each once."""
     photos, root = tmp_path / 'photos', tmp_path / 'root'

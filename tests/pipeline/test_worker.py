@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
@@ -16,12 +17,13 @@ from bgremoval_mm.pipeline import worker as worker_module
 from bgremoval_mm.pipeline.files import PipelineFiles, check_name
 from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.pipeline.routes import Gate, Route, RouteError, Routes, read_routes
-from bgremoval_mm.pipeline.sources import receive_bytes, receive_files
+from bgremoval_mm.pipeline.sources import ListingWatcher, receive_bytes, receive_files
 from bgremoval_mm.pipeline.states import State
 from bgremoval_mm.pipeline.worker import Worker
 from bgremoval_mm.removal import BackgroundRemover
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.images.reading import decode_image
+from bgremoval_mm.removal.io.storage import open_storage
 from bgremoval_mm.removal.masks.quality import MaskQuality
 from bgremoval_mm.removal.options import OutputOptions
 from bgremoval_mm.removal.outputs.rendering import render
@@ -189,11 +191,34 @@ def test_files_of_a_folder(make_worker, encoded, tmp_path: Path) -> None:
     folder = tmp_path / 'photos'
     (folder / 'x').mkdir(parents=True)
     (folder / 'x' / 'a.png').write_bytes(encoded())
-    first = receive_files(worker.queue, worker.files, folder, ['x/a.png', 'gone.png'])
+    first = receive_files(worker.queue, worker.files, open_storage(folder), ['x/a.png', 'gone.png'])
     assert (first.new, first.known) == (1, 0)
     assert first.unreadable == ['gone.png: No such file or directory']
-    again = receive_files(worker.queue, worker.files, folder, ['x/a.png'])
+    again = receive_files(worker.queue, worker.files, open_storage(folder), ['x/a.png'])
     assert (again.new, again.known, again.unreadable) == (0, 1, [])
+
+
+def test_photos_at_an_address(make_worker, encoded) -> None:
+    """A listing names what is new or has changed, and what could not be read once more."""
+    import fsspec
+
+    worker, bucket = make_worker(), fsspec.filesystem('memory')
+    address = f'memory://bucket-{os.urandom(4).hex()}'
+    for name in ('a.png', 'x/b.png', 'notes.txt'):
+        bucket.pipe_file(f'{address}/{name}', encoded())
+    watcher = ListingWatcher(address)
+    new = watcher.take()
+    assert new == {'a.png', 'x/b.png'}
+    received = receive_files(worker.queue, worker.files, open_storage(address), new)
+    assert (received.new, received.unreadable) == (2, [])
+    assert watcher.take() == set()
+    bucket.pipe_file(f'{address}/a.png', encoded(5))
+    assert watcher.take() == {'a.png'}
+    watcher.forget(['x/b.png'])
+    assert watcher.take() == {'x/b.png'}
+    bucket.rm(f'{address}/a.png')
+    gone = receive_files(worker.queue, worker.files, open_storage(address), ['a.png'])
+    assert gone.unreadable[0].startswith('a.png: ')
 
 
 @pytest.mark.parametrize('name', ['', '/etc/x.jpg', '../x.jpg', 'a/../../x.jpg', 'a\\b.jpg', 'a\0'])
