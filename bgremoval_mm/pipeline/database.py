@@ -6,8 +6,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError as UrlError
 from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
@@ -87,7 +85,11 @@ def _begin_sqlite(connection: Connection) -> None:
 def _migrate(connection: Connection) -> None:
     if connection.dialect.name == 'postgresql':  # SQLite's transaction has the only lock anyway
         connection.execute(text('SELECT pg_advisory_xact_lock(:key)'), {'key': _LOCK})
-    logging.getLogger('alembic').setLevel(logging.WARNING)  # it would report every opening
+    # Alembic would report its parts as it is imported, and every opening.
+    logging.getLogger('alembic').setLevel(logging.WARNING)
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option('script_location', str(Path(__file__).with_name('migrations')))
     config.attributes['connection'] = connection
