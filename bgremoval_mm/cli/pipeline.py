@@ -312,7 +312,7 @@ def _receive_by_listing(worker: Worker, photos: str, stop: threading.Event) -> N
 def _told(received: Any) -> int:
     """Say what came of a look at the folder; return how many files could not be read."""
     for line in received.unreadable:
-        logger.warning('cannot be read: %s', line)
+        logger.warning('not received: %s', printable(line))
     if received.new or received.unreadable:
         print(
             f'Received {received.new} photos; {received.known} were known',

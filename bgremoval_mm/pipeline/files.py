@@ -79,10 +79,15 @@ def check_name(name: str) -> str:
     """Return a photo's name if it stays below the folder that it is put in.
 
     Raises:
-        ArgumentError: If it does not, or is empty.
+        ArgumentError: If it does not, is empty, or is no text that a database can hold.
     """
     path = PurePosixPath(name)
     if not path.name or path.is_absolute() or '..' in path.parts or '\\' in name or '\0' in name:
         msg = f'the name of an upload must be a relative path such as shoes/a.jpg, but got {name!r}'
         raise ArgumentError(msg)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        msg = f'the name of an upload must be valid UTF-8, but got {name!r}'
+        raise ArgumentError(msg) from None
     return name

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bgremoval_mm.pipeline.files import PipelineFiles, check_name
 from bgremoval_mm.pipeline.queue import UploadQueue
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.storage import Storage, open_storage
 
 __all__ = ['ListingWatcher', 'Received', 'receive_bytes', 'receive_files']
@@ -79,7 +80,10 @@ def receive_files(
     found = Received()
     for name in sorted(names):
         try:
-            content = storage.read(name)
+            content = storage.read(check_name(name))
+        except ArgumentError as err:
+            found.unreadable.append(f'{name}: {err}')
+            continue
         except OSError as err:
             found.unreadable.append(f'{name}: {err.strerror or err}')
             continue

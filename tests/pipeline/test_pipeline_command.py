@@ -59,17 +59,19 @@ def worker_options(routes: Path, lease: int = 300) -> list[str]:
     return [*options, '--device', 'cpu', '--threads', '1']
 
 
-def test_a_folder_once(tmp_path: Path, routes: Path, capsys) -> None:
+def test_a_folder_once(tmp_path: Path, routes: Path, capsys, caplog) -> None:
     """Good photos are published, broken ones are named, and the exit code tells of them."""
     photos = tmp_path / 'photos'
     photos.mkdir()
     for number in range(3):
         (photos / f'{number}.png').write_bytes(encoded(number))
     (photos / 'broken.jpg').write_bytes(b'\xff\xd8 no picture')
+    Path(os.fsdecode(bytes(photos) + b'/caf\xe9.png')).write_bytes(encoded(3))
     root = str(tmp_path / 'root')
     command = ['pipeline', 'run', str(photos), root, '--once', *worker_options(routes)]
     assert main(command) == 1
     assert 'failed: broken.jpg: ' in capsys.readouterr().out
+    assert 'must be valid UTF-8' in caplog.text
     assert main(['pipeline', 'status', root, '--json']) == 1
     found = json.loads(capsys.readouterr().out)
     assert found['counts']['failed'] == 1

@@ -228,6 +228,12 @@ def test_names_stay_below_the_folder(name: str) -> None:
         check_name(name)
 
 
+def test_names_must_be_text() -> None:
+    """A name that is not valid UTF-8 is refused, as no database would take it."""
+    with pytest.raises(ArgumentError, match='must be valid UTF-8'):
+        check_name('caf\udce9.png')
+
+
 def quality(suspicious: float, *flags: str) -> MaskQuality:
     """Figures whose suspicion is the given one."""
     return MaskQuality(0.5, 1.0, 0.0, flags, undecided=0.02 * suspicious)
