@@ -172,7 +172,7 @@ class UploadQueue:
             newest = claim.version if publish is None else self._newest(session, claim.name)
             found = self._held(session, claim)
             if newest > claim.version:
-                state, reason = State.SUPERSEDED, f'version {newest} has come'
+                state, reason, values = State.SUPERSEDED, f'version {newest} has come', {}
             elif publish is not None:
                 publish()
             for name, value in values.items():

@@ -204,8 +204,11 @@ def test_an_old_version_is_not_published(queue: UploadQueue) -> None:
     assert claim is not None
     claim = queue.advance(queue.advance(claim, State.TYPED, ''), State.REMOVED, '')
     queue.receive('a.jpg', 'b' * 64, 'tests')
-    ended = queue.advance(claim, State.PUBLISHED, '', publish=lambda: pytest.fail('published'))
+    ended = queue.advance(
+        claim, State.PUBLISHED, '', publish=lambda: pytest.fail('published'), result='r'
+    )
     assert ended.state is State.SUPERSEDED
+    assert queue.uploads()[0].result == ''
     assert queue.history(old)[-1].reason == 'version 2 has come'
 
 
