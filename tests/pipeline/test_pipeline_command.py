@@ -66,7 +66,7 @@ def test_a_folder_once(tmp_path: Path, routes: Path, capsys, caplog) -> None:
     for number in range(3):
         (photos / f'{number}.png').write_bytes(encoded(number))
     (photos / 'broken.jpg').write_bytes(b'\xff\xd8 no picture')
-    Path(os.fsdecode(bytes(photos) + b'/caf\xe9.png')).write_bytes(encoded(3))
+    Path(os.fsdecode(bytes(photos) + b'/\xe9.png')).write_bytes(encoded(3))
     root = str(tmp_path / 'root')
     command = ['pipeline', 'run', str(photos), root, '--once', *worker_options(routes)]
     assert main(command) == 1
