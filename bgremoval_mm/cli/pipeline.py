@@ -69,7 +69,7 @@ def add_pipeline_commands(parser: argparse.ArgumentParser) -> None:
     _add_routes_argument(accept)
     reject.add_argument('--reason', default='', metavar='TEXT', help='for the record')
 
-    _add_root(_add(commands, 'retry', run_retry, 'begin anew with all that has failed'))
+    _add_root(_add(commands, 'retry', run_retry, 'try again all that has failed'))
 
 
 def run_work(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:

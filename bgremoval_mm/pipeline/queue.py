@@ -54,7 +54,7 @@ class UploadQueue:
     """Uploads in a database that any number of workers share.
 
     A worker claims an upload for some seconds. If it is killed, its claim ends and another worker
-    goes on from the last step that was recorded; if it was only slow, its next change is refused
+    resumes after the last step that was recorded; if it was only slow, its next change is refused
     (`ClaimLostError`), so that no step is recorded twice.
 
     Args:
@@ -122,7 +122,7 @@ class UploadQueue:
                 if found is None:
                     return None
                 if found.tries >= self.most_tries:
-                    # Errors are recorded as they occur: nothing was said of these tries.
+                    # Errors are recorded as they occur: these tries ended without one.
                     reason = f'the worker has ended {found.tries} times without a word on this step'
                     self._change(session, found, State.FAILED, reason)
                     continue
@@ -214,7 +214,7 @@ class UploadQueue:
             )
 
     def retry(self) -> int:
-        """Begin anew with all that has failed; return how many that are."""
+        """Try again all that has failed; return how many that are."""
         with Session(self.engine) as session, session.begin():
             failed = session.scalars(select(Upload).where(Upload.state == State.FAILED)).all()
             for found in failed:
