@@ -126,10 +126,7 @@ class UploadQueue:
                     reason = f'the worker has ended {found.tries} times without a word on this step'
                     self._change(session, found, State.FAILED, reason)
                     continue
-                found.tries += 1
-                found.claim = secrets.token_hex(16)
-                found.claimed_until = now + self.lease
-                return _claim_of(found)
+                return self._take(found, now)
 
     def claim_review(self, name: str) -> Claim | None:
         """Take the newest version of a photo if it waits in review and nobody else has it."""
@@ -138,10 +135,7 @@ class UploadQueue:
             now = self.clock()
             if found is None or found.state != State.REVIEW or found.claimed_until > now:
                 return None
-            found.tries += 1
-            found.claim = secrets.token_hex(16)
-            found.claimed_until = now + self.lease
-            return _claim_of(found)
+            return self._take(found, now)
 
     def advance(
         self,
@@ -284,6 +278,12 @@ class UploadQueue:
             select(Upload).where(Upload.name == name).order_by(Upload.id).with_for_update()
         )
         return max(versions, key=lambda each: each.version, default=None)
+
+    def _take(self, found: Upload, now: float) -> Claim:
+        found.tries += 1
+        found.claim = secrets.token_hex(16)
+        found.claimed_until = now + self.lease
+        return _claim_of(found)
 
     def _held(self, session: Session, claim: Claim) -> Upload:
         found = session.scalar(
