@@ -216,7 +216,8 @@ def _make_worker(args: argparse.Namespace, queue: UploadQueue, files: PipelineFi
         model: BackgroundRemover.from_options(replace(options, model=model, batch_size=1))
         for model in dict.fromkeys(route.model for route in routes)
     }
-    return Worker(queue, files, routes, removers.__getitem__)
+    device = None if options.device == 'auto' else options.device
+    return Worker(queue, files, routes, removers.__getitem__, routes.open_types(device))
 
 
 @contextmanager

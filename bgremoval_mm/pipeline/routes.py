@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from bgremoval_mm.pipeline.product_types import NoTypes, ProductTypes, TypeOptions
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.masks.quality import MaskQuality
 from bgremoval_mm.removal.options import Framing, OutputOptions
@@ -68,6 +69,7 @@ class Route:
         output: What is published.
         folder: Where it is published, below the folder of published results.
         gate: Which masks go to review.
+        types: Product types, of which the photo must have one; none: every photo fits.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Route:
     output: OutputOptions = field(default_factory=lambda: OutputOptions(output='rgba'))
     folder: str = ''
     gate: Gate = field(default_factory=Gate)
+    types: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         get_model(self.model)
@@ -103,26 +106,59 @@ class Routes:
 
     Args:
         routes: In their order.
+        types: Where product types come from, if routes ask for any.
 
     Raises:
-        ArgumentError: If there is none, or two have one name.
+        ArgumentError: If there is none, two have one name, or types are asked for, but come from
+            nowhere.
     """
 
-    def __init__(self, routes: Sequence[Route] = (DEFAULT,)) -> None:
+    def __init__(
+        self, routes: Sequence[Route] = (DEFAULT,), types: TypeOptions | None = None
+    ) -> None:
         names = [each.name for each in routes]
         twice = sorted({name for name in names if names.count(name) > 1})
         if not routes or twice:
             msg = f'routes need names of their own, but twice there is {", ".join(twice) or "none"}'
             raise ArgumentError(msg)
+        asking = [each.name for each in routes if each.types]
+        if bool(asking) != (types is not None):
+            msg = (
+                f'{asking[0]} asks for product types, but there is no table [types]'
+                if asking
+                else 'there is a table [types], but no route asks for `types`'
+            )
+            raise ArgumentError(msg)
         self._routes = {each.name: each for each in routes}
+        self._types = types
 
     def __iter__(self) -> Any:
         return iter(self._routes.values())
 
-    def find(self, name: str) -> Route | None:
-        """Return the route of a photo, or None if no pattern fits its name."""
+    def open_types(self, device: str | None = None) -> ProductTypes:
+        """Return what tells the types of products, see `TypeOptions.open`.
+
+        Raises:
+            ArgumentError: If it cannot be used, or does not know a type that a route asks for.
+        """
+        if self._types is None:
+            return NoTypes()
+        types = self._types.open(device)
         for route in self._routes.values():
-            if any(fnmatchcase(name, pattern) for pattern in route.match):
+            unknown = () if types.names is None else sorted(set(route.types) - set(types.names))
+            if unknown:
+                msg = (
+                    f'route {route.name}: the classifier does not know {", ".join(unknown)}, but '
+                    f'{", ".join(types.names or ())}'
+                )
+                raise ArgumentError(msg)
+        return types
+
+    def find(self, name: str, product_type: str = '') -> Route | None:
+        """Return the route of a photo, or None if none fits its name and its type."""
+        for route in self._routes.values():
+            is_type = not route.types or product_type in route.types
+            if is_type and any(fnmatchcase(name, pattern) for pattern in route.match):
                 return route
         return None
 
@@ -135,7 +171,8 @@ def read_routes(file: Path) -> Routes:
     """Read routes from a TOML file.
 
     Each is a table ``[[route]]`` with a ``name`` and, as far as they differ from the default,
-    ``match``, ``model``, ``folder``, the options of the output, and a table ``gate``.
+    ``match``, ``types``, ``model``, ``folder``, the options of the output, and a table ``gate``. A
+    table ``[types]`` has the fields of `TypeOptions`.
 
     Raises:
         RouteError: If the file is not such a one.
@@ -145,10 +182,10 @@ def read_routes(file: Path) -> Routes:
     except (OSError, UnicodeError, tomllib.TOMLDecodeError) as err:
         msg = f'{file}: cannot be read as TOML: {err}'
         raise RouteError(msg) from err
-    entries = content.pop('route', None)
+    entries, types = content.pop('route', None), content.pop('types', None)
     if content or not isinstance(entries, list) or not entries:
         other = f', but it also has {", ".join(content)}' if content else ''
-        msg = f'{file}: must have a table [[route]] for each route, and nothing else{other}'
+        msg = f'{file}: must have a table [[route]] for each route, and at most [types]{other}'
         raise RouteError(msg)
     routes = []
     for number, entry in enumerate(entries, 1):
@@ -159,14 +196,22 @@ def read_routes(file: Path) -> Routes:
             msg = f'{file}, route {name}: {err}'
             raise RouteError(msg) from err
     try:
-        return Routes(routes)
+        return Routes(routes, None if types is None else _types_of(types))
     except ArgumentError as err:
         msg = f'{file}: {err}'
         raise RouteError(msg) from err
 
 
+def _types_of(entry: object) -> TypeOptions:
+    known = [each.name for each in fields(TypeOptions)]
+    if not isinstance(entry, dict) or set(entry) - set(known):
+        msg = f'`types` must be a table of {", ".join(known)}, but got {entry!r}'
+        raise ArgumentError(msg)
+    return TypeOptions(**entry)
+
+
 def _route_of(entry: Mapping[str, Any]) -> Route:
-    allowed = ('name', 'match', 'model', 'folder', 'gate', *_OUTPUT, *_FRAMING)
+    allowed = ('name', 'match', 'types', 'model', 'folder', 'gate', *_OUTPUT, *_FRAMING)
     unknown = sorted(set(entry) - set(allowed))
     if unknown:
         msg = f'unknown: {", ".join(unknown)}; known: {", ".join(allowed)}'
@@ -177,11 +222,6 @@ def _route_of(entry: Mapping[str, Any]) -> Route:
             raise ArgumentError(msg)
     if not entry.get('name'):
         msg = '`name` is missing'
-        raise ArgumentError(msg)
-    match = entry.get('match', '*')
-    patterns = [match] if isinstance(match, str) else match
-    if not isinstance(patterns, list) or not all(isinstance(each, str) for each in patterns):
-        msg = f'`match` must be a pattern or a list of them, but got {match!r}'
         raise ArgumentError(msg)
     options: dict[str, Any] = {'output': 'rgba'} | {k: entry[k] for k in _OUTPUT if k in entry}
     framing = {name: entry[name] for name in _FRAMING if name in entry}
@@ -195,6 +235,19 @@ def _route_of(entry: Mapping[str, Any]) -> Route:
     if 'flags' in gate:
         gate = gate | {'flags': tuple(gate['flags'])}
     route = Route(
-        entry['name'], tuple(patterns), output=OutputOptions(**options), gate=Gate(**gate)
+        entry['name'],
+        _texts(entry, 'match', ('*',)),
+        output=OutputOptions(**options),
+        gate=Gate(**gate),
+        types=_texts(entry, 'types', ()),
     )
     return replace(route, **{key: entry[key] for key in ('model', 'folder') if key in entry})
+
+
+def _texts(entry: Mapping[str, Any], key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    value = entry.get(key, list(default))
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
+        msg = f'`{key}` must be a text or a list of them, but got {value!r}'
+        raise ArgumentError(msg)
+    return tuple(texts)

@@ -10,12 +10,14 @@ from threading import Event
 from sqlalchemy.exc import OperationalError
 
 from bgremoval_mm.pipeline.files import PipelineFiles
+from bgremoval_mm.pipeline.product_types import ProductTypes
 from bgremoval_mm.pipeline.queue import Claim, ClaimLostError, UploadQueue
 from bgremoval_mm.pipeline.results import publish
 from bgremoval_mm.pipeline.routes import Route, Routes
 from bgremoval_mm.pipeline.states import OPEN, State
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images.reading import ImageError, decode_image
+from bgremoval_mm.removal.images.source import SourceImage
 from bgremoval_mm.removal.masks.quality import quality
 from bgremoval_mm.removal.remover import BackgroundRemover
 
@@ -39,6 +41,7 @@ class Worker:
         files: Their files.
         routes: What is done with which.
         make_remover: Returns the network of a name; each is made once.
+        types: What tells the types of products, if routes ask for them.
     """
 
     def __init__(
@@ -47,10 +50,12 @@ class Worker:
         files: PipelineFiles,
         routes: Routes,
         make_remover: Callable[[str], BackgroundRemover],
+        types: ProductTypes | None = None,
     ) -> None:
         self.queue = queue
         self.files = files
         self.routes = routes
+        self.types = types or routes.open_types()
         self._make_remover = make_remover
         self._removers: dict[str, BackgroundRemover] = {}
 
@@ -132,17 +137,19 @@ class Worker:
         return self._finish(claim, route)
 
     def _type(self, claim: Claim) -> Claim:
-        route = self.routes.find(claim.name)
+        found = self.types.find(claim.name, lambda: self._source(claim).rgb)
+        route = self.routes.find(claim.name, found.name)
+        told = f'; {found.reason}' if found.reason else ''
         if route is None:
-            reason = 'no route fits its name'
+            reason = f'no route fits it{told}'
             return self.queue.advance(claim, State.FAILED, reason)
-        reason = f'its name fits the route {route.name}'
-        return self.queue.advance(claim, State.TYPED, reason, route=route.name)
+        return self.queue.advance(
+            claim, State.TYPED, f'the route {route.name} fits it{told}', route=route.name
+        )
 
     def _remove(self, claim: Claim, route: Route) -> Claim:
         remover = self._remover(route.model)
-        source = decode_image(self.files.photo(claim.sha256), name=claim.name)
-        ((mask, _),) = remover.low_resolution([source.rgb])
+        ((mask, _),) = remover.low_resolution([self._source(claim).rgb])
         name = remover.spec.name
         self.files.keep_mask(claim.sha256, name, mask)
         return self.queue.advance(claim, State.REMOVED, f'by {name}', model=name)
@@ -154,6 +161,9 @@ class Worker:
             return self.queue.advance(claim, State.REVIEW, text, reasons=text)
         reason = 'the mask passed the gate'
         return publish(self.queue, self.files, claim, route, mask, reason, claim.model)
+
+    def _source(self, claim: Claim) -> SourceImage:
+        return decode_image(self.files.photo(claim.sha256), name=claim.name)
 
     def _remover(self, model: str) -> BackgroundRemover:
         if model not in self._removers:

@@ -118,7 +118,7 @@ def test_a_photo_without_a_route_fails(make_worker, encoded, tiny_file: Path) ->
         'x/bag.png': ('published', 'bags'),
         'hats/a.png': ('failed', ''),
     }
-    assert worker.queue.history(3)[-1].reason == 'no route fits its name'
+    assert worker.queue.history(3)[-1].reason == 'no route fits it'
 
 
 def test_a_changed_photo_replaces_its_result(make_worker, encoded, remover) -> None:
@@ -292,7 +292,11 @@ def test_routes_file(tmp_path: Path) -> None:
         ('[[route]]\nname="a"\ncolour=1', 'route a: unknown: colour; known: name, match'),
         ('[[route]]\nname="a"\nmodel="u3net"', 'route a: .*u3net'),
         ('[[route]]\nname="a"\nmodel=3', 'route a: `model` must be a text, but got 3'),
-        ('[[route]]\nname="a"\nmatch=3', '`match` must be a pattern'),
+        ('[[route]]\nname="a"\nmatch=3', '`match` must be a text or a list'),
+        ('[[route]]\nname="a"\ntypes="shoes"', r'but there is no table \[types\]'),
+        ('[types]\ntable="t.csv"\n[[route]]\nname="a"', 'but no route asks for'),
+        ('[types]\nfile="t"\n[[route]]\nname="a"', '`types` must be a table of table, image'),
+        ('[types]\n[[route]]\nname="a"\ntypes="b"', 'from a `table` or from a `classifier`'),
         ('[[route]]\nname="a"\noutput="store"', "`output` must be 'rgba', 'rgb' or 'mask'"),
         ('[[route]]\nname="a"\nfolder="../x"', '`folder` must stay below'),
         ('[[route]]\nname="a"\n[route.gate]\nx=1', '`gate` must be a table of suspicion, flags'),
