@@ -214,7 +214,7 @@ def _make_worker(args: argparse.Namespace, queue: UploadQueue, files: PipelineFi
     options = arguments.engine_options_of(args)
     removers = {
         model: BackgroundRemover.from_options(replace(options, model=model, batch_size=1))
-        for model in dict.fromkeys(route.model for route in routes)
+        for model in dict.fromkeys(model for route in routes for model in route.models)
     }
     device = None if options.device == 'auto' else options.device
     return Worker(queue, files, routes, removers.__getitem__, routes.open_types(device))

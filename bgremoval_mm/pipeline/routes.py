@@ -11,7 +11,7 @@ from typing import Any
 
 from bgremoval_mm.pipeline.product_types import NoTypes, ProductTypes, TypeOptions
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.masks.quality import MaskQuality
+from bgremoval_mm.removal.masks.quality import FLAGS, MaskQuality
 from bgremoval_mm.removal.options import Framing, OutputOptions
 from bgremoval_mm.removal.zoo.catalogue import get_model
 
@@ -20,6 +20,7 @@ __all__ = ['DEFAULT', 'Gate', 'Route', 'RouteError', 'Routes', 'read_routes']
 _FRAMING = tuple(each.name for each in fields(Framing))
 _OUTPUT = (
     'output', 'fill', 'file_format', 'edges', 'matting', 'threshold', 'shadow', 'convert_srgb',
+    'second_model',
 )  # fmt: skip
 
 
@@ -35,20 +36,39 @@ class Gate:
         suspicion: `MaskQuality.suspicion` above which a mask goes to review: 1 where a quality flag
             is raised; lower values send more. 0 sends all.
         flags: Flags that send a mask to review, whatever its suspicion.
+        weak_edge: `MaskQuality.weak_edge` above which it goes to review; 1: never.
+        thin: `MaskQuality.thin` above which it goes to review; 1: never.
     """
 
     suspicion: float = 1.0
     flags: tuple[str, ...] = ('constant', 'empty', 'full')
+    weak_edge: float = 1.0
+    thin: float = 1.0
 
     def __post_init__(self) -> None:
-        value = self.suspicion
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
-            msg = f'`suspicion` must be a number from 0 to 100, but got {value!r}'
+        for name, highest in (('suspicion', 100), ('weak_edge', 1), ('thin', 1)):
+            value = getattr(self, name)
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not is_number or not 0 <= value <= highest:
+                msg = f'`{name}` must be a number from 0 to {highest}, but got {value!r}'
+                raise ArgumentError(msg)
+        unknown = sorted(set(self.flags) - set(FLAGS))
+        if unknown:
+            msg = f'`flags` must be of {", ".join(FLAGS)}, but got {", ".join(unknown)}'
             raise ArgumentError(msg)
+
+    @property
+    def needs_photo(self) -> bool:
+        """Whether `MaskQuality.weak_edge` is looked at."""
+        return self.weak_edge < 1
 
     def reasons(self, quality: MaskQuality) -> tuple[str, ...]:
         """Return why a mask needs a look; nothing if it does not."""
         found = [flag for flag in quality.flags if flag in self.flags]
+        if quality.weak_edge is not None and quality.weak_edge > self.weak_edge:
+            found.append(f'low contrast along {quality.weak_edge:.0%} of its outline')
+        if quality.thin is not None and quality.thin > self.thin:
+            found.append(f'{quality.thin:.0%} of it is thin')
         if self.suspicion == 0:
             found.append('every mask is reviewed')
         elif quality.suspicion >= self.suspicion:
@@ -66,7 +86,7 @@ class Route:
         match: Patterns of names, such as ``shoes/*``, of which one must fit; ``*`` also stands for
             slashes. Letter case counts.
         model: Network of the catalogue, or its file.
-        output: What is published.
+        output: What is published; its `second_model` makes a mask to compare with, for the gate.
         folder: Where it is published, below the folder of published results.
         gate: Which masks go to review.
         types: Product types, of which the photo must have one; none: every photo fits.
@@ -88,6 +108,12 @@ class Route:
         if Path(self.folder).is_absolute() or '..' in Path(self.folder).parts:
             msg = f'`folder` must stay below the published results, but got {self.folder!r}'
             raise ArgumentError(msg)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Its networks: the one whose masks are used, and the second one if there is one."""
+        second = self.output.second_model
+        return (self.model,) if second is None else (self.model, str(second))
 
     def result_name(self, name: str) -> str:
         """Return where the result of a photo is published: its whole name, and the format's end.
@@ -233,7 +259,7 @@ def _route_of(entry: Mapping[str, Any]) -> Route:
         msg = f'`gate` must be a table of {", ".join(known)}, but got {gate!r}'
         raise ArgumentError(msg)
     if 'flags' in gate:
-        gate = gate | {'flags': tuple(gate['flags'])}
+        gate = gate | {'flags': _texts(gate, 'flags', ())}
     route = Route(
         entry['name'],
         _texts(entry, 'match', ('*',)),

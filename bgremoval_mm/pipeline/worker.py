@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Event
 
+import numpy as np
 from sqlalchemy.exc import OperationalError
 
 from bgremoval_mm.pipeline.files import PipelineFiles
@@ -18,7 +20,8 @@ from bgremoval_mm.pipeline.states import OPEN, State
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images.reading import ImageError, decode_image
 from bgremoval_mm.removal.images.source import SourceImage
-from bgremoval_mm.removal.masks.quality import quality
+from bgremoval_mm.removal.masks.edge_contrast import weak_edge
+from bgremoval_mm.removal.masks.quality import MaskQuality, quality
 from bgremoval_mm.removal.remover import BackgroundRemover
 
 __all__ = ['Worker']
@@ -148,19 +151,30 @@ class Worker:
         )
 
     def _remove(self, claim: Claim, route: Route) -> Claim:
-        remover = self._remover(route.model)
-        ((mask, _),) = remover.low_resolution([self._source(claim).rgb])
-        name = remover.spec.name
-        self.files.keep_mask(claim.sha256, name, mask)
+        rgb = self._source(claim).rgb
+        removers = [self._remover(model) for model in route.models]
+        for remover in removers:
+            ((mask, _),) = remover.low_resolution([rgb])
+            self.files.keep_mask(claim.sha256, remover.spec.name, mask)
+        name = removers[0].spec.name
         return self.queue.advance(claim, State.REMOVED, f'by {name}', model=name)
 
     def _finish(self, claim: Claim, route: Route) -> Claim:
         mask = self.files.mask(claim.sha256, claim.model)
-        if reasons := route.gate.reasons(quality(mask)):
+        if reasons := route.gate.reasons(self._quality(claim, route, mask)):
             text = '; '.join(reasons)
             return self.queue.advance(claim, State.REVIEW, text, reasons=text)
         reason = 'the mask passed the gate'
         return publish(self.queue, self.files, claim, route, mask, reason, claim.model)
+
+    def _quality(self, claim: Claim, route: Route, mask: np.ndarray) -> MaskQuality:
+        second = None
+        if len(route.models) > 1:
+            second = self.files.mask(claim.sha256, self._remover(route.models[1]).spec.name)
+        found = quality(mask, second=second)
+        if route.gate.needs_photo:
+            found = replace(found, weak_edge=weak_edge(self._source(claim).rgb, mask))
+        return found
 
     def _source(self, claim: Claim) -> SourceImage:
         return decode_image(self.files.photo(claim.sha256), name=claim.name)
