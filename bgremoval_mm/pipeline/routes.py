@@ -36,18 +36,20 @@ class Gate:
         suspicion: `MaskQuality.suspicion` above which a mask goes to review: 1 where a quality flag
             is raised; lower values send more. 0 sends all.
         flags: Flags that send a mask to review, whatever its suspicion.
+        confidence: `MaskQuality.confidence` below which it goes to review; 0: never.
         weak_edge: `MaskQuality.weak_edge` above which it goes to review; 1: never.
         thin: `MaskQuality.thin` above which it goes to review; 1: never.
     """
 
     suspicion: float = 1.0
     flags: tuple[str, ...] = ('constant', 'empty', 'full')
+    confidence: float = 0.0
     weak_edge: float = 1.0
     thin: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, highest in (('suspicion', 100), ('weak_edge', 1), ('thin', 1)):
-            value = getattr(self, name)
+        for name in ('suspicion', 'confidence', 'weak_edge', 'thin'):
+            value, highest = getattr(self, name), 100 if name == 'suspicion' else 1
             is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if not is_number or not 0 <= value <= highest:
                 msg = f'`{name}` must be a number from 0 to {highest}, but got {value!r}'
@@ -65,6 +67,8 @@ class Gate:
     def reasons(self, quality: MaskQuality) -> tuple[str, ...]:
         """Return why a mask needs a look; nothing if it does not."""
         found = [flag for flag in quality.flags if flag in self.flags]
+        if quality.confidence < self.confidence:
+            found.append(f'confidence {quality.confidence:.3f}')
         if quality.weak_edge is not None and quality.weak_edge > self.weak_edge:
             found.append(f'low contrast along {quality.weak_edge:.0%} of its outline')
         if quality.thin is not None and quality.thin > self.thin:

@@ -107,6 +107,7 @@ def test_a_doubtful_mask_is_not_published(make_worker, encoded, tiny_file: Path)
 @pytest.mark.parametrize(
     ('gate', 'reason'),
     [
+        ({'confidence': 0.99}, 'confidence 0.980'),
         ({'weak_edge': 0.4}, 'low contrast along 50% of its outline'),
         ({'thin': 0.2}, '30% of it is thin'),
         ({'suspicion': 1}, 'disputed'),
@@ -115,9 +116,10 @@ def test_a_doubtful_mask_is_not_published(make_worker, encoded, tiny_file: Path)
 )
 def test_what_the_gate_looks_at(gate: dict[str, object], reason: str) -> None:
     """Each figure sends a mask to review from its own threshold on, and says which it was."""
-    figures = {'foreground': 0.5, 'confidence': 1.0, 'border': 0.0, 'undecided': 0.0}
-    bad = MaskQuality(**figures, weak_edge=0.5, thin=0.3, disagreement=0.5, flags=('disputed',))
-    good = MaskQuality(**figures, weak_edge=0.4, thin=0.2, disagreement=0.01)
+    bad = MaskQuality(
+        0.5, 0.98, 0.0, ('disputed',), disagreement=0.5, undecided=0.0, thin=0.3, weak_edge=0.5
+    )
+    good = MaskQuality(0.5, 0.99, 0.0, disagreement=0.01, undecided=0.0, thin=0.2, weak_edge=0.4)
     chosen = Gate(**{'suspicion': 100, 'flags': ()} | gate)  # type: ignore[arg-type]
     assert chosen.reasons(bad) == (reason,)
     assert chosen.reasons(good) == ()
