@@ -10,6 +10,7 @@ from threading import Event
 from sqlalchemy.exc import OperationalError
 
 from bgremoval_mm.pipeline.files import PipelineFiles
+from bgremoval_mm.pipeline.measurements import measured
 from bgremoval_mm.pipeline.queue import Claim, ClaimLostError, UploadQueue
 from bgremoval_mm.pipeline.results import publish
 from bgremoval_mm.pipeline.routes import Route, Routes
@@ -149,11 +150,14 @@ class Worker:
 
     def _finish(self, claim: Claim, route: Route) -> Claim:
         mask = self.files.mask(claim.sha256, claim.model)
-        if reasons := route.gate.reasons(quality(mask)):
+        found = quality(mask)
+        reasons = route.gate.reasons(found)
+        record = measured(claim, found, bool(reasons))
+        if reasons:
             text = '; '.join(reasons)
-            return self.queue.advance(claim, State.REVIEW, text, reasons=text)
+            return self.queue.advance(claim, State.REVIEW, text, record=record, reasons=text)
         reason = 'the mask passed the gate'
-        return publish(self.queue, self.files, claim, route, mask, reason, claim.model)
+        return publish(self.queue, self.files, claim, route, mask, reason, claim.model, record)
 
     def _remover(self, model: str) -> BackgroundRemover:
         if model not in self._removers:
