@@ -143,6 +143,7 @@ class UploadQueue:
         state: State,
         reason: str,
         publish: Callable[[], Any] | None = None,
+        record: Callable[[Session, float], None] | None = None,
         **values: str,
     ) -> Claim:
         """Record a step that is done; keep the claim unless the upload is at its end.
@@ -153,6 +154,7 @@ class UploadQueue:
             reason: Why, in words.
             publish: Called within the transaction, once the claim is known to hold and this is
                 known to be the newest version of the photo. If it fails, nothing is recorded.
+            record: Called with the session and the time, to write rows along with the change.
             values: Further columns, such as ``model``.
 
         Returns:
@@ -171,6 +173,8 @@ class UploadQueue:
                 publish()
             for name, value in values.items():
                 setattr(found, name, value)
+            if record is not None:
+                record(session, self.clock())
             self._change(session, found, state, reason)
             return _claim_of(found, claim.token)
 

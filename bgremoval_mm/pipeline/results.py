@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bgremoval_mm.pipeline.files import PipelineFiles
+from bgremoval_mm.pipeline.measurements import Record
 from bgremoval_mm.pipeline.queue import Claim, UploadQueue
 from bgremoval_mm.pipeline.routes import Route
 from bgremoval_mm.pipeline.states import State
@@ -23,6 +24,7 @@ def publish(
     mask: np.ndarray,
     reason: str,
     model: str,
+    record: Record | None = None,
 ) -> Claim:
     """Make the result of an upload, put it in its place, and record that.
 
@@ -34,6 +36,7 @@ def publish(
         mask: Its mask, uint8 of shape (h, w), at any resolution.
         reason: Why it may be published, in words.
         model: Who made the mask.
+        record: Writes rows along with the change, see `measurements`.
 
     Returns:
         The claim with the new state.
@@ -50,6 +53,7 @@ def publish(
         State.PUBLISHED,
         '; '.join(filter(None, (reason, made.note))),
         publish=lambda: files.publish(result, content),
+        record=record,
         result=result,
         model=model,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bgremoval_mm.pipeline.files import PipelineFiles
+from bgremoval_mm.pipeline.measurements import Verdict, agreement, judged
 from bgremoval_mm.pipeline.queue import Claim, UploadQueue
 from bgremoval_mm.pipeline.results import publish
 from bgremoval_mm.pipeline.routes import Routes
@@ -52,12 +53,16 @@ def accept(
         if route is None:
             msg = f'{name}: the route {claim.route!r} is not among the routes; give their file'
             raise VerdictError(msg)
+        found = files.mask(claim.sha256, claim.model)
         if mask_file is None:
-            mask, model, reason = files.mask(claim.sha256, claim.model), claim.model, 'accepted'
+            mask, model, reason = found, claim.model, 'accepted'
+            record = judged(claim, Verdict.ACCEPTED, 1.0)
         else:
             mask, model, reason = _read_mask(files, claim, mask_file), PEOPLE, 'mask corrected'
             files.keep_mask(claim.sha256, PEOPLE, mask)
-        return publish(queue, files, claim, route, mask, f'{reason} by a person', model).state
+            record = judged(claim, Verdict.CORRECTED, agreement(found, mask))
+        reason = f'{reason} by a person'
+        return publish(queue, files, claim, route, mask, reason, model, record).state
     finally:
         queue.release(claim)  # without effect once it is published
 
@@ -69,7 +74,9 @@ def reject(queue: UploadQueue, name: str, reason: str = '') -> State:
         VerdictError: If it does not wait in review.
     """
     said = f': {reason}' if reason else ''
-    return queue.advance(_claim(queue, name), State.FAILED, f'rejected by a person{said}').state
+    claim = _claim(queue, name)
+    record = judged(claim, Verdict.REJECTED, None)
+    return queue.advance(claim, State.FAILED, f'rejected by a person{said}', record=record).state
 
 
 def _claim(queue: UploadQueue, name: str) -> Claim:

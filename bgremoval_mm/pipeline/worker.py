@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy.exc import OperationalError
 
 from bgremoval_mm.pipeline.files import PipelineFiles
+from bgremoval_mm.pipeline.measurements import measured
 from bgremoval_mm.pipeline.product_types import ProductTypes
 from bgremoval_mm.pipeline.queue import Claim, ClaimLostError, UploadQueue
 from bgremoval_mm.pipeline.results import publish
@@ -161,11 +162,14 @@ class Worker:
 
     def _finish(self, claim: Claim, route: Route) -> Claim:
         mask = self.files.mask(claim.sha256, claim.model)
-        if reasons := route.gate.reasons(self._quality(claim, route, mask)):
+        found = self._quality(claim, route, mask)
+        reasons = route.gate.reasons(found)
+        record = measured(claim, found, bool(reasons))
+        if reasons:
             text = '; '.join(reasons)
-            return self.queue.advance(claim, State.REVIEW, text, reasons=text)
+            return self.queue.advance(claim, State.REVIEW, text, record=record, reasons=text)
         reason = 'the mask passed the gate'
-        return publish(self.queue, self.files, claim, route, mask, reason, claim.model)
+        return publish(self.queue, self.files, claim, route, mask, reason, claim.model, record)
 
     def _quality(self, claim: Claim, route: Route, mask: np.ndarray) -> MaskQuality:
         second = None
