@@ -450,8 +450,8 @@ LAYERS = [
     ['datasets', 'evaluation', 'models'],
     ['engine'],
     ['search', 'visualization'],
-    ['analysis', 'pipeline', 'serving'],
-    ['monitoring'],
+    ['analysis', 'pipeline'],
+    ['monitoring', 'serving'],
     ['cli', 'demo', 'experiments'],
 ]
 # The floors inside the engine.

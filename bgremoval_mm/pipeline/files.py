@@ -52,6 +52,10 @@ class PipelineFiles:
         with Image.open(self._mask(sha256, model)) as image:
             return np.array(image.convert('L'))
 
+    def mask_file(self, sha256: str, model: str) -> bytes:
+        """Return the mask of a photo as it is stored, a grey PNG."""
+        return self._mask(sha256, model).read_bytes()
+
     def publish(self, name: str, content: bytes) -> None:
         """Put a result in its place, or replace the one that is there."""
         self._write(self.root / 'published' / check_name(name), content)

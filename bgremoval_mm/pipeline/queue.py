@@ -128,12 +128,19 @@ class UploadQueue:
                     continue
                 return self._take(found, now)
 
-    def claim_review(self, name: str) -> Claim | None:
-        """Take the newest version of a photo if it waits in review and nobody else has it."""
+    def claim_review(self, name: str, version: int | None = None) -> Claim | None:
+        """Take the newest version of a photo if it waits in review and nobody else has it.
+
+        Args:
+            name: Of the photo.
+            version: Which version it must be, if that matters.
+        """
         with Session(self.engine) as session, session.begin():
             found = self._newest_or_none(session, name)
             now = self.clock()
             if found is None or found.state != State.REVIEW or found.claimed_until > now:
+                return None
+            if version not in (None, found.version):
                 return None
             return self._take(found, now)
 
@@ -165,7 +172,8 @@ class UploadQueue:
         """
         with Session(self.engine) as session, session.begin():
             # All versions are locked before this one: two workers cannot wait for each other.
-            newest = claim.version if publish is None else self._newest(session, claim.name)
+            ends = publish is not None or state is State.REVIEW
+            newest = self._newest(session, claim.name) if ends else claim.version
             found = self._held(session, claim)
             if newest > claim.version:
                 state, reason, values = State.SUPERSEDED, f'version {newest} has come', {}
@@ -258,6 +266,10 @@ class UploadQueue:
                 return newest.id, False
             now = self.clock()
             version = 1 if newest is None else newest.version + 1
+            # Nobody need look at the former version any more. Whoever is deciding on it just now
+            # learns of this one when they have decided.
+            if newest is not None and newest.state == State.REVIEW and newest.claimed_until <= now:
+                self._change(session, newest, State.SUPERSEDED, f'version {version} has come')
             made = Upload(name=name, version=version, sha256=sha256, received=now, changed=now)
             session.add(made)
             session.flush()

@@ -9,7 +9,7 @@ from bgremoval_mm.pipeline.measurements import Record
 from bgremoval_mm.pipeline.queue import Claim, UploadQueue
 from bgremoval_mm.pipeline.routes import Route
 from bgremoval_mm.pipeline.states import State
-from bgremoval_mm.removal.images.reading import decode_image
+from bgremoval_mm.removal.images.source import SourceImage
 from bgremoval_mm.removal.outputs.cutouts import encode_image
 from bgremoval_mm.removal.outputs.rendering import render
 
@@ -20,6 +20,7 @@ def publish(
     queue: UploadQueue,
     files: PipelineFiles,
     claim: Claim,
+    source: SourceImage,
     route: Route,
     mask: np.ndarray,
     reason: str,
@@ -32,6 +33,7 @@ def publish(
         queue: The uploads.
         files: Their files.
         claim: Which upload; its state is `REMOVED` or `REVIEW`.
+        source: The photo.
         route: What is made of it.
         mask: Its mask, uint8 of shape (h, w), at any resolution.
         reason: Why it may be published, in words.
@@ -44,7 +46,6 @@ def publish(
     Raises:
         ClaimLostError: If another worker has taken it over.
     """
-    source = decode_image(files.photo(claim.sha256), name=claim.name)
     made = render(source, mask, route.output)
     content = encode_image(made.pixels, route.output.file_format, made.icc_profile, made.colour)
     result = route.result_name(claim.name)

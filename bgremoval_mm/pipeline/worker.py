@@ -161,23 +161,27 @@ class Worker:
         return self.queue.advance(claim, State.REMOVED, f'by {name}', model=name)
 
     def _finish(self, claim: Claim, route: Route) -> Claim:
-        mask = self.files.mask(claim.sha256, claim.model)
-        found = self._quality(claim, route, mask)
+        source, mask = self._source(claim), self.files.mask(claim.sha256, claim.model)
+        found = self._quality(claim, route, source, mask)
         reasons = route.gate.reasons(found)
         record = measured(claim, found, bool(reasons))
         if reasons:
             text = '; '.join(reasons)
             return self.queue.advance(claim, State.REVIEW, text, record=record, reasons=text)
         reason = 'the mask passed the gate'
-        return publish(self.queue, self.files, claim, route, mask, reason, claim.model, record)
+        return publish(
+            self.queue, self.files, claim, source, route, mask, reason, claim.model, record
+        )
 
-    def _quality(self, claim: Claim, route: Route, mask: np.ndarray) -> MaskQuality:
+    def _quality(
+        self, claim: Claim, route: Route, source: SourceImage, mask: np.ndarray
+    ) -> MaskQuality:
         second = None
         if len(route.models) > 1:
             second = self.files.mask(claim.sha256, self._remover(route.models[1]).spec.name)
         found = quality(mask, second=second)
         if route.gate.needs_photo:
-            found = replace(found, weak_edge=weak_edge(self._source(claim).rgb, mask))
+            found = replace(found, weak_edge=weak_edge(source.rgb, mask))
         return found
 
     def _source(self, claim: Claim) -> SourceImage:

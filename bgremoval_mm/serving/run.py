@@ -16,8 +16,9 @@ from fastapi import FastAPI
 
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.serving.engine import Engine
+from bgremoval_mm.serving.limits import Limits
 
-__all__ = ['Server', 'listen', 'serve']
+__all__ = ['Server', 'listen', 'make_server', 'serve']
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -82,21 +83,7 @@ def serve(
     Raises:
         Exception: What the networks raised as they were loaded.
     """
-    # What it says at the start and the end, `bgremoval serve` says itself.
-    logging.getLogger('uvicorn').setLevel(logging.WARNING)
-    logging.getLogger('httpx').setLevel(logging.WARNING)  # it would log the addresses of pictures
-    limits = engine.limits
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # who the client is makes no difference
-        lifespan='on',
-        ws='none',
-        timeout_graceful_shutdown=math.ceil(limits.upload_seconds + limits.seconds) + 1,
-    )
-    server = Server(config)
+    server = make_server(app, engine.limits)
 
     def stop_if_failed(ready: Any) -> None:
         if not ready.cancelled() and ready.exception() is not None:
@@ -109,3 +96,26 @@ def serve(
     ready = engine.batcher.ready
     if ready.done() and (error := ready.exception()) is not None:
         raise error
+
+
+def make_server(app: FastAPI, limits: Limits) -> Server:
+    """Return a server, which logs no more than is asked for.
+
+    Args:
+        app: The application.
+        limits: How long it waits for what it accepted, once it is told to stop.
+    """
+    # What it says at the start and the end, our commands say themselves.
+    logging.getLogger('uvicorn').setLevel(logging.WARNING)
+    logging.getLogger('httpx').setLevel(logging.WARNING)  # it would log the addresses of pictures
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # who the client is makes no difference
+        lifespan='on',
+        ws='none',
+        timeout_graceful_shutdown=math.ceil(limits.upload_seconds + limits.seconds) + 1,
+    )
+    return Server(config)
