@@ -8,7 +8,7 @@ from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.queue import Claim, UploadQueue
 from bgremoval_mm.pipeline.routes import Route
 from bgremoval_mm.pipeline.states import State
-from bgremoval_mm.removal.images.reading import decode_image
+from bgremoval_mm.removal.images.reading import SourceImage, decode_image
 from bgremoval_mm.removal.outputs.cutouts import encode_image
 from bgremoval_mm.removal.outputs.rendering import render
 
@@ -23,6 +23,7 @@ def publish(
     mask: np.ndarray,
     reason: str,
     model: str,
+    source: SourceImage | None = None,
 ) -> Claim:
     """Make the result of an upload, put it in its place, and record that.
 
@@ -34,6 +35,7 @@ def publish(
         mask: Its mask, uint8 of shape (h, w), at any resolution.
         reason: Why it may be published, in words.
         model: Who made the mask.
+        source: The photo, if it is decoded already.
 
     Returns:
         The claim with the new state.
@@ -41,7 +43,7 @@ def publish(
     Raises:
         ClaimLostError: If another worker has taken it over.
     """
-    source = decode_image(files.photo(claim.sha256), name=claim.name)
+    source = source or decode_image(files.photo(claim.sha256), name=claim.name)
     made = render(source, mask, route.output)
     content = encode_image(made.pixels, route.output.file_format, made.icc_profile, made.colour)
     result = route.result_name(claim.name)
