@@ -15,6 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from bgremoval_mm.cli import arguments
 from bgremoval_mm.cli.errors import FAILED, OK
+from bgremoval_mm.cli.pipeline_review import (
+    add_pairs_arguments,
+    add_review_arguments,
+    export,
+    serve_review,
+)
 from bgremoval_mm.cli.pipeline_status import has_failed, print_counts, print_status
 from bgremoval_mm.utils.text import printable
 
@@ -24,7 +30,15 @@ if TYPE_CHECKING:
     from bgremoval_mm.pipeline.routes import Routes
     from bgremoval_mm.pipeline.worker import Worker
 
-__all__ = ['add_pipeline_commands', 'run_retry', 'run_status', 'run_verdict', 'run_work']
+__all__ = [
+    'add_pipeline_commands',
+    'run_pairs',
+    'run_retry',
+    'run_review',
+    'run_status',
+    'run_verdict',
+    'run_work',
+]
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +47,7 @@ _LISTING = 30.0  # and between two listings of an address, which stores of objec
 
 
 def add_pipeline_commands(parser: argparse.ArgumentParser) -> None:
-    """Add `run`, `work`, `status`, `accept`, `reject` and `retry`."""
+    """Add `run`, `work`, `status`, `accept`, `reject`, `review`, `pairs` and `retry`."""
     commands = parser.add_subparsers(dest='step', required=True, metavar='STEP')
 
     text = 'receive the photos of a folder as they arrive, and work on them'
@@ -68,6 +82,17 @@ def add_pipeline_commands(parser: argparse.ArgumentParser) -> None:
     )
     _add_routes_argument(accept)
     reject.add_argument('--reason', default='', metavar='TEXT', help='for the record')
+
+    text = 'serve a page on which people decide on what waits in review'
+    review = _add(commands, 'review', run_review, text)
+    _add_root(review)
+    _add_routes_argument(review)
+    add_review_arguments(review)
+
+    text = 'write photos with corrected masks as pairs, to train with'
+    pairs = _add(commands, 'pairs', run_pairs, text)
+    _add_root(pairs)
+    add_pairs_arguments(pairs)
 
     _add_root(_add(commands, 'retry', run_retry, 'try again all that has failed'))
 
@@ -140,6 +165,17 @@ def run_retry(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     queue, _ = _open(args)
     print(f'{queue.retry()} uploads will be tried again')
     return OK
+
+
+def run_review(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    """Serve the review page until SIGTERM or Ctrl-C."""
+    queue, files = _open(args)
+    return serve_review(args, queue, files, _routes_of(args))
+
+
+def run_pairs(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    """Write pairs of photo and corrected mask; exit code 1 if one could not be read."""
+    return export(args, *_open(args))
 
 
 def _add(

@@ -52,6 +52,10 @@ class PipelineFiles:
         with Image.open(self._mask(sha256, model)) as image:
             return np.array(image.convert('L'))
 
+    def mask_time(self, sha256: str, model: str) -> int:
+        """Return when the mask of a photo was stored, in nanoseconds since the epoch."""
+        return self._mask(sha256, model).stat().st_mtime_ns
+
     def publish(self, name: str, content: bytes) -> None:
         """Put a result in its place, or replace the one that is there."""
         self._write(self.root / 'published' / check_name(name), content)
