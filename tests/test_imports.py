@@ -452,6 +452,7 @@ LAYERS = [
     ['search', 'visualization'],
     ['analysis', 'pipeline'],
     ['monitoring', 'serving'],
+    ['reviewing'],
     ['cli', 'demo', 'experiments'],
 ]
 # The floors inside the engine.

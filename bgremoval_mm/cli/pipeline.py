@@ -10,15 +10,22 @@ from bgremoval_mm.cli.errors import FAILED, OK
 from bgremoval_mm.cli.pipeline_review import (
     add_pairs_arguments,
     add_review_arguments,
-    run_pairs,
-    run_review,
+    export,
+    serve_review,
 )
 from bgremoval_mm.cli.pipeline_root import add_root, add_routes_argument, open_root, routes_of
 from bgremoval_mm.cli.pipeline_status import print_status
 from bgremoval_mm.cli.pipeline_work import add_work_arguments, run_work
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['add_pipeline_commands', 'run_retry', 'run_status', 'run_verdict']
+__all__ = [
+    'add_pipeline_commands',
+    'run_pairs',
+    'run_retry',
+    'run_review',
+    'run_status',
+    'run_verdict',
+]
 
 
 def add_pipeline_commands(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +59,7 @@ def add_pipeline_commands(parser: argparse.ArgumentParser) -> None:
     text = 'decide in a browser on what waits in review'
     review = add_command(commands, 'review', run_review, text)
     add_root(review)
+    add_routes_argument(review)
     add_review_arguments(review)
 
     accept = add_command(commands, 'accept', run_verdict, 'publish photos that wait in review')
@@ -115,3 +123,14 @@ def run_retry(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     queue, _ = open_root(args)
     print(f'{queue.retry()} uploads will be tried again')
     return OK
+
+
+def run_review(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    """Serve the review page until SIGTERM or Ctrl-C."""
+    queue, files = open_root(args)
+    return serve_review(args, queue, files, routes_of(args))
+
+
+def run_pairs(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    """Write pairs of photo and corrected mask; exit code 1 if one could not be read."""
+    return export(args, *open_root(args))

@@ -1,92 +1,87 @@
-"""`bgremoval pipeline review` and `pairs`: people correct masks, networks learn from them."""
+"""`bgremoval pipeline review` and `pipeline pairs`: people's verdicts, and what comes of them."""
 
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bgremoval_mm.cli import arguments
-from bgremoval_mm.cli.errors import OK
-from bgremoval_mm.cli.pipeline_root import add_routes_argument, open_root, routes_of
+from bgremoval_mm.cli.errors import FAILED, OK, writing_to
+from bgremoval_mm.cli.serve import add_address_arguments, is_own_machine, read_tokens_of
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['add_pairs_arguments', 'add_review_arguments', 'run_pairs', 'run_review']
+if TYPE_CHECKING:
+    from bgremoval_mm.pipeline.files import PipelineFiles
+    from bgremoval_mm.pipeline.queue import UploadQueue
+    from bgremoval_mm.pipeline.routes import Routes
 
-_OWN_MACHINE = ('127.0.0.1', '::1', 'localhost')
+__all__ = ['add_pairs_arguments', 'add_review_arguments', 'export', 'serve_review']
 
 
 def add_review_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add where the page is served, and for whom."""
-    add_routes_argument(parser)
-    parser.add_argument(
-        '--host', default='127.0.0.1', help='listen there (default: 127.0.0.1, this machine only)'
-    )
-    parser.add_argument(
-        '--port', type=arguments.at_least(0), default=8001, help='0: any (default: 8001)'
-    )
-    parser.add_argument(
-        '--tokens', type=Path, metavar='FILE', help='tokens, one a line; people then need one'
-    )
-
-
-def run_review(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
-    """Serve the page until SIGTERM or Ctrl-C.
-
-    Raises:
-        BgremovalError: If the address is taken, or there is no such pipeline.
-    """
-    queue, files = open_root(args)
-    try:
-        from bgremoval_mm.serving import run
-    except ModuleNotFoundError as err:
-        msg = f'the review needs {err.name}: `pip install "bgremoval_mm[serve]"`'
-        raise ModuleNotFoundError(msg, name=err.name) from None
-    from bgremoval_mm.serving.limits import Limits
-    from bgremoval_mm.serving.review.app import make_review_app
-    from bgremoval_mm.serving.review.desk import Desk
-    from bgremoval_mm.serving.tokens import read_tokens
-
-    tokens = None if args.tokens is None else read_tokens(args.tokens)
-    hosts = list(_OWN_MACHINE) if args.host in _OWN_MACHINE else ['*']
-    if tokens is None and args.host not in _OWN_MACHINE:
-        logging.getLogger(__name__).warning(
-            'everybody who reaches %s may decide: --tokens keeps others out', args.host
-        )
-    limits = Limits()
-    app = make_review_app(Desk(queue, files, routes_of(args)), tokens, limits, hosts)
-    listening = run.listen(args.host, args.port)
-    host, port = listening.getsockname()[:2]
-    shown = f'[{host}]' if ':' in host else host
-    print(f'Review at http://{shown}:{port}; Ctrl-C ends it', file=sys.stderr, flush=True)
-    with listening:
-        run.make_server(app, limits).run(sockets=[listening])
-    queue.close()
-    return OK
+    """Add where the page is served."""
+    add_address_arguments(parser, 8001)
 
 
 def add_pairs_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add where the pairs are stored."""
+    """Add where pairs go."""
     parser.add_argument(
-        'folder', type=Path, metavar='FOLDER', help='for photos/ and masks/; may be added to'
+        'folder', type=Path, metavar='FOLDER', help='for photos, masks and list.csv'
     )
 
 
-def run_pairs(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
-    """Store all corrected masks and their photos.
+def serve_review(
+    args: argparse.Namespace, queue: UploadQueue, files: PipelineFiles, routes: Routes
+) -> int:
+    """Serve the review page until SIGTERM or Ctrl-C.
 
     Raises:
-        BgremovalError: If there is no such pipeline.
-        OSError: If the folder cannot be written.
+        BgremovalError: If the address is taken, or the tokens cannot be read.
     """
-    queue, files = open_root(args)
+    try:
+        from bgremoval_mm.serving import run
+    except ModuleNotFoundError as err:
+        msg = f'the review page needs {err.name}: `pip install "bgremoval_mm[serve,pipeline]"`'
+        raise ModuleNotFoundError(msg, name=err.name) from None
+    from bgremoval_mm.pipeline.states import State
+    from bgremoval_mm.reviewing.app import LIMITS, make_app
+
+    tokens = read_tokens_of(args)
+    others = not is_own_machine(args.host)
+    app = make_app(queue, files, routes, tokens, any_host=others)
+    listening = run.listen(args.host, args.port)
+    host, port = listening.getsockname()[:2]
+    shown = f'[{host}]' if ':' in host else host
+    waiting = queue.counts()[State.REVIEW]
+    print(
+        f'{waiting} photos wait in review: look at http://{shown}:{port}; Ctrl-C ends it',
+        file=sys.stderr,
+        flush=True,
+    )
+    with listening:
+        run.make_server(app, LIMITS).run(sockets=[listening])
+    return OK
+
+
+def export(args: argparse.Namespace, queue: UploadQueue, files: PipelineFiles) -> int:
+    """Write pairs of photo and corrected mask; return 1 if one could not be read.
+
+    Raises:
+        BgremovalError: If the folder lies in the pipeline's, or cannot be written to.
+    """
+    from bgremoval_mm.cli.errors import print_error
     from bgremoval_mm.pipeline.pairs import export_pairs
 
-    total, new = export_pairs(queue, files, args.folder)
-    queue.close()
-    shown = printable(str(args.folder))
-    print(f'{total} pairs in {shown}, of which {new} are new')
-    if total:
-        print(f'Next: bgremoval pairs check {shown}/photos {shown}/masks --out {shown}')
-    return OK
+    with writing_to(printable(args.folder)):
+        found = export_pairs(queue, files, args.folder)
+    for line in found.unreadable:
+        print_error(line)
+    print(f'{found.new + found.known} pairs in {printable(args.folder)}, {found.new} of them new')
+    if found.new + found.known:
+        folder = printable(args.folder)
+        print(
+            f'Check them: bgremoval pairs check {folder}/photos {folder}/masks '
+            f'--list {folder}/list.csv'
+        )
+    return FAILED if found.unreadable else OK

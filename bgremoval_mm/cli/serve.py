@@ -6,11 +6,21 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bgremoval_mm.cli import arguments
 from bgremoval_mm.cli.errors import OK
 
-__all__ = ['add_serve_arguments', 'run_serve']
+if TYPE_CHECKING:
+    from bgremoval_mm.serving.tokens import Tokens
+
+__all__ = [
+    'add_address_arguments',
+    'add_serve_arguments',
+    'is_own_machine',
+    'read_tokens_of',
+    'run_serve',
+]
 
 _OWN_MACHINE = ('127.0.0.1', '::1', 'localhost')
 # The options that are fields of Limits, by their names there.
@@ -19,15 +29,7 @@ _LIMITS = ('max_bytes', 'max_pixels', 'queue', 'upload_seconds', 'seconds')
 
 def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
     """Add where the service listens, what it runs, and what it accepts."""
-    parser.add_argument(
-        '--host', default='127.0.0.1', help='listen there (default: 127.0.0.1, this machine only)'
-    )
-    parser.add_argument(
-        '--port', type=arguments.at_least(0), default=8000, help='0: any (default: 8000)'
-    )
-    parser.add_argument(
-        '--tokens', type=Path, metavar='FILE', help='tokens, one a line; requests then need one'
-    )
+    add_address_arguments(parser, 8000)
     parser.add_argument(
         '--url-host',
         action='append',
@@ -64,6 +66,37 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_debug_argument(parser)
 
 
+def add_address_arguments(parser: argparse.ArgumentParser, port: int) -> None:
+    """Add where a service listens, and who is let in."""
+    parser.add_argument(
+        '--host', default='127.0.0.1', help='listen there (default: 127.0.0.1, this machine only)'
+    )
+    parser.add_argument(
+        '--port', type=arguments.at_least(0), default=port, help=f'0: any (default: {port})'
+    )
+    parser.add_argument(
+        '--tokens', type=Path, metavar='FILE', help='tokens, one a line; requests then need one'
+    )
+
+
+def is_own_machine(host: str) -> bool:
+    """Return whether only this machine's programs reach who listens there."""
+    return host in _OWN_MACHINE
+
+
+def read_tokens_of(args: argparse.Namespace) -> Tokens | None:
+    """Return the tokens, None if there are none; warn if everybody may use the service then."""
+    from bgremoval_mm.serving.tokens import read_tokens
+
+    if args.tokens is not None:
+        return read_tokens(args.tokens)
+    if not is_own_machine(args.host):
+        logging.getLogger(__name__).warning(
+            'everybody who reaches %s may use this service: --tokens keeps others out', args.host
+        )
+    return None
+
+
 def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C.
 
@@ -80,13 +113,8 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     from bgremoval_mm.serving.app import make_app
     from bgremoval_mm.serving.engine import Engine, make_removers
     from bgremoval_mm.serving.limits import Limits
-    from bgremoval_mm.serving.tokens import read_tokens
 
-    tokens = None if args.tokens is None else read_tokens(args.tokens)
-    if tokens is None and args.host not in _OWN_MACHINE:
-        logging.getLogger(__name__).warning(
-            'everybody who reaches %s may use this service: --tokens keeps others out', args.host
-        )
+    tokens = read_tokens_of(args)
     models = list(dict.fromkeys([args.model, *args.also]))
     removers = make_removers(models, arguments.engine_options_of(args), args.batch_size)
     given = {name: getattr(args, name) for name in _LIMITS}

@@ -52,9 +52,9 @@ class PipelineFiles:
         with Image.open(self._mask(sha256, model)) as image:
             return np.array(image.convert('L'))
 
-    def mask_file(self, sha256: str, model: str) -> bytes:
-        """Return the mask of a photo as it is stored, a grey PNG."""
-        return self._mask(sha256, model).read_bytes()
+    def mask_time(self, sha256: str, model: str) -> int:
+        """Return when the mask of a photo was stored, in nanoseconds since the epoch."""
+        return self._mask(sha256, model).stat().st_mtime_ns
 
     def publish(self, name: str, content: bytes) -> None:
         """Put a result in its place, or replace the one that is there."""

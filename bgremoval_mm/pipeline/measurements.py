@@ -12,17 +12,16 @@ from dataclasses import fields
 from enum import StrEnum
 
 import numpy as np
-from sqlalchemy import desc, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bgremoval_mm.pipeline.queue import Claim, UploadQueue
-from bgremoval_mm.pipeline.states import State
-from bgremoval_mm.pipeline.tables import Measurement, Upload
+from bgremoval_mm.pipeline.queue import Claim
+from bgremoval_mm.pipeline.tables import Measurement
 from bgremoval_mm.removal.masks.functional import resize
 from bgremoval_mm.removal.masks.iou import iou
 from bgremoval_mm.removal.masks.quality import MaskQuality
 
-__all__ = ['Record', 'Verdict', 'agreement', 'figures_of', 'judged', 'measured', 'waiting']
+__all__ = ['Record', 'Verdict', 'agreement', 'figures_of', 'judged', 'measured']
 
 Record = Callable[[Session, float], None]
 """Writes rows; takes the session, and the seconds since the epoch."""
@@ -79,25 +78,6 @@ def judged(claim: Claim, verdict: Verdict, agreement: float | None) -> Record:
         row.verdict, row.iou, row.judged = verdict, agreement, now
 
     return record
-
-
-def waiting(queue: UploadQueue, limit: int) -> list[tuple[Upload, float]]:
-    """Return the uploads that wait for a person, and how suspicious their masks are.
-
-    Args:
-        queue: The uploads.
-        limit: Most of them to return: the most suspicious ones, which come first.
-    """
-    wanted = (
-        select(Upload, func.coalesce(func.max(Measurement.suspicion), 0.0).label('suspicion'))
-        .outerjoin(Measurement, Measurement.upload_id == Upload.id)
-        .where(Upload.state == State.REVIEW, Upload.claimed_until <= queue.clock())
-        .group_by(Upload.id)
-        .order_by(desc('suspicion'), Upload.id)
-        .limit(limit)
-    )
-    with Session(queue.engine, expire_on_commit=False) as session:
-        return [(upload, float(suspicion)) for upload, suspicion in session.execute(wanted)]
 
 
 def agreement(mask: np.ndarray, right: np.ndarray) -> float:

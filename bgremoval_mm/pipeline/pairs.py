@@ -1,84 +1,118 @@
-"""Pairs to train on: photos of the pipeline, with the masks that people have made for them."""
+"""Pairs of photo and corrected mask, as `bgremoval pairs check` takes them, to train with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import csv
+import io
+import os
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.pipeline.states import State
 from bgremoval_mm.pipeline.tables import Upload
 from bgremoval_mm.pipeline.verdicts import PEOPLE
-from bgremoval_mm.utils.atomic import write_atomically
+from bgremoval_mm.removal import masks
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.images.formats import HEAD, IMAGE_SUFFIXES, kind_of, suffix_of
+from bgremoval_mm.removal.outputs.cutouts import encode_image
+from bgremoval_mm.utils.atomic import sweep_leftovers, write_atomically
 
-__all__ = ['Corrected', 'corrected', 'export_pairs']
+__all__ = ['Exported', 'export_pairs']
+
+_THRESHOLD = 127 / 255  # levels from 128 on are the object's
+_STEM = 160  # bytes of a photo's name that are kept, of the 255 that a name may have
 
 
-@dataclass(frozen=True)
-class Corrected:
-    """A photo whose mask a person has corrected.
+@dataclass
+class Exported:
+    """What came of an export.
 
     Attributes:
-        name: Path of the photo, as its source names it.
-        sha256: Hash of its bytes.
-        route: Its route.
+        new: Pairs that were written.
+        known: Pairs that were there already.
+        unreadable: Names of photos whose files could not be read, each with the reason.
     """
 
-    name: str
-    sha256: str
-    route: str
-
-    @property
-    def stem(self) -> str:
-        """Its name among the pairs, without an ending: versions and endings are kept apart."""
-        path = PurePosixPath(self.name)
-        return str(path.with_name(f'{path.stem}-{self.sha256[:8]}'))
+    new: int = 0
+    known: int = 0
+    unreadable: list[str] = field(default_factory=list)
 
 
-def corrected(queue: UploadQueue) -> Iterator[Corrected]:
-    """Yield what was published with a person's mask, in order of arrival."""
-    wanted = (
-        select(Upload.name, Upload.sha256, Upload.route)
-        .where(Upload.state == State.PUBLISHED, Upload.model == PEOPLE)
-        .order_by(Upload.id)
-    )
-    with Session(queue.engine) as session:
-        rows = session.execute(wanted).all()
-    for name, sha256, route in rows:
-        yield Corrected(name, sha256, route)
+def export_pairs(queue: UploadQueue, files: PipelineFiles, folder: Path) -> Exported:
+    """Write every photo with a corrected mask into ``photos``, and its mask into ``masks``.
 
-
-def export_pairs(queue: UploadQueue, files: PipelineFiles, folder: Path) -> tuple[int, int]:
-    """Store photos and corrected masks as `bgremoval pairs check` takes them.
-
-    The photo ``dress/a.jpg`` becomes ``photos/dress/a-HASH.jpg``, its mask
-    ``masks/dress/a-HASH.png``. What is there already stays.
+    The versions of a photo are pairs of their own; the same photo under two names is one. Masks
+    are made hard, as the training wants them. ``list.csv`` has for each pair its ``item`` (the
+    photo's name in the pipeline), so that versions of a photo stay in one split, and its
+    ``cluster`` (the route). An export that was interrupted, or to which corrections have come
+    since, goes on.
 
     Args:
         queue: The uploads.
         files: Their files.
-        folder: Where to store them.
+        folder: Where to.
 
-    Returns:
-        How many pairs there are, and how many of them are new.
+    Raises:
+        ArgumentError: If the folder is the pipeline's or in it.
+        OSError: If it cannot be written to.
     """
-    total = new = 0
-    for each in corrected(queue):
-        photo = folder / 'photos' / f'{each.stem}{PurePosixPath(each.name).suffix}'
-        mask = folder / 'masks' / f'{each.stem}.png'
-        total += 1
-        if photo.is_file() and mask.is_file():
+    if folder.resolve().is_relative_to(files.root.resolve()):
+        msg = f'the pairs must lie outside the folder of the pipeline, but got {folder}'
+        raise ArgumentError(msg)
+    done, rows, seen = Exported(), [], set[str]()
+    for upload in queue.uploads(State.PUBLISHED):
+        if upload.model != PEOPLE or upload.sha256 in seen:
             continue
-        for path, content in (
-            (mask, files.mask_file(each.sha256, PEOPLE)),
-            (photo, files.photo(each.sha256)),
-        ):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, content)
-        new += 1
-    return total, new
+        seen.add(upload.sha256)
+        try:
+            content = files.photo(upload.sha256)
+            stamp = files.mask_time(upload.sha256, PEOPLE)
+        except OSError as err:
+            done.unreadable.append(f'{upload.name}: {err.strerror or err}')
+            continue
+        photo, mask = _names(upload, content)
+        is_new = _write(folder / 'photos' / photo, content)
+        target = folder / 'masks' / mask
+        if not target.exists() or target.stat().st_mtime_ns != stamp:
+            hard = masks.binarise(files.mask(upload.sha256, PEOPLE), _THRESHOLD)
+            _write(target, encode_image(hard, 'png'), replace=True)
+            os.utime(target, ns=(stamp, stamp))  # a mask that is corrected anew has another one
+            is_new = True
+        done.new, done.known = done.new + is_new, done.known + (not is_new)
+        rows.append((photo, mask, upload.name, upload.route))
+    if rows:
+        write_atomically(folder / 'list.csv', _table(rows))
+    return done
+
+
+def _names(upload: Upload, content: bytes) -> tuple[str, str]:
+    """Return the paths of photo and mask: by a part of the hash, stems are unique."""
+    path = PurePosixPath(upload.name)
+    suffix = suffix_of(upload.name)
+    if suffix not in IMAGE_SUFFIXES:
+        kind = kind_of(content[:HEAD])
+        suffix = '.jpg' if kind is None else f'.{kind.opener.lower()}'
+    else:
+        path = path.with_suffix('')
+    stem = path.name.encode()[:_STEM].decode(errors='ignore')
+    stem = f'{stem}.v{upload.version}-{upload.sha256[:12]}'
+    return str(path.with_name(f'{stem}{suffix}')), str(path.with_name(f'{stem}.png'))
+
+
+def _write(path: Path, content: bytes, replace: bool = False) -> bool:
+    if path.exists() and not replace:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sweep_leftovers(path.parent)
+    write_atomically(path, content)
+    return True
+
+
+def _table(rows: list[tuple[str, str, str, str]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(('image', 'mask', 'item', 'cluster'))
+    writer.writerows(rows)
+    return text.getvalue().encode()

@@ -128,21 +128,25 @@ class UploadQueue:
                     continue
                 return self._take(found, now)
 
-    def claim_review(self, name: str, version: int | None = None) -> Claim | None:
+    def claim_review(self, name: str, version: int | None = None, token: str = '') -> Claim | None:
         """Take the newest version of a photo if it waits in review and nobody else has it.
 
         Args:
             name: Of the photo.
-            version: Which version it must be, if that matters.
+            version: Which one must be the newest; None allows any.
+            token: Of a claim that was made before: if it still holds, it is renewed.
         """
         with Session(self.engine) as session, session.begin():
             found = self._newest_or_none(session, name)
             now = self.clock()
-            if found is None or found.state != State.REVIEW or found.claimed_until > now:
+            if found is None or found.state != State.REVIEW:
                 return None
             if version not in (None, found.version):
                 return None
-            return self._take(found, now)
+            if token and found.claim == token:
+                found.claimed_until = now + self.lease
+                return _claim_of(found)
+            return None if found.claimed_until > now else self._take(found, now)
 
     def advance(
         self,
@@ -241,6 +245,17 @@ class UploadQueue:
             wanted = wanted.where(Upload.state == state)
         with Session(self.engine, expire_on_commit=False) as session:
             return list(session.scalars(wanted))
+
+    def upload(self, number: int) -> Upload | None:
+        """Return the upload of a number, or None."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            return session.get(Upload, number)
+
+    def newest(self, name: str) -> Upload | None:
+        """Return the newest version of a photo, or None."""
+        wanted = select(Upload).where(Upload.name == name).order_by(Upload.version.desc()).limit(1)
+        with Session(self.engine, expire_on_commit=False) as session:
+            return session.scalar(wanted)
 
     def history(self, upload: int) -> list[Change]:
         """Return the changes of an upload, the first one first."""

@@ -11,10 +11,10 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bgremoval_mm.serving import pages, removebg
+from bgremoval_mm.serving.answers import add_error_handlers
 from bgremoval_mm.serving.engine import Engine
 from bgremoval_mm.serving.errors import RequestError
 from bgremoval_mm.serving.metrics import CONTENT_TYPE, Metrics
@@ -104,21 +104,7 @@ def _add_error_handlers(app: FastAPI, metrics: Metrics) -> None:
         status = removebg.status_of(error.status) if is_removebg else error.status
         return JSONResponse(error.body(), status, error.headers)
 
-    @app.exception_handler(RequestError)
-    async def refused(request: Request, error: RequestError) -> Response:
-        return answer(request, error)
-
-    @app.exception_handler(HTTPException)
-    async def not_found(request: Request, error: HTTPException) -> Response:
-        code = {404: 'not_found', 405: 'method_not_allowed'}.get(error.status_code, 'http_error')
-        headers = dict(error.headers or {})
-        return answer(request, RequestError(error.status_code, code, error.detail, '', headers))
-
-    @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> Response:
-        # The server logs it with its traceback; clients learn nothing of it.
-        title = 'The service has failed on this request'
-        return answer(request, RequestError(500, 'internal_error', title))
+    add_error_handlers(app, answer)
 
 
 class _Observer:

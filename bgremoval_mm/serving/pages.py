@@ -1,4 +1,4 @@
-"""The pages: two for people, and the reference. They load nothing from other hosts."""
+"""The pages: one for people, and the reference. They load nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from bgremoval_mm.serving.limits import Limits
 from bgremoval_mm.version import __version__
 
-__all__ = ['HEADERS', 'front_page', 'reference', 'review_page']
+__all__ = ['HEADERS', 'front_page', 'reference']
 
 # Scripts and styles stand in the pages themselves; nothing is loaded from elsewhere.
 HEADERS = {
@@ -53,16 +53,6 @@ def reference(schema: Mapping[str, Any]) -> str:
         .replace('{{version}}', escape(__version__))
         .replace('{{endpoints}}', ''.join(_endpoints(schema)))
     )
-
-
-def review_page(needs_token: bool) -> str:
-    """Return the page on which a person decides on masks.
-
-    Args:
-        needs_token: Whether requests need a token, for which the page then asks.
-    """
-    data = {'needsToken': needs_token, 'version': __version__}
-    return _template('review.html').replace('"{{data}}"', _as_script(data))
 
 
 def _endpoints(schema: Mapping[str, Any]) -> Iterator[str]:

@@ -65,6 +65,24 @@ def listen(host: str, port: int) -> socket.socket:
         raise BgremovalError(msg) from err
 
 
+def make_server(app: FastAPI, limits: Limits) -> Server:
+    """Return a server that is not running yet; its stop waits for what the limits allow."""
+    # What it says at the start and the end, the command says itself.
+    logging.getLogger('uvicorn').setLevel(logging.WARNING)
+    logging.getLogger('httpx').setLevel(logging.WARNING)  # it would log the addresses of pictures
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # who the client is makes no difference
+        lifespan='on',
+        ws='none',
+        timeout_graceful_shutdown=math.ceil(limits.upload_seconds + limits.seconds) + 1,
+    )
+    return Server(config)
+
+
 def serve(
     app: FastAPI,
     engine: Engine,
@@ -96,26 +114,3 @@ def serve(
     ready = engine.batcher.ready
     if ready.done() and (error := ready.exception()) is not None:
         raise error
-
-
-def make_server(app: FastAPI, limits: Limits) -> Server:
-    """Return a server, which logs no more than is asked for.
-
-    Args:
-        app: The application.
-        limits: How long it waits for what it accepted, once it is told to stop.
-    """
-    # What it says at the start and the end, our commands say themselves.
-    logging.getLogger('uvicorn').setLevel(logging.WARNING)
-    logging.getLogger('httpx').setLevel(logging.WARNING)  # it would log the addresses of pictures
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # who the client is makes no difference
-        lifespan='on',
-        ws='none',
-        timeout_graceful_shutdown=math.ceil(limits.upload_seconds + limits.seconds) + 1,
-    )
-    return Server(config)
