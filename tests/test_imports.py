@@ -451,6 +451,7 @@ LAYERS = [
     ['engine'],
     ['search', 'visualization'],
     ['analysis', 'pipeline', 'serving'],
+    ['monitoring'],
     ['cli', 'demo', 'experiments'],
 ]
 # The floors inside the engine.

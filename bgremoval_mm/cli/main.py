@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ['main', 'make_parser', 'run_program']
 
 _APPLY = 'review apply'
+_REFERENCE = 'monitor reference'
 _Run = Callable[[argparse.ArgumentParser, argparse.Namespace], int]
 
 
@@ -34,6 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
     from bgremoval_mm.cli.compare_models import add_comparison_arguments
     from bgremoval_mm.cli.export import add_export_arguments
     from bgremoval_mm.cli.mask_sheet import add_sheet_arguments
+    from bgremoval_mm.cli.monitor import add_monitor_arguments, add_reference_arguments
     from bgremoval_mm.cli.pairs import add_pairs_commands
     from bgremoval_mm.cli.pipeline import add_pipeline_commands
     from bgremoval_mm.cli.review import add_apply_arguments, add_review_arguments
@@ -42,12 +44,12 @@ def make_parser() -> argparse.ArgumentParser:
     from bgremoval_mm.version import __version__
 
     class CommandParser(arguments.Parser):
-        """Parser that takes the two words of `review apply` for one command."""
+        """Parser that takes the two words of `review apply` and the like for one command."""
 
         def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
             words = list(sys.argv[1:] if args is None else args)
-            if words[:2] == _APPLY.split():
-                words[:2] = [_APPLY]
+            if ' '.join(words[:2]) in (_APPLY, _REFERENCE):
+                words[:2] = [' '.join(words[:2])]
             return super().parse_known_args(words, namespace)
 
     parser = CommandParser(
@@ -82,6 +84,11 @@ def make_parser() -> argparse.ArgumentParser:
     add_pipeline_commands(
         commands.add_parser('pipeline', help=text, description=text[0].upper() + text[1:] + '.')
     )
+
+    text = 'watch the masks of a pipeline, and tell of each real drop once'
+    add_monitor_arguments(_add(commands, 'monitor', _monitor, text))
+    text = 'measure the masks of a training set, which those of a pipeline are compared with'
+    add_reference_arguments(_add(commands, _REFERENCE, _reference, text))
 
     listed = _add(commands, 'models', _models, 'list the models, fetch those that are named')
     listed.add_argument(
@@ -279,6 +286,18 @@ def _catalogue(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int
     from bgremoval_mm.cli.catalogue import run_catalogue
 
     return run_catalogue(args)
+
+
+def _monitor(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.monitor import run_monitor
+
+    return run_monitor(parser, args)
+
+
+def _reference(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.monitor import run_reference
+
+    return run_reference(parser, args)
 
 
 def _serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
