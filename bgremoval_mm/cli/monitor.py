@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from bgremoval_mm.pipeline.queue import UploadQueue
     from bgremoval_mm.pipeline.tables import Shift
 
-__all__ = ['add_monitor_arguments', 'add_reference_arguments', 'run_monitor', 'run_reference']
+__all__ = [
+    'add_monitor_arguments',
+    'add_reference_arguments',
+    'open_queue',
+    'run_monitor',
+    'run_reference',
+]
 
 EXTRA = '`pip install "bgremoval_mm[monitor]"`'
 
@@ -134,7 +140,7 @@ def run_monitor(parser: argparse.ArgumentParser, args: argparse.Namespace) -> in
     if args.webhook is not None:
         check_webhook(args.webhook)
     reference = None if args.reference is None else read_reference(args.reference)
-    queue, gauges = _open(args), Gauges()
+    queue, gauges = open_queue(args), Gauges()
     if args.every is None:
         return _once(args, queue, rule, reference, gauges)
     if args.prometheus is not None:
@@ -250,7 +256,8 @@ def _need() -> None:
         raise ModuleNotFoundError(msg, name=err.name) from None
 
 
-def _open(args: argparse.Namespace) -> UploadQueue:
+def open_queue(args: argparse.Namespace) -> UploadQueue:
+    """Return the queue of a pipeline that is there; its folder is not made."""
     from bgremoval_mm.pipeline.queue import UploadQueue
     from bgremoval_mm.removal.errors import BgremovalError
 

@@ -207,16 +207,20 @@ def _routes_of(args: argparse.Namespace) -> Routes:
 
 
 def _make_worker(args: argparse.Namespace, queue: UploadQueue, files: PipelineFiles) -> Worker:
+    from bgremoval_mm.pipeline.live import LIVE, live_model
     from bgremoval_mm.pipeline.worker import Worker
     from bgremoval_mm.removal.remover import BackgroundRemover
 
     routes = _routes_of(args)
     options = arguments.engine_options_of(args)
-    removers = {
-        model: BackgroundRemover.from_options(replace(options, model=model, batch_size=1))
-        for model in dict.fromkeys(route.model for route in routes)
-    }
-    return Worker(queue, files, routes, removers.__getitem__)
+
+    def make(model: str) -> BackgroundRemover:
+        return BackgroundRemover.from_options(replace(options, model=model, batch_size=1))
+
+    # Made now, so that what is wrong is told now; one that goes live later is made then.
+    models = [live_model(args.root) if r.model == LIVE else r.model for r in routes]
+    removers = {model: make(model) for model in dict.fromkeys(models)}
+    return Worker(queue, files, routes, lambda model: removers.pop(model, None) or make(model))
 
 
 @contextmanager

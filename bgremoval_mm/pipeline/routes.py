@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from bgremoval_mm.pipeline.live import LIVE
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.masks.quality import MaskQuality
 from bgremoval_mm.removal.options import Framing, OutputOptions
@@ -64,7 +65,7 @@ class Route:
         name: Of the route: the product type.
         match: Patterns of names, such as ``shoes/*``, of which one must fit; ``*`` also stands for
             slashes. Letter case counts.
-        model: Network of the catalogue, or its file.
+        model: Network of the catalogue, or its file; ``live`` is the one that is live, see `live`.
         output: What is published.
         folder: Where it is published, below the folder of published results.
         gate: Which masks go to review.
@@ -78,7 +79,8 @@ class Route:
     gate: Gate = field(default_factory=Gate)
 
     def __post_init__(self) -> None:
-        get_model(self.model)
+        if self.model != LIVE:
+            get_model(self.model)
         if self.output.output not in ('rgba', 'rgb', 'mask'):
             msg = f"`output` must be 'rgba', 'rgb' or 'mask', but got {self.output.output!r}"
             raise ArgumentError(msg)

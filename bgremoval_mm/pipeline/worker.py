@@ -10,6 +10,7 @@ from threading import Event
 from sqlalchemy.exc import OperationalError
 
 from bgremoval_mm.pipeline.files import PipelineFiles
+from bgremoval_mm.pipeline.live import LIVE, live_model
 from bgremoval_mm.pipeline.measurements import measured
 from bgremoval_mm.pipeline.queue import Claim, ClaimLostError, UploadQueue
 from bgremoval_mm.pipeline.results import publish
@@ -54,6 +55,7 @@ class Worker:
         self.routes = routes
         self._make_remover = make_remover
         self._removers: dict[str, BackgroundRemover] = {}
+        self._live = ''
 
     def run(self, until_done: bool = False, stop: Event | None = None) -> int:
         """Work until told to stop; the upload under way is finished first.
@@ -160,6 +162,13 @@ class Worker:
         return publish(self.queue, self.files, claim, route, mask, reason, claim.model, record)
 
     def _remover(self, model: str) -> BackgroundRemover:
+        if model == LIVE:
+            model = live_model(self.files.root)
+            if model != self._live:
+                if self._live and all(route.model != self._live for route in self.routes):
+                    self._removers.pop(self._live, None)  # its memory is needed for the other
+                logger.info('the live network is %s', model)
+                self._live = model
         if model not in self._removers:
             self._removers[model] = self._make_remover(model)
         return self._removers[model]
