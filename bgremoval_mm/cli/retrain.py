@@ -80,7 +80,8 @@ def run_retrain(parser: argparse.ArgumentParser, args: argparse.Namespace) -> in
     if args.manifest is None:
         parser.error('give --manifest, the training set that corrections are added to')
     queue = open_queue(args)
-    from bgremoval_mm.monitoring.retraining import Settings, find_config, retrain
+    from bgremoval_mm.monitoring.retraining import retrain
+    from bgremoval_mm.monitoring.training import Settings, find_config
 
     config = find_config() if args.config is None else args.config.resolve()
     settings = Settings(

@@ -6,61 +6,29 @@ once, so that a retraining which was killed goes on where it was.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import bgremoval_mm
 from bgremoval_mm.analysis.model_comparison import report
 from bgremoval_mm.analysis.model_comparison.compare import ModelComparison, compare_models
 from bgremoval_mm.analysis.model_comparison.pairs import pairs_of_manifest
 from bgremoval_mm.monitoring.corrections import HELD_BACK, corrections, join, lay_out, link
+from bgremoval_mm.monitoring.training import Settings, train
 from bgremoval_mm.pipeline.live import as_argument, live_name, put_live
 from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.options import EngineOptions
 from bgremoval_mm.removal.pairs.manifest import read_manifest, relative_to_manifest, write_manifest
 from bgremoval_mm.utils.atomic import write_atomically
-from bgremoval_mm.utils.json_io import read_json, read_json_object, write_json
+from bgremoval_mm.utils.json_io import read_json_object, write_json
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['CONFIG', 'Outcome', 'Settings', 'TrainingError', 'find_config', 'judge', 'retrain']
+__all__ = ['Outcome', 'judge', 'retrain']
 
-CONFIG = 'saliency/u2net/u2netp-pre_1xb12-2k_pairs-320x320.py'
 SCORE = 'IoU'
-_END = 15  # lines of a log that are shown
-
-
-class TrainingError(BgremovalError, RuntimeError):
-    """The training has failed; the message has the end of its log."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a retraining is made of; the same for all its runs.
-
-    Attributes:
-        manifest: Manifest of the training set, an absolute path.
-        config: Config of the training, the same.
-        options: Changes of the config, ``KEY=VALUE``.
-        share: Of corrected photos that is held back.
-        amp: Train in mixed precision.
-    """
-
-    manifest: str
-    config: str
-    options: tuple[str, ...] = ()
-    share: float = 0.2
-    amp: bool = False
-
-    def __post_init__(self) -> None:
-        if not 0 < self.share < 1:
-            msg = f'`share` must be between 0 and 1, but got {self.share!r}'
-            raise ArgumentError(msg)
 
 
 @dataclass(frozen=True)
@@ -111,9 +79,10 @@ def retrain(
         ArgumentError: If the one that has not ended was begun with other settings.
         BgremovalError: If another process retrains, the training fails, or the like.
     """
+    root = root.resolve()  # manifests have relative paths, which must not lead through links
     home = root / 'retrain'
     home.mkdir(exist_ok=True)
-    with _alone(home):
+    with _alone(home) as lock:
         folders = sorted(path for path in home.iterdir() if path.name.isdigit())
         folder = folders[-1] if folders and not (folders[-1] / 'result.json').exists() else None
         if folder is None or afresh:
@@ -133,7 +102,7 @@ def retrain(
         begun = read_json_object(folder / 'begun.json')
         _check_same(folder, begun['settings'], settings)
         _prepare(root, queue, folder, settings, begun['at'], workers, say)
-        checkpoint = _train(folder, settings, say)
+        checkpoint = train(folder, settings, lock, say)
         model = _export(root, folder, checkpoint, licence, say)
         return _compare(root, folder, begun['live'], model, engine, workers, say)
 
@@ -158,15 +127,6 @@ def judge(comparison: ModelComparison) -> tuple[bool, str]:
     if worse:
         return False, f'{shown}: better, but worse in {", ".join(worse)}'
     return True, f'{shown}: better, and worse in no cluster'
-
-
-def find_config(name: str = CONFIG) -> Path:
-    """Return a config of this package.
-
-    Raises:
-        BgremovalError: If it is not there.
-    """
-    return _part('configs') / name
 
 
 def _prepare(
@@ -213,44 +173,6 @@ def _prepare(
         f'back, {joined.held_back} of them corrections'
     )
     write_manifest(manifest, joined.pairs)
-
-
-def _train(folder: Path, settings: Settings, say: Callable[[str], None]) -> Path:
-    """Train, or go on with it; return the last checkpoint."""
-    done, work = folder / 'trained.json', folder / 'work'
-    if (content := read_json(done)) is not None:
-        return folder / str(content['checkpoint'])
-    manifest = str((folder / 'manifest.csv').resolve())
-    config = folder / 'config.py'
-    lines = [f'_base_ = {settings.config!r}']
-    for loader, split in (('train', 'train'), ('val', HELD_BACK), ('test', HELD_BACK)):
-        dataset = f'dict(manifest={manifest!r}, split={split!r})'
-        lines.append(f'{loader}_dataloader = dict(dataset={dataset})')
-    write_atomically(config, ('\n'.join(lines) + '\n').encode())
-    command = [sys.executable, str(_part('tools') / 'train.py'), str(config), '--resume']
-    # Nothing of the held-back set may choose a checkpoint: the last one is taken.
-    command += ['--no-validate', '--work-dir', str(work), *(['--amp'] if settings.amp else [])]
-    if settings.options:
-        command += ['--cfg-options', *settings.options]
-    log = folder / 'train.log'
-    say(f'Training; see {printable(log)}')
-    with log.open('a', encoding='utf-8') as file:
-        process = subprocess.Popen(command, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
-        try:
-            code = process.wait()
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-    last = work / 'last_checkpoint'
-    if code or not last.is_file():
-        end = log.read_text(encoding='utf-8', errors='replace').splitlines()[-_END:]
-        msg = f'the training ended with exit code {code}. The end of {printable(log)}:\n'
-        raise TrainingError(msg + '\n'.join(end))
-    # The folder may stand elsewhere later: only the name is kept.
-    checkpoint = work / Path(last.read_text(encoding='utf-8').strip()).name
-    write_json(done, {'checkpoint': checkpoint.relative_to(folder).as_posix()})
-    return checkpoint
 
 
 def _export(
@@ -321,25 +243,15 @@ def _last_end(folders: Sequence[Path]) -> float:
     return 0.0
 
 
-def _part(name: str) -> Path:
-    """Return the package's folder of configs or tools, installed or in a clone."""
-    package = Path(str(bgremoval_mm.__file__)).parent
-    for place in (package / '.mim' / name, package.parent / name):
-        if place.is_dir():
-            return place
-    msg = f'the folder {name} of bgremoval_mm is missing: install it again'
-    raise BgremovalError(msg)
-
-
 @contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    """Keep other processes from retraining at the same time."""
+def _alone(home: Path) -> Iterator[int]:
+    """Keep other processes from retraining at the same time; give the lock's file descriptor."""
     import fcntl
 
     with (home / 'lock').open('w') as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as err:
-            msg = f'another process is retraining in {printable(home)}'
+            msg = f'another process is retraining in {printable(home)}, or still training'
             raise BgremovalError(msg) from err
-        yield
+        yield lock.fileno()
