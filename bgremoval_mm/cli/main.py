@@ -39,6 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
     from bgremoval_mm.cli.monitor import add_monitor_arguments, add_reference_arguments
     from bgremoval_mm.cli.pairs import add_pairs_commands
     from bgremoval_mm.cli.pipeline import add_pipeline_commands
+    from bgremoval_mm.cli.retrain import add_retrain_arguments
     from bgremoval_mm.cli.review import add_apply_arguments, add_review_arguments
     from bgremoval_mm.cli.search import add_search_commands
     from bgremoval_mm.cli.serve import add_serve_arguments
@@ -92,6 +93,9 @@ def make_parser() -> argparse.ArgumentParser:
     add_monitor_arguments(add_command(commands, 'monitor', _monitor, text))
     text = 'measure the masks of a training set, which those of a pipeline are compared with'
     add_reference_arguments(add_command(commands, _REFERENCE, _reference, text))
+
+    text = 'train with the masks that people corrected, and put the network live if it is better'
+    add_retrain_arguments(add_command(commands, 'retrain', _retrain, text))
 
     listed = add_command(commands, 'models', _models, 'list the models, fetch those that are named')
     listed.add_argument(
@@ -289,6 +293,12 @@ def _monitor(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     from bgremoval_mm.cli.monitor import run_monitor
 
     return run_monitor(parser, args)
+
+
+def _retrain(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.retrain import run_retrain
+
+    return run_retrain(parser, args)
 
 
 def _reference(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
     from bgremoval_mm.pipeline.queue import UploadQueue
     from bgremoval_mm.pipeline.tables import Shift
 
-__all__ = ['add_monitor_arguments', 'add_reference_arguments', 'run_monitor', 'run_reference']
+__all__ = [
+    'add_monitor_arguments',
+    'add_reference_arguments',
+    'open_queue',
+    'run_monitor',
+    'run_reference',
+]
 
 EXTRA = '`pip install "bgremoval_mm[monitor]"`'
 
@@ -32,7 +39,7 @@ def add_monitor_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--database',
         metavar='URL',
-        help='as of `bgremoval pipeline` (default: pipeline.db in ROOT)',
+        help='of the pipeline (default: pipeline.db in ROOT)',
     )
     parser.add_argument(
         '--window', type=float, default=28, metavar='DAYS', help='of all figures (default: 28)'
@@ -133,7 +140,7 @@ def run_monitor(parser: argparse.ArgumentParser, args: argparse.Namespace) -> in
     if args.webhook is not None:
         check_webhook(args.webhook)
     reference = None if args.reference is None else read_reference(args.reference)
-    queue, gauges = _open(args), Gauges()
+    queue, gauges = open_queue(args), Gauges()
     if args.every is None:
         return _once(args, queue, rule, reference, gauges)
     if args.prometheus is not None:
@@ -242,16 +249,15 @@ def _serve(port: int, gauges: Gauges) -> None:
 
 def _need() -> None:
     try:
-        import matplotlib
-        import prometheus_client
-        import scipy
-        import sqlalchemy  # noqa: F401
+        for name in ('matplotlib', 'prometheus_client', 'scipy', 'sqlalchemy'):
+            import_module(name)
     except ModuleNotFoundError as err:
         msg = f'watching needs {err.name}: {EXTRA}'
         raise ModuleNotFoundError(msg, name=err.name) from None
 
 
-def _open(args: argparse.Namespace) -> UploadQueue:
+def open_queue(args: argparse.Namespace) -> UploadQueue:
+    """Return the queue of a pipeline that is there; its folder is not made."""
     from bgremoval_mm.pipeline.queue import UploadQueue
     from bgremoval_mm.removal.errors import BgremovalError
 

@@ -74,17 +74,28 @@ def run_work(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
 
 
 def _make_worker(args: argparse.Namespace, queue: UploadQueue, files: PipelineFiles) -> Worker:
+    from bgremoval_mm.pipeline.live import LIVE, live_model
     from bgremoval_mm.pipeline.worker import Worker
     from bgremoval_mm.removal.remover import BackgroundRemover
 
     routes = routes_of(args)
     options = arguments.engine_options_of(args)
-    removers = {
-        model: BackgroundRemover.from_options(replace(options, model=model, batch_size=1))
-        for model in dict.fromkeys(model for route in routes for model in route.models)
-    }
+
+    def make(model: str) -> BackgroundRemover:
+        return BackgroundRemover.from_options(replace(options, model=model, batch_size=1))
+
+    # Made now, so that what is wrong is told now; one that goes live later is made then.
+    named = [model for route in routes for model in route.models]
+    models = [live_model(args.root) if model == LIVE else model for model in named]
+    removers = {model: make(model) for model in dict.fromkeys(models)}
     device = None if options.device == 'auto' else options.device
-    return Worker(queue, files, routes, removers.__getitem__, routes.open_types(device))
+    return Worker(
+        queue,
+        files,
+        routes,
+        lambda model: removers.pop(model, None) or make(model),
+        routes.open_types(device),
+    )
 
 
 @contextmanager

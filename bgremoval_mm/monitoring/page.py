@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -37,7 +38,8 @@ p { max-width: 46rem; margin: .5rem 0; } .faint { color: var(--faint); }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: right;
   white-space: nowrap; }
-thead th { border-bottom: 2px solid var(--ink); } tbody th, thead th:first-child { text-align: left; }
+thead th { border-bottom: 2px solid var(--ink); }
+tbody th, thead th:first-child { text-align: left; }
 tbody tr:last-child.total { font-weight: 600; }
 img { display: block; width: 100%; max-width: 46rem; height: auto; }
 .alarm { border-left: 4px solid #cf222e; padding-left: .75rem; } .rise { border-color: #1a7f37; }
@@ -141,7 +143,7 @@ def _line(
     known = [(p.at, each) for p, each in zip(points, found, strict=True) if each is not None]
     if not known:
         return
-    at = [datetime.fromtimestamp(each, UTC) for each, _ in known]
+    at: Any = [datetime.fromtimestamp(each, UTC) for each, _ in known]  # matplotlib takes them
     means = [scale * each.mean for _, each in known]
     low = [scale * (each.mean if each.low is None else each.low) for _, each in known]
     high = [scale * (each.mean if each.high is None else each.high) for _, each in known]

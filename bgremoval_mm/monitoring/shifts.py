@@ -198,8 +198,8 @@ class _Totals:
 def _t_test(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the differences of means and their one-sided p values.
 
-    The standard error is the larger one of Welch's and of the pooled one. IoU has a long tail below:
-    of few verdicts without a bad one, Welch's is too small; of few with some, the pooled one is.
+    The standard error is the larger one of Welch's and of the pooled one. IoU has a long tail
+    below: of few verdicts without a bad one, Welch's is too small; with some, the pooled one is.
 
     Args:
         before: Number, sum and sum of squares of each comparison, shape (3, m); or NaN, which gives

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from bgremoval_mm.pipeline.live import LIVE
 from bgremoval_mm.pipeline.product_types import NoTypes, ProductTypes, TypeOptions
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.masks.quality import FLAGS, MaskQuality
@@ -89,7 +90,7 @@ class Route:
         name: Of the route: the product type.
         match: Patterns of names, such as ``shoes/*``, of which one must fit; ``*`` also stands for
             slashes. Letter case counts.
-        model: Network of the catalogue, or its file.
+        model: Network of the catalogue, or its file; ``live`` is the one that is live, see `live`.
         output: What is published; its `second_model` makes a mask to compare with, for the gate.
         folder: Where it is published, below the folder of published results.
         gate: Which masks go to review.
@@ -105,7 +106,8 @@ class Route:
     types: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        get_model(self.model)
+        if self.model != LIVE:
+            get_model(self.model)
         if self.output.output not in ('rgba', 'rgb', 'mask'):
             msg = f"`output` must be 'rgba', 'rgb' or 'mask', but got {self.output.output!r}"
             raise ArgumentError(msg)

@@ -12,6 +12,7 @@ import numpy as np
 from sqlalchemy.exc import OperationalError
 
 from bgremoval_mm.pipeline.files import PipelineFiles
+from bgremoval_mm.pipeline.live import LIVE, live_model
 from bgremoval_mm.pipeline.measurements import measured
 from bgremoval_mm.pipeline.product_types import ProductTypes
 from bgremoval_mm.pipeline.queue import Claim, ClaimLostError, UploadQueue
@@ -62,6 +63,7 @@ class Worker:
         self.types = types or routes.open_types()
         self._make_remover = make_remover
         self._removers: dict[str, BackgroundRemover] = {}
+        self._live = ''
 
     def run(self, until_done: bool = False, stop: Event | None = None) -> int:
         """Work until told to stop; the upload under way is finished first.
@@ -188,6 +190,13 @@ class Worker:
         return decode_image(self.files.photo(claim.sha256), name=claim.name)
 
     def _remover(self, model: str) -> BackgroundRemover:
+        if model == LIVE:
+            model = live_model(self.files.root)
+            if model != self._live:
+                if self._live and all(self._live not in route.models for route in self.routes):
+                    self._removers.pop(self._live, None)  # its memory is needed for the other
+                logger.info('the live network is %s', model)
+                self._live = model
         if model not in self._removers:
             self._removers[model] = self._make_remover(model)
         return self._removers[model]
