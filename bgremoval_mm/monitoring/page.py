@@ -120,7 +120,8 @@ def _plots(
     upper.set_ylabel('IoU of reviewed masks')
     lower.set_ylabel('manual rate, %')
     lower.set_ylim(bottom=0)
-    upper.legend(loc='best', fontsize=8, frameon=False)
+    if upper.get_legend_handles_labels()[0]:  # there is a verdict
+        upper.legend(loc='best', fontsize=8, frameon=False)
     locator = AutoDateLocator()
     lower.xaxis.set_major_locator(locator)
     lower.xaxis.set_major_formatter(ConciseDateFormatter(locator))
