@@ -55,7 +55,7 @@ def serve_review(
     shown = f'[{host}]' if ':' in host else host
     waiting = queue.counts()[State.REVIEW]
     print(
-        f'{waiting} photos wait in review: look at http://{shown}:{port}; Ctrl-C ends it',
+        f'{"1 photo waits" if waiting == 1 else f"{waiting} photos wait"} in review: look at http://{shown}:{port}; Ctrl-C ends it',
         file=sys.stderr,
         flush=True,
     )
