@@ -53,9 +53,10 @@ def serve_review(
     listening = run.listen(args.host, args.port)
     host, port = listening.getsockname()[:2]
     shown = f'[{host}]' if ':' in host else host
-    waiting = queue.counts()[State.REVIEW]
+    number = queue.counts()[State.REVIEW]
+    waiting = '1 photo waits' if number == 1 else f'{number} photos wait'
     print(
-        f'{waiting} photos wait in review: look at http://{shown}:{port}; Ctrl-C ends it',
+        f'{waiting} in review: look at http://{shown}:{port}; Ctrl-C ends it',
         file=sys.stderr,
         flush=True,
     )

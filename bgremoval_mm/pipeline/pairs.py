@@ -68,18 +68,19 @@ def export_pairs(queue: UploadQueue, files: PipelineFiles, folder: Path) -> Expo
         seen.add(upload.sha256)
         try:
             content = files.photo(upload.sha256)
-            stamp = files.mask_time(upload.sha256, PEOPLE)
+            photo, mask = _names(upload, content)
+            target, stamp = folder / 'masks' / mask, files.mask_time(upload.sha256, PEOPLE)
+            # A mask that was corrected again has another time.
+            is_new = not target.exists() or target.stat().st_mtime_ns != stamp
+            levels = files.mask(upload.sha256, PEOPLE) if is_new else None
         except OSError as err:
             done.unreadable.append(f'{upload.name}: {err.strerror or err}')
             continue
-        photo, mask = _names(upload, content)
-        is_new = _write(folder / 'photos' / photo, content)
-        target = folder / 'masks' / mask
-        if not target.exists() or target.stat().st_mtime_ns != stamp:
-            hard = masks.binarise(files.mask(upload.sha256, PEOPLE), _THRESHOLD)
+        is_new |= _write(folder / 'photos' / photo, content)
+        if levels is not None:
+            hard = masks.binarise(levels, _THRESHOLD)
             _write(target, encode_image(hard, 'png'), replace=True)
-            os.utime(target, ns=(stamp, stamp))  # a mask that is corrected anew has another one
-            is_new = True
+            os.utime(target, ns=(stamp, stamp))
         done.new, done.known = done.new + is_new, done.known + (not is_new)
         rows.append((photo, mask, upload.name, upload.route))
     if rows:

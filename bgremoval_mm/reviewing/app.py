@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from sqlalchemy.exc import OperationalError
@@ -87,9 +87,8 @@ def make_app(
         """Tell that the process is alive."""
         return {'status': 'ok', 'version': __version__}
 
-    pictures = Pictures(files)
-    _add_reading(app, queue, WaitingList(queue, files), pictures, guard)
-    _add_verdicts(app, queue, Verdicts(queue, files, routes, pictures), guard, limits)
+    _add_reading(app, queue, WaitingList(queue, files), Pictures(files), guard)
+    _add_verdicts(app, queue, Verdicts(queue, files, routes), guard, limits)
     _add_error_handlers(app)
     return app
 
@@ -163,8 +162,8 @@ def _add_verdicts(
 ) -> None:
     async def decide(request: Request, number: int, do: Callable[[Upload, str], State]) -> Response:
         """Have a verdict carried out in a thread; the page's claim is in X-Claim."""
-        upload = await asyncio.to_thread(_find, queue, number)
-        state = await asyncio.to_thread(do, upload, request.headers.get('x-claim', ''))
+        upload = await run_in_threadpool(_find, queue, number)
+        state = await run_in_threadpool(do, upload, request.headers.get('x-claim', ''))
         return JSONResponse({'state': state}, headers=_NOT_KEPT)
 
     @app.post('/uploads/{number:int}/accept')

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,12 +47,6 @@ class Pictures:
         self._places = threading.BoundedSemaphore(_AT_ONCE)
         self._sizes: dict[str, tuple[int, int]] = {}
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Wait until a photo may be decoded."""
-        with self._places:
-            yield
-
     def photo(self, upload: Upload, full: bool) -> bytes:
         """Return a photo upright as JPEG, of 1.5 megapixels at most, or as large as it is.
 
@@ -62,7 +54,7 @@ class Pictures:
             ImageError: If it cannot be decoded.
             OSError: If it cannot be read.
         """
-        with self.place():
+        with self._places:
             source = self._decode(upload)
             shown = source if full else reduce(source, _PREVIEW)
             return encode_image(shown.rgb, 'jpeg', shown.icc_profile, shown.colour)
@@ -76,7 +68,7 @@ class Pictures:
         """
         mask = self._files.mask(upload.sha256, upload.model)
         size = self._sizes.get(upload.sha256)
-        with self.place():
+        with self._places:
             if size is None:
                 size = self._decode(upload).size
             return masks.resize(mask, size)

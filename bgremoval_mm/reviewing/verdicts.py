@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,10 +20,11 @@ from bgremoval_mm.pipeline.verdicts import (
     reject,
 )
 from bgremoval_mm.removal.images.reading import ImageError, decode_image
-from bgremoval_mm.reviewing.pictures import Pictures
 from bgremoval_mm.serving.errors import RequestError
 
 __all__ = ['Verdicts']
+
+_AT_ONCE = 2  # photos that are published at a time, which bounds the memory
 
 
 class Verdicts:
@@ -35,20 +37,17 @@ class Verdicts:
         queue: The uploads.
         files: Their files.
         routes: What is made of which.
-        pictures: Bounds how many photos are decoded at a time.
     """
 
-    def __init__(
-        self, queue: UploadQueue, files: PipelineFiles, routes: Routes, pictures: Pictures
-    ) -> None:
+    def __init__(self, queue: UploadQueue, files: PipelineFiles, routes: Routes) -> None:
         self._queue = queue
         self._files = files
         self._routes = routes
-        self._pictures = pictures
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
 
     def accept(self, upload: Upload, token: str) -> State:
         """Publish a photo with the network's mask."""
-        with self._pictures.place(), _answered():
+        with self._places, _answered():
             return accept(
                 self._queue,
                 self._files,
@@ -60,7 +59,7 @@ class Verdicts:
 
     def correct(self, upload: Upload, token: str, content: bytes, max_pixels: int) -> State:
         """Publish a photo with a person's mask, a grey picture's file."""
-        with self._pictures.place(), _answered():
+        with self._places, _answered():
             try:
                 picture = decode_image(content, max_pixels=max_pixels)
             except ImageError as err:
