@@ -1,7 +1,7 @@
 """A retraining: from corrections to a network that goes live if it is better.
 
 Each is a folder ``retrain/NNN`` of the pipeline. Every step ends with a file that is written at
-once, so that a retraining which was killed goes on where it was.
+once, so that a retraining which was killed is resumed after its last step.
 """
 
 from __future__ import annotations
