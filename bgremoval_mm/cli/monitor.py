@@ -185,12 +185,13 @@ def _once(
 ) -> int:
     """Look once, and tell; return 1 if a new drop was found."""
     from bgremoval_mm.monitoring import alarms
-    from bgremoval_mm.monitoring.series import read_watched
+    from bgremoval_mm.monitoring.series import DAY, read_watched
     from bgremoval_mm.monitoring.shifts import find_shifts, week_of
     from bgremoval_mm.monitoring.summary import summarise
 
     now = queue.clock()
-    watched = read_watched(queue.engine)
+    year = now - (366 + args.window) * DAY
+    watched = read_watched(queue.engine, year, now - args.window * DAY)
     known = alarms.last_known(queue.engine)
     found = find_shifts(watched.series(), week_of(now), rule, known)
     new = [each for each in found if args.look or alarms.record(queue.engine, each, now)]

@@ -1,12 +1,13 @@
 """A retraining: from corrections to a network that goes live if it is better.
 
 Each is a folder ``retrain/NNN`` of the pipeline. Every step ends with a file that is written at
-once, so that a retraining which was killed goes on where it was.
+once, so that a retraining which was killed is resumed after its last step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import statistics
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -107,10 +108,16 @@ def retrain(
         return _compare(root, folder, begun['live'], model, engine, workers, say)
 
 
-def judge(comparison: ModelComparison) -> tuple[bool, str]:
+def judge(comparison: ModelComparison, unselected: Collection[str]) -> tuple[bool, str]:
     """Return whether the second network goes live in the place of the first, and why.
 
     It must be better by its interval over all photos, and in no cluster worse by its interval.
+    Corrected photos are there because the first network failed on them, so that any other one looks
+    better there: hence it must not lie below the first on the other photos alone, either.
+
+    Args:
+        comparison: The live network, and the new one.
+        unselected: Names of the photos that no network's failure has chosen.
     """
     name = comparison.models[1]
     found = comparison.differences()[name][SCORE]
@@ -126,6 +133,15 @@ def judge(comparison: ModelComparison) -> tuple[bool, str]:
     ]
     if worse:
         return False, f'{shown}: better, but worse in {", ".join(worse)}'
+    chosen = [i for i, pair in enumerate(comparison.pairs) if pair.name in unselected]
+    if not chosen:
+        return False, f'{shown}: better, but all of them were chosen by failures of the other one'
+    first, second = (
+        statistics.fmean(scores[i].values[SCORE] for i in chosen) for scores in comparison.scores
+    )
+    shown += f', {second - first:+.4f} on the {len(chosen)} of the training set alone'
+    if second < first:
+        return False, f'{shown}: better only on photos that failures of the other one have chosen'
     return True, f'{shown}: better, and worse in no cluster'
 
 
@@ -212,7 +228,10 @@ def _compare(
         speed_photos=0,
         workers=workers,
     )
-    goes_live, reason = judge(comparison)
+    own = read_manifest(folder / 'manifest.csv')
+    corrected = {pair.image_sha256 for pair in own if pair.image.startswith('pairs/')}
+    names = {pair.name for pair in comparison.pairs if Path(pair.name).stem not in corrected}
+    goes_live, reason = judge(comparison, names)
     now = live_name(root)
     if goes_live and now not in (live, model.name):
         goes_live, reason = False, f'{reason}; but another network has gone live meanwhile'

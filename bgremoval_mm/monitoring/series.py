@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, case, or_, select
 from sqlalchemy.orm import Session
 
 from bgremoval_mm.monitoring.shifts import WEEK, Key, Series
@@ -67,22 +67,32 @@ class Watched:
         return made
 
 
-def read_watched(engine: Engine) -> Watched:
-    """Read all measurements of a pipeline's database."""
+def read_watched(engine: Engine, since: float = 0.0, figures_since: float = 0.0) -> Watched:
+    """Read the measurements of a pipeline's database.
+
+    Args:
+        engine: The database.
+        since: Masks that were made before this are left out, unless a person has judged them;
+            seconds since the epoch.
+        figures_since: Figures of masks that were made before this are left out.
+    """
+    table = Measurement
+    columns = (
+        table.cluster,
+        table.model,
+        case((table.at > figures_since, table.figures), else_='{}'),
+        table.reviewed,
+        table.at,
+        table.verdict,
+        table.iou,
+        table.judged,
+    )
+    wanted = select(*columns).where(or_(table.at > since, table.judged > 0))
     with Session(engine) as session:
-        rows = session.scalars(select(Measurement).order_by(Measurement.at, Measurement.id))
+        rows = session.execute(wanted.order_by(table.at, table.id))
         return Watched(
             [
-                Mask(
-                    row.cluster,
-                    row.model,
-                    json.loads(row.figures),
-                    bool(row.reviewed),
-                    row.at,
-                    row.verdict,
-                    row.iou,
-                    row.judged,
-                )
-                for row in rows
+                Mask(cluster, model, json.loads(figures), bool(reviewed), *rest)
+                for cluster, model, figures, reviewed, *rest in rows
             ]
         )

@@ -28,7 +28,7 @@ Record = Callable[[Session, float], None]
 
 
 class Verdict(StrEnum):
-    """What a person said of a mask."""
+    """What a person decided on a mask."""
 
     ACCEPTED = 'accepted'
     CORRECTED = 'corrected'

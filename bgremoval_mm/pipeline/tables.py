@@ -81,7 +81,7 @@ class Change(Base):
 
 
 class Measurement(Base):
-    """What the mask of an upload is like, and what a person said of it.
+    """What the mask of an upload is like, and a person's verdict on it.
 
     An upload that was tried again, by another network, has another row.
 

@@ -13,7 +13,6 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.monitoring import alarms
-from bgremoval_mm.monitoring.shifts import WEEK, Found
+from bgremoval_mm.monitoring.shifts import WEEK
 from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.removal.errors import ArgumentError
 from tests.monitoring.conftest import CLUSTERS, FIRST_WEEK
@@ -154,17 +153,6 @@ def test_a_webhook_that_is_away(root: Path, fill: Callable[..., None], receiver:
     assert receiver.taken == []
     assert main(command) == 0
     assert len(receiver.taken) == 1
-
-
-def test_two_at_once(queue: UploadQueue) -> None:
-    """Of processes that find one drop, one records it, and one sends it."""
-    found = Found('shoes', 'u2net', 2950, 2945, 0.95, 0.92, 1e-7)
-    with ThreadPoolExecutor(4) as pool:
-        first = list(pool.map(lambda _: alarms.record(queue.engine, found, NOW), range(4)))
-    assert sorted(first) == [False, False, False, True]
-    claims = [alarms._claim(queue.engine, NOW) for _ in range(2)]
-    assert [claim is not None for claim in claims] == [True, False]
-    assert alarms._claim(queue.engine, NOW + 200) is not None  # its process was killed
 
 
 @pytest.mark.parametrize('url', ['ftp://x/y', 'shop', 'http://'])
