@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bgremoval_mm.cli.arguments import add_command
 from bgremoval_mm.cli.errors import FAILED, OK
+from bgremoval_mm.cli.pipeline_events import add_events_argument
 from bgremoval_mm.cli.pipeline_review import (
     add_pairs_arguments,
     add_review_arguments,
@@ -41,6 +42,7 @@ def add_pipeline_commands(parser: argparse.ArgumentParser) -> None:
     run.add_argument(
         '--once', action='store_true', help='take what is there, and end when that is done'
     )
+    add_events_argument(run)
     add_work_arguments(run)
 
     text = 'work on what was received: start as many as there are machines'

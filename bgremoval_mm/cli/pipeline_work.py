@@ -11,15 +11,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bgremoval_mm.cli import arguments
 from bgremoval_mm.cli.errors import FAILED, OK
+from bgremoval_mm.cli.pipeline_events import (
+    check_places,
+    open_events,
+    receive_as_told,
+    receive_waiting,
+    told,
+)
 from bgremoval_mm.cli.pipeline_root import add_routes_argument, open_root, routes_of
 from bgremoval_mm.cli.pipeline_status import has_failed, print_counts
 from bgremoval_mm.utils.text import printable
 
 if TYPE_CHECKING:
+    from bgremoval_mm.pipeline.event_queue import EventQueue
     from bgremoval_mm.pipeline.files import PipelineFiles
     from bgremoval_mm.pipeline.queue import UploadQueue
     from bgremoval_mm.pipeline.worker import Worker
@@ -58,17 +66,24 @@ def run_work(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
         raise NotADirectoryError(20, 'Not a folder', photos)
     queue, files = open_root(args)
     worker = _make_worker(args, queue, files)
+    events = None
+    if photos is not None:
+        check_places(photos, args.root, worker.routes)
+        events = open_events(args)
     files.sweep()
     with _stopped_by_signals() as stop:
         if photos is None:
             _work(worker, args.once, stop)
         elif args.once:
-            unreadable = _receive_once(queue, files, photos)
+            if events is not None:
+                unreadable = receive_waiting(worker, photos, events, stop)
+            else:
+                unreadable = _receive_once(queue, files, photos)
             _work(worker, True, stop)
             print_counts(queue)
             return FAILED if unreadable or has_failed(queue) else OK
         else:
-            _watch_and_work(worker, photos, stop)
+            _watch_and_work(worker, photos, events, stop)
     print_counts(queue)
     return FAILED if args.once and has_failed(queue) else OK
 
@@ -125,16 +140,23 @@ def _work(worker: Worker, until_done: bool, stop: threading.Event) -> None:
 
 def _receive_once(queue: UploadQueue, files: PipelineFiles, photos: str) -> int:
     from bgremoval_mm.pipeline.sources import receive_files
+    from bgremoval_mm.removal.errors import BgremovalError
     from bgremoval_mm.removal.io.storage import open_storage
 
     storage = open_storage(photos)
-    found = storage.scan()
+    try:
+        found = storage.scan()
+    except OSError as err:
+        msg = f'{photos} cannot be listed: {err.strerror or err}'
+        raise BgremovalError(msg) from err
     received = receive_files(queue, files, storage, found.images)
     received.unreadable += [f'{name}: {reason}' for name, reason in found.unreadable.items()]
-    return _told(received)
+    return told(received)
 
 
-def _watch_and_work(worker: Worker, photos: str, stop: threading.Event) -> None:
+def _watch_and_work(
+    worker: Worker, photos: str, events: EventQueue | None, stop: threading.Event
+) -> None:
     """Receive in this thread, work in another one; end both when told to."""
     failed: list[BaseException] = []
 
@@ -149,7 +171,9 @@ def _watch_and_work(worker: Worker, photos: str, stop: threading.Event) -> None:
     print(f'Watching {printable(photos)}; Ctrl-C ends it', file=sys.stderr)
     thread.start()
     try:
-        if '://' in photos:
+        if events is not None:
+            receive_as_told(worker, photos, events, stop)
+        elif '://' in photos:
             _receive_by_listing(worker, photos, stop)
         else:
             _receive_as_they_settle(worker, Path(photos), stop)
@@ -168,7 +192,7 @@ def _receive_as_they_settle(worker: Worker, photos: Path, stop: threading.Event)
     watcher, storage = Watcher(photos), open_storage(photos)
     while not stop.wait(_LOOK):
         if new := watcher.take():
-            _told(receive_files(worker.queue, worker.files, storage, new))
+            told(receive_files(worker.queue, worker.files, storage, new))
 
 
 def _receive_by_listing(worker: Worker, photos: str, stop: threading.Event) -> None:
@@ -183,18 +207,6 @@ def _receive_by_listing(worker: Worker, photos: str, stop: threading.Event) -> N
             logger.warning('%s cannot be listed: %s', photos, err)
             new = set()
         received = receive_files(worker.queue, worker.files, open_storage(photos), new)
-        watcher.forget(line.partition(': ')[0] for line in received.unreadable)
-        _told(received)
+        watcher.forget(received.missed)
+        told(received)
         stop.wait(_LISTING)
-
-
-def _told(received: Any) -> int:
-    """Say what came of a look at the folder; return how many files could not be read."""
-    for line in received.unreadable:
-        logger.warning('not received: %s', printable(line))
-    if received.new or received.unreadable:
-        print(
-            f'Received {received.new} photos; {received.known} were known',
-            file=sys.stderr,
-        )
-    return len(received.unreadable)

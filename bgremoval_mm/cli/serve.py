@@ -12,6 +12,7 @@ from bgremoval_mm.cli import arguments
 from bgremoval_mm.cli.errors import OK
 
 if TYPE_CHECKING:
+    from bgremoval_mm.serving.inbox import Inbox
     from bgremoval_mm.serving.tokens import Tokens
 
 __all__ = [
@@ -62,6 +63,15 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='save memory on a CPU: keep one copy of each network, and run one batch at a time',
     )
+    parser.add_argument(
+        '--pipeline',
+        type=Path,
+        metavar='ROOT',
+        help='receive uploads by POST /uploads, for `bgremoval pipeline work ROOT` to work on',
+    )
+    parser.add_argument(
+        '--database', metavar='URL', help="of that pipeline's uploads (default: as there)"
+    )
     _add_limit_arguments(parser)
     arguments.add_debug_argument(parser)
 
@@ -105,6 +115,8 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """
     if args.calibration is not None and args.precision != 'int8':
         parser.error('--calibration goes with --precision int8 only')
+    if args.database is not None and args.pipeline is None:
+        parser.error('--database goes with --pipeline only')
     try:
         from bgremoval_mm.serving import run
     except ModuleNotFoundError as err:
@@ -114,13 +126,14 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     from bgremoval_mm.serving.engine import Engine, make_removers
     from bgremoval_mm.serving.limits import Limits
 
+    inbox = _inbox_of(args)
     tokens = read_tokens_of(args)
     models = list(dict.fromkeys([args.model, *args.also]))
     removers = make_removers(models, arguments.engine_options_of(args), args.batch_size)
     given = {name: getattr(args, name) for name in _LIMITS}
     limits = Limits(**{name: value for name, value in given.items() if value is not None})
     engine = Engine(removers, limits, args.workers or 0, one_run=args.one_run)
-    app = make_app(engine, tokens, args.url_host)
+    app = make_app(engine, tokens, args.url_host, inbox)
     listening = run.listen(args.host, args.port)
     host, port = listening.getsockname()[:2]
     shown = f'[{host}]' if ':' in host else host
@@ -131,6 +144,19 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     run.serve(app, engine, listening)
     _say('Stopped; everything that was accepted has been answered')
     return OK
+
+
+def _inbox_of(args: argparse.Namespace) -> Inbox | None:
+    if args.pipeline is None:
+        return None
+    from bgremoval_mm.cli.pipeline_root import open_root
+
+    # As `run` does, it begins a pipeline where there is none.
+    opened = argparse.Namespace(step='run', root=args.pipeline, database=args.database)
+    queue, files = open_root(opened)
+    from bgremoval_mm.serving.inbox import Inbox
+
+    return Inbox(queue, files)
 
 
 def _add_limit_arguments(parser: argparse.ArgumentParser) -> None:

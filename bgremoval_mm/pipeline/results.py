@@ -48,12 +48,13 @@ def publish(
     """
     made = render(source, mask, route.output)
     content = encode_image(made.pixels, route.output.file_format, made.icc_profile, made.colour)
-    result = route.result_name(claim.name)
+    name = route.result_name(claim.name)
+    result = f'{route.publish.rstrip("/")}/{name}' if route.publish else name
     return queue.advance(
         claim,
         State.PUBLISHED,
         '; '.join(filter(None, (reason, made.note))),
-        publish=lambda: files.publish(result, content),
+        publish=lambda: files.publish(name, content, route.publish),
         record=record,
         result=result,
         model=model,

@@ -12,12 +12,14 @@ from typing import Any
 from bgremoval_mm.pipeline.live import LIVE
 from bgremoval_mm.pipeline.product_types import NoTypes, ProductTypes, TypeOptions
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.io.addresses import is_url
 from bgremoval_mm.removal.masks.quality import FLAGS, MaskQuality
 from bgremoval_mm.removal.options import Framing, OutputOptions
 from bgremoval_mm.removal.zoo.catalogue import get_model
 
 __all__ = ['DEFAULT', 'Gate', 'Route', 'RouteError', 'Routes', 'read_routes']
 
+_PLACES = ('model', 'folder', 'publish')
 _FRAMING = tuple(each.name for each in fields(Framing))
 _OUTPUT = (
     'output', 'fill', 'file_format', 'edges', 'matting', 'threshold', 'shadow', 'convert_srgb',
@@ -93,6 +95,7 @@ class Route:
         model: Network of the catalogue, or its file; ``live`` is the one that is live, see `live`.
         output: What is published; its `second_model` makes a mask to compare with, for the gate.
         folder: Where it is published, below the folder of published results.
+        publish: Address in the place of that folder, such as ``s3://bucket/results``.
         gate: Which masks go to review.
         types: Product types, of which the photo must have one; none: every photo fits.
     """
@@ -104,6 +107,7 @@ class Route:
     folder: str = ''
     gate: Gate = field(default_factory=Gate)
     types: tuple[str, ...] = ()
+    publish: str = ''
 
     def __post_init__(self) -> None:
         if self.model != LIVE:
@@ -113,6 +117,12 @@ class Route:
             raise ArgumentError(msg)
         if Path(self.folder).is_absolute() or '..' in Path(self.folder).parts:
             msg = f'`folder` must stay below the published results, but got {self.folder!r}'
+            raise ArgumentError(msg)
+        if self.publish and not is_url(self.publish):
+            msg = (
+                '`publish` must be an address such as s3://bucket/results, '
+                f'but got {self.publish!r}'
+            )
             raise ArgumentError(msg)
 
     @property
@@ -203,8 +213,8 @@ def read_routes(file: Path) -> Routes:
     """Read routes from a TOML file.
 
     Each is a table ``[[route]]`` with a ``name`` and, as far as they differ from the default,
-    ``match``, ``types``, ``model``, ``folder``, the options of the output, and a table ``gate``. A
-    table ``[types]`` has the fields of `TypeOptions`.
+    ``match``, ``types``, ``model``, ``folder``, ``publish``, the options of the output, and a
+    table ``gate``. A table ``[types]`` has the fields of `TypeOptions`.
 
     Raises:
         RouteError: If the file is not such a one.
@@ -243,12 +253,12 @@ def _types_of(entry: object) -> TypeOptions:
 
 
 def _route_of(entry: Mapping[str, Any]) -> Route:
-    allowed = ('name', 'match', 'types', 'model', 'folder', 'gate', *_OUTPUT, *_FRAMING)
+    allowed = ('name', 'match', 'types', *_PLACES, 'gate', *_OUTPUT, *_FRAMING)
     unknown = sorted(set(entry) - set(allowed))
     if unknown:
         msg = f'unknown: {", ".join(unknown)}; known: {", ".join(allowed)}'
         raise ArgumentError(msg)
-    for key in ('name', 'model', 'folder'):
+    for key in ('name', *_PLACES):
         if not isinstance(entry.get(key, 'x'), str):
             msg = f'`{key}` must be a text, but got {entry[key]!r}'
             raise ArgumentError(msg)
@@ -273,7 +283,7 @@ def _route_of(entry: Mapping[str, Any]) -> Route:
         gate=Gate(**gate),
         types=_texts(entry, 'types', ()),
     )
-    return replace(route, **{key: entry[key] for key in ('model', 'folder') if key in entry})
+    return replace(route, **{key: entry[key] for key in _PLACES if key in entry})
 
 
 def _texts(entry: Mapping[str, Any], key: str, default: tuple[str, ...]) -> tuple[str, ...]:

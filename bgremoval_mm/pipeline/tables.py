@@ -26,7 +26,8 @@ class Upload(Base):
         route: Name of its route, empty before it is typed.
         model: Name of the network that made its mask, empty before that.
         reasons: Why it needs a review, joined by ``; ``.
-        result: Path of its published result below the folder of results, empty before that.
+        result: Path of its published result below the folder of results, or its address where the
+            route publishes elsewhere; empty before that.
         tries: How often a worker began on its present step.
         not_before: Earliest time of the next try, seconds since the epoch.
         claim: Token of the worker that holds it, empty if none does.
