@@ -6,9 +6,14 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bgremoval_mm.cli import arguments
 from bgremoval_mm.cli.errors import OK
+from bgremoval_mm.cli.serve_ray import add_ray_arguments, check_ray_arguments, make_ray_engine
+
+if TYPE_CHECKING:
+    from bgremoval_mm.serving.service import Service
 
 __all__ = ['add_serve_arguments', 'run_serve']
 
@@ -60,6 +65,7 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='save memory on a CPU: keep one copy of each network, and run one batch at a time',
     )
+    add_ray_arguments(parser)
     _add_limit_arguments(parser)
     arguments.add_debug_argument(parser)
 
@@ -72,6 +78,7 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """
     if args.calibration is not None and args.precision != 'int8':
         parser.error('--calibration goes with --precision int8 only')
+    check_ray_arguments(parser, args)
     try:
         from bgremoval_mm.serving import run
     except ModuleNotFoundError as err:
@@ -91,12 +98,16 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     removers = make_removers(models, arguments.engine_options_of(args), args.batch_size)
     given = {name: getattr(args, name) for name in _LIMITS}
     limits = Limits(**{name: value for name, value in given.items() if value is not None})
-    engine = Engine(removers, limits, args.workers or 0, one_run=args.one_run)
-    app = make_app(engine, tokens, args.url_host)
     listening = run.listen(args.host, args.port)
     host, port = listening.getsockname()[:2]
+    engine: Service
+    if args.engine == 'ray':
+        engine = make_ray_engine(args, removers, limits, port)
+    else:
+        engine = Engine(removers, limits, args.workers or 0, one_run=args.one_run)
+    app = make_app(engine, tokens, args.url_host)
     shown = f'[{host}]' if ':' in host else host
-    engine.batcher.ready.add_done_callback(
+    engine.ready.add_done_callback(
         lambda done: None if done.exception() else _say(f'Ready: {", ".join(engine.models)}')
     )
     _say(f'Listening at http://{shown}:{port}; /docs describes the endpoints; Ctrl-C ends it')

@@ -15,10 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bgremoval_mm.serving import pages, removebg
-from bgremoval_mm.serving.engine import Engine
 from bgremoval_mm.serving.errors import RequestError
 from bgremoval_mm.serving.metrics import CONTENT_TYPE, Metrics
 from bgremoval_mm.serving.routes import REMOVEBG, make_router
+from bgremoval_mm.serving.service import Service
 from bgremoval_mm.serving.tokens import Tokens
 from bgremoval_mm.serving.urls import Fetcher
 from bgremoval_mm.version import __version__
@@ -31,7 +31,7 @@ _PROBES = ('/health', '/ready', '/metrics')
 
 
 def make_app(
-    engine: Engine, tokens: Tokens | None = None, url_hosts: Iterable[str] = ()
+    engine: Service, tokens: Tokens | None = None, url_hosts: Iterable[str] = ()
 ) -> FastAPI:
     """Return the service as an ASGI application; it starts and ends the engine.
 
@@ -64,7 +64,7 @@ def make_app(
     return app
 
 
-def _add_probes(app: FastAPI, engine: Engine) -> None:
+def _add_probes(app: FastAPI, engine: Service) -> None:
     @app.get('/health')
     async def health() -> dict[str, str]:
         """Tell that the process is alive."""
@@ -83,7 +83,7 @@ def _add_probes(app: FastAPI, engine: Engine) -> None:
         return Response(engine.metrics.text(), media_type=CONTENT_TYPE)
 
 
-def _add_pages(app: FastAPI, engine: Engine, tokens: Tokens) -> None:
+def _add_pages(app: FastAPI, engine: Service, tokens: Tokens) -> None:
     page = pages.front_page(engine.models, engine.limits, tokens.are_needed)
 
     @app.get('/', response_class=HTMLResponse, include_in_schema=False)

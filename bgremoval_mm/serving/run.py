@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from bgremoval_mm.removal.errors import BgremovalError
-from bgremoval_mm.serving.engine import Engine
+from bgremoval_mm.serving.service import Service
 
 __all__ = ['Server', 'listen', 'serve']
 
@@ -66,7 +66,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 def serve(
     app: FastAPI,
-    engine: Engine,
+    engine: Service,
     listening: socket.socket,
     started: Callable[[Server], Any] = lambda server: None,
 ) -> None:
@@ -91,6 +91,8 @@ def serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        loop='asyncio',  # the same whatever else is installed
+        http='h11',
         proxy_headers=False,  # who the client is makes no difference
         lifespan='on',
         ws='none',
@@ -102,10 +104,10 @@ def serve(
         if not ready.cancelled() and ready.exception() is not None:
             server.should_exit = True
 
-    engine.batcher.ready.add_done_callback(stop_if_failed)
+    engine.ready.add_done_callback(stop_if_failed)
     started(server)
     with listening:
         server.run(sockets=[listening])
-    ready = engine.batcher.ready
+    ready = engine.ready
     if ready.done() and (error := ready.exception()) is not None:
         raise error
