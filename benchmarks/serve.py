@@ -26,12 +26,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import cycle, islice
+from io import BytesIO
+from itertools import combinations, cycle, islice
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+from PIL import Image
 
 from bgremoval_mm.removal import fetch_weights
 from bgremoval_mm.utils.sampling import evenly_spaced
@@ -68,6 +70,8 @@ class Service:
         rates: Images per second of each round, by the number of clients.
         seconds: Duration of each request that was answered well, by the number of clients.
         errors: Requests that were not.
+        references: The answer to each photo when nothing else was asked, by the photo's bytes.
+        mixed_up: Answers that were another picture than the reference.
     """
 
     def __init__(self, address: str, fields: dict[str, str], process: Any) -> None:
@@ -77,6 +81,8 @@ class Service:
         self.rates: dict[int, list[float]] = {}
         self.seconds: dict[int, list[float]] = {}
         self.errors = 0
+        self.references: dict[bytes, bytes] = {}
+        self.mixed_up = 0
 
     def memory(self) -> float:
         """Return its resident memory in MiB."""
@@ -90,8 +96,21 @@ class Service:
             answer = client.post(self.address, files={'file': photo}, data=self.fields)
         except httpx.HTTPError:
             return None
+        seconds = time.perf_counter() - started
         well = answer.status_code == httpx.codes.OK and answer.content[:4] == b'\x89PNG'
-        return time.perf_counter() - started if well else None
+        if well and photo in self.references:
+            self.mixed_up += not same_picture(answer.content, self.references[photo])
+        return seconds if well else None
+
+    def learn(self, photos: list[bytes]) -> None:
+        """Ask for each photo on its own; later answers are compared with these."""
+        with httpx.Client(timeout=600) as client:
+            for photo in photos:
+                answer = client.post(self.address, files={'file': photo}, data=self.fields)
+                self.references[photo] = answer.raise_for_status().content
+        answers = list(self.references.values())
+        alike = sum(same_picture(a, b) for a, b in combinations(answers, 2))
+        print(f'{len(answers)} photos to compare with; {alike} pairs of them look the same')
 
     def measure(self, photos: list[bytes], clients: int, keep: bool = True) -> None:
         """Send the photos, by so many clients at once."""
@@ -173,7 +192,8 @@ def report(args: argparse.Namespace, services: dict[str, Service]) -> None:
 
 
 def soak(name: str, service: Service, photos: list[bytes], requests: int) -> None:
-    """Send many requests, and print the memory ten times meanwhile."""
+    """Send many requests, check every picture, and print the memory ten times meanwhile."""
+    service.learn(photos)
     supply = cycle(photos)
     done = 0
     while done < requests:
@@ -181,9 +201,21 @@ def soak(name: str, service: Service, photos: list[bytes], requests: int) -> Non
         service.measure(list(islice(supply, step)), 16, keep=False)
         done += step
         print(
-            f'{name}: {done} requests, {service.errors} errors, {service.memory():.0f} MiB',
+            f'{name}: {done} requests, {service.errors} errors, {service.mixed_up} mixed up, '
+            f'{service.memory():.0f} MiB',
             flush=True,
         )
+
+
+def same_picture(first: bytes, second: bytes) -> bool:
+    """Return whether two results show the same, but for the rounding of different runs."""
+    if first == second:
+        return True
+    a, b = (Image.open(BytesIO(each)) for each in (first, second))
+    if a.size != b.size:
+        return False
+    alphas = [np.asarray(each.getchannel('A'), np.int16) for each in (a, b)]
+    return bool(np.abs(alphas[0] - alphas[1]).mean() < 1)
 
 
 @contextmanager

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from bgremoval_mm.cli import arguments
 from bgremoval_mm.cli.errors import OK
+from bgremoval_mm.cli.serve_ray import add_ray_arguments, check_ray_arguments, make_ray_engine
 
 if TYPE_CHECKING:
     from bgremoval_mm.serving.inbox import Inbox
     from bgremoval_mm.serving.limits import Limits
     from bgremoval_mm.serving.search.desk import SearchDesk
+    from bgremoval_mm.serving.service import Service
     from bgremoval_mm.serving.tokens import Tokens
 
 __all__ = [
@@ -75,6 +77,7 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         '--database', metavar='URL', help="of that pipeline's uploads (default: as there)"
     )
     _add_search_arguments(parser)
+    add_ray_arguments(parser)
     _add_limit_arguments(parser)
     arguments.add_debug_argument(parser)
 
@@ -126,6 +129,7 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
             parser.error(f'{shown} goes with --search')
     if args.search_config is not None and args.search_checkpoint is None:
         parser.error('--search-config goes with --search-checkpoint')
+    check_ray_arguments(parser, args)
     try:
         from bgremoval_mm.serving import run
     except ModuleNotFoundError as err:
@@ -141,13 +145,17 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     removers = make_removers(models, arguments.engine_options_of(args), args.batch_size)
     given = {name: getattr(args, name) for name in _LIMITS}
     limits = Limits(**{name: value for name, value in given.items() if value is not None})
-    engine = Engine(removers, limits, args.workers or 0, one_run=args.one_run)
     desk = None if args.search is None else _open_desk(args, limits)
-    app = make_app(engine, tokens, args.url_host, inbox, desk)
     listening = run.listen(args.host, args.port)
     host, port = listening.getsockname()[:2]
+    engine: Service
+    if args.engine == 'ray':
+        engine = make_ray_engine(args, removers, limits, port)
+    else:
+        engine = Engine(removers, limits, args.workers or 0, one_run=args.one_run)
+    app = make_app(engine, tokens, args.url_host, inbox, desk)
     shown = f'[{host}]' if ':' in host else host
-    engine.batcher.ready.add_done_callback(
+    engine.ready.add_done_callback(
         lambda done: None if done.exception() else _say(f'Ready: {", ".join(engine.models)}')
     )
     if desk is not None:

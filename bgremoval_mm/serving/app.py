@@ -15,12 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bgremoval_mm.serving import pages, removebg
 from bgremoval_mm.serving.answers import add_error_handlers
-from bgremoval_mm.serving.engine import Engine
 from bgremoval_mm.serving.errors import RequestError
 from bgremoval_mm.serving.metrics import CONTENT_TYPE, Metrics
 from bgremoval_mm.serving.routes import REMOVEBG, make_router
 from bgremoval_mm.serving.search.desk import SearchDesk
 from bgremoval_mm.serving.search.routes import make_search_router
+from bgremoval_mm.serving.service import Service
 from bgremoval_mm.serving.tokens import Tokens
 from bgremoval_mm.serving.upload_routes import make_upload_router
 from bgremoval_mm.serving.urls import Fetcher
@@ -37,7 +37,7 @@ _PROBES = ('/health', '/ready', '/metrics')
 
 
 def make_app(
-    engine: Engine,
+    engine: Service,
     tokens: Tokens | None = None,
     url_hosts: Iterable[str] = (),
     inbox: Inbox | None = None,
@@ -82,7 +82,7 @@ def make_app(
     return app
 
 
-def _add_probes(app: FastAPI, engine: Engine) -> None:
+def _add_probes(app: FastAPI, engine: Service) -> None:
     @app.get('/health')
     async def health() -> dict[str, str]:
         """Tell that the process is alive."""
@@ -101,7 +101,7 @@ def _add_probes(app: FastAPI, engine: Engine) -> None:
         return Response(engine.metrics.text(), media_type=CONTENT_TYPE)
 
 
-def _add_pages(app: FastAPI, engine: Engine, tokens: Tokens, searches: bool) -> None:
+def _add_pages(app: FastAPI, engine: Service, tokens: Tokens, searches: bool) -> None:
     page = pages.front_page(engine.models, engine.limits, tokens.are_needed, searches)
 
     @app.get('/', response_class=HTMLResponse, include_in_schema=False)

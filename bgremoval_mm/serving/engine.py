@@ -1,13 +1,12 @@
-"""Engine: orders in, cut-outs out; a bounded number at once."""
+"""Engine: orders in, cut-outs out, made in this process."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
-from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
@@ -36,6 +35,7 @@ from bgremoval_mm.serving.errors import RequestError
 from bgremoval_mm.serving.limits import Limits
 from bgremoval_mm.serving.metrics import Metrics
 from bgremoval_mm.serving.orders import Cutout, Order, check_result_size, locate, reduce
+from bgremoval_mm.serving.service import Service
 from bgremoval_mm.utils.cpu import usable_cores
 
 __all__ = ['ACCEPTED', 'Engine', 'make_removers', 'read_picture']
@@ -48,7 +48,6 @@ _R = TypeVar('_R')
 # out, because every decoder is open to strangers here.
 ACCEPTED = (JPEG, PNG, WEBP, AVIF, HEIC, GIF, BMP, TIFF)
 _BATCH_ON_GPU = 8
-_LONGEST_RETRY = 60  # seconds
 
 
 def make_removers(
@@ -79,7 +78,7 @@ def make_removers(
     return removers
 
 
-class Engine:
+class Engine(Service):
     """Makes cut-outs: decodes and encodes in a pool of threads, runs the networks in a batcher.
 
     Args:
@@ -99,34 +98,25 @@ class Engine:
         metrics: Metrics | None = None,
         one_run: bool = False,
     ) -> None:
+        super().__init__(list(removers), limits, metrics)
         self.removers = dict(removers)
-        self.limits = limits or Limits()
-        self.metrics = metrics or Metrics()
         shared = {} if one_run else _sharing_cores(self.removers)
-        self.batcher = Batcher(self.removers, self._observe_batch, shared)
+        self.batcher = Batcher(self.removers, self.observe_batch, shared)
         workers = workers or usable_cores()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix='pictures')
         # Pictures that are decoded at once: enough that each thread has one, and a batch waits.
         runs = 2 if shared else 1
         most = workers + 2 * runs * max(each.batch_size for each in self.removers.values())
         self._decoded = asyncio.Semaphore(most)
-        self._admitted = 0
-        self._pace = 0.0  # seconds of the network per image, a running mean
 
     @property
-    def models(self) -> list[str]:
-        """Names of the networks, the default one first."""
-        return list(self.removers)
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the networks are loaded."""
-        ready = self.batcher.ready
-        return ready.done() and ready.exception() is None
+    def ready(self) -> Future[None]:
+        """Done once the networks are loaded and have run."""
+        return self.batcher.ready
 
     def start(self) -> None:
         """Begin to load the networks; returns at once."""
-        self.batcher.ready.add_done_callback(lambda _: self.metrics.ready.set(self.is_ready))
+        self.ready.add_done_callback(lambda _: self.metrics.ready.set(self.is_ready))
         self.batcher.start()
 
     def close(self) -> None:
@@ -136,48 +126,6 @@ class Engine:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.metrics.ready.set(0)
 
-    @asynccontextmanager
-    async def admitted(self) -> AsyncIterator[None]:
-        """Take one of the places in the queue, for as long as a request is under way.
-
-        Raises:
-            RequestError: If there is none, or the networks are not loaded yet.
-        """
-        if not self.is_ready:
-            title = 'The service is starting'
-            raise RequestError(503, 'not_ready', title, headers={'Retry-After': '5'})
-        if self._admitted >= self.limits.queue:
-            wait = min(_LONGEST_RETRY, max(1, math.ceil(self._admitted * self._pace)))
-            raise RequestError(
-                503,
-                'queue_full',
-                'The service is busy',
-                f'{self._admitted} requests are under way; try again in {wait} s',
-                {'Retry-After': str(wait)},
-            )
-        self._admitted += 1
-        self.metrics.in_progress.set(self._admitted)
-        try:
-            yield
-        finally:
-            self._admitted -= 1
-            self.metrics.in_progress.set(self._admitted)
-
-    async def remove(self, order: Order) -> Cutout:
-        """Make a cut-out.
-
-        Raises:
-            RequestError: If the picture cannot be read or is too large, or time is up.
-        """
-        try:
-            async with asyncio.timeout(self.limits.seconds):
-                made = await self._remove(order)
-        except TimeoutError:
-            detail = f'the limit is {self.limits.seconds:g} s'
-            raise RequestError(504, 'time_limit', 'The picture took too long', detail) from None
-        self.metrics.images.labels(order.model, order.output.output).inc()
-        return made
-
     async def _remove(self, order: Order) -> Cutout:
         async with self._decoded:
             source, inputs = await self._in_pool('decode', self._decode, order)
@@ -186,8 +134,11 @@ class Engine:
 
     async def _in_pool(self, stage: str, function: Callable[..., _R], *args: object) -> _R:
         def timed() -> _R:
-            with self.metrics.stages.labels(stage).time():
+            started = time.perf_counter()
+            try:
                 return function(*args)
+            finally:
+                self.observe_stage(stage, time.perf_counter() - started)
 
         return await asyncio.get_running_loop().run_in_executor(self._pool, timed)
 
@@ -213,12 +164,6 @@ class Engine:
         size = (made.pixels.shape[1], made.pixels.shape[0])
         note = '; '.join(filter(None, (source.note, made.note)))
         return Cutout(content, f'image/{file_format}', size, photo_size, note, box)
-
-    def _observe_batch(self, model: str, images: int, seconds: float) -> None:
-        self.metrics.batches.labels(model).observe(images)
-        self.metrics.stages.labels('network').observe(seconds)
-        pace = seconds / images
-        self._pace = pace if self._pace == 0 else 0.9 * self._pace + 0.1 * pace
 
 
 def read_picture(content: bytes, max_pixels: int) -> SourceImage:

@@ -36,6 +36,9 @@ class RequestError(BgremovalError):
         self.detail = printable(detail)
         self.headers = headers or {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RequestError, (self.status, self.code, self.title, self.detail, self.headers)
+
     def body(self) -> dict[str, Any]:
         """Return the answer's JSON, in the form of remove.bg's."""
         error = {'title': self.title, 'code': self.code}

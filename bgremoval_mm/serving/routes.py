@@ -10,9 +10,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from bgremoval_mm.serving import parameters, removebg
-from bgremoval_mm.serving.engine import Engine
 from bgremoval_mm.serving.errors import RequestError
 from bgremoval_mm.serving.orders import Cutout, Order
+from bgremoval_mm.serving.service import Service
 from bgremoval_mm.serving.tokens import Tokens
 from bgremoval_mm.serving.uploads import Upload, read_upload
 from bgremoval_mm.serving.urls import Fetcher
@@ -34,7 +34,7 @@ ERROR = {
 }
 
 
-def make_router(engine: Engine, tokens: Tokens, fetcher: Fetcher) -> APIRouter:
+def make_router(engine: Service, tokens: Tokens, fetcher: Fetcher) -> APIRouter:
     """Return the routes of an engine.
 
     Args:

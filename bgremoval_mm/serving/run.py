@@ -15,8 +15,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from bgremoval_mm.removal.errors import BgremovalError
-from bgremoval_mm.serving.engine import Engine
 from bgremoval_mm.serving.limits import Limits
+from bgremoval_mm.serving.service import Service
 
 __all__ = ['Server', 'listen', 'make_server', 'serve']
 
@@ -75,6 +75,8 @@ def make_server(app: FastAPI, limits: Limits) -> Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        loop='asyncio',  # the same whatever else is installed
+        http='h11',
         proxy_headers=False,  # who the client is makes no difference
         lifespan='on',
         ws='none',
@@ -85,7 +87,7 @@ def make_server(app: FastAPI, limits: Limits) -> Server:
 
 def serve(
     app: FastAPI,
-    engine: Engine,
+    engine: Service,
     listening: socket.socket,
     started: Callable[[Server], Any] = lambda server: None,
 ) -> None:
@@ -107,10 +109,10 @@ def serve(
         if not ready.cancelled() and ready.exception() is not None:
             server.should_exit = True
 
-    engine.batcher.ready.add_done_callback(stop_if_failed)
+    engine.ready.add_done_callback(stop_if_failed)
     started(server)
     with listening:
         server.run(sockets=[listening])
-    ready = engine.batcher.ready
+    ready = engine.ready
     if ready.done() and (error := ready.exception()) is not None:
         raise error

@@ -91,7 +91,7 @@ def running() -> Callable[..., Any]:
         servers: list[Server] = []
         thread = threading.Thread(target=serve, args=(app, engine, listening, servers.append))
         thread.start()
-        engine.batcher.ready.result(60)
+        engine.ready.result(300)
         try:
             yield f'http://127.0.0.1:{listening.getsockname()[1]}'
         finally:

@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
-import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.jobs.pipeline import Job
 from bgremoval_mm.removal.jobs.pool import DaemonPool, result_within
+from bgremoval_mm.removal.jobs.ray_cluster import start_ray
 
 __all__ = ['run_with_ray']
 
@@ -72,15 +69,7 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
         msg = 'engine=\'ray\' needs Ray: `pip install "bgremoval_mm[ray]"`'
         raise ImportError(msg) from err
 
-    started_here = not ray.is_initialized()
-    if started_here:
-        log = Path(tempfile.gettempdir(), f'bgremoval-ray-{os.getpid()}.log')
-        logger.info('starting Ray, which takes some seconds; what it says meanwhile is in %s', log)
-        # Its native part calls the restart of an actor, which is what we want, an error. What ends
-        # a job is raised.
-        os.environ.setdefault('RAY_BACKEND_LOG_LEVEL', 'fatal')
-        with _errors_to(log):
-            ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.WARNING)
+    started_here = start_ray()
     try:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
@@ -110,21 +99,6 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
     finally:
         if started_here:
             ray.shutdown()
-
-
-@contextmanager
-def _errors_to(log: Path) -> Iterator[None]:
-    """Append what is written to standard error, by native code too, to a file."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with log.open('ab') as file:
-            os.dup2(file.fileno(), 2)
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _next_row(pool: DaemonPool, rows: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
