@@ -11,9 +11,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from bgremoval_mm.serving import parameters
-from bgremoval_mm.serving.engine import Engine
 from bgremoval_mm.serving.errors import RequestError
 from bgremoval_mm.serving.routes import body_schema, picture_of
+from bgremoval_mm.serving.service import Service
 from bgremoval_mm.serving.tokens import Tokens
 from bgremoval_mm.serving.uploads import read_upload
 
@@ -27,7 +27,7 @@ _NAME = parameters.Parameter(
 )
 
 
-def make_upload_router(engine: Engine, tokens: Tokens, inbox: Inbox) -> APIRouter:
+def make_upload_router(engine: Service, tokens: Tokens, inbox: Inbox) -> APIRouter:
     """Return the routes of an inbox.
 
     Args:

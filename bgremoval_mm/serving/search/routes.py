@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from bgremoval_mm.serving import pages
-from bgremoval_mm.serving.engine import Engine
 from bgremoval_mm.serving.parameters import Parameter, parse_flag, refuse_unknown, refuse_value
 from bgremoval_mm.serving.routes import ERROR, body_schema, picture_of, unless_gone
 from bgremoval_mm.serving.search.desk import MOST_HITS, SearchDesk
+from bgremoval_mm.serving.service import Service
 from bgremoval_mm.serving.tokens import Tokens
 from bgremoval_mm.serving.uploads import read_upload
 
@@ -21,7 +21,7 @@ __all__ = ['make_search_router']
 _JPEG = {'image/jpeg': {'schema': {'type': 'string', 'format': 'binary'}}}
 
 
-def make_search_router(engine: Engine, tokens: Tokens, desk: SearchDesk) -> APIRouter:
+def make_search_router(engine: Service, tokens: Tokens, desk: SearchDesk) -> APIRouter:
     """Return the routes of a search.
 
     Args:
