@@ -194,6 +194,8 @@ def test_extras(requirements: dict[str, dict[str, Requirement]]) -> None:
         *(
             'formats',
             'serve',
+            'serve-ray',
+            's3',
             'pipeline',
             'monitor',
             'demo',
