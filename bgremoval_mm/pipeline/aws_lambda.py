@@ -116,7 +116,9 @@ class BucketFunction:
         """Do a photo; return what became of it, a key of the handler's answer."""
         name = self._place.name_of(stored)
         if name is None or not self._place.is_photo(name):
-            logger.warning('%s is no photo below the source: ignored', stored.address)
+            logger.warning(
+                '%s does not look like a photo below the source: ignored', stored.address
+            )
             return 'ignored'
         try:
             check_name(name)
