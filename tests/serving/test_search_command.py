@@ -100,7 +100,7 @@ def test_it_serves(
 
 
 def test_what_does_not_fit(serve, train, tmp_path: Path, monkeypatch, capsys) -> None:
-    """Another checkpoint or preprocessing: both are named, and nothing is served; nor without one."""
+    """Another checkpoint or preprocessing: both are named; no checkpoint."""
     monkeypatch.setattr(run, 'serve', lambda *_: pytest.fail('it was served'))
     assert serve('--search-checkpoint', str(train(1))) == 1
     said = capsys.readouterr().err
