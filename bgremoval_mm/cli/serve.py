@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bgremoval_mm.cli import arguments
-from bgremoval_mm.cli.errors import OK
+from bgremoval_mm.cli.errors import OK, OPENMMLAB
 from bgremoval_mm.cli.serve_ray import add_ray_arguments, check_ray_arguments, make_ray_engine
 
 if TYPE_CHECKING:
@@ -200,6 +200,7 @@ def _open_desk(args: argparse.Namespace, limits: Limits) -> SearchDesk:
 
 def _add_search_arguments(parser: argparse.ArgumentParser) -> None:
     """Add which index is searched."""
+    parser.set_defaults(checked_by=OPENMMLAB)  # they read the config of its checkpoint
     parser.add_argument(
         '--search',
         type=Path,
