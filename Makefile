@@ -7,7 +7,7 @@ JOBS ?= 2
 
 BIN := .venv/bin
 
-.PHONY: help setup doctor demo test coverage lint format docs clean
+.PHONY: help setup doctor demo demo-service test coverage lint format docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,8 @@ help:
 	@echo '             (PYTHON=/path/to/python3.11, ORT=cpu or gpu)'
 	@echo 'make doctor  show what is installed and whether it works'
 	@echo 'make demo    train on photos with and without backgrounds, ten minutes'
+	@echo 'make demo-service  remove, check and publish 40 photos as a shop would, two minutes'
+	@echo '             (ARGS=--open keeps its pages up)'
 	@echo 'make test    run the tests in two processes (ARGS="-m ..." goes to pytest, JOBS=4: in four)'
 	@echo 'make coverage  run the tests and show how much of the package they cover'
 	@echo 'make lint    check style, types and spelling'
@@ -35,6 +37,9 @@ doctor: | $(BIN)/python
 
 demo: | $(BIN)/python
 	$(BIN)/python tools/demo.py $(ARGS)
+
+demo-service: | $(BIN)/python
+	$(BIN)/python tools/demo_service.py $(ARGS)
 
 test: | $(BIN)/python
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -450,7 +450,9 @@ LAYERS = [
     ['datasets', 'evaluation', 'models'],
     ['engine'],
     ['search', 'visualization'],
-    ['analysis', 'pipeline', 'serving'],
+    ['analysis', 'pipeline'],
+    ['monitoring', 'serving'],
+    ['reviewing'],
     ['cli', 'demo', 'experiments'],
 ]
 # The floors inside the engine.

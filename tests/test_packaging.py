@@ -194,6 +194,7 @@ def test_extras(requirements: dict[str, dict[str, Requirement]]) -> None:
             'formats',
             'serve',
             'pipeline',
+            'monitor',
             'demo',
             'reports',
             'metric',

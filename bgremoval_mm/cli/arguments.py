@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from bgremoval_mm.cli.errors import add_debug_argument
 from bgremoval_mm.cli.result_arguments import add_result_arguments, framing_of
@@ -36,6 +36,7 @@ __all__ = [
     'FORMAT_OF_SUFFIX',
     'Parser',
     'add_bench_arguments',
+    'add_command',
     'add_debug_argument',
     'add_engine_arguments',
     'add_licence_argument',
@@ -60,6 +61,27 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with exit code 2."""
         self.exit(2, f'{self.prog}: error: {printable(message)} (see {self.prog} --help)\n')
+
+
+def add_command(
+    commands: argparse._SubParsersAction[Any],
+    name: str,
+    run: Callable[[argparse.ArgumentParser, argparse.Namespace], int],
+    text: str,
+) -> argparse.ArgumentParser:
+    """Add a command.
+
+    Args:
+        commands: Where.
+        name: What it is called by.
+        run: Does it; takes its parser and its arguments, and returns the exit code.
+        text: What it does: a sentence without a capital and a full stop.
+    """
+    made: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text[0].upper() + text[1:] + '.'
+    )
+    made.set_defaults(run=run, parser=made)
+    return made
 
 
 def add_tree_arguments(parser: argparse.ArgumentParser, output: str = 'store') -> None:

@@ -35,6 +35,8 @@ from bgremoval_mm.removal.io.scan import scan_tree
 from bgremoval_mm.removal.jobs.run import run_job
 from bgremoval_mm.removal.masks.iou import iou
 from bgremoval_mm.removal.options import EngineOptions
+from bgremoval_mm.removal.options.choice import is_installed, torch_has_cuda
+from bgremoval_mm.removal.options.values import TORCH_MODELS
 from bgremoval_mm.removal.zoo.catalogue import CATALOGUE, ModelSpec, get_model
 from bgremoval_mm.utils.sampling import evenly_spaced
 
@@ -50,7 +52,7 @@ def run_bench(args: argparse.Namespace) -> int:
         BgremovalError: If a setting does not work, or there are too few photos.
     """
     logging.getLogger('bgremoval_mm').setLevel(logging.WARNING)
-    settings = args.settings or _installed(get_model(args.model))
+    settings = args.settings or _installed(get_model(args.model), args.device)
     if 'rembg' in settings:
         _check_rembg(get_model(args.model))
     args.calibration = args.calibration or str(args.photos)
@@ -77,9 +79,17 @@ def _check_rembg(spec: ModelSpec) -> None:
         raise ArgumentError(msg)
 
 
-def _installed(spec: ModelSpec) -> list[str]:
+def _installed(spec: ModelSpec, device: str) -> list[str]:
     """Return the settings that can be run here, rembg first."""
     settings = ['rembg'] if find_spec('rembg') and _runs_in_rembg(spec) else []
+    if device.startswith('cuda'):
+        if is_installed('onnxruntime-gpu'):
+            settings.append(REFERENCE)
+        else:  # rembg computes by ONNX Runtime, too
+            settings = []
+        if torch_has_cuda() and spec.architecture in TORCH_MODELS:
+            settings += [f'torch:{precision}' for precision in ('fp32', 'bf16', 'fp16')]
+        return settings
     if find_spec('onnxruntime'):
         settings.append(REFERENCE)
     if find_spec('openvino'):
@@ -210,19 +220,24 @@ def _print_speed(
 
 
 def _print_quality(args: argparse.Namespace, settings: list[str], parts: list[Path]) -> None:
-    """Print how far masks are from ONNX Runtime's in fp32, and with label maps their IoU."""
+    """Print how far masks are from ONNX Runtime's in fp32, and with label maps their IoU.
+
+    ONNX Runtime computes them on the CPU, whatever is measured: its build for GPUs need not be
+    there.
+    """
     files = [path.resolve() for part in parts for path in sorted(part.iterdir())]
     reference: list[np.ndarray] = []
-    settings = [each for each in settings if each != REFERENCE]
+    measured = [(each, _engine(args, each)) for each in settings]
     if find_spec('onnxruntime'):
-        settings.insert(0, REFERENCE)
-    for setting in settings:
-        remover = BackgroundRemover.from_options(_engine(args, setting))
+        first = replace(_engine(args, REFERENCE), device='cpu')
+        measured = [(REFERENCE, first), *(each for each in measured if each[1] != first)]
+    for setting, engine in measured:
+        remover = BackgroundRemover.from_options(engine)
         found = [remover([read_image(path).rgb])[0] for path in files]
         reference = reference or found
         gaps = [np.abs(a.astype(int) - b) for a, b in zip(found, reference, strict=True)]
         line = (
-            f'{setting:18}  masks differ from those of {settings[0]} by '
+            f'{setting:18}  masks differ from those of {measured[0][0]} by '
             f'{np.mean([gap.mean() for gap in gaps]):.3f} levels on average'
         )
         if args.labels is not None:

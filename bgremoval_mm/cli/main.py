@@ -24,30 +24,34 @@ if TYPE_CHECKING:
 __all__ = ['main', 'make_parser', 'run_program']
 
 _APPLY = 'review apply'
+_REFERENCE = 'monitor reference'
 _Run = Callable[[argparse.ArgumentParser, argparse.Namespace], int]
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Make the command line with all its commands."""
     from bgremoval_mm.cli import arguments
+    from bgremoval_mm.cli.arguments import add_command
     from bgremoval_mm.cli.catalogue import add_catalogue_arguments
     from bgremoval_mm.cli.compare_models import add_comparison_arguments
     from bgremoval_mm.cli.export import add_export_arguments
     from bgremoval_mm.cli.mask_sheet import add_sheet_arguments
+    from bgremoval_mm.cli.monitor import add_monitor_arguments, add_reference_arguments
     from bgremoval_mm.cli.pairs import add_pairs_commands
     from bgremoval_mm.cli.pipeline import add_pipeline_commands
+    from bgremoval_mm.cli.retrain import add_retrain_arguments
     from bgremoval_mm.cli.review import add_apply_arguments, add_review_arguments
     from bgremoval_mm.cli.search import add_search_commands
     from bgremoval_mm.cli.serve import add_serve_arguments
     from bgremoval_mm.version import __version__
 
     class CommandParser(arguments.Parser):
-        """Parser that takes the two words of `review apply` for one command."""
+        """Parser that takes the two words of `review apply` and the like for one command."""
 
         def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
             words = list(sys.argv[1:] if args is None else args)
-            if words[:2] == _APPLY.split():
-                words[:2] = [_APPLY]
+            if ' '.join(words[:2]) in (_APPLY, _REFERENCE):
+                words[:2] = [' '.join(words[:2])]
             return super().parse_known_args(words, namespace)
 
     parser = CommandParser(
@@ -58,7 +62,9 @@ def make_parser() -> argparse.ArgumentParser:
         dest='command', required=True, metavar='COMMAND', parser_class=arguments.Parser
     )
 
-    remove = _add(commands, 'remove', _remove, 'cut out one image, or every image of a folder')
+    remove = add_command(
+        commands, 'remove', _remove, 'cut out one image, or every image of a folder'
+    )
     remove.add_argument(
         'src', nargs='?', default='-', help='image or folder; - (default): standard input'
     )
@@ -72,32 +78,44 @@ def make_parser() -> argparse.ArgumentParser:
         help='go on until Ctrl-C: do images as they arrive in the folder, once they are complete',
     )
 
-    masks = _add(commands, 'masks', _masks, 'make masks of a folder, for training')
+    masks = add_command(commands, 'masks', _masks, 'make masks of a folder, for training')
     arguments.add_masks_arguments(masks)
 
     text = 'remove backgrounds over HTTP: for programs, and on a page for people'
-    add_serve_arguments(_add(commands, 'serve', _serve, text))
+    add_serve_arguments(add_command(commands, 'serve', _serve, text))
 
     text = 'receive photos, remove, check and publish each, with any number of workers'
     add_pipeline_commands(
         commands.add_parser('pipeline', help=text, description=text[0].upper() + text[1:] + '.')
     )
 
-    listed = _add(commands, 'models', _models, 'list the models, fetch those that are named')
+    text = 'watch the masks of a pipeline, and tell of each real drop once'
+    add_monitor_arguments(add_command(commands, 'monitor', _monitor, text))
+    text = 'measure the masks of a training set, which those of a pipeline are compared with'
+    add_reference_arguments(add_command(commands, _REFERENCE, _reference, text))
+
+    text = 'train with the masks that people corrected, and put the network live if it is better'
+    add_retrain_arguments(add_command(commands, 'retrain', _retrain, text))
+
+    listed = add_command(commands, 'models', _models, 'list the models, fetch those that are named')
     listed.add_argument(
         'models', nargs='*', metavar='MODEL', help='to be fetched; or .onnx files, to be described'
     )
     arguments.add_licence_argument(listed)
     arguments.add_debug_argument(listed)
 
-    sheet = _add(commands, 'sheet', _sheet, 'list and draw the least trustworthy masks of a store')
+    sheet = add_command(
+        commands, 'sheet', _sheet, 'list and draw the least trustworthy masks of a store'
+    )
     add_sheet_arguments(sheet)
 
-    review = _add(commands, 'review', _review, 'write a page on which to judge suspicious masks')
+    review = add_command(
+        commands, 'review', _review, 'write a page on which to judge suspicious masks'
+    )
     add_review_arguments(review)
 
     text = 'act on the verdicts of a review: delete, make again, leave out of training'
-    add_apply_arguments(_add(commands, _APPLY, _apply, text))
+    add_apply_arguments(add_command(commands, _APPLY, _apply, text))
 
     text = 'check and cluster pairs of photo and mask, to train a model of your own'
     add_pairs_commands(
@@ -105,7 +123,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
 
     text = 'check a catalogue of products, sample it, divide it into folds'
-    add_catalogue_arguments(_add(commands, 'catalogue', _catalogue, text))
+    add_catalogue_arguments(add_command(commands, 'catalogue', _catalogue, text))
 
     text = 'find the photos of a folder that are most similar to one'
     add_search_commands(
@@ -113,15 +131,15 @@ def make_parser() -> argparse.ArgumentParser:
     )
 
     text = 'write a trained model as an ONNX file that every command takes'
-    add_export_arguments(_add(commands, 'export', _export, text))
+    add_export_arguments(add_command(commands, 'export', _export, text))
 
     text = 'score models on photos with masks by people, and say which is better'
-    add_comparison_arguments(_add(commands, 'compare-models', _compare_models, text))
+    add_comparison_arguments(add_command(commands, 'compare-models', _compare_models, text))
 
-    bench = _add(commands, 'bench', _bench, 'measure which backend is the fastest here')
+    bench = add_command(commands, 'bench', _bench, 'measure which backend is the fastest here')
     arguments.add_bench_arguments(bench)
     text = 'check the installed stack and print a fix for everything that is broken'
-    doctor = _add(commands, 'doctor', _doctor, text)
+    doctor = add_command(commands, 'doctor', _doctor, text)
     arguments.add_debug_argument(doctor)
     return parser
 
@@ -144,16 +162,6 @@ def main(argv: list[str] | None = None, command: str | None = None) -> int:
     args = make_parser().parse_args(words if command is None else [command, *words])
     checked_by = getattr(args, 'checked_by', ())
     return guarded(lambda: args.run(args.parser, args), args.debug, checked_by)
-
-
-def _add(
-    commands: argparse._SubParsersAction[Any], name: str, run: _Run, text: str
-) -> argparse.ArgumentParser:
-    made: argparse.ArgumentParser = commands.add_parser(
-        name, help=text, description=text[0].upper() + text[1:] + '.'
-    )
-    made.set_defaults(run=run, parser=made)
-    return made
 
 
 def _remove(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
@@ -279,6 +287,24 @@ def _catalogue(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int
     from bgremoval_mm.cli.catalogue import run_catalogue
 
     return run_catalogue(args)
+
+
+def _monitor(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.monitor import run_monitor
+
+    return run_monitor(parser, args)
+
+
+def _retrain(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.retrain import run_retrain
+
+    return run_retrain(parser, args)
+
+
+def _reference(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.monitor import run_reference
+
+    return run_reference(parser, args)
 
 
 def _serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:

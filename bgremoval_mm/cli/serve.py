@@ -13,9 +13,17 @@ from bgremoval_mm.cli.errors import OK
 from bgremoval_mm.cli.serve_ray import add_ray_arguments, check_ray_arguments, make_ray_engine
 
 if TYPE_CHECKING:
+    from bgremoval_mm.serving.inbox import Inbox
     from bgremoval_mm.serving.service import Service
+    from bgremoval_mm.serving.tokens import Tokens
 
-__all__ = ['add_serve_arguments', 'run_serve']
+__all__ = [
+    'add_address_arguments',
+    'add_serve_arguments',
+    'is_own_machine',
+    'read_tokens_of',
+    'run_serve',
+]
 
 _OWN_MACHINE = ('127.0.0.1', '::1', 'localhost')
 # The options that are fields of Limits, by their names there.
@@ -24,15 +32,7 @@ _LIMITS = ('max_bytes', 'max_pixels', 'queue', 'upload_seconds', 'seconds')
 
 def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
     """Add where the service listens, what it runs, and what it accepts."""
-    parser.add_argument(
-        '--host', default='127.0.0.1', help='listen there (default: 127.0.0.1, this machine only)'
-    )
-    parser.add_argument(
-        '--port', type=arguments.at_least(0), default=8000, help='0: any (default: 8000)'
-    )
-    parser.add_argument(
-        '--tokens', type=Path, metavar='FILE', help='tokens, one a line; requests then need one'
-    )
+    add_address_arguments(parser, 8000)
     parser.add_argument(
         '--url-host',
         action='append',
@@ -66,8 +66,48 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         help='save memory on a CPU: keep one copy of each network, and run one batch at a time',
     )
     add_ray_arguments(parser)
+    parser.add_argument(
+        '--pipeline',
+        type=Path,
+        metavar='ROOT',
+        help='receive uploads by POST /uploads, for `bgremoval pipeline work ROOT` to work on',
+    )
+    parser.add_argument(
+        '--database', metavar='URL', help="of that pipeline's uploads (default: as there)"
+    )
     _add_limit_arguments(parser)
     arguments.add_debug_argument(parser)
+
+
+def add_address_arguments(parser: argparse.ArgumentParser, port: int) -> None:
+    """Add where a service listens, and who is let in."""
+    parser.add_argument(
+        '--host', default='127.0.0.1', help='listen there (default: 127.0.0.1, this machine only)'
+    )
+    parser.add_argument(
+        '--port', type=arguments.at_least(0), default=port, help=f'0: any (default: {port})'
+    )
+    parser.add_argument(
+        '--tokens', type=Path, metavar='FILE', help='tokens, one a line; requests then need one'
+    )
+
+
+def is_own_machine(host: str) -> bool:
+    """Return whether only this machine's programs reach who listens there."""
+    return host in _OWN_MACHINE
+
+
+def read_tokens_of(args: argparse.Namespace) -> Tokens | None:
+    """Return the tokens, None if there are none; warn if everybody may use the service then."""
+    from bgremoval_mm.serving.tokens import read_tokens
+
+    if args.tokens is not None:
+        return read_tokens(args.tokens)
+    if not is_own_machine(args.host):
+        logging.getLogger(__name__).warning(
+            'everybody who reaches %s may use this service: --tokens keeps others out', args.host
+        )
+    return None
 
 
 def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
@@ -79,6 +119,8 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     if args.calibration is not None and args.precision != 'int8':
         parser.error('--calibration goes with --precision int8 only')
     check_ray_arguments(parser, args)
+    if args.database is not None and args.pipeline is None:
+        parser.error('--database goes with --pipeline only')
     try:
         from bgremoval_mm.serving import run
     except ModuleNotFoundError as err:
@@ -87,13 +129,9 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     from bgremoval_mm.serving.app import make_app
     from bgremoval_mm.serving.engine import Engine, make_removers
     from bgremoval_mm.serving.limits import Limits
-    from bgremoval_mm.serving.tokens import read_tokens
 
-    tokens = None if args.tokens is None else read_tokens(args.tokens)
-    if tokens is None and args.host not in _OWN_MACHINE:
-        logging.getLogger(__name__).warning(
-            'everybody who reaches %s may use this service: --tokens keeps others out', args.host
-        )
+    inbox = _inbox_of(args)
+    tokens = read_tokens_of(args)
     models = list(dict.fromkeys([args.model, *args.also]))
     removers = make_removers(models, arguments.engine_options_of(args), args.batch_size)
     given = {name: getattr(args, name) for name in _LIMITS}
@@ -105,7 +143,7 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
         engine = make_ray_engine(args, removers, limits, port)
     else:
         engine = Engine(removers, limits, args.workers or 0, one_run=args.one_run)
-    app = make_app(engine, tokens, args.url_host)
+    app = make_app(engine, tokens, args.url_host, inbox)
     shown = f'[{host}]' if ':' in host else host
     engine.ready.add_done_callback(
         lambda done: None if done.exception() else _say(f'Ready: {", ".join(engine.models)}')
@@ -114,6 +152,19 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     run.serve(app, engine, listening)
     _say('Stopped; everything that was accepted has been answered')
     return OK
+
+
+def _inbox_of(args: argparse.Namespace) -> Inbox | None:
+    if args.pipeline is None:
+        return None
+    from bgremoval_mm.cli.pipeline_root import open_root
+
+    # As `run` does, it begins a pipeline where there is none.
+    opened = argparse.Namespace(step='run', root=args.pipeline, database=args.database)
+    queue, files = open_root(opened)
+    from bgremoval_mm.serving.inbox import Inbox
+
+    return Inbox(queue, files)
 
 
 def _add_limit_arguments(parser: argparse.ArgumentParser) -> None:

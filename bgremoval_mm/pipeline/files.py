@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.io.storage import open_storage
 from bgremoval_mm.utils.atomic import sweep_leftovers, write_atomically
 
 __all__ = ['PipelineFiles', 'check_name']
@@ -52,9 +53,29 @@ class PipelineFiles:
         with Image.open(self._mask(sha256, model)) as image:
             return np.array(image.convert('L'))
 
-    def publish(self, name: str, content: bytes) -> None:
-        """Put a result in its place, or replace the one that is there."""
-        self._write(self.root / 'published' / check_name(name), content)
+    def mask_time(self, sha256: str, model: str) -> int:
+        """Return when the mask of a photo was stored, in nanoseconds since the epoch."""
+        return self._mask(sha256, model).stat().st_mtime_ns
+
+    def publish(self, name: str, content: bytes, place: str = '') -> None:
+        """Put a result in its place, or replace the one that is there.
+
+        Args:
+            name: Its path.
+            content: Its bytes.
+            place: Address below which that is; empty for the folder ``published``.
+
+        Raises:
+            OSError: If it cannot be written; then nothing of it is there.
+        """
+        if not place:
+            self._write(self.root / 'published' / check_name(name), content)
+            return
+        try:
+            open_storage(place).write(check_name(name), content)
+        except OSError as err:
+            msg = f'{place} cannot be written to: {err.strerror or err}'
+            raise OSError(msg) from err
 
     def sweep(self) -> None:
         """Delete what killed workers of this machine left half-written."""

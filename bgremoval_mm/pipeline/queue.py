@@ -128,14 +128,25 @@ class UploadQueue:
                     continue
                 return self._take(found, now)
 
-    def claim_review(self, name: str) -> Claim | None:
-        """Take the newest version of a photo if it waits in review and nobody else has it."""
+    def claim_review(self, name: str, version: int | None = None, token: str = '') -> Claim | None:
+        """Take the newest version of a photo if it waits in review and nobody else has it.
+
+        Args:
+            name: Of the photo.
+            version: Which one must be the newest; None allows any.
+            token: Of a claim that was made before: if it still holds, it is renewed.
+        """
         with Session(self.engine) as session, session.begin():
             found = self._newest_or_none(session, name)
             now = self.clock()
-            if found is None or found.state != State.REVIEW or found.claimed_until > now:
+            if found is None or found.state != State.REVIEW:
                 return None
-            return self._take(found, now)
+            if version not in (None, found.version):
+                return None
+            if token and found.claim == token:
+                found.claimed_until = now + self.lease
+                return _claim_of(found)
+            return None if found.claimed_until > now else self._take(found, now)
 
     def advance(
         self,
@@ -143,6 +154,7 @@ class UploadQueue:
         state: State,
         reason: str,
         publish: Callable[[], Any] | None = None,
+        record: Callable[[Session, float], None] | None = None,
         **values: str,
     ) -> Claim:
         """Record a step that is done; keep the claim unless the upload is at its end.
@@ -153,6 +165,7 @@ class UploadQueue:
             reason: Why, in words.
             publish: Called within the transaction, once the claim is known to hold and this is
                 known to be the newest version of the photo. If it fails, nothing is recorded.
+            record: Called with the session and the time, to write rows along with the change.
             values: Further columns, such as ``model``.
 
         Returns:
@@ -163,7 +176,8 @@ class UploadQueue:
         """
         with Session(self.engine) as session, session.begin():
             # All versions are locked before this one: two workers cannot wait for each other.
-            newest = claim.version if publish is None else self._newest(session, claim.name)
+            ends = publish is not None or state is State.REVIEW
+            newest = self._newest(session, claim.name) if ends else claim.version
             found = self._held(session, claim)
             if newest > claim.version:
                 state, reason, values = State.SUPERSEDED, f'version {newest} has come', {}
@@ -171,6 +185,8 @@ class UploadQueue:
                 publish()
             for name, value in values.items():
                 setattr(found, name, value)
+            if record is not None:
+                record(session, self.clock())
             self._change(session, found, state, reason)
             return _claim_of(found, claim.token)
 
@@ -230,6 +246,17 @@ class UploadQueue:
         with Session(self.engine, expire_on_commit=False) as session:
             return list(session.scalars(wanted))
 
+    def upload(self, number: int) -> Upload | None:
+        """Return the upload of a number, or None."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            return session.get(Upload, number)
+
+    def newest(self, name: str) -> Upload | None:
+        """Return the newest version of a photo, or None."""
+        wanted = select(Upload).where(Upload.name == name).order_by(Upload.version.desc()).limit(1)
+        with Session(self.engine, expire_on_commit=False) as session:
+            return session.scalar(wanted)
+
     def history(self, upload: int) -> list[Change]:
         """Return the changes of an upload, the first one first."""
         wanted = select(Change).where(Change.upload_id == upload).order_by(Change.id)
@@ -254,6 +281,10 @@ class UploadQueue:
                 return newest.id, False
             now = self.clock()
             version = 1 if newest is None else newest.version + 1
+            # Nobody need look at the former version any more. Whoever is deciding on it just now
+            # learns of this one when they have decided.
+            if newest is not None and newest.state == State.REVIEW and newest.claimed_until <= now:
+                self._change(session, newest, State.SUPERSEDED, f'version {version} has come')
             made = Upload(name=name, version=version, sha256=sha256, received=now, changed=now)
             session.add(made)
             session.flush()

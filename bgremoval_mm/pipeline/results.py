@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from bgremoval_mm.pipeline.files import PipelineFiles
+from bgremoval_mm.pipeline.measurements import Record
 from bgremoval_mm.pipeline.queue import Claim, UploadQueue
 from bgremoval_mm.pipeline.routes import Route
 from bgremoval_mm.pipeline.states import State
-from bgremoval_mm.removal.images.reading import decode_image
+from bgremoval_mm.removal.images.source import SourceImage
 from bgremoval_mm.removal.outputs.cutouts import encode_image
 from bgremoval_mm.removal.outputs.rendering import render
 
@@ -19,10 +20,12 @@ def publish(
     queue: UploadQueue,
     files: PipelineFiles,
     claim: Claim,
+    source: SourceImage,
     route: Route,
     mask: np.ndarray,
     reason: str,
     model: str,
+    record: Record | None = None,
 ) -> Claim:
     """Make the result of an upload, put it in its place, and record that.
 
@@ -30,10 +33,12 @@ def publish(
         queue: The uploads.
         files: Their files.
         claim: Which upload; its state is `REMOVED` or `REVIEW`.
+        source: The photo.
         route: What is made of it.
         mask: Its mask, uint8 of shape (h, w), at any resolution.
         reason: Why it may be published, in words.
         model: Who made the mask.
+        record: Writes rows along with the change, see `measurements`.
 
     Returns:
         The claim with the new state.
@@ -41,15 +46,16 @@ def publish(
     Raises:
         ClaimLostError: If another worker has taken it over.
     """
-    source = decode_image(files.photo(claim.sha256), name=claim.name)
     made = render(source, mask, route.output)
     content = encode_image(made.pixels, route.output.file_format, made.icc_profile, made.colour)
-    result = route.result_name(claim.name)
+    name = route.result_name(claim.name)
+    result = f'{route.publish.rstrip("/")}/{name}' if route.publish else name
     return queue.advance(
         claim,
         State.PUBLISHED,
         '; '.join(filter(None, (reason, made.note))),
-        publish=lambda: files.publish(result, content),
+        publish=lambda: files.publish(name, content, route.publish),
+        record=record,
         result=result,
         model=model,
     )

@@ -9,16 +9,21 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from bgremoval_mm.pipeline.live import LIVE
+from bgremoval_mm.pipeline.product_types import NoTypes, ProductTypes, TypeOptions
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.masks.quality import MaskQuality
+from bgremoval_mm.removal.io.addresses import is_url
+from bgremoval_mm.removal.masks.quality import FLAGS, MaskQuality
 from bgremoval_mm.removal.options import Framing, OutputOptions
 from bgremoval_mm.removal.zoo.catalogue import get_model
 
 __all__ = ['DEFAULT', 'Gate', 'Route', 'RouteError', 'Routes', 'read_routes']
 
+_PLACES = ('model', 'folder', 'publish')
 _FRAMING = tuple(each.name for each in fields(Framing))
 _OUTPUT = (
     'output', 'fill', 'file_format', 'edges', 'matting', 'threshold', 'shadow', 'convert_srgb',
+    'second_model',
 )  # fmt: skip
 
 
@@ -34,20 +39,43 @@ class Gate:
         suspicion: `MaskQuality.suspicion` above which a mask goes to review: 1 where a quality flag
             is raised; lower values send more. 0 sends all.
         flags: Flags that send a mask to review, whatever its suspicion.
+        confidence: `MaskQuality.confidence` below which it goes to review; 0: never.
+        weak_edge: `MaskQuality.weak_edge` above which it goes to review; 1: never.
+        thin: `MaskQuality.thin` above which it goes to review; 1: never.
     """
 
     suspicion: float = 1.0
     flags: tuple[str, ...] = ('constant', 'empty', 'full')
+    confidence: float = 0.0
+    weak_edge: float = 1.0
+    thin: float = 1.0
 
     def __post_init__(self) -> None:
-        value = self.suspicion
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
-            msg = f'`suspicion` must be a number from 0 to 100, but got {value!r}'
+        for name in ('suspicion', 'confidence', 'weak_edge', 'thin'):
+            value, highest = getattr(self, name), 100 if name == 'suspicion' else 1
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not is_number or not 0 <= value <= highest:
+                msg = f'`{name}` must be a number from 0 to {highest}, but got {value!r}'
+                raise ArgumentError(msg)
+        unknown = sorted(set(self.flags) - set(FLAGS))
+        if unknown:
+            msg = f'`flags` must be of {", ".join(FLAGS)}, but got {", ".join(unknown)}'
             raise ArgumentError(msg)
+
+    @property
+    def needs_photo(self) -> bool:
+        """Whether `MaskQuality.weak_edge` is looked at."""
+        return self.weak_edge < 1
 
     def reasons(self, quality: MaskQuality) -> tuple[str, ...]:
         """Return why a mask needs a look; nothing if it does not."""
         found = [flag for flag in quality.flags if flag in self.flags]
+        if quality.confidence < self.confidence:
+            found.append(f'confidence {quality.confidence:.3f}')
+        if quality.weak_edge is not None and quality.weak_edge > self.weak_edge:
+            found.append(f'low contrast along {quality.weak_edge:.0%} of its outline')
+        if quality.thin is not None and quality.thin > self.thin:
+            found.append(f'{quality.thin:.0%} of it is thin')
         if self.suspicion == 0:
             found.append('every mask is reviewed')
         elif quality.suspicion >= self.suspicion:
@@ -64,10 +92,12 @@ class Route:
         name: Of the route: the product type.
         match: Patterns of names, such as ``shoes/*``, of which one must fit; ``*`` also stands for
             slashes. Letter case counts.
-        model: Network of the catalogue, or its file.
-        output: What is published.
+        model: Network of the catalogue, or its file; ``live`` is the one that is live, see `live`.
+        output: What is published; its `second_model` makes a mask to compare with, for the gate.
         folder: Where it is published, below the folder of published results.
+        publish: Address in the place of that folder, such as ``s3://bucket/results``.
         gate: Which masks go to review.
+        types: Product types, of which the photo must have one; none: every photo fits.
     """
 
     name: str
@@ -76,15 +106,30 @@ class Route:
     output: OutputOptions = field(default_factory=lambda: OutputOptions(output='rgba'))
     folder: str = ''
     gate: Gate = field(default_factory=Gate)
+    types: tuple[str, ...] = ()
+    publish: str = ''
 
     def __post_init__(self) -> None:
-        get_model(self.model)
+        if self.model != LIVE:
+            get_model(self.model)
         if self.output.output not in ('rgba', 'rgb', 'mask'):
             msg = f"`output` must be 'rgba', 'rgb' or 'mask', but got {self.output.output!r}"
             raise ArgumentError(msg)
         if Path(self.folder).is_absolute() or '..' in Path(self.folder).parts:
             msg = f'`folder` must stay below the published results, but got {self.folder!r}'
             raise ArgumentError(msg)
+        if self.publish and not is_url(self.publish):
+            msg = (
+                '`publish` must be an address such as s3://bucket/results, '
+                f'but got {self.publish!r}'
+            )
+            raise ArgumentError(msg)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Its networks: the one whose masks are used, and the second one if there is one."""
+        second = self.output.second_model
+        return (self.model,) if second is None else (self.model, str(second))
 
     def result_name(self, name: str) -> str:
         """Return where the result of a photo is published: its whole name, and the format's end.
@@ -103,26 +148,59 @@ class Routes:
 
     Args:
         routes: In their order.
+        types: Where product types come from, if routes ask for any.
 
     Raises:
-        ArgumentError: If there is none, or two have one name.
+        ArgumentError: If there is none, two have one name, or types are asked for, but come from
+            nowhere.
     """
 
-    def __init__(self, routes: Sequence[Route] = (DEFAULT,)) -> None:
+    def __init__(
+        self, routes: Sequence[Route] = (DEFAULT,), types: TypeOptions | None = None
+    ) -> None:
         names = [each.name for each in routes]
         twice = sorted({name for name in names if names.count(name) > 1})
         if not routes or twice:
             msg = f'routes need names of their own, but twice there is {", ".join(twice) or "none"}'
             raise ArgumentError(msg)
+        asking = [each.name for each in routes if each.types]
+        if bool(asking) != (types is not None):
+            msg = (
+                f'{asking[0]} asks for product types, but there is no table [types]'
+                if asking
+                else 'there is a table [types], but no route asks for `types`'
+            )
+            raise ArgumentError(msg)
         self._routes = {each.name: each for each in routes}
+        self._types = types
 
     def __iter__(self) -> Any:
         return iter(self._routes.values())
 
-    def find(self, name: str) -> Route | None:
-        """Return the route of a photo, or None if no pattern fits its name."""
+    def open_types(self, device: str | None = None) -> ProductTypes:
+        """Return what tells the types of products, see `TypeOptions.open`.
+
+        Raises:
+            ArgumentError: If it cannot be used, or does not know a type that a route asks for.
+        """
+        if self._types is None:
+            return NoTypes()
+        types = self._types.open(device)
         for route in self._routes.values():
-            if any(fnmatchcase(name, pattern) for pattern in route.match):
+            unknown = () if types.names is None else sorted(set(route.types) - set(types.names))
+            if unknown:
+                msg = (
+                    f'route {route.name}: the classifier does not know {", ".join(unknown)}, but '
+                    f'{", ".join(types.names or ())}'
+                )
+                raise ArgumentError(msg)
+        return types
+
+    def find(self, name: str, product_type: str = '') -> Route | None:
+        """Return the route of a photo, or None if none fits its name and its type."""
+        for route in self._routes.values():
+            is_type = not route.types or product_type in route.types
+            if is_type and any(fnmatchcase(name, pattern) for pattern in route.match):
                 return route
         return None
 
@@ -135,7 +213,8 @@ def read_routes(file: Path) -> Routes:
     """Read routes from a TOML file.
 
     Each is a table ``[[route]]`` with a ``name`` and, as far as they differ from the default,
-    ``match``, ``model``, ``folder``, the options of the output, and a table ``gate``.
+    ``match``, ``types``, ``model``, ``folder``, ``publish``, the options of the output, and a
+    table ``gate``. A table ``[types]`` has the fields of `TypeOptions`.
 
     Raises:
         RouteError: If the file is not such a one.
@@ -145,10 +224,10 @@ def read_routes(file: Path) -> Routes:
     except (OSError, UnicodeError, tomllib.TOMLDecodeError) as err:
         msg = f'{file}: cannot be read as TOML: {err}'
         raise RouteError(msg) from err
-    entries = content.pop('route', None)
+    entries, types = content.pop('route', None), content.pop('types', None)
     if content or not isinstance(entries, list) or not entries:
         other = f', but it also has {", ".join(content)}' if content else ''
-        msg = f'{file}: must have a table [[route]] for each route, and nothing else{other}'
+        msg = f'{file}: must have a table [[route]] for each route, and at most [types]{other}'
         raise RouteError(msg)
     routes = []
     for number, entry in enumerate(entries, 1):
@@ -159,29 +238,32 @@ def read_routes(file: Path) -> Routes:
             msg = f'{file}, route {name}: {err}'
             raise RouteError(msg) from err
     try:
-        return Routes(routes)
+        return Routes(routes, None if types is None else _types_of(types))
     except ArgumentError as err:
         msg = f'{file}: {err}'
         raise RouteError(msg) from err
 
 
+def _types_of(entry: object) -> TypeOptions:
+    known = [each.name for each in fields(TypeOptions)]
+    if not isinstance(entry, dict) or set(entry) - set(known):
+        msg = f'`types` must be a table of {", ".join(known)}, but got {entry!r}'
+        raise ArgumentError(msg)
+    return TypeOptions(**entry)
+
+
 def _route_of(entry: Mapping[str, Any]) -> Route:
-    allowed = ('name', 'match', 'model', 'folder', 'gate', *_OUTPUT, *_FRAMING)
+    allowed = ('name', 'match', 'types', *_PLACES, 'gate', *_OUTPUT, *_FRAMING)
     unknown = sorted(set(entry) - set(allowed))
     if unknown:
         msg = f'unknown: {", ".join(unknown)}; known: {", ".join(allowed)}'
         raise ArgumentError(msg)
-    for key in ('name', 'model', 'folder'):
+    for key in ('name', *_PLACES):
         if not isinstance(entry.get(key, 'x'), str):
             msg = f'`{key}` must be a text, but got {entry[key]!r}'
             raise ArgumentError(msg)
     if not entry.get('name'):
         msg = '`name` is missing'
-        raise ArgumentError(msg)
-    match = entry.get('match', '*')
-    patterns = [match] if isinstance(match, str) else match
-    if not isinstance(patterns, list) or not all(isinstance(each, str) for each in patterns):
-        msg = f'`match` must be a pattern or a list of them, but got {match!r}'
         raise ArgumentError(msg)
     options: dict[str, Any] = {'output': 'rgba'} | {k: entry[k] for k in _OUTPUT if k in entry}
     framing = {name: entry[name] for name in _FRAMING if name in entry}
@@ -193,8 +275,21 @@ def _route_of(entry: Mapping[str, Any]) -> Route:
         msg = f'`gate` must be a table of {", ".join(known)}, but got {gate!r}'
         raise ArgumentError(msg)
     if 'flags' in gate:
-        gate = gate | {'flags': tuple(gate['flags'])}
+        gate = gate | {'flags': _texts(gate, 'flags', ())}
     route = Route(
-        entry['name'], tuple(patterns), output=OutputOptions(**options), gate=Gate(**gate)
+        entry['name'],
+        _texts(entry, 'match', ('*',)),
+        output=OutputOptions(**options),
+        gate=Gate(**gate),
+        types=_texts(entry, 'types', ()),
     )
-    return replace(route, **{key: entry[key] for key in ('model', 'folder') if key in entry})
+    return replace(route, **{key: entry[key] for key in _PLACES if key in entry})
+
+
+def _texts(entry: Mapping[str, Any], key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    value = entry.get(key, list(default))
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
+        msg = f'`{key}` must be a text or a list of them, but got {value!r}'
+        raise ArgumentError(msg)
+    return tuple(texts)

@@ -10,7 +10,7 @@ from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.storage import Storage, open_storage
 
-__all__ = ['ListingWatcher', 'Received', 'receive_bytes', 'receive_files']
+__all__ = ['ListingWatcher', 'Received', 'receive_bytes', 'receive_file', 'receive_files']
 
 
 @dataclass
@@ -21,11 +21,13 @@ class Received:
         new: Uploads that were recorded.
         known: Photos whose bytes were known already.
         unreadable: Files that could not be read, each with the reason.
+        missed: Their names.
     """
 
     new: int = 0
     known: int = 0
     unreadable: list[str] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
 
 
 class ListingWatcher:
@@ -73,6 +75,17 @@ def receive_bytes(
     return queue.receive(name, files.keep_photo(content), source)
 
 
+def receive_file(queue: UploadQueue, files: PipelineFiles, storage: Storage, name: str) -> bool:
+    """Store and record a file; return whether it is new.
+
+    Raises:
+        ArgumentError: If its name cannot be that of an upload.
+        OSError: If it cannot be read.
+    """
+    content = storage.read(check_name(name))
+    return receive_bytes(queue, files, name, content, storage.address)[1]
+
+
 def receive_files(
     queue: UploadQueue, files: PipelineFiles, storage: Storage, names: Iterable[str]
 ) -> Received:
@@ -80,14 +93,12 @@ def receive_files(
     found = Received()
     for name in sorted(names):
         try:
-            content = storage.read(check_name(name))
-        except ArgumentError as err:
-            found.unreadable.append(f'{name}: {err}')
+            is_new = receive_file(queue, files, storage, name)
+        except (ArgumentError, OSError) as err:
+            reason = err.strerror if isinstance(err, OSError) and err.strerror else err
+            found.unreadable.append(f'{name}: {reason}')
+            found.missed.append(name)
             continue
-        except OSError as err:
-            found.unreadable.append(f'{name}: {err.strerror or err}')
-            continue
-        _, is_new = receive_bytes(queue, files, name, content, storage.address)
         found.new += is_new
         found.known += not is_new
     return found

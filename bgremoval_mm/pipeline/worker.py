@@ -5,18 +5,25 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Event
 
+import numpy as np
 from sqlalchemy.exc import OperationalError
 
 from bgremoval_mm.pipeline.files import PipelineFiles
+from bgremoval_mm.pipeline.live import LIVE, live_model
+from bgremoval_mm.pipeline.measurements import measured
+from bgremoval_mm.pipeline.product_types import ProductTypes
 from bgremoval_mm.pipeline.queue import Claim, ClaimLostError, UploadQueue
 from bgremoval_mm.pipeline.results import publish
 from bgremoval_mm.pipeline.routes import Route, Routes
 from bgremoval_mm.pipeline.states import OPEN, State
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images.reading import ImageError, decode_image
-from bgremoval_mm.removal.masks.quality import quality
+from bgremoval_mm.removal.images.source import SourceImage
+from bgremoval_mm.removal.masks.edge_contrast import weak_edge
+from bgremoval_mm.removal.masks.quality import MaskQuality, quality
 from bgremoval_mm.removal.remover import BackgroundRemover
 
 __all__ = ['Worker']
@@ -39,6 +46,7 @@ class Worker:
         files: Their files.
         routes: What is done with which.
         make_remover: Returns the network of a name; each is made once.
+        types: What tells the types of products, if routes ask for them.
     """
 
     def __init__(
@@ -47,12 +55,15 @@ class Worker:
         files: PipelineFiles,
         routes: Routes,
         make_remover: Callable[[str], BackgroundRemover],
+        types: ProductTypes | None = None,
     ) -> None:
         self.queue = queue
         self.files = files
         self.routes = routes
+        self.types = types or routes.open_types()
         self._make_remover = make_remover
         self._removers: dict[str, BackgroundRemover] = {}
+        self._live = ''
 
     def run(self, until_done: bool = False, stop: Event | None = None) -> int:
         """Work until told to stop; the upload under way is finished first.
@@ -132,30 +143,60 @@ class Worker:
         return self._finish(claim, route)
 
     def _type(self, claim: Claim) -> Claim:
-        route = self.routes.find(claim.name)
+        found = self.types.find(claim.name, lambda: self._source(claim).rgb)
+        route = self.routes.find(claim.name, found.name)
+        told = f'; {found.reason}' if found.reason else ''
         if route is None:
-            reason = 'no route fits its name'
+            reason = f'no route fits it{told}'
             return self.queue.advance(claim, State.FAILED, reason)
-        reason = f'its name fits the route {route.name}'
-        return self.queue.advance(claim, State.TYPED, reason, route=route.name)
+        return self.queue.advance(
+            claim, State.TYPED, f'the route {route.name} fits it{told}', route=route.name
+        )
 
     def _remove(self, claim: Claim, route: Route) -> Claim:
-        remover = self._remover(route.model)
-        source = decode_image(self.files.photo(claim.sha256), name=claim.name)
-        ((mask, _),) = remover.low_resolution([source.rgb])
-        name = remover.spec.name
-        self.files.keep_mask(claim.sha256, name, mask)
+        rgb = self._source(claim).rgb
+        removers = [self._remover(model) for model in route.models]
+        for remover in removers:
+            ((mask, _),) = remover.low_resolution([rgb])
+            self.files.keep_mask(claim.sha256, remover.spec.name, mask)
+        name = removers[0].spec.name
         return self.queue.advance(claim, State.REMOVED, f'by {name}', model=name)
 
     def _finish(self, claim: Claim, route: Route) -> Claim:
-        mask = self.files.mask(claim.sha256, claim.model)
-        if reasons := route.gate.reasons(quality(mask)):
+        source, mask = self._source(claim), self.files.mask(claim.sha256, claim.model)
+        found = self._quality(claim, route, source, mask)
+        reasons = route.gate.reasons(found)
+        record = measured(claim, found, bool(reasons))
+        if reasons:
             text = '; '.join(reasons)
-            return self.queue.advance(claim, State.REVIEW, text, reasons=text)
+            return self.queue.advance(claim, State.REVIEW, text, record=record, reasons=text)
         reason = 'the mask passed the gate'
-        return publish(self.queue, self.files, claim, route, mask, reason, claim.model)
+        return publish(
+            self.queue, self.files, claim, source, route, mask, reason, claim.model, record
+        )
+
+    def _quality(
+        self, claim: Claim, route: Route, source: SourceImage, mask: np.ndarray
+    ) -> MaskQuality:
+        second = None
+        if len(route.models) > 1:
+            second = self.files.mask(claim.sha256, self._remover(route.models[1]).spec.name)
+        found = quality(mask, second=second)
+        if route.gate.needs_photo:
+            found = replace(found, weak_edge=weak_edge(source.rgb, mask))
+        return found
+
+    def _source(self, claim: Claim) -> SourceImage:
+        return decode_image(self.files.photo(claim.sha256), name=claim.name)
 
     def _remover(self, model: str) -> BackgroundRemover:
+        if model == LIVE:
+            model = live_model(self.files.root)
+            if model != self._live:
+                if self._live and all(self._live not in route.models for route in self.routes):
+                    self._removers.pop(self._live, None)  # its memory is needed for the other
+                logger.info('the live network is %s', model)
+                self._live = model
         if model not in self._removers:
             self._removers[model] = self._make_remover(model)
         return self._removers[model]

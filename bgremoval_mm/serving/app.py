@@ -7,21 +7,25 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bgremoval_mm.serving import pages, removebg
+from bgremoval_mm.serving.answers import add_error_handlers
 from bgremoval_mm.serving.errors import RequestError
 from bgremoval_mm.serving.metrics import CONTENT_TYPE, Metrics
 from bgremoval_mm.serving.routes import REMOVEBG, make_router
 from bgremoval_mm.serving.service import Service
 from bgremoval_mm.serving.tokens import Tokens
+from bgremoval_mm.serving.upload_routes import make_upload_router
 from bgremoval_mm.serving.urls import Fetcher
 from bgremoval_mm.version import __version__
+
+if TYPE_CHECKING:  # it needs the extra `pipeline`
+    from bgremoval_mm.serving.inbox import Inbox
 
 __all__ = ['make_app']
 
@@ -31,7 +35,10 @@ _PROBES = ('/health', '/ready', '/metrics')
 
 
 def make_app(
-    engine: Service, tokens: Tokens | None = None, url_hosts: Iterable[str] = ()
+    engine: Service,
+    tokens: Tokens | None = None,
+    url_hosts: Iterable[str] = (),
+    inbox: Inbox | None = None,
 ) -> FastAPI:
     """Return the service as an ASGI application; it starts and ends the engine.
 
@@ -39,6 +46,7 @@ def make_app(
         engine: Makes the cut-outs.
         tokens: Of which a request needs one; None lets every request in.
         url_hosts: Hosts that pictures may be fetched from.
+        inbox: Receives uploads for a pipeline; None leaves these endpoints out.
     """
     tokens = tokens or Tokens()
 
@@ -57,6 +65,8 @@ def make_app(
         redoc_url=None,
     )
     app.include_router(make_router(engine, tokens, Fetcher(url_hosts, engine.limits)))
+    if inbox is not None:
+        app.include_router(make_upload_router(engine, tokens, inbox))
     _add_probes(app, engine)
     _add_pages(app, engine, tokens)
     _add_error_handlers(app, engine.metrics)
@@ -104,21 +114,7 @@ def _add_error_handlers(app: FastAPI, metrics: Metrics) -> None:
         status = removebg.status_of(error.status) if is_removebg else error.status
         return JSONResponse(error.body(), status, error.headers)
 
-    @app.exception_handler(RequestError)
-    async def refused(request: Request, error: RequestError) -> Response:
-        return answer(request, error)
-
-    @app.exception_handler(HTTPException)
-    async def not_found(request: Request, error: HTTPException) -> Response:
-        code = {404: 'not_found', 405: 'method_not_allowed'}.get(error.status_code, 'http_error')
-        headers = dict(error.headers or {})
-        return answer(request, RequestError(error.status_code, code, error.detail, '', headers))
-
-    @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> Response:
-        # The server logs it with its traceback; clients learn nothing of it.
-        title = 'The service has failed on this request'
-        return answer(request, RequestError(500, 'internal_error', title))
+    add_error_handlers(app, answer)
 
 
 class _Observer:

@@ -18,7 +18,7 @@ from bgremoval_mm.serving.uploads import Upload, read_upload
 from bgremoval_mm.serving.urls import Fetcher
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['REMOVEBG', 'make_router']
+__all__ = ['REMOVEBG', 'body_schema', 'make_router', 'picture_of']
 
 REMOVEBG = '/v1.0/removebg'
 _R = TypeVar('_R')
@@ -51,7 +51,7 @@ def make_router(engine: Service, tokens: Tokens, fetcher: Fetcher) -> APIRouter:
     @router.post(
         '/remove',
         response_class=Response,
-        openapi_extra=_body({'model': model, **parameters.PARAMETERS}, 'file', raw=True),
+        openapi_extra=body_schema({'model': model, **parameters.PARAMETERS}, 'file', raw=True),
         responses={200: {'description': 'the result', 'content': _PICTURE}, '4XX': _ERROR},
     )
     async def remove(request: Request) -> Response:
@@ -59,7 +59,7 @@ def make_router(engine: Service, tokens: Tokens, fetcher: Fetcher) -> APIRouter:
         tokens.check(request.headers)
         async with engine.admitted():
             upload = await read_upload(request, limits)
-            content = _picture(upload)
+            content = picture_of(upload)
             name = upload.fields.pop('model', '').strip() or engine.models[0]
             if name not in engine.models:
                 parameters.refuse_value('model', ' or '.join(engine.models), name)
@@ -71,7 +71,7 @@ def make_router(engine: Service, tokens: Tokens, fetcher: Fetcher) -> APIRouter:
     @router.post(
         REMOVEBG,
         response_class=Response,
-        openapi_extra=_body(removebg.PARAMETERS, 'image_file', raw=False),
+        openapi_extra=body_schema(removebg.PARAMETERS, 'image_file', raw=False),
         responses={200: {'description': 'the result', 'content': _PICTURE}, '4XX': _ERROR},
     )
     async def remove_as_removebg(request: Request) -> Response:
@@ -100,7 +100,7 @@ def make_router(engine: Service, tokens: Tokens, fetcher: Fetcher) -> APIRouter:
     return router
 
 
-def _picture(upload: Upload) -> bytes:
+def picture_of(upload: Upload) -> bytes:
     """Return the one picture of a request.
 
     Raises:
@@ -151,7 +151,7 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _body(known: dict[str, parameters.Parameter], file: str, raw: bool) -> dict[str, Any]:
+def body_schema(known: dict[str, parameters.Parameter], file: str, raw: bool) -> dict[str, Any]:
     """Return a request's body as OpenAPI describes it."""
     fields = {name: {'description': each.about, **each.schema} for name, each in known.items()}
     binary = {'type': 'string', 'format': 'binary'}

@@ -15,9 +15,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.serving.limits import Limits
 from bgremoval_mm.serving.service import Service
 
-__all__ = ['Server', 'listen', 'serve']
+__all__ = ['Server', 'listen', 'make_server', 'serve']
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -64,6 +65,26 @@ def listen(host: str, port: int) -> socket.socket:
         raise BgremovalError(msg) from err
 
 
+def make_server(app: FastAPI, limits: Limits) -> Server:
+    """Return a server that is not running yet; its stop waits for what the limits allow."""
+    # What it says at the start and the end, the command says itself.
+    logging.getLogger('uvicorn').setLevel(logging.WARNING)
+    logging.getLogger('httpx').setLevel(logging.WARNING)  # it would log the addresses of pictures
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        loop='asyncio',  # the same whatever else is installed
+        http='h11',
+        proxy_headers=False,  # who the client is makes no difference
+        lifespan='on',
+        ws='none',
+        timeout_graceful_shutdown=math.ceil(limits.upload_seconds + limits.seconds) + 1,
+    )
+    return Server(config)
+
+
 def serve(
     app: FastAPI,
     engine: Service,
@@ -82,23 +103,7 @@ def serve(
     Raises:
         Exception: What the networks raised as they were loaded.
     """
-    # What it says at the start and the end, `bgremoval serve` says itself.
-    logging.getLogger('uvicorn').setLevel(logging.WARNING)
-    logging.getLogger('httpx').setLevel(logging.WARNING)  # it would log the addresses of pictures
-    limits = engine.limits
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        loop='asyncio',  # the same whatever else is installed
-        http='h11',
-        proxy_headers=False,  # who the client is makes no difference
-        lifespan='on',
-        ws='none',
-        timeout_graceful_shutdown=math.ceil(limits.upload_seconds + limits.seconds) + 1,
-    )
-    server = Server(config)
+    server = make_server(app, engine.limits)
 
     def stop_if_failed(ready: Any) -> None:
         if not ready.cancelled() and ready.exception() is not None:

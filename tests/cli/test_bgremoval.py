@@ -22,6 +22,7 @@ from bgremoval_mm.removal import (
     estimate_foreground,
     read_image,
 )
+from bgremoval_mm.removal.zoo.catalogue import get_model
 
 
 @pytest.fixture
@@ -164,6 +165,36 @@ def test_bench(options, image_tree: Path, capsys, tmp_path: Path) -> None:
     assert '1.00 (1.00 to 1.00)' in lines[-1]
     assert main(['bench', str(tmp_path / 'labels'), '--rounds', '100']) == 1
     assert 'error: 100 rounds need as many photos at least' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('installed', 'cuda', 'model', 'settings'),
+    [
+        (set(), True, 'u2net', ['torch:fp32', 'torch:bf16', 'torch:fp16']),
+        (
+            {'onnxruntime-gpu'},
+            True,
+            'u2net',
+            ['rembg', 'onnxruntime:fp32', 'torch:fp32', 'torch:bf16', 'torch:fp16'],
+        ),
+        ({'onnxruntime-gpu'}, False, 'u2net', ['rembg', 'onnxruntime:fp32']),
+        ({'onnxruntime-gpu'}, True, 'silueta', ['rembg', 'onnxruntime:fp32']),
+    ],
+)
+def test_what_bench_measures_on_a_gpu(
+    installed: set[str],
+    cuda: bool,
+    model: str,
+    settings: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only what can run there; without ONNX Runtime's build for GPUs, torch alone."""
+    from bgremoval_mm.cli import bench
+
+    monkeypatch.setattr(bench, 'is_installed', lambda name: name in installed)
+    monkeypatch.setattr(bench, 'torch_has_cuda', lambda: cuda)
+    monkeypatch.setattr(bench, 'find_spec', lambda name: name)
+    assert bench._installed(get_model(model), 'cuda') == settings
 
 
 @pytest.mark.parametrize('tool', ['doctor.py', ''])

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy import select
 
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.pipeline.files import PipelineFiles
@@ -22,6 +23,7 @@ from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.pipeline.routes import Gate
 from bgremoval_mm.pipeline.sources import receive_bytes
 from bgremoval_mm.pipeline.states import FINAL, State
+from bgremoval_mm.pipeline.tables import Measurement
 from bgremoval_mm.removal import BackgroundRemover
 from bgremoval_mm.removal.images.reading import decode_image
 from bgremoval_mm.removal.masks.quality import quality
@@ -239,6 +241,9 @@ def test_killed_workers_lose_nothing(tmp_path: Path, routes: Path, database: str
         after = [change.after for change in queue.history(row.id) if change.before != change.after]
         whole = ['received', 'typed', 'removed', row.state]
         assert after == (whole if row.state != State.FAILED else ['received', 'typed', 'failed'])
+    with queue.engine.connect() as connection:
+        measured = list(connection.scalars(select(Measurement.upload_id)))
+    assert sorted(measured) == sorted(e.id for e in found.values() if e.state != State.FAILED)
     published = {
         path.relative_to(root / 'published').as_posix(): np.array(Image.open(path))
         for path in (root / 'published').rglob('*')

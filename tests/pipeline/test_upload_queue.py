@@ -212,6 +212,53 @@ def test_an_old_version_is_not_published(queue: UploadQueue) -> None:
     assert queue.history(old)[-1].reason == 'version 2 has come'
 
 
+def test_an_old_version_leaves_the_review(queue: UploadQueue) -> None:
+    """Nobody need look at it once a later one has come; one that is being looked at stays."""
+    old, _ = queue.receive('a.jpg', 'a' * 64, 'tests')
+    to_review(queue)
+    new, _ = queue.receive('a.jpg', 'b' * 64, 'tests')
+    assert states(queue, old)[-1] == 'superseded'
+    assert queue.history(old)[-1].reason == 'version 2 has come'
+    to_review(queue)
+    claim = queue.claim_review('a.jpg')
+    assert claim is not None
+    queue.receive('a.jpg', 'c' * 64, 'tests')
+    assert states(queue, new)[-1] == 'review'
+    ended = queue.advance(claim, State.PUBLISHED, '', publish=lambda: pytest.fail('published'))
+    assert ended.state is State.SUPERSEDED
+
+
+def test_an_old_version_does_not_enter_the_review(queue: UploadQueue) -> None:
+    """Also not if the later one has come while its mask was made."""
+    old, _ = queue.receive('a.jpg', 'a' * 64, 'tests')
+    claim = queue.claim()
+    assert claim is not None
+    queue.receive('a.jpg', 'b' * 64, 'tests')
+    claim = queue.advance(queue.advance(claim, State.TYPED, ''), State.REMOVED, '')
+    assert queue.advance(claim, State.REVIEW, 'doubtful').state is State.SUPERSEDED
+    assert states(queue, old)[-1] == 'superseded'
+
+
+def test_a_version_is_asked_for(queue: UploadQueue) -> None:
+    """A verdict on what is no longer there is not taken for one on the new photo."""
+    queue.receive('a.jpg', 'a' * 64, 'tests')
+    queue.receive('a.jpg', 'b' * 64, 'tests')
+    for _ in range(2):
+        to_review(queue)
+    assert queue.claim_review('a.jpg', 1) is None
+    claim = queue.claim_review('a.jpg', 2)
+    assert claim is not None
+    assert claim.version == 2
+
+
+def to_review(queue: UploadQueue) -> None:
+    """Lead the next upload to review."""
+    claim = queue.claim()
+    assert claim is not None
+    claim = queue.advance(queue.advance(claim, State.TYPED, ''), State.REMOVED, '')
+    queue.advance(claim, State.REVIEW, 'doubtful')
+
+
 def test_nothing_is_recorded_if_publishing_fails(queue: UploadQueue) -> None:
     """The error of `publish` goes through, and the upload stands where it stood."""
     upload, _ = queue.receive('a.jpg', 'a' * 64, 'tests')

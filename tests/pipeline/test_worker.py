@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -103,6 +104,71 @@ def test_a_doubtful_mask_is_not_published(make_worker, encoded, tiny_file: Path)
     assert list((worker.files.root / 'published').rglob('*')) == []
 
 
+@pytest.mark.parametrize(
+    ('gate', 'reason'),
+    [
+        ({'confidence': 0.99}, 'confidence 0.980'),
+        ({'weak_edge': 0.4}, 'low contrast along 50% of its outline'),
+        ({'thin': 0.2}, '30% of it is thin'),
+        ({'suspicion': 1}, 'disputed'),
+        ({'flags': ('disputed',)}, 'disputed'),
+    ],
+)
+def test_what_the_gate_looks_at(gate: dict[str, object], reason: str) -> None:
+    """Each figure sends a mask to review from its own threshold on, and says which it was."""
+    bad = MaskQuality(
+        0.5, 0.98, 0.0, ('disputed',), disagreement=0.5, undecided=0.0, thin=0.3, weak_edge=0.5
+    )
+    good = MaskQuality(0.5, 0.99, 0.0, disagreement=0.01, undecided=0.0, thin=0.2, weak_edge=0.4)
+    chosen = Gate(**{'suspicion': 100, 'flags': ()} | gate)  # type: ignore[arg-type]
+    assert chosen.reasons(bad) == (reason,)
+    assert chosen.reasons(good) == ()
+    assert PASSES_ALL.reasons(bad) == ()
+
+
+def test_a_second_model_can_dispute(
+    make_worker, encoded, remover, tiny_file: Path, monkeypatch
+) -> None:
+    """Both masks are kept; where they differ, the photo waits for a person."""
+    output = OutputOptions(output='rgba', second_model='u2netp')
+    worker = make_worker(
+        Route(
+            'a', model=str(tiny_file), output=output, gate=Gate(suspicion=100, flags=('disputed',))
+        )
+    )
+    other = SimpleNamespace(
+        spec=SimpleNamespace(name='other'),
+        low_resolution=lambda images: [(np.full((320, 320), 255, np.uint8), False)],
+    )
+    monkeypatch.setattr(worker, '_make_remover', {str(tiny_file): remover, 'u2netp': other}.get)
+    receive_bytes(worker.queue, worker.files, 'a.png', encoded(), 'tests')
+    worker.run(until_done=True)
+    (row,) = worker.queue.uploads()
+    assert (row.state, row.reasons, row.model) == ('review', 'disputed', remover.spec.name)
+    assert {each.name for each in (worker.files.root / 'masks').iterdir()} >= {
+        remover.spec.name,
+        'other',
+    }
+
+
+def test_the_outline_is_compared_with_the_photo(make_worker, encoded, tiny_file: Path) -> None:
+    """The photo is looked at if the gate asks for it; one of a single colour has no outline."""
+    worker = make_worker(
+        Route('a', model=str(tiny_file), gate=Gate(suspicion=100, flags=(), weak_edge=0.0))
+    )
+    receive_bytes(worker.queue, worker.files, 'a.png', flat(), 'tests')
+    worker.run(until_done=True)
+    reasons = worker.queue.uploads()[0].reasons.split('; ')
+    assert reasons == ['low contrast along 100% of its outline', 'empty']
+
+
+def flat() -> bytes:
+    """A picture of one colour, encoded."""
+    buffer = io.BytesIO()
+    Image.new('RGB', (24, 16), (90, 90, 90)).save(buffer, 'PNG')
+    return buffer.getvalue()
+
+
 def test_a_photo_without_a_route_fails(make_worker, encoded, tiny_file: Path) -> None:
     """The first pattern that fits counts; where none does, that is said."""
     worker = make_worker(
@@ -118,7 +184,7 @@ def test_a_photo_without_a_route_fails(make_worker, encoded, tiny_file: Path) ->
         'x/bag.png': ('published', 'bags'),
         'hats/a.png': ('failed', ''),
     }
-    assert worker.queue.history(3)[-1].reason == 'no route fits its name'
+    assert worker.queue.history(3)[-1].reason == 'no route fits it'
 
 
 def test_a_changed_photo_replaces_its_result(make_worker, encoded, remover) -> None:
@@ -263,8 +329,11 @@ fill = [255, 250, 240]
 file_format = "jpeg"
 crop = "5%"
 folder = "shop"
+second_model = "u2netp"
 [route.gate]
 suspicion = 0.7
+flags = "empty"
+weak_edge = 0.5
 
 [[route]]
 name = "rest"
@@ -278,7 +347,8 @@ def test_routes_file(tmp_path: Path) -> None:
     shoes, rest = read_routes(file)
     assert (shoes.name, shoes.match, shoes.model) == ('shoes', ('shoes/*', 'boots/*'), 'u2netp')
     assert (shoes.output.fill, shoes.output.framing.crop) == ([255, 250, 240], '5%')
-    assert shoes.gate == Gate(suspicion=0.7)
+    assert shoes.gate == Gate(suspicion=0.7, flags=('empty',), weak_edge=0.5)
+    assert shoes.models == ('u2netp', 'u2netp')
     assert shoes.result_name('boots/a.jpg') == 'shop/boots/a.jpg.jpg'
     assert rest == Route('rest')
 
@@ -292,11 +362,18 @@ def test_routes_file(tmp_path: Path) -> None:
         ('[[route]]\nname="a"\ncolour=1', 'route a: unknown: colour; known: name, match'),
         ('[[route]]\nname="a"\nmodel="u3net"', 'route a: .*u3net'),
         ('[[route]]\nname="a"\nmodel=3', 'route a: `model` must be a text, but got 3'),
-        ('[[route]]\nname="a"\nmatch=3', '`match` must be a pattern'),
+        ('[[route]]\nname="a"\nmatch=3', '`match` must be a text or a list'),
+        ('[[route]]\nname="a"\ntypes="shoes"', r'but there is no table \[types\]'),
+        ('[types]\ntable="t.csv"\n[[route]]\nname="a"', 'but no route asks for'),
+        ('[types]\nfile="t"\n[[route]]\nname="a"', '`types` must be a table of table, image'),
+        ('[types]\n[[route]]\nname="a"\ntypes="b"', 'from a `table` or from a `classifier`'),
         ('[[route]]\nname="a"\noutput="store"', "`output` must be 'rgba', 'rgb' or 'mask'"),
         ('[[route]]\nname="a"\nfolder="../x"', '`folder` must stay below'),
         ('[[route]]\nname="a"\n[route.gate]\nx=1', '`gate` must be a table of suspicion, flags'),
         ('[[route]]\nname="a"\n[route.gate]\nsuspicion="x"', '`suspicion` must be a number'),
+        ('[[route]]\nname="a"\n[route.gate]\nthin=2', '`thin` must be a number from 0 to 1'),
+        ('[[route]]\nname="a"\n[route.gate]\nflags="bad"', '`flags` must be of constant, empty'),
+        ('[[route]]\nname="a"\nsecond_model="u3net"', 'route a: .*u3net'),
         ('[[route]]\nname="a"\n[[route]]\nname="a"', 'twice there is a'),
         ('= 3', 'cannot be read as TOML'),
     ],

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,14 @@ def test_masks_of_every_backend_are_rembgs(backend: str, u2netp: str, photos: li
         assert np.abs(ours.astype(int) - theirs).max() <= 1
 
 
+# What `auto` takes on a GPU depends on which builds are installed.
+ON_GPUS = (
+    TorchBackend
+    if torch.version.cuda and not choice.is_installed('onnxruntime-gpu')
+    else OnnxRuntimeBackend
+)
+
+
 def made(**options: Any) -> Backend:
     """The backend of these options."""
     return make_backend(EngineOptions(**options))
@@ -72,7 +81,7 @@ def made(**options: Any) -> Backend:
 @pytest.mark.parametrize(
     ('arguments', 'kind', 'precision'),
     [
-        ({'device': 'cuda:0'}, OnnxRuntimeBackend, 'fp32'),
+        ({'device': 'cuda:0'}, ON_GPUS, 'fp32'),
         pytest.param({'device': 'cpu'}, OpenVinoBackend, 'fp32', marks=needs_openvino),
         ({'backend': 'torch'}, TorchBackend, 'fp32'),
         ({'backend': 'torch-compiled', 'precision': 'bf16'}, CompiledTorchBackend, 'bf16'),
@@ -81,7 +90,7 @@ def made(**options: Any) -> Backend:
         ({'precision': 'int8'}, OpenVinoBackend, 'int8'),
         ({'precision': 'fp16', 'device': 'cuda'}, TorchBackend, 'fp16'),
         ({'precision': 'bf16', 'device': 'cuda:1'}, TorchBackend, 'bf16'),
-        ({'precision': 'auto', 'device': 'cuda'}, OnnxRuntimeBackend, 'fp32'),
+        ({'precision': 'auto', 'device': 'cuda'}, ON_GPUS, 'fp32'),
     ],
 )
 def test_choice(arguments: dict, kind: type, precision: str) -> None:
@@ -113,6 +122,81 @@ def test_automatic_backend(
         found = [made() for _ in range(2)]
     assert found[0] == found[1]
     assert caplog.text.count(f"backend='auto': {chosen}") == 1
+
+
+@pytest.mark.parametrize(
+    ('device', 'model', 'installed', 'driver', 'chosen'),
+    [
+        ('cuda', 'u2net', {'torch'}, False, 'torch, which runs on GPUs; onnxruntime-gpu is not'),
+        ('cuda', 'u2net', {'torch', 'onnxruntime-gpu'}, True, 'onnxruntime, which runs on GPUs'),
+        ('cuda', 'silueta', {'torch'}, True, 'onnxruntime, which runs on GPUs'),
+        ('auto', 'u2net', {'torch', 'openvino'}, True, 'torch, which runs on GPUs'),
+        ('auto', 'u2net', {'torch', 'openvino'}, False, 'openvino, the fastest in fp32 on a CPU'),
+        ('auto', 'silueta', {'torch', 'openvino'}, True, 'openvino, the fastest in fp32 on a CPU'),
+        ('cpu', 'u2net', {'torch', 'openvino'}, True, 'openvino, the fastest in fp32 on a CPU'),
+    ],
+)
+def test_automatic_backend_with_torch_for_gpus(
+    device: str,
+    model: str,
+    installed: set[str],
+    driver: bool,
+    chosen: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    """torch in its build for GPUs counts as a runtime for GPUs, where it has the model."""
+    choice.log_once.cache_clear()
+    monkeypatch.setattr(choice, 'find_spec', lambda name: name in installed or None)
+    monkeypatch.setattr(choice, 'is_installed', lambda name: name in installed)
+    monkeypatch.setattr(choice, 'torch_has_cuda', lambda: 'torch' in installed)
+    monkeypatch.setattr(choice, '_DRIVERS', (str(tmp_path),) if driver else ('/nowhere',))
+    with caplog.at_level('INFO', logger='bgremoval_mm'):
+        EngineOptions(model, device=device)
+    assert f"backend='auto': {chosen}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ('content', 'expected'),
+    [
+        ("__version__ = '2'\ncuda: Optional[str] = '13.0'\nhip: Optional[str] = None\n", True),
+        ("cuda = '12.8'\n", True),
+        ("cuda: Optional[str] = None\nhip: Optional[str] = '6.4'\n", False),
+        (None, False),
+    ],
+)
+def test_build_of_torch(
+    content: str | None, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether torch was built for NVIDIA's GPUs stands in its version.py."""
+    if content is not None:
+        (tmp_path / 'version.py').write_text(content)
+    found = SimpleNamespace(origin=str(tmp_path / '__init__.py'))
+    monkeypatch.setattr(choice, 'find_spec', lambda _: found)
+    assert choice.torch_has_cuda() == expected
+    monkeypatch.setattr(choice, 'find_spec', lambda _: None)
+    assert not choice.torch_has_cuda()
+
+
+@pytest.mark.parametrize(('precision', 'allowed'), [('fp32', False), ('bf16', True)])
+def test_torch_computes_in_float32_as_such(precision: str, allowed: bool) -> None:
+    """TF32 is off while a network runs in fp32, and as it was afterwards."""
+    backend, seen = made(backend='torch', device='cpu', precision=precision), []
+
+    def network(inputs: torch.Tensor) -> torch.Tensor:
+        seen.append(torch.backends.cudnn.allow_tf32)
+        return inputs[:, :1]
+
+    assert torch.backends.cudnn.allow_tf32
+    backend._infer(network, torch.device('cpu'), np.zeros((1, 3, 8, 8), np.float32))
+    assert seen == [allowed]
+    assert torch.backends.cudnn.allow_tf32
+
+
+def test_build_of_torch_that_is_installed() -> None:
+    """What is read without importing torch is what torch says."""
+    assert choice.torch_has_cuda() == (torch.version.cuda is not None)
 
 
 @pytest.mark.parametrize(

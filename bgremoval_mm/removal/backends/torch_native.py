@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -40,7 +41,7 @@ class TorchBackend(Backend):
         kinds = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
         kind = kinds[self.options.precision]
         padded = pad(batch) if device.type == 'cuda' or self.compiled else batch
-        with torch.inference_mode():
+        with torch.inference_mode(), _exact(torch) if kind is torch.float32 else nullcontext():
             inputs = torch.from_numpy(padded).to(
                 device, kind, memory_format=torch.channels_last, non_blocking=True
             )
@@ -86,6 +87,21 @@ def _load(backend: TorchBackend) -> tuple[Any, Any]:
         return fused, device
     mode = 'reduce-overhead' if device.type == 'cuda' else 'default'
     return torch.compile(fused, mode=mode, dynamic=False), device
+
+
+def _exact(torch: Any) -> Any:
+    """Return what makes cuDNN convolve in float32 as such, not in TF32 with its 10 bits.
+
+    PyTorch allows TF32 unless told otherwise; masks would no longer be within a level of rembg's.
+    """
+    cudnn = torch.backends.cudnn
+    return cudnn.flags(
+        enabled=cudnn.enabled,
+        benchmark=cudnn.benchmark,
+        benchmark_limit=cudnn.benchmark_limit,
+        deterministic=cudnn.deterministic,
+        allow_tf32=False,
+    )
 
 
 def _device(name: str, torch: Any) -> Any:

@@ -144,10 +144,11 @@ class FsspecStorage(Storage):
         filesystem, root = self._opened
         folder, _, last = f'{root}/{name}'.rpartition('/')
         with _as_os_error():
-            filesystem.makedirs(folder, exist_ok=True)
             if self._is_atomic:
+                # No folder is made: stores have none, and would make a bucket of a misspelt name.
                 filesystem.pipe_file(f'{folder}/{last}', content)
                 return
+            filesystem.makedirs(folder, exist_ok=True)
             temporary = f'{folder}/{temporary_name()}'
             try:
                 filesystem.pipe_file(temporary, content)

@@ -18,7 +18,7 @@ import numpy as np
 from bgremoval_mm.removal.masks.functional import resize
 from bgremoval_mm.removal.masks.iou import iou
 
-__all__ = ['THRESHOLDS', 'MaskQuality', 'disagreement', 'flags_of', 'judged', 'quality']
+__all__ = ['FLAGS', 'THRESHOLDS', 'MaskQuality', 'disagreement', 'flags_of', 'judged', 'quality']
 
 # A mask with less (more) foreground than this share of the image is taken for none.
 EMPTY_SHARE = 0.005
@@ -32,6 +32,7 @@ _RAISED = {
     'seam': 'seamed',
     'foreground': 'small',
 }
+FLAGS = ('constant', 'empty', 'full', *_RAISED.values(), 'disputed')
 _HOPELESS = frozenset(('constant', 'empty', 'full', 'no figures'))
 _WORST = 100.0
 
@@ -70,6 +71,10 @@ class MaskQuality:
             0.6 times as large, outside these two: a pair of shoes.
         seam: Length of the longest part that is thin (below 3 % of the image's side) and reaches
             the image's edge, a fraction of that side.
+        thin: Fraction of the foreground in thin parts: straps, heels, chains. Neither flags nor
+            `suspicion` look at it. None in manifests of earlier versions.
+        weak_edge: Fraction of the outline where the photo has about the same colour inside and
+            outside, see `weak_edge`; None where that was not asked for, as it takes the photo.
     """
 
     foreground: float
@@ -83,6 +88,8 @@ class MaskQuality:
     undecided: float | None = None
     apart: float = 0.0
     seam: float = 0.0
+    thin: float | None = None
+    weak_edge: float | None = None
 
     @property
     def suspicion(self) -> float:
@@ -125,6 +132,7 @@ def quality(
         undecided=round(_undecided(small), 4),
         apart=round(apart, 4),
         seam=round(_seam(small), 4),
+        thin=round(_thin(small), 4),
     )
     return judged(found)
 
@@ -218,20 +226,30 @@ def _thin_side(mask: np.ndarray) -> int:
     return max(3, round(_THIN * int(max(mask.shape)) / _SIDE) | 1)
 
 
-def _seam(mask: np.ndarray) -> float:
-    """Measure the longest thin part that reaches the edge, but does not run along it.
+def _thin_parts(foreground: np.ndarray) -> np.ndarray:
+    """Return what an opening by a disc removes: erosion, then dilation.
 
-    Thin is what an opening removes: erosion and dilation by a disc (Serra, Image Analysis and
-    Mathematical Morphology, 1982).
+    After Serra, Image Analysis and Mathematical Morphology, 1982.
     """
+    side = _thin_side(foreground)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    parts: np.ndarray = foreground - cv2.morphologyEx(foreground, cv2.MORPH_OPEN, disc)
+    return parts
+
+
+def _thin(mask: np.ndarray) -> float:
+    foreground = (mask > 127).astype(np.uint8)
+    return int(_thin_parts(foreground).sum()) / max(int(foreground.sum()), 1)
+
+
+def _seam(mask: np.ndarray) -> float:
+    """Measure the longest thin part that reaches the edge, but does not run along it."""
     height, width = mask.shape
     foreground = (mask > _SEAM_LEVEL).astype(np.uint8)
     rim = np.concatenate([foreground[0], foreground[-1], foreground[:, 0], foreground[:, -1]])
     if not rim.any():
         return 0.0
-    side = _thin_side(mask)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    thin = foreground - cv2.morphologyEx(foreground, cv2.MORPH_OPEN, disc)
+    thin = _thin_parts(foreground)
     number, labels, figures, _ = cv2.connectedComponentsWithStats(thin, connectivity=8)
     edge = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
     on_edge = np.bincount(edge, minlength=number)[1:]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from pathlib import Path
 
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.options.values import TORCH_MODELS
@@ -18,11 +20,13 @@ __all__ = [
     'faster_precision_hint',
     'is_installed',
     'log_once',
+    'torch_has_cuda',
 ]
 
 logger = logging.getLogger(__name__)
 
 _OPENVINO = 'pip install "bgremoval_mm[openvino]"'
+_DRIVERS = ('/proc/driver/nvidia/version', '/dev/dxg')  # Linux; Windows' subsystem for it
 
 
 def choose_precision(backend: str, device: str) -> str:
@@ -58,7 +62,7 @@ def choose_backend(spec: ModelSpec, precision: str, device: str) -> str:
 
 def _fastest(spec: ModelSpec, precision: str, device: str) -> tuple[str, str]:
     has_openvino = find_spec('openvino') is not None
-    on_gpu = _on_gpu(device)
+    on_gpu = _on_gpu(device, spec)
     if precision == 'int8':
         return 'openvino', 'which alone has int8'
     if precision == 'fp16':
@@ -78,6 +82,9 @@ def _fastest(spec: ModelSpec, precision: str, device: str) -> tuple[str, str]:
         )
         raise ArgumentError(msg)
     if on_gpu:
+        has_torch = torch_has_cuda() and spec.architecture in TORCH_MODELS
+        if has_torch and not is_installed('onnxruntime-gpu'):
+            return 'torch', 'which runs on GPUs; onnxruntime-gpu is not installed'
         return 'onnxruntime', "which runs on GPUs, with rembg's masks"
     if has_openvino:
         return 'openvino', "the fastest in fp32 on a CPU; masks are within one level of rembg's"
@@ -104,8 +111,26 @@ def faster_precision_hint(precision: str, backend: str, device: str) -> str | No
     )
 
 
-def _on_gpu(device: str) -> bool:
-    return device.startswith('cuda') or (device == 'auto' and is_installed('onnxruntime-gpu'))
+def _on_gpu(device: str, spec: ModelSpec | None = None) -> bool:
+    """Return whether a device stands for a GPU, where it is open for this model or for any."""
+    if device != 'auto':
+        return device.startswith('cuda')
+    if is_installed('onnxruntime-gpu'):
+        return True
+    in_torch = spec is None or spec.architecture in TORCH_MODELS
+    return in_torch and torch_has_cuda() and any(Path(each).exists() for each in _DRIVERS)
+
+
+def torch_has_cuda() -> bool:
+    """Return whether torch is there in a build for NVIDIA's GPUs, without importing it."""
+    found = find_spec('torch')
+    if found is None or found.origin is None:
+        return False
+    try:
+        text = Path(found.origin).with_name('version.py').read_text(encoding='utf-8')
+    except OSError:
+        return False
+    return re.search(r"^cuda\b[^=\n]*= '", text, re.MULTILINE) is not None
 
 
 def is_installed(distribution: str) -> bool:

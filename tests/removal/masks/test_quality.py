@@ -98,6 +98,16 @@ def test_seam_is_thin_long_and_ends_at_the_edge() -> None:
     assert [masks.quality(each).seam for each in (inside, along, arm)] == [0, 0, 0]
 
 
+def test_thin_is_the_share_that_a_disc_does_not_fit_into() -> None:
+    """A strap of 4 of 320 pixels is thin, a square of 100 is not, but for its corners."""
+    mask = np.zeros((320, 320), np.uint8)
+    mask[100:200, 100:200] = 255
+    assert masks.quality(mask).thin == pytest.approx(0, abs=0.005)
+    mask[50:100, 140:144] = 255
+    assert masks.quality(mask).thin == pytest.approx(50 * 4 / (100 * 100 + 50 * 4), abs=0.005)
+    assert masks.quality(np.zeros((320, 320), np.uint8)).thin == 0
+
+
 def test_seam_across_a_wide_photo() -> None:
     """Lengths are fractions of the side that they run along."""
     mask = np.zeros((160, 320), np.uint8)

@@ -1,0 +1,71 @@
+"""What all commands of `bgremoval pipeline` share: its folder, its database, its routes."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bgremoval_mm.cli import arguments
+
+if TYPE_CHECKING:
+    from bgremoval_mm.pipeline.files import PipelineFiles
+    from bgremoval_mm.pipeline.queue import UploadQueue
+    from bgremoval_mm.pipeline.routes import Routes
+
+__all__ = ['add_root', 'add_routes_argument', 'open_root', 'routes_of']
+
+
+def add_root(parser: argparse.ArgumentParser) -> None:
+    """Add the folder and the database."""
+    parser.add_argument(
+        'root', type=Path, metavar='ROOT', help='folder of the pipeline, shared by its workers'
+    )
+    parser.add_argument(
+        '--database',
+        metavar='URL',
+        help='sqlite:///PATH (default: pipeline.db in ROOT), for workers on one machine; or '
+        'postgresql+psycopg://USER:PASSWORD@HOST/NAME',
+    )
+    arguments.add_debug_argument(parser)
+
+
+def add_routes_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the file of routes."""
+    parser.add_argument(
+        '--routes', type=Path, metavar='FILE.toml', help='model, output and gate by product type'
+    )
+
+
+def open_root(args: argparse.Namespace) -> tuple[UploadQueue, PipelineFiles]:
+    """Open the database and the folder.
+
+    Raises:
+        BgremovalError: If there is no such pipeline, or its database cannot be opened.
+        ModuleNotFoundError: If the extra `pipeline` is not installed.
+    """
+    try:
+        from bgremoval_mm.pipeline.queue import UploadQueue
+    except ModuleNotFoundError as err:
+        msg = f'the pipeline needs {err.name}: `pip install "bgremoval_mm[pipeline]"`'
+        raise ModuleNotFoundError(msg, name=err.name) from None
+    from bgremoval_mm.pipeline.files import PipelineFiles
+    from bgremoval_mm.removal.errors import BgremovalError
+
+    if args.step not in ('run', 'work') and not args.root.is_dir():
+        msg = f'{args.root}: there is no pipeline; `bgremoval pipeline run` begins one'
+        raise BgremovalError(msg)
+    files = PipelineFiles(args.root)
+    url = args.database or f'sqlite:///{(args.root / "pipeline.db").absolute()}'
+    return UploadQueue(url, getattr(args, 'lease', 300)), files
+
+
+def routes_of(args: argparse.Namespace) -> Routes:
+    """Read the routes, or return the default one.
+
+    Raises:
+        RouteError: If the file is not one of routes.
+    """
+    from bgremoval_mm.pipeline.routes import Routes, read_routes
+
+    return Routes() if args.routes is None else read_routes(args.routes)
