@@ -359,6 +359,8 @@ def test_registering_again_changes_nothing(placeholder: _Placeholder) -> None:
 
 def test_a_name_that_is_taken() -> None:
     """Registering a class under a name of another one is refused."""
+    import mmengine.hooks  # noqa: F401  # registers CheckpointHook
+
     with pytest.raises(KeyError, match='CheckpointHook is already registered in hook'):
         lazy_register([RegisteredClass('HOOKS', 'CheckpointHook', 'bgremoval_mm.engine.hooks')])
 

@@ -76,7 +76,8 @@ def test_wheel_carries_mim(source: Path, tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob('*.whl')
     assert in_wheel(wheel) == shipped_files(source)
     assert 'tools/train.py' in in_wheel(wheel)
-    assert 'bgremoval_mm/serving/templates/page.html' in zipfile.ZipFile(wheel).namelist()
+    for template in ('serving/templates/page.html', 'reviewing/templates/painter.js'):
+        assert f'bgremoval_mm/{template}' in zipfile.ZipFile(wheel).namelist()
     assert starters(wheel) == STARTERS
     assert not (source / 'bgremoval_mm' / '.mim').exists()
 
@@ -193,6 +194,8 @@ def test_extras(requirements: dict[str, dict[str, Requirement]]) -> None:
         *(
             'formats',
             'serve',
+            'serve-ray',
+            's3',
             'pipeline',
             'monitor',
             'demo',

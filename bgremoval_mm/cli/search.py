@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bgremoval_mm.search.query import Answer, Searcher
     from bgremoval_mm.search.removal import PhotoRemoval
 
-__all__ = ['add_search_commands', 'run_index', 'run_query', 'run_sheet']
+__all__ = ['add_search_commands', 'quiet', 'run_index', 'run_query', 'run_sheet']
 
 _LISTED = 20
 
@@ -134,7 +134,7 @@ def run_index(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     from bgremoval_mm.search.build import update_index
     from bgremoval_mm.search.network import Network
 
-    with signals.raised(), _quiet():
+    with signals.raised(), quiet():
         if args.backbone is not None:
             network = Network.from_backbone(args.backbone, args.device)
         else:
@@ -155,7 +155,7 @@ def run_query(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
 
     if args.sheet is not None:
         _check_sheet(args)
-    with signals.raised(), _quiet():
+    with signals.raised(), quiet():
         searcher = Searcher.open(
             args.index, args.checkpoint, args.config, args.device, args.accept_licence
         )
@@ -270,7 +270,7 @@ def _draw(args: argparse.Namespace, searcher: Searcher, answer: Answer) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Show only warnings of mmengine's, and on standard error: results go to standard output."""
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     logging.getLogger('faiss').setLevel(logging.WARNING)  # it lists the builds that it tries

@@ -1,4 +1,4 @@
-"""`bgremoval serve`: background removal over HTTP."""
+"""`bgremoval serve`: background removal over HTTP, and a search by photo."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bgremoval_mm.cli import arguments
-from bgremoval_mm.cli.errors import OK
+from bgremoval_mm.cli.errors import OK, OPENMMLAB
 from bgremoval_mm.cli.serve_ray import add_ray_arguments, check_ray_arguments, make_ray_engine
 
 if TYPE_CHECKING:
     from bgremoval_mm.serving.inbox import Inbox
+    from bgremoval_mm.serving.limits import Limits
+    from bgremoval_mm.serving.search.desk import SearchDesk
     from bgremoval_mm.serving.service import Service
     from bgremoval_mm.serving.tokens import Tokens
 
@@ -65,7 +67,6 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='save memory on a CPU: keep one copy of each network, and run one batch at a time',
     )
-    add_ray_arguments(parser)
     parser.add_argument(
         '--pipeline',
         type=Path,
@@ -75,6 +76,8 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--database', metavar='URL', help="of that pipeline's uploads (default: as there)"
     )
+    _add_search_arguments(parser)
+    add_ray_arguments(parser)
     _add_limit_arguments(parser)
     arguments.add_debug_argument(parser)
 
@@ -118,9 +121,15 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """
     if args.calibration is not None and args.precision != 'int8':
         parser.error('--calibration goes with --precision int8 only')
-    check_ray_arguments(parser, args)
     if args.database is not None and args.pipeline is None:
         parser.error('--database goes with --pipeline only')
+    for name in ('k', 'search_checkpoint', 'search_config'):
+        if getattr(args, name) is not None and args.search is None:
+            shown = '-k' if name == 'k' else f'--{name.replace("_", "-")}'
+            parser.error(f'{shown} goes with --search')
+    if args.search_config is not None and args.search_checkpoint is None:
+        parser.error('--search-config goes with --search-checkpoint')
+    check_ray_arguments(parser, args)
     try:
         from bgremoval_mm.serving import run
     except ModuleNotFoundError as err:
@@ -136,6 +145,7 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     removers = make_removers(models, arguments.engine_options_of(args), args.batch_size)
     given = {name: getattr(args, name) for name in _LIMITS}
     limits = Limits(**{name: value for name, value in given.items() if value is not None})
+    desk = None if args.search is None else _open_desk(args, limits)
     listening = run.listen(args.host, args.port)
     host, port = listening.getsockname()[:2]
     engine: Service
@@ -143,11 +153,13 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
         engine = make_ray_engine(args, removers, limits, port)
     else:
         engine = Engine(removers, limits, args.workers or 0, one_run=args.one_run)
-    app = make_app(engine, tokens, args.url_host, inbox)
+    app = make_app(engine, tokens, args.url_host, inbox, desk)
     shown = f'[{host}]' if ':' in host else host
     engine.ready.add_done_callback(
         lambda done: None if done.exception() else _say(f'Ready: {", ".join(engine.models)}')
     )
+    if desk is not None:
+        _say(f'/search searches {desk.total:,} photos')
     _say(f'Listening at http://{shown}:{port}; /docs describes the endpoints; Ctrl-C ends it')
     run.serve(app, engine, listening)
     _say('Stopped; everything that was accepted has been answered')
@@ -165,6 +177,50 @@ def _inbox_of(args: argparse.Namespace) -> Inbox | None:
     from bgremoval_mm.serving.inbox import Inbox
 
     return Inbox(queue, files)
+
+
+def _open_desk(args: argparse.Namespace, limits: Limits) -> SearchDesk:
+    """Open the index, so that what does not fit is an error before anything is served."""
+    from bgremoval_mm.cli.search import quiet
+    from bgremoval_mm.search.query import Searcher
+    from bgremoval_mm.serving.search.desk import DEFAULT_HITS, SearchDesk
+
+    with quiet():
+        searcher = Searcher.open(
+            args.search,
+            args.search_checkpoint,
+            args.search_config,
+            args.device,
+            args.accept_licence,
+        )
+        desk = SearchDesk(searcher, limits, args.k or DEFAULT_HITS)
+        desk.warm_up()
+    return desk
+
+
+def _add_search_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add which index is searched."""
+    parser.set_defaults(checked_by=OPENMMLAB)  # they read the config of its checkpoint
+    parser.add_argument(
+        '--search',
+        type=Path,
+        metavar='INDEX',
+        help='also search this index by photo, at /search: see `bgremoval search index`',
+    )
+    parser.add_argument(
+        '-k',
+        type=arguments.at_least(1),
+        help='photos that a search finds unless it asks for another number (default: 10)',
+    )
+    parser.add_argument(
+        '--search-checkpoint',
+        type=Path,
+        metavar='FILE.pth',
+        help='where the checkpoint of the index is now',
+    )
+    parser.add_argument(
+        '--search-config', type=Path, metavar='FILE.py', help='its config, if it carries none'
+    )
 
 
 def _add_limit_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""What a store of objects says of its objects: S3's events, however they were delivered."""
+"""Events of a store of objects: which objects were written, however the event was delivered."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from bgremoval_mm.removal.images.reading import ImageError, decode_image
 from bgremoval_mm.serving.errors import RequestError
 
 __all__ = ['Verdicts']
+
+logger = logging.getLogger(__name__)
 
 _AT_ONCE = 2  # photos that are published at a time, which bounds the memory
 
@@ -93,3 +96,7 @@ def _answered() -> Iterator[None]:
         raise RequestError(409, 'no_route', 'This photo cannot be published', str(err)) from err
     except ImageError as err:
         raise RequestError(422, 'unreadable', 'The photo cannot be read', str(err)) from err
+    except OSError as err:
+        logger.exception('a file of the pipeline cannot be read or written')
+        title = 'A file of the pipeline cannot be read or written'
+        raise RequestError(500, 'no_file', title, err.strerror or 'no picture') from err

@@ -165,6 +165,15 @@ class IndexFolder:
             int(path.stem) for path in self._shards.glob('*.jsonl') if path.stem.isdigit()
         )
 
+    def state(self) -> tuple[tuple[str, int, int], ...]:
+        """Return names, times and sizes of the files that count: others after each change."""
+        found = []
+        for path in (self._header, *sorted(self._shards.glob('*.jsonl'))):
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                found.append((path.name, status.st_mtime_ns, status.st_size))
+        return tuple(found)
+
     def vectors(self, shard: int) -> np.ndarray:
         """Return a shard's vectors, memory-mapped.
 

@@ -27,10 +27,12 @@ class Hit:
     Attributes:
         path: Path below the folder of photos, with ``/``.
         similarity: Cosine of the two vectors, in [-1, 1].
+        number: Its place in ``VectorIndex.paths``.
     """
 
     path: str
     similarity: float
+    number: int
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Answer:
 class VectorIndex:
     """An index that is open for queries. Its vectors stay on disk, memory-mapped.
 
-    It has the state of when it was opened: photos that are added later are found after `open`.
+    It has the state of when it was opened: photos that are added later are found by a new one.
 
     Args:
         folder: The index.
@@ -60,6 +62,7 @@ class VectorIndex:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = IndexFolder(folder)
+        self.state = self.folder.state()  # before it is read: what changes meanwhile is noticed
         header = self.folder.read_header()
         if header is None:
             msg = (
@@ -101,7 +104,10 @@ class VectorIndex:
         """
         nearest = find_nearest(vectors, self._blocks, k)
         return [
-            [Hit(self.paths[i], float(each)) for each, i in zip(similar, found, strict=True)]
+            [
+                Hit(self.paths[i], float(each), int(i))
+                for each, i in zip(similar, found, strict=True)
+            ]
             for similar, found in zip(*nearest, strict=True)
         ]
 
@@ -203,6 +209,21 @@ class Searcher:
             masks = list(found)
         hits = self.index.search(self.network.embed(images), k)
         return [Answer(*each) for each in zip(hits, masks, images, strict=True)]
+
+    def refresh(self) -> bool:
+        """Open the index again if it has changed since; return whether it had.
+
+        Raises:
+            SearchIndexError: If it is damaged, or has been made again by something else; the
+                searcher stays with what it had.
+        """
+        if self.index.folder.state() == self.index.state:
+            return False
+        index = VectorIndex(self.index.folder.root)
+        record = None if self.removal is None else self.removal.record
+        check_same(index.header, self.network.record, record, index.folder.root)
+        self.index = index
+        return True
 
     def photo(self, hit: Hit) -> Path:
         """Return the file of a hit."""

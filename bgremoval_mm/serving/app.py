@@ -18,6 +18,8 @@ from bgremoval_mm.serving.answers import add_error_handlers
 from bgremoval_mm.serving.errors import RequestError
 from bgremoval_mm.serving.metrics import CONTENT_TYPE, Metrics
 from bgremoval_mm.serving.routes import REMOVEBG, make_router
+from bgremoval_mm.serving.search.desk import SearchDesk
+from bgremoval_mm.serving.search.routes import make_search_router
 from bgremoval_mm.serving.service import Service
 from bgremoval_mm.serving.tokens import Tokens
 from bgremoval_mm.serving.upload_routes import make_upload_router
@@ -39,6 +41,7 @@ def make_app(
     tokens: Tokens | None = None,
     url_hosts: Iterable[str] = (),
     inbox: Inbox | None = None,
+    desk: SearchDesk | None = None,
 ) -> FastAPI:
     """Return the service as an ASGI application; it starts and ends the engine.
 
@@ -47,6 +50,7 @@ def make_app(
         tokens: Of which a request needs one; None lets every request in.
         url_hosts: Hosts that pictures may be fetched from.
         inbox: Receives uploads for a pipeline; None leaves these endpoints out.
+        desk: Searches an index of photos; None: there is no search.
     """
     tokens = tokens or Tokens()
 
@@ -55,6 +59,8 @@ def make_app(
         engine.start()
         yield
         await asyncio.to_thread(engine.close)
+        if desk is not None:
+            desk.close()
 
     app = FastAPI(
         title='bgremoval_mm',
@@ -68,7 +74,9 @@ def make_app(
     if inbox is not None:
         app.include_router(make_upload_router(engine, tokens, inbox))
     _add_probes(app, engine)
-    _add_pages(app, engine, tokens)
+    if desk is not None:
+        app.include_router(make_search_router(engine, tokens, desk))
+    _add_pages(app, engine, tokens, searches=desk is not None)
     _add_error_handlers(app, engine.metrics)
     app.add_middleware(_Observer, metrics=engine.metrics)
     return app
@@ -93,8 +101,8 @@ def _add_probes(app: FastAPI, engine: Service) -> None:
         return Response(engine.metrics.text(), media_type=CONTENT_TYPE)
 
 
-def _add_pages(app: FastAPI, engine: Service, tokens: Tokens) -> None:
-    page = pages.front_page(engine.models, engine.limits, tokens.are_needed)
+def _add_pages(app: FastAPI, engine: Service, tokens: Tokens, searches: bool) -> None:
+    page = pages.front_page(engine.models, engine.limits, tokens.are_needed, searches)
 
     @app.get('/', response_class=HTMLResponse, include_in_schema=False)
     async def front() -> Response:

@@ -38,7 +38,7 @@ from bgremoval_mm.serving.orders import Cutout, Order, check_result_size, locate
 from bgremoval_mm.serving.service import Service
 from bgremoval_mm.utils.cpu import usable_cores
 
-__all__ = ['ACCEPTED', 'Engine', 'make_removers']
+__all__ = ['ACCEPTED', 'Engine', 'make_removers', 'read_picture']
 
 logger = logging.getLogger(__name__)
 
@@ -143,17 +143,7 @@ class Engine(Service):
         return await asyncio.get_running_loop().run_in_executor(self._pool, timed)
 
     def _decode(self, order: Order) -> tuple[SourceImage, np.ndarray]:
-        kind = kind_of(order.content[:HEAD])
-        if kind is not None and kind.opener and kind not in ACCEPTED:
-            names = ', '.join(each.name for each in ACCEPTED)
-            detail = f'{kind.name} is not accepted; take one of {names}'
-            raise RequestError(400, 'invalid_file_type', 'Not an accepted kind of file', detail)
-        try:
-            source = decode_image(order.content, max_pixels=self.limits.max_pixels)
-        except ImageError as err:
-            raise RequestError(
-                400, 'failed_to_read_image', 'The picture cannot be read', str(err)
-            ) from err
+        source = read_picture(order.content, self.limits.max_pixels)
         return source, self.removers[order.model].preprocess(source.rgb)
 
     def _finish(self, source: SourceImage, mask: Mask, order: Order) -> Cutout:
@@ -174,6 +164,29 @@ class Engine(Service):
         size = (made.pixels.shape[1], made.pixels.shape[0])
         note = '; '.join(filter(None, (source.note, made.note)))
         return Cutout(content, f'image/{file_format}', size, photo_size, note, box)
+
+
+def read_picture(content: bytes, max_pixels: int) -> SourceImage:
+    """Decode a picture that a client has sent.
+
+    Args:
+        content: Its file.
+        max_pixels: Larger ones are refused before they are decoded.
+
+    Raises:
+        RequestError: If it cannot be read, is too large, or is of a kind that is not accepted.
+    """
+    kind = kind_of(content[:HEAD])
+    if kind is not None and kind.opener and kind not in ACCEPTED:
+        names = ', '.join(each.name for each in ACCEPTED)
+        detail = f'{kind.name} is not accepted; take one of {names}'
+        raise RequestError(400, 'invalid_file_type', 'Not an accepted kind of file', detail)
+    try:
+        return decode_image(content, max_pixels=max_pixels)
+    except ImageError as err:
+        raise RequestError(
+            400, 'failed_to_read_image', 'The picture cannot be read', str(err)
+        ) from err
 
 
 def _sharing_cores(removers: Mapping[str, BackgroundRemover]) -> dict[str, BackgroundRemover]:

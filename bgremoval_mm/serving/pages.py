@@ -1,4 +1,4 @@
-"""The pages: one for people, and the reference. They load nothing from other hosts."""
+"""The pages: two for people, and the reference. They load nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from bgremoval_mm.serving.limits import Limits
 from bgremoval_mm.version import __version__
 
-__all__ = ['HEADERS', 'front_page', 'reference']
+__all__ = ['HEADERS', 'front_page', 'reference', 'search_page']
 
 # Scripts and styles stand in the pages themselves; nothing is loaded from elsewhere.
 HEADERS = {
@@ -24,16 +24,20 @@ HEADERS = {
 }
 
 
-def front_page(models: Sequence[str], limits: Limits, needs_token: bool) -> str:
+def front_page(
+    models: Sequence[str], limits: Limits, needs_token: bool, searches: bool = False
+) -> str:
     """Return the page on which a person drops a photo.
 
     Args:
         models: Names of the networks, the default one first.
         limits: What is accepted.
         needs_token: Whether requests need a token, for which the page then asks.
+        searches: Whether there is a search, to which the page then links.
     """
     data = {
         'models': list(models),
+        'searches': searches,
         'maxBytes': limits.max_bytes,
         'maxPixels': limits.max_pixels,
         'needsToken': needs_token,
@@ -53,6 +57,26 @@ def reference(schema: Mapping[str, Any]) -> str:
         .replace('{{version}}', escape(__version__))
         .replace('{{endpoints}}', ''.join(_endpoints(schema)))
     )
+
+
+def search_page(limits: Limits, needs_token: bool, k: int, most: int) -> str:
+    """Return the page on which a person searches by a photo.
+
+    Args:
+        limits: What is accepted.
+        needs_token: Whether requests need a token, for which the page then asks.
+        k: How many photos are shown at first.
+        most: How many can be asked for.
+    """
+    data = {
+        'maxBytes': limits.max_bytes,
+        'maxPixels': limits.max_pixels,
+        'needsToken': needs_token,
+        'k': k,
+        'most': most,
+        'version': __version__,
+    }
+    return _template('search.html').replace('"{{data}}"', _as_script(data))
 
 
 def _endpoints(schema: Mapping[str, Any]) -> Iterator[str]:

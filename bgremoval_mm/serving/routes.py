@@ -18,13 +18,13 @@ from bgremoval_mm.serving.uploads import Upload, read_upload
 from bgremoval_mm.serving.urls import Fetcher
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['REMOVEBG', 'body_schema', 'make_router', 'picture_of']
+__all__ = ['ERROR', 'REMOVEBG', 'body_schema', 'make_router', 'picture_of', 'unless_gone']
 
 REMOVEBG = '/v1.0/removebg'
 _R = TypeVar('_R')
 _BASE64 = 4 / 3 + 0.05  # length of a text per byte, with line breaks
 _PICTURE = {'image/*': {'schema': {'type': 'string', 'format': 'binary'}}}
-_ERROR = {
+ERROR = {
     'description': 'refused; `code` tells why',
     'content': {
         'application/json': {
@@ -52,7 +52,7 @@ def make_router(engine: Service, tokens: Tokens, fetcher: Fetcher) -> APIRouter:
         '/remove',
         response_class=Response,
         openapi_extra=body_schema({'model': model, **parameters.PARAMETERS}, 'file', raw=True),
-        responses={200: {'description': 'the result', 'content': _PICTURE}, '4XX': _ERROR},
+        responses={200: {'description': 'the result', 'content': _PICTURE}, '4XX': ERROR},
     )
     async def remove(request: Request) -> Response:
         """Cut out the picture of a form's field `file`, or of the body itself."""
@@ -64,7 +64,7 @@ def make_router(engine: Service, tokens: Tokens, fetcher: Fetcher) -> APIRouter:
             if name not in engine.models:
                 parameters.refuse_value('model', ' or '.join(engine.models), name)
             output = parameters.read_output(upload.fields, limits.max_pixels)
-            cutout = await _unless_gone(request, engine.remove(Order(content, name, output)))
+            cutout = await unless_gone(request, engine.remove(Order(content, name, output)))
         headers = {'X-Width': str(cutout.size[0]), 'X-Height': str(cutout.size[1])}
         return _response(cutout, {**headers, 'X-Model': _ascii(name)})
 
@@ -72,7 +72,7 @@ def make_router(engine: Service, tokens: Tokens, fetcher: Fetcher) -> APIRouter:
         REMOVEBG,
         response_class=Response,
         openapi_extra=body_schema(removebg.PARAMETERS, 'image_file', raw=False),
-        responses={200: {'description': 'the result', 'content': _PICTURE}, '4XX': _ERROR},
+        responses={200: {'description': 'the result', 'content': _PICTURE}, '4XX': ERROR},
     )
     async def remove_as_removebg(request: Request) -> Response:
         """Do the same for clients of remove.bg: its parameters, headers and errors."""
@@ -86,12 +86,12 @@ def make_router(engine: Service, tokens: Tokens, fetcher: Fetcher) -> APIRouter:
             given = upload.fields.pop(source, '')
             arguments = removebg.read_order(upload.fields, engine.models, limits.max_pixels)
             if source == 'image_url':
-                content = await _unless_gone(request, fetcher.fetch(given))
+                content = await unless_gone(request, fetcher.fetch(given))
             elif source == 'image_file_b64':
                 content = removebg.decode_base64(given, limits.max_bytes)
             else:
                 content = upload.files[source]
-            cutout = await _unless_gone(request, engine.remove(Order(content, **arguments)))
+            cutout = await unless_gone(request, engine.remove(Order(content, **arguments)))
         headers = removebg.headers_of(cutout)
         if 'application/json' in request.headers.get('accept', ''):
             return JSONResponse(removebg.answer(cutout), headers=headers)
@@ -128,7 +128,7 @@ def _ascii(text: str) -> str:
     return printable(text).encode('ascii', 'backslashreplace').decode()
 
 
-async def _unless_gone(request: Request, work: Coroutine[Any, Any, _R]) -> _R:
+async def unless_gone(request: Request, work: Coroutine[Any, Any, _R]) -> _R:
     """Do the work, or give it up when the client has gone; the body must have been read.
 
     Raises:

@@ -13,13 +13,14 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from bgremoval_mm.pipeline import results, verdicts
+from bgremoval_mm.pipeline import verdicts
 from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.pipeline.routes import Gate, Route, Routes
 from bgremoval_mm.pipeline.sources import receive_bytes
 from bgremoval_mm.pipeline.worker import Worker
 from bgremoval_mm.removal import BackgroundRemover, masks
+from bgremoval_mm.removal.images import reading
 from bgremoval_mm.removal.images.reading import decode_image
 from bgremoval_mm.removal.masks.quality import quality
 from bgremoval_mm.removal.options import OutputOptions
@@ -208,19 +209,18 @@ def test_a_corrected_mask_is_published_and_kept(
     """The result has the mask's pixels, and the photo is decoded once."""
     shop, content = sqlite_shop, photo()
     number = shop.receive(a=content)['a']
-    decoded: list[str] = []
+    decoded, plain = [], reading._decode
 
-    def decode(*args: Any, **options: Any) -> Any:
-        decoded.append(options.get('name', ''))
-        return decode_image(*args, **options)
+    def decode(content: bytes, max_pixels: int, name: str) -> Any:
+        decoded.append(name)
+        return plain(content, max_pixels, name)
 
-    for module in (verdicts, results):
-        monkeypatch.setattr(module, 'decode_image', decode)
+    monkeypatch.setattr(reading, '_decode', decode)
     file = encoded(corrected())
     given = {'content': file} if way == 'body' else {'files': {'file': ('mask.png', file)}}
     response = shop.client().post(f'/uploads/{number}/mask', headers=MARK, **given)
     assert response.json() == {'state': 'published'}
-    assert decoded == ['a.png']
+    assert decoded == ['', 'a.png']  # the mask, the photo
     assert shop.state(number) == 'published: mask corrected by a person'
     np.testing.assert_array_equal(shop.mask(number), corrected())
     row = shop.queue.upload(number)
@@ -394,7 +394,11 @@ def test_what_is_missing_is_told(sqlite_shop: Shop) -> None:
         path.unlink()
     (row,) = shop.client().get('/uploads').json()['uploads']
     assert (row['flags'], row['suspicion']) == (['no mask'], 100)
-    assert errors_of(client.get(f'/uploads/{number}/mask'))[:2] == (404, 'no_file')
+    reason = 'No such file or directory'  # without the path
+    assert errors_of(client.get(f'/uploads/{number}/mask')) == (404, 'no_file', reason)
+    accepted = client.post(f'/uploads/{number}/accept', headers=MARK)
+    assert errors_of(accepted) == (500, 'no_file', reason)
+    assert shop.state(number).startswith('review')
 
 
 def test_a_database_that_is_away(sqlite_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,3 +105,26 @@ def test_missing_vectors(index: Path, network) -> None:
     next((index / 'shards').glob('*.npy')).unlink()
     with pytest.raises(SearchIndexError, match=r'\.npy is damaged or missing'):
         VectorIndex(index)
+
+
+def test_refresh(
+    shop: Path, index: Path, network, make_network, paint: Callable[..., None]
+) -> None:
+    """What an index gains and loses is seen; a searcher keeps what it had if that is replaced."""
+    searcher = Searcher(index, network)
+    assert not searcher.refresh()
+    paint(shop / 'green.png', 0, 250, 0)
+    (shop / 'blue' / 'sky.png').unlink()
+    update_index(shop, index, network)
+    assert 'green.png' not in searcher.index.paths
+    assert searcher.refresh()
+    assert 'green.png' in searcher.index.paths
+    assert 'blue/sky.png' not in searcher.index.paths
+    hit = searcher.answer(shop / 'green.png', 1).hits[0]
+    assert searcher.index.paths[hit.number] == hit.path == 'green.png'
+    assert not searcher.refresh()
+    shutil.rmtree(index)
+    update_index(shop, index, make_network('cd' * 32))
+    with pytest.raises(SearchIndexError, match=r'cdcd.*but this is .*abab'):
+        searcher.refresh()
+    assert searcher.answer(shop / 'green.png', 1).hits[0].path == 'green.png'

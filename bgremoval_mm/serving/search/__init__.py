@@ -1,0 +1,1 @@
+"""The search by photo, as a page and for programs."""
