@@ -13,10 +13,8 @@ import logging
 import os
 import socket
 import threading
-from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import Any
 
 from prometheus_client import Gauge
@@ -24,14 +22,14 @@ from prometheus_client import Gauge
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.jobs.ray_cluster import start_ray
 from bgremoval_mm.removal.remover import BackgroundRemover
-from bgremoval_mm.serving.engine import Engine
 from bgremoval_mm.serving.errors import RequestError
 from bgremoval_mm.serving.limits import Limits
 from bgremoval_mm.serving.metrics import Metrics
 from bgremoval_mm.serving.orders import Cutout, Order
+from bgremoval_mm.serving.replica import Observation, Replica
 from bgremoval_mm.serving.service import Service
 
-__all__ = ['RayEngine', 'Replica']
+__all__ = ['RayEngine']
 
 logger = logging.getLogger(__name__)
 
@@ -42,61 +40,6 @@ _TRIES = 2
 _LOOK = 1.0  # seconds between two looks at the replicas
 _STARTS = 3  # of a replica, before the service gives up at its beginning
 _HEALTH = 2.0  # seconds between two questions of Ray Serve whether a replica is alive
-_KEPT = 10_000  # observations that no answer has taken along yet
-
-Observation = tuple[str, str, int, float]  # what of, its label, images, seconds
-
-
-class Replica:
-    """A replica: an engine in a process of its own, on its cores or its GPU.
-
-    Args:
-        removers: The networks by name, the default one first.
-        limits: What is accepted.
-        cores: Threads that decode and encode, and threads of the networks.
-        one_run: As of `Engine`.
-    """
-
-    def __init__(
-        self, removers: Mapping[str, BackgroundRemover], limits: Limits, cores: int, one_run: bool
-    ) -> None:
-        own = {
-            name: BackgroundRemover.from_options(replace(each.options, num_threads=cores))
-            for name, each in removers.items()
-        }
-        self.engine = _ObservedEngine(own, limits, cores, one_run=one_run)
-        self.engine.start()
-        self.engine.ready.result()  # Ray Serve sends nothing to a replica before this ends
-
-    async def remove(self, order: Order) -> tuple[Cutout | RequestError, list[Observation]]:
-        """Return the cut-out, or why there is none; and what was observed since the last answer."""
-        made: Cutout | RequestError
-        try:
-            made = await self.engine.remove(order)
-        except RequestError as err:
-            made = err
-        return made, self.engine.take_observations()
-
-
-class _ObservedEngine(Engine):
-    """Keeps what it observes for the process that shows the metrics."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._seen: deque[Observation] = deque(maxlen=_KEPT)
-
-    def observe_stage(self, stage: str, seconds: float) -> None:
-        self._seen.append(('stage', stage, 0, seconds))
-
-    def observe_batch(self, model: str, images: int, seconds: float) -> None:
-        self._seen.append(('batch', model, images, seconds))
-
-    def take_observations(self) -> list[Observation]:
-        """Return what has not been returned yet."""
-        found = []
-        while self._seen:
-            found.append(self._seen.popleft())
-        return found
 
 
 class RayEngine(Service):
@@ -189,7 +132,9 @@ class RayEngine(Service):
 
     async def _remove(self, order: Order) -> Cutout:
         from ray.exceptions import ObjectLostError, RayActorError
+        from ray.serve.exceptions import RayServeException
 
+        lost = (RayActorError, ObjectLostError, RayServeException)
         for _ in range(_TRIES):
             response = self._handle.remove.remote(order)
             made: Cutout | RequestError
@@ -198,7 +143,7 @@ class RayEngine(Service):
             except asyncio.CancelledError:
                 response.cancel()  # the client has gone, or time is up
                 raise
-            except (RayActorError, ObjectLostError) as err:
+            except lost as err:
                 logger.warning('a replica was lost with a picture: %s', type(err).__name__)
                 continue
             self._observe(observations)
@@ -287,7 +232,7 @@ class RayEngine(Service):
     def _set_running(self, number: int) -> None:
         if self._closing.is_set():
             number = 0
-        if 0 < self._running != number:
+        elif 0 < self._running != number:
             logger.warning('%d of %d replicas run', number, self.replicas)
         self._running = number
         self._gauge.set(number)
@@ -323,12 +268,7 @@ class RayEngine(Service):
     def _end_ray(self) -> None:
         if self._started_ray:
             import ray
-            from ray import serve
 
-            try:
-                serve.shutdown()
-            except Exception:
-                logger.exception('Ray Serve could not be ended')
             ray.shutdown()
 
 
