@@ -42,7 +42,7 @@ class ListingWatcher:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._seen: dict[str, tuple[int | None, int]] = {}
+        self._seen: dict[str, tuple[object, ...]] = {}
 
     def take(self) -> set[str]:
         """List, and return the photos that were not returned before as they are now.
@@ -51,7 +51,7 @@ class ListingWatcher:
             OSError: If the address cannot be listed; the next look begins where this one did.
         """
         storage = open_storage(self.address)  # a new one, since it lists once
-        now = {name: storage.size_and_time(name) for name in storage.scan().images}
+        now = {name: storage.state(name) for name in storage.scan().images}
         new = {name for name, state in now.items() if self._seen.get(name) != state}
         self._seen = now
         return new

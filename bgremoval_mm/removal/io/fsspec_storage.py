@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import mimetypes
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -28,6 +30,7 @@ _ATOMIC = frozenset(('s3', 's3a', 'gs', 'gcs', 'abfs', 'abfss', 'az', 'adl', 'me
 # Names of files that are not whole yet: of any machine, and as version 0.1 named them.
 _PARTIAL = re.compile(r'\.tmp-.*\.part|.*\.\d+\.part')
 _ABANDONED_SECONDS = 24 * 3600
+_S3 = frozenset(('s3', 's3a'))
 
 
 class FsspecStorage(Storage):
@@ -69,7 +72,7 @@ class FsspecStorage(Storage):
         filesystem.invalidate_cache()
         if self.only:
             return {self.only: self._info(self.only)}
-        with _as_os_error():
+        with _as_os_error(self.address):
             found = filesystem.find(root, detail=True)
         return {path[len(root) :].lstrip('/'): info for path, info in found.items()}
 
@@ -118,16 +121,24 @@ class FsspecStorage(Storage):
             raise FileNotFoundError(self.address_of(name))
         return info.get('size'), _mtime_ns(info)
 
+    def state(self, name: str) -> tuple[object, ...]:
+        """Return what changes with a file's content, at the first listing: its tag, too.
+
+        The times of S3 are whole seconds, in which a photo can be replaced by one of its size.
+        """
+        tags = (self._listing[name].get(key) for key in ('ETag', 'etag'))
+        return (*self.size_and_time(name), *filter(None, tags))
+
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
         filesystem, root = self._opened
-        with _as_os_error():
+        with _as_os_error(self.address_of(name)):
             content: bytes = filesystem.cat_file(f'{root}/{name}')
         return content
 
     def _info(self, name: str) -> dict[str, Any]:
         filesystem, root = self._opened
-        with _as_os_error():
+        with _as_os_error(self.address_of(name)):
             info: dict[str, Any] = filesystem.info(f'{root}/{name}')
         return info
 
@@ -143,10 +154,10 @@ class FsspecStorage(Storage):
         """Write a file, so that no reader sees a part of it."""
         filesystem, root = self._opened
         folder, _, last = f'{root}/{name}'.rpartition('/')
-        with _as_os_error():
+        with _as_os_error(self.address_of(name)):
             if self._is_atomic:
                 # No folder is made: stores have none, and would make a bucket of a misspelt name.
-                filesystem.pipe_file(f'{folder}/{last}', content)
+                filesystem.pipe_file(f'{folder}/{last}', content, **self._headers(last))
                 return
             filesystem.makedirs(folder, exist_ok=True)
             temporary = f'{folder}/{temporary_name()}'
@@ -161,7 +172,7 @@ class FsspecStorage(Storage):
     def delete(self, name: str) -> None:
         """Delete a file, if it is there."""
         filesystem, root = self._opened
-        with suppress(FileNotFoundError), _as_os_error():
+        with suppress(FileNotFoundError), _as_os_error(self.address_of(name)):
             filesystem.rm_file(f'{root}/{name}')
 
     def sweep(self, folders: set[str]) -> None:
@@ -181,11 +192,19 @@ class FsspecStorage(Storage):
                 with suppress(OSError):
                     self.delete(name)
 
+    def _headers(self, name: str) -> dict[str, str]:
+        """Return what else a store is told of a file: browsers need the type of a picture."""
+        kind = mimetypes.guess_type(name)[0]
+        return {'ContentType': kind} if kind and self._protocols & _S3 else {}
+
     @property
     def _is_atomic(self) -> bool:
+        return bool(self._protocols & _ATOMIC)
+
+    @property
+    def _protocols(self) -> frozenset[str]:
         protocols = self._opened[0].protocol
-        protocols = {protocols} if isinstance(protocols, str) else set(protocols)
-        return bool(protocols & _ATOMIC)
+        return frozenset((protocols,) if isinstance(protocols, str) else protocols)
 
 
 def _rename(filesystem: Any, old: str, new: str) -> None:
@@ -201,14 +220,27 @@ def _rename(filesystem: Any, old: str, new: str) -> None:
 
 
 @contextmanager
-def _as_os_error() -> Iterator[None]:
-    """Raise an OSError for whatever a store's client raises, so that callers know one kind."""
+def _as_os_error(address: str) -> Iterator[None]:
+    """Raise an OSError for whatever a store's client raises, so that callers know one kind.
+
+    Its message names the address, which stores often leave out: "Access Denied".
+    """
     try:
         yield
-    except (OSError, ImportError, MemoryError):
+    except (ImportError, MemoryError):
+        raise
+    except (FileNotFoundError, PermissionError) as err:
+        if err.filename is not None:
+            raise
+        is_missing = isinstance(err, FileNotFoundError)
+        number = errno.ENOENT if is_missing else errno.EACCES
+        # A store that only says the name again, as s3fs does, has given no reason.
+        reason = str(err) if ' ' in str(err) else os.strerror(number)
+        raise type(err)(number, err.strerror or reason, address) from err
+    except OSError:
         raise
     except Exception as err:
-        raise OSError(errno.EIO, f'{type(err).__name__}: {err}') from err
+        raise OSError(errno.EIO, f'{type(err).__name__}: {err}', address) from err
 
 
 def _mtime_ns(info: dict[str, Any]) -> int:

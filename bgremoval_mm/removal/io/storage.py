@@ -60,6 +60,14 @@ class Storage(ABC):
             OSError: If they cannot be read; FileNotFoundError, if there is no such file.
         """
 
+    def state(self, name: str) -> tuple[object, ...]:
+        """Return what changes with a file's content, as far as that is known without reading it.
+
+        Raises:
+            OSError: If it cannot be told; FileNotFoundError, if there is no such file.
+        """
+        return self.size_and_time(name)
+
     @abstractmethod
     def read(self, name: str) -> bytes:
         """Return the content of a file.
