@@ -120,6 +120,13 @@ def _plots(
     upper.set_ylabel('IoU of reviewed masks')
     lower.set_ylabel('manual rate, %')
     lower.set_ylim(bottom=0)
+    times = [point.at for each in points.values() for point in each]
+    # A single week, too, is shown in weeks, not in years.
+    margin = max(WEEK, 0.03 * (max(times) - min(times)))
+    ends: Any = [
+        datetime.fromtimestamp(at, UTC) for at in (min(times) - margin, max(times) + margin)
+    ]
+    lower.set_xlim(*ends)
     if upper.get_legend_handles_labels()[0]:  # there is a verdict
         upper.legend(loc='best', fontsize=8, frameon=False)
     locator = AutoDateLocator()

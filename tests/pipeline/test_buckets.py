@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bgremoval_mm.cli import pipeline_events
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.pipeline.bucket_events import BucketPlace, EventError, stored_objects
-from bgremoval_mm.pipeline.event_queue import EventQueue, receive_events
+from bgremoval_mm.pipeline.event_queue import EventQueue, EventQueueError, Message, receive_events
 from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.pipeline.routes import Gate, Route, RouteError, Routes, read_routes
@@ -393,6 +394,37 @@ def test_a_message_is_kept_until_its_photo_is_recorded(
     s3.delete_bucket_policy(Bucket='shop')
     again = receive_events(queue, files, messages, events, 's3://shop/photos')
     assert (again.new, again.known, again.unreadable) == (1, 1, [])
+    assert sqs.left() == 0
+
+
+def test_events_until_told_to_stop(s3, sqs, make_worker, encoded, monkeypatch, caplog) -> None:
+    """A queue that does not answer is asked again; what comes later is received, too."""
+    monkeypatch.setattr(pipeline_events, '_PAUSE', 0.0)
+    worker, events, stop = (
+        make_worker('s3://shop/results'),
+        EventQueue('uploads'),
+        threading.Event(),
+    )
+    honest, calls = events.take, []
+
+    def flaky(wait: int) -> list[Message]:
+        calls.append(wait)
+        if len(calls) == 1:
+            msg = 'the queue is away'
+            raise EventQueueError(msg)
+        if len(calls) == 3:
+            s3.put_object(Bucket='shop', Key='photos/a.png', Body=encoded(1))
+            sqs.send(event(('shop', 'photos/a.png')))
+        if worker.queue.uploads():
+            stop.set()
+        return honest(0)
+
+    monkeypatch.setattr(events, 'take', flaky)
+    pipeline_events.receive_as_told(worker, 's3://shop/photos', events, stop)
+    assert [each.name for each in worker.queue.uploads()] == ['a.png']
+    assert len(calls) == 4
+    assert set(calls) == {5}
+    assert 'the queue is away' in caplog.text
     assert sqs.left() == 0
 
 
