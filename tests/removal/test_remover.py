@@ -218,7 +218,7 @@ def test_missing_gpu_is_an_error_that_names_the_providers(tiny_model, picture) -
         pytest.skip('this ONNX Runtime was built for CUDA')
     tiny_model('u2netp')
     with pytest.raises(DeviceError, match=r"device='cuda'.*CPUExecutionProvider.*onnxruntime-gpu"):
-        BackgroundRemover('u2netp', device='cuda')([picture()])
+        BackgroundRemover('u2netp', 'onnxruntime', 'cuda')([picture()])
 
 
 def test_provider_that_does_not_load_is_an_error(tiny_model, picture, monkeypatch) -> None:
@@ -238,7 +238,7 @@ def test_provider_that_does_not_load_is_an_error(tiny_model, picture, monkeypatc
         lambda graph, options, providers: real(graph, options, ['CPUExecutionProvider']),
     )
     with pytest.raises(DeviceError, match='could not load CUDAExecutionProvider'):
-        BackgroundRemover('u2netp', device='cuda:1')([picture()])
+        BackgroundRemover('u2netp', 'onnxruntime', 'cuda:1')([picture()])
 
 
 def test_auto_device_says_what_it_chose(tiny_model, picture, caplog) -> None:

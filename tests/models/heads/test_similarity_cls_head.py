@@ -298,7 +298,7 @@ for ours, theirs in zip(parallel.module.parameters(), alone.parameters()):
     torch.testing.assert_close(ours.grad, theirs.grad)
 torch.distributed.barrier()
 torch.distributed.destroy_process_group()
-print('equal', rank)
+print(f'equal {rank}\\n', end='', flush=True)  # in one piece
 """
 
 
