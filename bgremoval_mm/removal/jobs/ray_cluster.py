@@ -29,6 +29,7 @@ def start_ray() -> bool:
     # Its native part calls the restart of an actor, which is what we want, an error. What ends
     # a job is raised.
     os.environ.setdefault('RAY_BACKEND_LOG_LEVEL', 'fatal')
+    os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')  # a shop's machine tells nobody
     with _errors_to(log):
         ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.WARNING)
     return True
