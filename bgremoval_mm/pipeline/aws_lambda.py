@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,6 @@ from bgremoval_mm.removal.images.reading import ImageError, check_bytes, decode_
 from bgremoval_mm.removal.images.source import SourceImage
 from bgremoval_mm.removal.io.addresses import lies_in
 from bgremoval_mm.removal.io.storage import open_storage
-from bgremoval_mm.removal.masks.edge_contrast import weak_edge
-from bgremoval_mm.removal.masks.quality import quality
 from bgremoval_mm.removal.options import MAX_BYTES, EngineOptions
 from bgremoval_mm.removal.outputs.cutouts import encode_image
 from bgremoval_mm.removal.outputs.rendering import render
@@ -175,9 +173,7 @@ class BucketFunction:
 
     def _judged_mask(self, source: SourceImage, route: Route) -> tuple[np.ndarray, list[str]]:
         masks = [self._remover(each).low_resolution([source.rgb])[0][0] for each in route.models]
-        found = quality(masks[0], second=masks[1] if len(masks) > 1 else None)
-        if route.gate.needs_photo:
-            found = replace(found, weak_edge=weak_edge(source.rgb, masks[0]))
+        found = route.gate.measure(masks[0], source.rgb, *masks[1:])
         return masks[0], list(route.gate.reasons(found))
 
     def _remover(self, model: str) -> BackgroundRemover:

@@ -9,11 +9,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bgremoval_mm.pipeline.live import LIVE
 from bgremoval_mm.pipeline.product_types import NoTypes, ProductTypes, TypeOptions
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.addresses import is_url
-from bgremoval_mm.removal.masks.quality import FLAGS, MaskQuality
+from bgremoval_mm.removal.masks.edge_contrast import weak_edge
+from bgremoval_mm.removal.masks.quality import FLAGS, MaskQuality, quality
 from bgremoval_mm.removal.options import Framing, OutputOptions
 from bgremoval_mm.removal.zoo.catalogue import get_model
 
@@ -62,10 +65,20 @@ class Gate:
             msg = f'`flags` must be of {", ".join(FLAGS)}, but got {", ".join(unknown)}'
             raise ArgumentError(msg)
 
-    @property
-    def needs_photo(self) -> bool:
-        """Whether `MaskQuality.weak_edge` is looked at."""
-        return self.weak_edge < 1
+    def measure(
+        self, mask: np.ndarray, image: np.ndarray, second: np.ndarray | None = None
+    ) -> MaskQuality:
+        """Compute the figures that the gate looks at; the photo only if it does.
+
+        Args:
+            mask: uint8 array of shape (h, w).
+            image: The photo, uint8 of shape (H, W, 3), RGB.
+            second: Another model's mask, uint8 of any shape.
+        """
+        found = quality(mask, second=second)
+        if self.weak_edge < 1:
+            found = replace(found, weak_edge=weak_edge(image, mask))
+        return found
 
     def reasons(self, quality: MaskQuality) -> tuple[str, ...]:
         """Return why a mask needs a look; nothing if it does not."""

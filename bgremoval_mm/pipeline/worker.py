@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from threading import Event
 
-import numpy as np
 from sqlalchemy.exc import OperationalError
 
 from bgremoval_mm.pipeline.files import PipelineFiles
@@ -22,8 +20,6 @@ from bgremoval_mm.pipeline.states import OPEN, State
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images.reading import ImageError, decode_image
 from bgremoval_mm.removal.images.source import SourceImage
-from bgremoval_mm.removal.masks.edge_contrast import weak_edge
-from bgremoval_mm.removal.masks.quality import MaskQuality, quality
 from bgremoval_mm.removal.remover import BackgroundRemover
 
 __all__ = ['Worker']
@@ -164,7 +160,10 @@ class Worker:
 
     def _finish(self, claim: Claim, route: Route) -> Claim:
         source, mask = self._source(claim), self.files.mask(claim.sha256, claim.model)
-        found = self._quality(claim, route, source, mask)
+        second = None
+        if len(route.models) > 1:
+            second = self.files.mask(claim.sha256, self._remover(route.models[1]).spec.name)
+        found = route.gate.measure(mask, source.rgb, second)
         reasons = route.gate.reasons(found)
         record = measured(claim, found, bool(reasons))
         if reasons:
@@ -174,17 +173,6 @@ class Worker:
         return publish(
             self.queue, self.files, claim, source, route, mask, reason, claim.model, record
         )
-
-    def _quality(
-        self, claim: Claim, route: Route, source: SourceImage, mask: np.ndarray
-    ) -> MaskQuality:
-        second = None
-        if len(route.models) > 1:
-            second = self.files.mask(claim.sha256, self._remover(route.models[1]).spec.name)
-        found = quality(mask, second=second)
-        if route.gate.needs_photo:
-            found = replace(found, weak_edge=weak_edge(source.rgb, mask))
-        return found
 
     def _source(self, claim: Claim) -> SourceImage:
         return decode_image(self.files.photo(claim.sha256), name=claim.name)
