@@ -223,26 +223,16 @@ class Classifier:
 def _load(checkpoint: Path, config: Path | None, device: str | None) -> Any:
     """Return mmpretrain's inferencer, whose model has all parameters of the checkpoint."""
     try:
-        from mmengine.config import Config
         from mmengine.utils import import_modules_from_strings
         from mmpretrain import ImageClassificationInferencer
 
-        from bgremoval_mm.engine.run_config import read_config
-        from bgremoval_mm.search.weights import load_weights, state_of
+        from bgremoval_mm.search.weights import config_of, load_weights, state_of
     except ModuleNotFoundError as err:
         msg = f'a classifier needs {err.name}: `pip install "bgremoval_mm[cls]"`'
         raise ModuleNotFoundError(msg, name=err.name) from None
     shown = printable(str(checkpoint))
     content = load_weights(str(checkpoint))
-    if config is not None:
-        cfg = read_config(config)
-    else:
-        meta = content.get('meta')
-        text = meta.get('cfg') if isinstance(meta, dict) else None
-        if not isinstance(text, str):
-            msg = f'{shown} carries no config: name it with `config`'
-            raise ArgumentError(msg)
-        cfg = Config.fromstring(text, '.py')
+    cfg = config_of(content, str(checkpoint), config, '`config`')
     if not cfg.get('test_dataloader') or not cfg.get('model', {}).get('head'):
         msg = f'{shown}: its config is not that of a classifier with a test_dataloader'
         raise ArgumentError(msg)

@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from mmengine.utils import import_modules_from_strings
 
-from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.evaluation.nearest import normalise
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.search.definition import BACKBONES, Definition, of_backbone, of_config
@@ -21,6 +19,7 @@ from bgremoval_mm.search.records import NetworkRecord
 from bgremoval_mm.search.weights import (
     NetworkError,
     absolute,
+    config_of,
     copied,
     hash_parameters,
     load_weights,
@@ -103,15 +102,8 @@ class Network:
         """
         path = str(checkpoint)
         content = load_weights(path)
-        if config is not None:
-            definition = of_config(read_config(config), config)
-        else:
-            meta = content.get('meta')
-            text = meta.get('cfg') if isinstance(meta, dict) else None
-            if not isinstance(text, str):
-                msg = f'{printable(path)} carries no config: give it with --config'
-                raise ArgumentError(msg)
-            definition = of_config(Config.fromstring(text, '.py'), f'the config in {path}')
+        cfg = config_of(content, path, config, '--config')
+        definition = of_config(cfg, f'the config in {path}' if config is None else config)
         return cls(definition, absolute(path), Path(path).name, device, state_of(content))
 
     @classmethod

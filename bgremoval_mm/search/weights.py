@@ -9,13 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
 
 import bgremoval_mm.pretrained  # noqa: F401  # weights of packages, and from a folder
-from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.engine.run_config import read_config
+from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['NetworkError', 'absolute', 'copied', 'hash_parameters', 'load_weights', 'state_of']
+__all__ = [
+    'NetworkError',
+    'absolute',
+    'config_of',
+    'copied',
+    'hash_parameters',
+    'load_weights',
+    'state_of',
+]
 
 
 class NetworkError(BgremovalError, ValueError):
@@ -51,6 +61,30 @@ def load_weights(weights: str) -> dict[str, Any]:
         msg = f'{printable(weights)} is no checkpoint: it holds a {type(content).__name__}'
         raise NetworkError(msg)
     return content
+
+
+def config_of(
+    content: Mapping[str, Any], checkpoint: str, config: str | Path | None, option: str
+) -> Config:
+    """Return the config of a checkpoint.
+
+    Args:
+        content: What `load_weights` has returned.
+        checkpoint: Its path, for the message.
+        config: Its config; None: the one that mmengine put into it.
+        option: By which a config is given, for the message.
+
+    Raises:
+        ArgumentError: If there is none.
+    """
+    if config is not None:
+        return read_config(config)
+    meta = content.get('meta')
+    text = meta.get('cfg') if isinstance(meta, dict) else None
+    if not isinstance(text, str):
+        msg = f'{printable(checkpoint)} carries no config: give it with {option}'
+        raise ArgumentError(msg)
+    return Config.fromstring(text, '.py')
 
 
 def state_of(checkpoint: Mapping[str, Any]) -> dict[str, torch.Tensor]:
