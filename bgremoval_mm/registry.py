@@ -113,6 +113,7 @@ CLASSES = _classes(
     ('DATASETS', 'StanfordOnlineProducts', 'datasets.stanford_online_products'),
     ('DATA_SAMPLERS', 'MPerClassBatchSampler', 'datasets.m_per_class'),
     ('HOOKS', 'AttentionScoreHook', 'engine.hooks.attention_score'),
+    ('HOOKS', 'ChannelsLastHook', 'engine.hooks.channels_last'),
     ('HOOKS', 'DiffMetricsHook', 'engine.hooks.diff_metrics'),
     ('HOOKS', 'DisjointBanksHook', 'engine.hooks.disjoint_banks'),
     ('HOOKS', 'EpochSeedHook', 'engine.hooks.epoch_seed'),
