@@ -8,6 +8,7 @@ import numpy as np
 
 from bgremoval_mm.evaluation.functional import mean_iou
 from bgremoval_mm.evaluation.proportions import newcombe_difference
+from bgremoval_mm.evaluation.query_results import query_differences, query_scores
 from bgremoval_mm.evaluation.statistics import Estimate, accuracy_difference, iou_difference
 
 __all__ = ['OF_CLASS', 'images_of_classes', 'main_score', 'score_differences']
@@ -16,7 +17,8 @@ OF_CLASS = 'accuracy/class/'
 """How ClasswiseAccuracy names the accuracy of a class."""
 
 PerImage = Mapping[str, np.ndarray]
-"""What PerImageAccuracy or PerImageIoU wrote."""
+"""What PerImageAccuracy, PerImageIoU or QueryGalleryMetric wrote."""
+_RETRIEVAL = 'retrieval/'  # QueryGalleryMetric's prefix
 
 
 def main_score(results: PerImage) -> tuple[str, float]:
@@ -26,6 +28,8 @@ def main_score(results: PerImage) -> tuple[str, float]:
     """
     if 'areas' in results:
         return 'mIoU', float(mean_iou(results['areas'].sum(axis=0)))
+    if 'first_right' in results:
+        return f'{_RETRIEVAL}P@1', 100 * float(query_scores(results, 'P@1').mean())
     return 'accuracy/top1', float((results['labels'] == results['predictions']).mean() * 100)
 
 
@@ -41,8 +45,8 @@ def images_of_classes(results: PerImage) -> dict[str, int]:
 def score_differences(original: PerImage, changed: PerImage) -> dict[str, Estimate]:
     """Return the differences of metrics in percentage points, with their 95 % interval over images.
 
-    Of ``accuracy/top1`` and ``mIoU`` a paired bootstrap, of the accuracy of each class, which may
-    have few images, Newcombe's interval.
+    Of ``accuracy/top1`` and ``mIoU`` a paired bootstrap, of retrieval one over the items of the
+    queries, of the accuracy of each class, which may have few images, Newcombe's interval.
 
     Args:
         original: Per-image results of the baseline.
@@ -58,6 +62,11 @@ def score_differences(original: PerImage, changed: PerImage) -> dict[str, Estima
     if 'areas' in original and 'areas' in changed:
         pair = (original['areas'][None], changed['areas'][None])
         return {'mIoU': iou_difference(*pair)} if pair[0].shape == pair[1].shape else {}
+    if 'first_right' in original and 'first_right' in changed:
+        if not np.array_equal(original['topk'], changed['topk']):
+            return {}
+        found = query_differences(original, changed)
+        return {f'{_RETRIEVAL}{name}': each for name, each in found.items()}
     same = 'labels' in original and 'labels' in changed
     if not same or not np.array_equal(original['labels'], changed['labels']):
         return {}

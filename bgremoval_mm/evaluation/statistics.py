@@ -185,7 +185,8 @@ def clustered_accuracy_difference(
     both are the same.
 
     Args:
-        original: bool of shape (S, N): the baseline, right or wrong, by seed and image.
+        original: bool of shape (S, N): the baseline, right or wrong, by seed and image; or shares
+            of right, from 0 to 1.
         removed: The same of the variant.
         clusters: As of :func:`clustered_accuracy`.
         resamples: How often clusters are drawn.

@@ -169,8 +169,8 @@ class Metric:
         key: Its name in ``result.json``.
         title: Its name for people.
         unit: 'percent' or 'fraction'.
-        over_images: How its difference is resampled over images, or over products with all their
-            images, a key of ``report.over_images.RESAMPLERS``; '' where it is not.
+        over_images: How its difference is resampled over images, or over products or items with
+            all their images, as ``report.over_images.resampler`` knows it; '' where it is not.
         counted_by: Key of the metric that is the number of images it was measured on; '' where that
             is all images of the test.
     """
@@ -183,8 +183,9 @@ class Metric:
 
     @property
     def drawn(self) -> str:
-        """What is resampled: 'products' or 'images'."""
-        return 'products' if self.over_images.endswith('products') else 'images'
+        """What is resampled: 'products', 'items' or 'images'."""
+        found = (each for each in ('products', 'items') if self.over_images.endswith(each))
+        return next(found, 'images')
 
     @property
     def digits(self) -> int:

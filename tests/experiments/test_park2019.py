@@ -300,8 +300,8 @@ def test_reduced_options(dataset: str, variant: str) -> None:
     options = [line for line in lines if line and not line.startswith('#')]
     experiment = next(e for e in EXPERIMENTS if e.model == 'efficientnet-lite0_oc-is')
     config = load_config(ROOT / 'configs' / experiment.config(dataset, variant), options)
-    assert config.train_cfg.max_epochs == 12
-    assert config.param_scheduler.milestones == [6, 9]
+    assert config.train_cfg.max_epochs == 30
+    assert config.param_scheduler.milestones == [15, 22]
     for subset in SUBSETS:
         for photos, pipeline in pipelines(config[f'{subset}_dataloader'].dataset):
             assert pipeline[1].scale == (96 if subset == 'train' else 108), photos

@@ -38,6 +38,10 @@ def collect_per_image(runner: Runner) -> None:
     if per_image_file(runner) is not None:
         return
     for metric in evaluator.metrics:
+        if _measures_queries(metric):
+            metric.per_query_file = Path(runner.log_dir) / PER_IMAGE_FILE
+            metric.root = _root_of(runner.test_loop.dataloader.dataset)
+            return
         kind = _per_image_kind(metric)
         if kind is not None:
             dataset = runner.test_loop.dataloader.dataset
@@ -45,6 +49,11 @@ def collect_per_image(runner: Runner) -> None:
             made.dataset_meta = metric.dataset_meta
             evaluator.metrics.append(made)
             return
+
+
+def _measures_queries(metric: Any) -> bool:
+    """Return whether a metric writes the results of queries itself; by name, as it is optional."""
+    return type(metric).__name__ == 'QueryGalleryMetric'
 
 
 def _per_image_kind(metric: Any) -> type[PerImageAccuracy | PerImageIoU] | None:
@@ -76,6 +85,8 @@ def per_image_file(runner: Runner) -> Path | None:
     for metric in runner.test_loop.evaluator.metrics:
         if isinstance(metric, PerImageAccuracy | PerImageIoU):
             return metric.file
+        if _measures_queries(metric) and metric.per_query_file is not None:
+            return Path(metric.per_query_file)
     return None
 
 

@@ -22,7 +22,15 @@ from mmengine.logging import print_log
 from bgremoval_mm.registry import METRICS
 from bgremoval_mm.utils.atomic import write_atomically
 
-__all__ = ['PER_IMAGE_FILE', 'PerImageAccuracy', 'PerImageIoU', 'read_per_image', 'write_per_image']
+__all__ = [
+    'PER_IMAGE_FILE',
+    'PerImageAccuracy',
+    'PerImageIoU',
+    'name_below',
+    'read_per_image',
+    'write_per_image',
+    'write_unless_finished',
+]
 
 PER_IMAGE_FILE = 'evidence.npz'
 _RESULT = 'result.json'  # beside it, in the folder of a finished run
@@ -50,14 +58,7 @@ class _PerImageResults(BaseMetric):
     def _name(self, sample: dict[str, Any]) -> str:
         if sample.get('img_path') is None:  # an image without a file, as CIFAR-10 has
             return f'{sample.get("sample_idx", "")}'
-        return Path(os.path.relpath(sample['img_path'], self.root)).as_posix()
-
-    def _write(self, **arrays: np.ndarray) -> None:
-        """Write the file, unless it is that of a finished run, which belongs to its result."""
-        if (self.file.parent / _RESULT).is_file():
-            print_log(f'{self.file} is of a finished run and stays', 'current', logging.WARNING)
-            return
-        write_per_image(self.file, **arrays)
+        return name_below(sample['img_path'], self.root)
 
     def _classes(self) -> np.ndarray:
         return np.array((self.dataset_meta or {}).get('classes') or (), dtype=np.str_)
@@ -96,7 +97,7 @@ class PerImageAccuracy(_PerImageResults):
         if len(known) == len(names):
             arrays['products'] = np.array([product for product, _ in known])
             arrays['scores'] = np.stack([scores for _, scores in known])
-        self._write(**arrays)
+        write_unless_finished(self.file, **arrays)
         return {}
 
 
@@ -124,7 +125,9 @@ class PerImageIoU(_PerImageResults):
     def compute_metrics(self, results: list[tuple[str, np.ndarray]]) -> dict[str, float]:
         """Write the file; there is no metric."""
         names, areas = zip(*sorted(results, key=lambda result: result[0]), strict=True)
-        self._write(names=np.array(names), areas=np.stack(areas), classes=self._classes())
+        write_unless_finished(
+            self.file, names=np.array(names), areas=np.stack(areas), classes=self._classes()
+        )
         return {}
 
 
@@ -148,6 +151,11 @@ def region_areas(predicted: torch.Tensor, labels: torch.Tensor, count: int) -> n
     return areas
 
 
+def name_below(path: str, root: str) -> str:
+    """Return how an image is named: its path below a folder, with ``/``."""
+    return Path(os.path.relpath(path, root)).as_posix()
+
+
 def read_per_image(path: Path) -> dict[str, np.ndarray]:
     """Read the arrays of per-image results.
 
@@ -164,3 +172,11 @@ def write_per_image(path: Path, **arrays: np.ndarray) -> None:
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # a flag of that name
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, buffer.getvalue())
+
+
+def write_unless_finished(path: Path, **arrays: np.ndarray) -> None:
+    """Write arrays, unless the file is that of a finished run, which belongs to its result."""
+    if (path.parent / _RESULT).is_file():
+        print_log(f'{path} is of a finished run and stays', 'current', logging.WARNING)
+        return
+    write_per_image(path, **arrays)

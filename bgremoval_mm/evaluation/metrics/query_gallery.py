@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
-from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 
-from bgremoval_mm.evaluation.metrics.retrieval import NAMES, EmbeddingError, check_finite
+from bgremoval_mm.evaluation.metrics.per_image import name_below, write_unless_finished
+from bgremoval_mm.evaluation.metrics.retrieval import EmbeddingError, check_finite
 from bgremoval_mm.evaluation.nearest import Neighbours, find_nearest, normalise
+from bgremoval_mm.evaluation.query_results import metrics, query_results, query_scores
 from bgremoval_mm.registry import METRICS
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.atomic import write_atomically
@@ -43,7 +43,6 @@ class QueryGalleryMetric(BaseMetric):
     one photo of their item among the k nearest (which those benchmarks call top-k accuracy; it is
     not the share of the item's photos that are found). ``MAP@R``, ``P@1`` and ``R-Precision`` are
     those of ``RetrievalMetric``, with R photos of the query's item in the gallery.
-    pytorch-metric-learning's ``AccuracyCalculator`` computes them.
 
     A query whose item has no photo in the gallery cannot find one. It does not count, and is
     counted in ``retrieval/queries_left_out``; the log names the first few.
@@ -57,6 +56,10 @@ class QueryGalleryMetric(BaseMetric):
         hits_file: CSV file for the nearest photos of each query, which ``bgremoval search sheet``
             draws. None: none is written.
         hits: How many for each query.
+        per_query_file: ``.npz`` file for what each query found, see
+            :func:`~bgremoval_mm.evaluation.query_results.query_results`, so that two tests can be
+            compared query by query. None: none is written.
+        root: Folder that the names of queries in it are relative to.
         item_key: Field of data samples that has the photo's item.
         role_key: Field that says ``'query'`` or ``'gallery'``.
         collect_device: 'cpu' or 'gpu', where results of several processes are collected.
@@ -79,6 +82,8 @@ class QueryGalleryMetric(BaseMetric):
         topk: Sequence[int] = (1, 5, 10, 20, 30, 40, 50),
         hits_file: str | Path | None = None,
         hits: int = 10,
+        per_query_file: str | Path | None = None,
+        root: str = '.',
         item_key: str = 'item_id',
         role_key: str = 'role',
         collect_device: str = 'cpu',
@@ -93,6 +98,8 @@ class QueryGalleryMetric(BaseMetric):
         self.topk = topk
         self.hits_file = None if hits_file is None else Path(hits_file)
         self.hits = hits
+        self.per_query_file = None if per_query_file is None else Path(per_query_file)
+        self.root = root
         self.item_key, self.role_key = item_key, role_key
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
@@ -150,64 +157,27 @@ class QueryGalleryMetric(BaseMetric):
                 'current',
             )
         count = min(max(*self.topk, int(in_gallery.max()), self.hits), len(gallery))
-        calculator = _Calculator(self.topk, count)
-        found: dict[str, float] = {}
         rows: list[dict[str, object]] = []
+        by_query: list[dict[str, np.ndarray]] = []
         for start in range(0, len(queries), _QUERIES):
             part = queries[start : start + _QUERIES]
             nearest = find_nearest(embeddings[part], embeddings[gallery], count)
-            for name, value in calculator.measure(nearest, items[part], items[gallery]).items():
-                found[name] = found.get(name, 0.0) + 100 * value * len(part) / len(queries)
+            right = items[gallery][nearest[1]] == items[part][:, None]
+            by_query.append(query_results(right, in_gallery[items[part]]))
             if self.hits_file is not None:
                 rows += _hit_rows(part, gallery, nearest, self.hits, names[items], paths)
         if self.hits_file is not None:
             self.hits_file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self.hits_file, csv_bytes(_HIT_COLUMNS, rows))
+        whole = {key: np.concatenate([each[key] for each in by_query]) for key in by_query[0]}
+        if self.per_query_file is not None:
+            whole['names'] = np.array([name_below(paths[each], self.root) for each in queries])
+            whole['items'] = names[items[queries]]
+            order = np.argsort(whole['names'], kind='stable')
+            ordered = {key: each[order] for key, each in whole.items()}
+            write_unless_finished(self.per_query_file, topk=np.array(self.topk), **ordered)
+        found = {name: 100 * float(query_scores(whole, name).mean()) for name in metrics(self.topk)}
         return found | {'queries_left_out': float(len(left_out))}
-
-
-class _Calculator(AccuracyCalculator):
-    """AccuracyCalculator with hit@k, of neighbours that were found before."""
-
-    def __init__(self, topk: Sequence[int], count: int) -> None:
-        self.topk = topk
-        self.nearest: Neighbours | None = None
-        super().__init__(
-            include=(*NAMES, 'hit_at_k'),
-            k=count,
-            device=torch.device('cpu'),
-            knn_func=self._found,
-            kmeans_func=self._found,  # the default one needs faiss; no metric here needs either
-        )
-
-    def measure(
-        self, nearest: Neighbours, queries: np.ndarray, gallery: np.ndarray
-    ) -> dict[str, float]:
-        """Return each metric as a share, from the neighbours and the items of all photos."""
-        self.nearest = nearest
-        empty = torch.zeros(len(queries), 1), torch.zeros(len(gallery), 1)
-        found = self.get_accuracy(
-            empty[0], torch.from_numpy(queries), empty[1], torch.from_numpy(gallery)
-        )
-        hits = found.pop('hit_at_k')
-        shares = {f'hit@{k}': float(hit) for k, hit in zip(self.topk, hits, strict=True)}
-        return shares | {NAMES[theirs]: float(value) for theirs, value in found.items()}
-
-    def calculate_hit_at_k(
-        self, knn_labels: torch.Tensor, query_labels: torch.Tensor, **_: Any
-    ) -> list[float]:
-        """Return the share of queries with one of their item among the k nearest, for each k."""
-        right = knn_labels == query_labels[:, None]
-        return [float(right[:, :k].any(dim=1).double().mean()) for k in self.topk]
-
-    def requires_knn(self) -> list[str]:
-        """Name the metrics that need neighbours."""
-        return [*super().requires_knn(), 'hit_at_k']
-
-    def _found(self, *_: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        assert self.nearest is not None  # `measure` has set it
-        similarities, indices = self.nearest
-        return torch.from_numpy(similarities), torch.from_numpy(indices)
 
 
 def _hit_rows(

@@ -13,6 +13,9 @@ from bgremoval_mm.experiments.report.results import Result
 
 __all__ = ['AnyResult', 'FoldedResult', 'fold_up', 'matched']
 
+#: Arrays of per-image results that are not one value an image, and the same in all folds.
+_OF_ALL = {'classes', 'topk'}
+
 
 @dataclass(frozen=True)
 class FoldedResult:
@@ -68,12 +71,14 @@ class FoldedResult:
         if len(np.unique(names)) < len(names):
             msg = f'{self.runs[0].folder}: an image must be tested in one fold, but some are in two'
             raise ValueError(msg)
-        if not all(np.array_equal(each['classes'], folds[0]['classes']) for each in folds):
-            msg = f'{self.runs[0].folder}: its classes must be those of the other folds'
-            raise ValueError(msg)
-        keys = set.intersection(*map(set, folds)) - {'classes'}
-        joined = {key: np.concatenate([each[key] for each in folds]) for key in keys}
-        return joined | {'classes': folds[0]['classes']}
+        keys = set.intersection(*map(set, folds))
+        same = {key: folds[0][key] for key in keys & _OF_ALL}
+        for key, value in same.items():
+            if not all(np.array_equal(each[key], value) for each in folds):
+                msg = f'{self.runs[0].folder}: its {key} must be those of the other folds'
+                raise ValueError(msg)
+        joined = {key: np.concatenate([each[key] for each in folds]) for key in keys - _OF_ALL}
+        return joined | same
 
     @cached_property
     def class_scores(self) -> dict[str, float]:

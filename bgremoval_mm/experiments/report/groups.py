@@ -11,7 +11,7 @@ import numpy as np
 from bgremoval_mm.evaluation.statistics import Discordance, Estimate, seed_interval
 from bgremoval_mm.experiments.base import Experiment, Metric, Variant, Work
 from bgremoval_mm.experiments.report.folds import AnyResult, fold_up, matched
-from bgremoval_mm.experiments.report.over_images import RESAMPLERS, discordance
+from bgremoval_mm.experiments.report.over_images import discordance, resampler
 from bgremoval_mm.experiments.report.results import Result
 from bgremoval_mm.removal.errors import BgremovalError
 
@@ -101,7 +101,7 @@ class Pair:
         """Return the difference with a bootstrap over images; None where it cannot be made."""
         if metric.key not in self._over_images:  # of mAP it takes a minute
             runs = self.runs if metric.over_images else []
-            self._over_images[metric.key] = RESAMPLERS[metric.over_images](runs) if runs else None
+            self._over_images[metric.key] = resampler(metric.over_images)(runs) if runs else None
         return self._over_images[metric.key]
 
     def mcnemar(self) -> dict[int, Discordance]:
@@ -216,8 +216,8 @@ class Group:
 
     @property
     def drawn(self) -> str:
-        """What intervals that are not over seeds are over: 'images' or 'products'."""
-        return 'products' if 'products' in {each.drawn for each in self.metrics} else 'images'
+        """What intervals that are not over seeds are over: 'images', 'products' or 'items'."""
+        return next((each.drawn for each in self.metrics if each.drawn != 'images'), 'images')
 
     def cell(self, model: str) -> Cell | None:
         """Return the cell of a network, or None."""

@@ -17,16 +17,18 @@ from bgremoval_mm.evaluation.cross_validation import (
     right_photos,
     right_products,
 )
+from bgremoval_mm.evaluation.query_results import query_scores
 from bgremoval_mm.evaluation.statistics import (
     Discordance,
     Estimate,
     accuracy_difference,
+    clustered_accuracy_difference,
     iou_difference,
     mcnemar,
 )
 from bgremoval_mm.experiments.report.folds import AnyResult
 
-__all__ = ['RESAMPLERS', 'Runs', 'discordance', 'over_products']
+__all__ = ['Runs', 'discordance', 'over_products', 'resampler']
 
 Runs = Sequence[tuple[AnyResult, AnyResult]]
 
@@ -108,7 +110,18 @@ def over_products(
     )
 
 
-RESAMPLERS: Mapping[str, Callable[[Runs], Estimate | None]] = {
+def over_items(metric: str) -> Callable[[Runs], Estimate | None]:
+    """Return what resamples a metric of queries, such as 'hit@5', over the items of the queries."""
+
+    def resample(runs: Runs) -> Estimate | None:
+        both = _both(runs, lambda result: query_scores(result.per_image, metric))
+        return both and clustered_accuracy_difference(*both, runs[0][0].per_image['items'])
+
+    return resample
+
+
+_OF_ITEMS = ' of items'
+_RESAMPLERS: Mapping[str, Callable[[Runs], Estimate | None]] = {
     'accuracy': _accuracy,
     'iou': _iou,
     'bbox': _coco('bbox'),
@@ -116,8 +129,21 @@ RESAMPLERS: Mapping[str, Callable[[Runs], Estimate | None]] = {
     'products': lambda runs: over_products(runs, right_products, (-1, 1)),
     'photos of products': lambda runs: over_products(runs, right_photos, (-1, 1)),
 }
-"""For ``Metric.over_images``: each returns the difference of at least one pair of runs with its
-interval, in the metric's unit; None where files are missing."""
+
+
+def resampler(name: str) -> Callable[[Runs], Estimate | None]:
+    """Return what ``Metric.over_images`` names.
+
+    It returns the difference of at least one pair of runs with its interval, in the metric's unit;
+    None where files are missing.
+
+    Args:
+        name: 'accuracy', 'iou', 'bbox', 'segm', 'products' or 'photos of products'; or a metric of
+            queries such as 'hit@5 of items'.
+    """
+    if name.endswith(_OF_ITEMS):
+        return over_items(name.removesuffix(_OF_ITEMS))
+    return _RESAMPLERS[name]
 
 
 def discordance(pair: tuple[AnyResult, AnyResult]) -> Discordance | None:

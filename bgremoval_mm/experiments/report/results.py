@@ -13,6 +13,7 @@ import numpy as np
 from bgremoval_mm.evaluation.coco_bootstrap import ResampledMap
 from bgremoval_mm.evaluation.functional import class_scores
 from bgremoval_mm.evaluation.metrics.per_image import PER_IMAGE_FILE, read_per_image
+from bgremoval_mm.evaluation.paired import OF_CLASS, main_score
 from bgremoval_mm.experiments.base import Metric
 from bgremoval_mm.experiments.papers import WORKS
 from bgremoval_mm.experiments.runner.runs import RESULT
@@ -22,7 +23,6 @@ from bgremoval_mm.utils.json_io import read_json
 __all__ = ['Result', 'read_results']
 
 _NEEDED = ('experiment', 'metrics', 'options', 'commit', 'device')
-_TOP1, _OF_CLASS = 'accuracy/top1', 'accuracy/class/'
 
 
 @dataclass(frozen=True)
@@ -93,24 +93,26 @@ class Result:
         """
         file = self.folder / PER_IMAGE_FILE
         arrays = read_per_image(file)
-        if 'labels' in arrays and _TOP1 in self.metrics:
-            found = float((arrays['labels'] == arrays['predictions']).mean() * 100)
-            if abs(found - self.metrics[_TOP1]) > 0.01:
-                msg = (
-                    f'{file} is not that of {RESULT}: its accuracy is {found:.2f}, the result '
-                    f'says {self.metrics[_TOP1]:.2f}. It was written by another test; do the run '
-                    'again, or test its checkpoint again.'
-                )
-                raise ValueError(msg)
+        if not arrays.keys() & {'predictions', 'first_right'}:
+            return arrays
+        name, found = main_score(arrays)
+        said = self.metrics.get(name)
+        if said is not None and abs(found - said) > 0.01:
+            msg = (
+                f'{file} is not that of {RESULT}: its {name} is {found:.2f}, the result says '
+                f'{said:.2f}. It was written by another test; do the run again, or test its '
+                'checkpoint again.'
+            )
+            raise ValueError(msg)
         return arrays
 
     @cached_property
     def class_scores(self) -> dict[str, float]:
         """Accuracy or IoU (percent) or AP of masks (a fraction) of each class that occurs."""
         scores: Mapping[str, float | None] = {
-            key.removeprefix(_OF_CLASS): value
+            key.removeprefix(OF_CLASS): value
             for key, value in self.metrics.items()
-            if key.startswith(_OF_CLASS)
+            if key.startswith(OF_CLASS)
         }
         if not scores and self.has_per_image and 'areas' in self.per_image:
             scores = class_scores(self.per_image)

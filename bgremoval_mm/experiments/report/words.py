@@ -20,6 +20,16 @@ __all__ = [
 ]
 
 _MINUS = re.compile(r'(?<![\w.-])-(?=\.?\d)')
+_HOW_DRAWN = {
+    'images': 'The number of test images is that of the interval over images.',
+    'products': (
+        'Intervals over products draw whole products, with all their photos, within their folds.'
+    ),
+    'items': (
+        'Intervals over items draw whole items, with all their queries; queries without a photo of '
+        'their item in the gallery do not count.'
+    ),
+}
 # What an option changes, by its key; {} is its value.
 _MEANINGS = (
     (r'train_cfg\.max_epochs', '{} epochs'),
@@ -98,12 +108,7 @@ def table_caption(group: Group) -> str:
                 'The value of a seed is the mean of its folds, which are no repetitions of each '
                 'other: an interval over seeds counts seeds, not folds.'
             )
-        texts.append(
-            'The number of test images is that of the interval over images.'
-            if group.drawn == 'images'
-            else 'Intervals over products draw whole products, with all their photos, within '
-            'their folds.'
-        )
+        texts.append(_HOW_DRAWN[group.drawn])
     return ' '.join(texts)
 
 
@@ -168,12 +173,12 @@ def _means_of_folds(group: Group) -> str:
 
 
 def _drawn(group: Group, metric: Metric) -> str:
-    """Return ', n = 372 images', or products, or nothing where the number is not known."""
+    """Return ', n = 372 images', products or items, or nothing where the number is not known."""
     if metric.drawn == 'images':
         return _images(group, metric)
     pairs = (pair.over_images(metric) for cell in group.cells for pair in cell.pairs)
     numbers = {estimate.count for estimate in pairs if estimate is not None}
-    return f', n = {numbers.pop():,} products' if len(numbers) == 1 else ''
+    return f', n = {numbers.pop():,} {metric.drawn}' if len(numbers) == 1 else ''
 
 
 def _seeds(cells: Iterable[Cell], metric: Metric) -> str:

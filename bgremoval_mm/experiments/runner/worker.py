@@ -60,6 +60,10 @@ def prepare(run: Run, workspace: Workspace) -> Config:
             evaluator['outfile_prefix'] = str(folder / 'predictions')
         if evaluator['type'] == 'ProductAccuracy':
             evaluator['out_dir'] = str(folder / 'products')
+        if evaluator['type'] == 'QueryGalleryMetric':
+            evaluator['hits_file'] = str(folder / 'hits.csv')
+            evaluator['per_query_file'] = str(folder / PER_IMAGE_FILE)
+            evaluator['root'] = photos_of(config.test_dataloader.dataset)
     if run.experiment.per_image:
         evaluators.append(
             {

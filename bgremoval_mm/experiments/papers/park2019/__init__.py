@@ -19,8 +19,13 @@ from bgremoval_mm.experiments.papers.park2019.published import (
 
 __all__ = ['WORK']
 
-_CURVE = tuple(Metric(hit(k), f'top-{k} accuracy', 'percent') for k in TOPK)
-_RETRIEVAL = (*_CURVE, Metric('retrieval/MAP@R', 'MAP@R', 'percent'))
+_RETRIEVAL = (
+    *(
+        Metric(hit(k), f'top-{k} accuracy', 'percent', over_images=f'hit@{k} of items')
+        for k in TOPK
+    ),
+    Metric('retrieval/MAP@R', 'MAP@R', 'percent', over_images='MAP@R of items'),
+)
 
 WORK = Work(
     name='park2019',
