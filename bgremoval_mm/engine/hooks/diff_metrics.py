@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -185,8 +186,8 @@ class DiffMetricsHook(Hook):
         if baseline is None:
             self._no_difference(runner, 'there is no run of it')
             return
-        names = {name for values in self._history.values() for name in values}
-        images = count_images(runner.val_dataloader.dataset, names)
+        measured = dict(ChainMap(*self._history.values()))
+        images = count_images(runner.val_dataloader.dataset, measured)
         best = with_images(differences(baseline.best, best_scores(self._history)), images)
         last = with_images(differences(baseline.last, last_scores(self._history)), images)
         lengths = {(each.original.step, each.rembg.step) for each in last.values()}

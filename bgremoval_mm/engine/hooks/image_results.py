@@ -6,7 +6,7 @@ results, where this package takes part in it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sized
+from collections.abc import Mapping, Sized
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +29,7 @@ from bgremoval_mm.removal.errors import BgremovalError
 __all__ = ['collect_per_image', 'count_images', 'intervals', 'per_image_file', 'with_images']
 
 PerImage = Mapping[str, np.ndarray]
+_RETRIEVAL, _QUERIES = 'retrieval/', 'retrieval/queries'
 _ROUNDED = 0.011  # mmseg gives two decimals
 
 
@@ -124,18 +125,22 @@ def _read(file: Path, metrics: Mapping[str, float]) -> PerImage | None:
     return results if known is not None and abs(known - value) < _ROUNDED else None
 
 
-def count_images(dataset: Any, metrics: Collection[str]) -> dict[str, int]:
+def count_images(dataset: Any, metrics: Mapping[str, float]) -> dict[str, int]:
     """Return on how many images each metric is measured.
 
     Args:
         dataset: The dataset of the validation or test.
-        metrics: Names of the metrics. Those of a class are measured on its images, where the
-            dataset tells its labels; what is not a score has no number.
+        metrics: The metrics. Those of a class are measured on its images, where the dataset tells
+            its labels, those of QueryGalleryMetric on its queries; what is not a score has no
+            number.
     """
     if not isinstance(dataset, Sized):
         return {}
     scores = [name for name in metrics if unit(name) is not None]
     found = {name: len(dataset) for name in scores if not name.startswith(OF_CLASS)}
+    if _QUERIES in metrics:
+        queries = {name: int(metrics[_QUERIES]) for name in found if name.startswith(_RETRIEVAL)}
+        found |= queries
     if len(found) < len(scores):
         try:
             labels = np.asarray(dataset.get_gt_labels())  # type: ignore[attr-defined]

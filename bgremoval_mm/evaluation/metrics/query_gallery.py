@@ -45,7 +45,8 @@ class QueryGalleryMetric(BaseMetric):
     those of ``RetrievalMetric``, with R photos of the query's item in the gallery.
 
     A query whose item has no photo in the gallery cannot find one. It does not count, and is
-    counted in ``retrieval/queries_left_out``; the log names the first few.
+    counted in ``retrieval/queries_left_out``, the others in ``retrieval/queries``; the log names
+    the first few that are left out.
 
     The search is exact, and its result does not depend on the library: see
     :func:`~bgremoval_mm.evaluation.nearest.find_nearest`. Of photos that are equally near, the one
@@ -177,7 +178,8 @@ class QueryGalleryMetric(BaseMetric):
             ordered = {key: each[order] for key, each in whole.items()}
             write_unless_finished(self.per_query_file, topk=np.array(self.topk), **ordered)
         found = {name: 100 * float(query_scores(whole, name).mean()) for name in metrics(self.topk)}
-        return found | {'queries_left_out': float(len(left_out))}
+        counts = {'queries': float(len(queries)), 'queries_left_out': float(len(left_out))}
+        return found | counts
 
 
 def _hit_rows(

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.evaluator import Evaluator
 from mmengine.model import BaseModel
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 from mmengine.runner import Runner
@@ -24,6 +25,7 @@ from bgremoval_mm.engine.hooks.image_results import (
     collect_per_image,
     count_images,
     intervals,
+    per_image_file,
     with_images,
 )
 from bgremoval_mm.evaluation.metrics.per_image import read_per_image, write_per_image
@@ -202,12 +204,35 @@ def test_results_of_a_reproduced_run(tmp_path: Path) -> None:
     assert intervals(test, original, mine, values) == {}
 
 
+def test_metric_of_queries_writes_them_itself(tmp_path: Path) -> None:
+    """QueryGalleryMetric is told where; a file of its config's own stays."""
+    kinds = ('QueryGalleryMetric', 'mmpretrain.Accuracy')
+    evaluator = Evaluator([dict(type=kind) for kind in kinds])
+    dataset = _Photos()
+    loop = SimpleNamespace(evaluator=evaluator, dataloader=SimpleNamespace(dataset=dataset))
+    runner: Any = SimpleNamespace(test_loop=loop, log_dir=str(tmp_path))
+    assert per_image_file(runner) is None
+    metric = evaluator.metrics[0]
+    collect_per_image(runner)
+    assert len(evaluator.metrics) == 2
+    assert metric.per_query_file == per_image_file(runner) == tmp_path / 'evidence.npz'
+    assert metric.root == 'data'
+    metric.per_query_file = tmp_path / 'mine.npz'
+    collect_per_image(runner)
+    assert per_image_file(runner) == tmp_path / 'mine.npz'
+
+
 def test_numbers_of_images() -> None:
     """All images for a score, its own for a class; what is no score has none."""
     names = ['accuracy/top1', 'accuracy/class/bag', 'loss', 'retrieval/queries_left_out']
-    assert count_images(_Photos(), names) == {'accuracy/top1': 20, 'accuracy/class/bag': 8}
-    assert count_images([1, 2, 3], names[:2]) == {'accuracy/top1': 3}
-    assert count_images(iter([1]), names) == {}
+    metrics = dict.fromkeys(names, 1.0)
+    assert count_images(_Photos(), metrics) == {'accuracy/top1': 20, 'accuracy/class/bag': 8}
+    assert count_images([1, 2, 3], dict.fromkeys(names[:2], 1.0)) == {'accuracy/top1': 3}
+    assert count_images(iter([1]), metrics) == {}
+    searched = {'retrieval/hit@5': 40.0, 'accuracy/top1': 5.0}
+    assert count_images([1, 2, 3], searched) == {'retrieval/hit@5': 3, 'accuracy/top1': 3}
+    searched['retrieval/queries'] = 2.0
+    assert count_images([1, 2, 3], searched) == {'retrieval/hit@5': 2, 'accuracy/top1': 3}
     compared = {'mIoU': MetricDifference('percent', Score(40.0), Score(42.0), 2.0)}
     found = with_images(compared, {'mIoU': 7}, {'mIoU': Estimate(2.0, -1.0, 5.0, 7)})
     assert (found['mIoU'].images, found['mIoU'].interval) == (7, (-1.0, 5.0))

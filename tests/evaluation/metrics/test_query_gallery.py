@@ -13,11 +13,16 @@ import torch
 from mmengine.evaluator import Evaluator
 from mmengine.registry import METRICS
 from mmpretrain.structures import DataSample
+from pytorch_metric_learning.distances import LpDistance
+from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+from pytorch_metric_learning.utils.inference import CustomKNN
 
 from bgremoval_mm.engine.comparison import direction, unit
 from bgremoval_mm.evaluation import nearest
 from bgremoval_mm.evaluation.metrics import query_gallery
-from bgremoval_mm.evaluation.metrics.retrieval import EmbeddingError
+from bgremoval_mm.evaluation.metrics.per_image import read_per_image
+from bgremoval_mm.evaluation.metrics.retrieval import NAMES, EmbeddingError
+from bgremoval_mm.evaluation.query_results import query_scores
 from bgremoval_mm.registry import MissingCodebaseError, load_class
 from bgremoval_mm.removal.errors import ArgumentError
 
@@ -83,6 +88,7 @@ def test_agrees_with_a_loop(monkeypatch: pytest.MonkeyPatch, library: str) -> No
     topk = (1, 2, 5, 500)
     found = measure(*photos, topk=topk)
     assert found.pop('queries_left_out') == 2
+    assert found.pop('queries') == (photos[2] == 'query').sum() - 2
     assert found == pytest.approx(by_definition(*photos, topk), abs=1e-4)
     assert 20 < found['MAP@R'] < found['hit@1'] == found['P@1'] < found['hit@2'] < 100
     assert found['hit@500'] == 100
@@ -97,6 +103,7 @@ def test_by_hand() -> None:
     # Of 0: 10 (c), 20 (a), 40 (a), 80 (b). Of 90: 80 (b).
     found = measure(embeddings, items, roles)
     assert found.pop('queries_left_out') == 0
+    assert found.pop('queries') == 2
     assert found == pytest.approx(
         {
             'hit@1': 50,
@@ -134,6 +141,39 @@ def test_queries_without_their_item_are_named(monkeypatch: pytest.MonkeyPatch) -
     (line,) = said
     assert '2 queries have no photo of their item in the gallery' in line
     assert line.endswith('150.jpg (11), 151.jpg (11)')
+
+
+def test_agrees_with_the_library() -> None:
+    """MAP@R, P@1 and R-Precision are those of pytorch-metric-learning's AccuracyCalculator."""
+    embeddings, items, roles = random_photos(1)
+    found = measure(embeddings, items, roles)
+    parts = []
+    for role in ('query', 'gallery'):
+        rows = embeddings[roles == role]
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        parts += [torch.from_numpy(rows), torch.from_numpy(items[roles == role])]
+    calculator = AccuracyCalculator(
+        include=tuple(NAMES), k='max_bin_count', knn_func=CustomKNN(LpDistance())
+    )
+    theirs = calculator.get_accuracy(*parts)
+    for name, value in theirs.items():
+        assert found[NAMES[name]] == pytest.approx(100 * value, abs=1e-4)
+
+
+def test_per_query_file(tmp_path: Path) -> None:
+    """Queries in the order of their names; their means are the metrics."""
+    embeddings, items, roles = random_photos()
+    path = tmp_path / 'new' / 'queries.npz'
+    found = measure(embeddings, items, roles, topk=(1, 5), per_query_file=path)
+    results = read_per_image(path)
+    queries = [i for i in np.flatnonzero(roles == 'query') if items[i] != 11]
+    queries.sort(key=lambda index: f'{index}.jpg')
+    assert results['names'].tolist() == [f'{index}.jpg' for index in queries]
+    assert results['items'].tolist() == [str(items[index]) for index in queries]
+    assert results['topk'].tolist() == [1, 5]
+    for metric in ('hit@1', 'hit@5', 'MAP@R', 'P@1', 'R-Precision'):
+        mean = 100 * query_scores(results, metric).mean()
+        assert found[metric] == pytest.approx(mean), metric
 
 
 def test_hits_file(tmp_path: Path) -> None:

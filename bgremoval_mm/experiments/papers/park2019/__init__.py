@@ -19,12 +19,20 @@ from bgremoval_mm.experiments.papers.park2019.published import (
 
 __all__ = ['WORK']
 
+
+def _of_queries(key: str, title: str) -> Metric:
+    return Metric(
+        key,
+        title,
+        'percent',
+        over_images=f'{key.partition("/")[2]} of items',
+        counted_by='retrieval/queries',
+    )
+
+
 _RETRIEVAL = (
-    *(
-        Metric(hit(k), f'top-{k} accuracy', 'percent', over_images=f'hit@{k} of items')
-        for k in TOPK
-    ),
-    Metric('retrieval/MAP@R', 'MAP@R', 'percent', over_images='MAP@R of items'),
+    *(_of_queries(hit(k), f'top-{k} accuracy') for k in TOPK),
+    _of_queries('retrieval/MAP@R', 'MAP@R'),
 )
 
 WORK = Work(
