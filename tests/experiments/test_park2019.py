@@ -10,6 +10,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from mmengine.config import Config
@@ -17,6 +18,7 @@ from mmengine.registry import DATASETS, MODELS, DefaultScope
 from PIL import Image
 
 from bgremoval_mm.engine.pairs import SUFFIXES, baseline_name, what_is_changed
+from bgremoval_mm.evaluation.metrics.per_image import write_per_image
 from bgremoval_mm.experiments.base import Verdict
 from bgremoval_mm.experiments.papers.park2019 import WORK
 from bgremoval_mm.experiments.papers.park2019.exhibits import curve_exhibits
@@ -444,6 +446,34 @@ def test_undecided(make_runs: Callable, tmp_path: Path) -> None:
     assert found.label == 'undecided'
     assert 'EfficientNet-Lite0, OC, background of queries removed +2.00 [' in found.figures
     assert 'EfficientNet-Lite0, OC, background removed not run' in found.figures
+
+
+def test_few_items_leave_a_claim_open(make_runs: Callable, tmp_path: Path) -> None:
+    """Seeds that agree are not enough: both intervals must lie on the claim's side of 0."""
+    numbers = {f'efficientnet-lite0_{loss}': (40.0, 50.0) for loss in LOSSES}
+    make_runs(OPEN_ITEM, numbers | {'efficientnet-lite0_oc-is': (60.0, 70.0)})
+    assert verdict('O-a', tmp_path / 'root').label == 'holds'
+
+    def write_queries(ranks_with_items: np.ndarray) -> None:
+        for loss, ranks in (('oc', np.full(10, 9)), ('oc-is', ranks_with_items)):
+            for seed in range(3):
+                folder = tmp_path / f'root/efficientnet-lite0_{loss}_1xb32_luma-items/seed{seed}'
+                write_per_image(
+                    folder / 'evidence.npz',
+                    names=np.array([f'{i}.jpg' for i in range(10)]),
+                    items=np.array(list('abcdefghij')),
+                    topk=np.array([1, 5]),
+                    first_right=ranks,
+                    average_precision=np.zeros(10),
+                    r_precision=np.zeros(10),
+                )
+
+    write_queries(np.array([1, 9, 9, 9, 9, 9, 9, 9, 9, 9]))  # one item of ten, in each seed
+    found = verdict('O-a', tmp_path / 'root')
+    assert found.label == 'undecided'
+    assert 'over items +10.00 [+0.00, +30.00]' in found.figures
+    write_queries(np.array([1, 2, 3, 4, 5, 1, 1, 9, 9, 9]))
+    assert verdict('O-a', tmp_path / 'root').label == 'holds'
 
 
 def test_report(make_runs: Callable, tmp_path: Path) -> None:

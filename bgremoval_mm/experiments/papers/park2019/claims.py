@@ -21,28 +21,43 @@ from bgremoval_mm.experiments.papers.park2019.published import (
     EARLIER_IN_SHOP,
     hit,
 )
-from bgremoval_mm.experiments.report.groups import Group
-from bgremoval_mm.experiments.report.judging import judge_signs, show, sign_of
+from bgremoval_mm.experiments.report.groups import Group, OtherImagesError, Pair
+from bgremoval_mm.experiments.report.judging import judge_signs, show
 
 __all__ = ['CLAIMS']
 
 Others = Mapping[str, Group]
+Gap = tuple[Estimate, Estimate | None]
+"""A difference over seeds, and over items where there are results of each query."""
 _ORIGINAL = ORIGINAL.name
 
 
-def _gap(group: Group, better: str, worse: str, metric: str) -> Estimate | None:
-    """Return a metric of one network minus that of another, over the seeds that both have."""
-    cells = [group.cell(model) for model in (better, worse)]
-    first, second = ({} if cell is None else cell.values(metric, _ORIGINAL) for cell in cells)
-    gaps = [first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())]
-    return seed_interval(gaps) if gaps else None
+def _gap(group: Group, better: str, worse: str, key: str) -> Gap | None:
+    """Compare the originals of two networks: the first minus the second.
+
+    Returns:
+        Over the seeds that both have, and over the items of the queries; None if nothing was run.
+    """
+    first, second = group.cell(better), group.cell(worse)
+    if first is None or second is None:
+        return None
+    results = [cell.results.get(_ORIGINAL, {}) for cell in (second, first)]
+    pair = Pair(first.experiment, ORIGINAL, *results)
+    over_seeds = pair.difference(key)
+    if over_seeds is None:
+        return None
+    (metric,) = (each for each in group.metrics if each.key == key)
+    try:
+        return over_seeds, pair.over_images(metric)
+    except OtherImagesError:
+        return over_seeds, None
 
 
-def _above(group: Group, model: str, metric: str, bound: float) -> Estimate | None:
+def _above(group: Group, model: str, metric: str, bound: float) -> Gap | None:
     """Return a metric of a network minus a number, over seeds."""
     cell = group.cell(model)
     values = {} if cell is None else cell.values(metric, _ORIGINAL)
-    return seed_interval([value - bound for value in values.values()]) if values else None
+    return (seed_interval([value - bound for value in values.values()]), None) if values else None
 
 
 def _networks(group: Group) -> list[str]:
@@ -52,9 +67,23 @@ def _networks(group: Group) -> list[str]:
     return [name for name in names if f'{name}_oc-os' in models]
 
 
-def _judged(gaps: Mapping[str, Estimate | None], wanted: int = 1) -> Verdict:
-    figures = '; '.join(f'{name} {show(gap)}' for name, gap in gaps.items())
-    return Verdict(judge_signs(map(sign_of, gaps.values()), wanted), figures)
+def _sign(gap: Gap | None) -> int | None:
+    """Return the side of 0 on which both intervals lie, 0 if they do not lie on the same."""
+    if gap is None:
+        return None
+    signs = {each.sign for each in gap if each is not None}
+    return signs.pop() if len(signs) == 1 else 0
+
+
+def _shown(gap: Gap | None) -> str:
+    if gap is None or gap[1] is None:
+        return show(gap and gap[0])
+    return f'{show(gap[0])}, over items {show(gap[1])}'
+
+
+def _judged(gaps: Mapping[str, Gap | None], wanted: int = 1) -> Verdict:
+    figures = '; '.join(f'{name} {_shown(gap)}' for name, gap in gaps.items())
+    return Verdict(judge_signs(map(_sign, gaps.values()), wanted), figures)
 
 
 def _items_over_categories(group: Group, _: Others) -> Verdict:
@@ -103,16 +132,20 @@ def _dense_on_consumers(group: Group, _: Others) -> Verdict:
 
 def _removal(group: Group, _: Others) -> Verdict:
     """Show what removing backgrounds changes; the work does not remove any."""
-    parts = [
-        f'{cell.experiment.title}, {cell.experiment.variant(name).title} '
-        f'{show(cell.pair(name).difference(hit(5)))}'
-        for cell in group.cells
-        for name in (REMBG.name, REMBG_QUERIES.name)
-    ]
+    (metric,) = (each for each in group.metrics if each.key == hit(5))
+    parts = []
+    for cell in group.cells:
+        for name in (REMBG.name, REMBG_QUERIES.name):
+            pair = cell.pair(name)
+            over_seeds = pair.difference(metric.key)
+            gap = None if over_seeds is None else (over_seeds, pair.over_images(metric))
+            parts.append(f'{cell.experiment.title}, {pair.variant.title} {_shown(gap)}')
     return Verdict('undecided', '; '.join(parts))
 
 
-_POSITIVE = 'All intervals of these differences of top-5 accuracy above 0.'
+_POSITIVE = (
+    'All intervals of these differences of top-5 accuracy above 0, over seeds and over items.'
+)
 
 CLAIMS: tuple[Claim, ...] = (
     *(
