@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from bgremoval_mm.datasets.base.class_split import ClassSplitDataset, Photo
 from bgremoval_mm.registry import DATASETS
@@ -31,7 +32,7 @@ class Cars196(ClassSplitDataset):
         >>> dict(type='Cars196', data_root='data/cars196', subset='train', pipeline=[...])
     """
 
-    SIZE = (16_185, 196)
+    SIZE: ClassVar[dict[str, int]] = {'photos': 16_185, 'classes': 196}
     PAGE = 'https://ai.stanford.edu/~jkrause/cars/car_dataset.html (car_ims.tgz, cars_annos.mat)'
 
     def find_photos(self, root: Path) -> list[Photo]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from bgremoval_mm.datasets.base.class_split import ClassSplitDataset, Photo, read_rows
 from bgremoval_mm.registry import DATASETS
@@ -31,7 +32,7 @@ class CUB200(ClassSplitDataset):
         >>> dict(type='CUB200', data_root='data/CUB_200_2011', subset='train', pipeline=[...])
     """
 
-    SIZE = (11_788, 200)
+    SIZE: ClassVar[dict[str, int]] = {'photos': 11_788, 'classes': 200}
     PAGE = 'https://www.vision.caltech.edu/datasets/cub_200_2011'
 
     def find_photos(self, root: Path) -> list[Photo]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 from bgremoval_mm.datasets.base.class_split import ClassSplitDataset, Photo, read_rows
 from bgremoval_mm.registry import DATASETS
@@ -32,7 +33,7 @@ class StanfordOnlineProducts(ClassSplitDataset):
         ...      subset='train', pipeline=[...])
     """
 
-    SIZE = (120_053, 22_634)
+    SIZE: ClassVar[dict[str, int]] = {'photos': 120_053, 'classes': 22_634}
     PAGE = 'https://cvgl.stanford.edu/projects/lifted_struct'
 
     def find_photos(self, root: Path) -> list[Photo]:

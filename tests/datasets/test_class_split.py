@@ -139,20 +139,21 @@ def test_borders_of_the_splits(tmp_path: Path) -> None:
 def test_counts_are_checked(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy of another size than the published one is an error, unless a part is wanted."""
     MAKERS[kind][0](tmp_path)
-    with pytest.raises(ArgumentError, match=rf'^{kind} has 1.* photos .*but .* complete=False'):
+    with pytest.raises(ArgumentError, match=rf'^{kind} has 1.* photos, .*but .* complete=False'):
         load(kind, tmp_path, 'val')
     dataset = load(kind, tmp_path, 'val', complete=False)
     sizes = {'Cars196': (392, 196), 'CUB200': (400, 200), 'StanfordOnlineProducts': (14, 7)}
-    monkeypatch.setattr(type(dataset), 'SIZE', sizes[kind])
+    size = dict(zip(('photos', 'classes'), sizes[kind], strict=True))
+    monkeypatch.setattr(type(dataset), 'SIZE', size)
     assert len(load(kind, tmp_path, 'val')) == len(dataset)
 
 
 def test_published_sizes() -> None:
     """The numbers of the datasets' own pages."""
     sizes = {kind: DATASETS.get(kind).SIZE for kind in MAKERS}
-    assert sizes['Cars196'] == (16_185, 196)
-    assert sizes['CUB200'] == (11_788, 200)
-    assert sizes['StanfordOnlineProducts'] == (120_053, 22_634)
+    assert sizes['Cars196'] == {'photos': 16_185, 'classes': 196}
+    assert sizes['CUB200'] == {'photos': 11_788, 'classes': 200}
+    assert sizes['StanfordOnlineProducts'] == {'photos': 120_053, 'classes': 22_634}
 
 
 @pytest.mark.parametrize('kind', MAKERS)

@@ -192,7 +192,10 @@ def test_missing_folder(tree: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('tree', 'expected'),
     [
-        ('deepfashion_category', r'289,222 photos in 50 categories, but .* has 15 in 5\.'),
+        (
+            'deepfashion_category',
+            r'289,222 photos, 50 categories, but .* has 15 photos, 5 categories\.',
+        ),
         (
             'deepfashion_inshop',
             r'52,712 photos, 7,982 items, 25,882 train, 14,218 query, 12,612 gallery, but .* has '
@@ -348,7 +351,8 @@ def test_published_sizes() -> None:
     """The numbers of the benchmarks' own pages add up."""
     size = DeepFashionInShop.SIZE
     assert size['train'] + size['query'] + size['gallery'] == size['photos']
-    assert DATASETS.get('DeepFashionCategory').SIZE == (289_222, 50)
+    category = DATASETS.get('DeepFashionCategory')
+    assert category.SIZE == {'photos': 289_222, 'categories': 50}
     assert DATASETS.get('DeepFashionConsumerToShop').SIZE == {'pairs': 195_540}
 
 

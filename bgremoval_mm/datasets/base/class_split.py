@@ -6,12 +6,10 @@ import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
-from bgremoval_mm.datasets.base.checks import check_files
-from bgremoval_mm.datasets.base.classification import ClassificationDataset
+from bgremoval_mm.datasets.base.published import PublishedDataset
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.utils.messages import what_is_at
 
 __all__ = ['ClassSplitDataset', 'Photo', 'read_rows']
 
@@ -32,7 +30,7 @@ class Photo(NamedTuple):
     subset: str
 
 
-class ClassSplitDataset(ClassificationDataset):
+class ClassSplitDataset(PublishedDataset):
     """Photos whose classes are divided into those of training, validation and test.
 
     For metric learning: a model is measured on classes that it has never seen. Within a subset, the
@@ -51,18 +49,6 @@ class ClassSplitDataset(ClassificationDataset):
         ArgumentError: If the number of photos or classes is wrong, or a class is in two subsets.
     """
 
-    METAINFO: ClassVar[dict[str, Any]] = {'classes': ()}
-    #: Photos and classes of the whole dataset. None: not checked.
-    SIZE: ClassVar[tuple[int, int] | None] = None
-    #: Where to get the dataset, for errors.
-    PAGE: ClassVar[str] = ''
-
-    def __init__(
-        self, data_root: str | Path, subset: str = 'train', complete: bool = True, **options: Any
-    ) -> None:
-        self.complete = complete
-        super().__init__(data_root, subset, **options)
-
     @abstractmethod
     def find_photos(self, root: Path) -> Sequence[Photo]:
         """Find all photos of the dataset, of all subsets, in its order.
@@ -76,17 +62,9 @@ class ClassSplitDataset(ClassificationDataset):
         photos = self.find_photos(Path(self.data_root))
         _check_split(type(self).__name__, photos)
         classes = {photo.number: photo.name for photo in photos}
-        if self.complete and self.SIZE not in (None, (len(photos), len(classes))):
-            msg = (
-                f'{type(self).__name__} has {self.SIZE[0]:,} photos of {self.SIZE[1]:,} classes, '
-                f'but {self.data_root} has {len(photos):,} of {len(classes):,}. {self.how_to_get()}'
-                '; complete=False uses what is there.'
-            )
-            raise ArgumentError(msg)
+        self.check_size({'photos': len(photos), 'classes': len(classes)})
         wanted = [photo for photo in photos if photo.subset == self.subset]
-        root = self.data_root
-        paths = [os.path.join(root, photo.path) for photo in wanted]  # noqa: PTH118 (many)
-        check_files(paths, f'photos of {type(self).__name__}', self.how_to_get())
+        self.check_photos(photo.path for photo in wanted)
         numbers = sorted({photo.number for photo in wanted})
         self._metainfo['classes'] = tuple(classes[number] for number in numbers)
         return [{'img_path': photo.path, 'gt_label': photo.name} for photo in wanted]
@@ -103,26 +81,6 @@ class ClassSplitDataset(ClassificationDataset):
             }
             for each in images
         ]
-
-    @classmethod
-    def how_to_get(cls) -> str:
-        """Return a sentence that says where the dataset comes from."""
-        return f'Get {cls.__name__} from {cls.PAGE}'
-
-    def check_file(self, path: Path) -> Path:
-        """Return the path of a file or folder that the dataset must have.
-
-        Raises:
-            FileNotFoundError: If it is not there.
-        """
-        if not path.exists():
-            name = path.relative_to(self.data_root)
-            msg = (
-                f'`data_root` must be the folder of {type(self).__name__}, with {name} in it, but '
-                f'{what_is_at(Path(self.data_root))}. {self.how_to_get()}'
-            )
-            raise FileNotFoundError(msg)
-        return path
 
 
 def _check_split(dataset: str, photos: Sequence[Photo]) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from bgremoval_mm.datasets.base.checks import check_files
-from bgremoval_mm.datasets.base.classification import ClassificationDataset
-from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.datasets.base.published import PublishedDataset
 
 __all__ = ['ItemPhoto', 'RetrievalDataset', 'photos_of_subset']
 
@@ -34,7 +31,7 @@ class ItemPhoto(NamedTuple):
     split: str = ''
 
 
-class RetrievalDataset(ClassificationDataset):
+class RetrievalDataset(PublishedDataset):
     """Photos of items: queries, and a gallery in which the same item is to be found.
 
     The class of a photo (``gt_label``) is its category. Every sample also has ``item_id`` and
@@ -55,18 +52,7 @@ class RetrievalDataset(ClassificationDataset):
         ArgumentError: If a list is not as it must be, or numbers differ from the published ones.
     """
 
-    METAINFO: ClassVar[dict[str, Any]] = {'classes': ()}
     SUBSETS: ClassVar[tuple[str, ...]] = ('train', 'query', 'gallery', 'test')
-    #: What a whole copy has: how many of what.
-    SIZE: ClassVar[dict[str, int]] = {}
-    #: Where to get the dataset, for errors.
-    PAGE: ClassVar[str] = ''
-
-    def __init__(
-        self, data_root: str | Path, subset: str = 'train', complete: bool = True, **options: Any
-    ) -> None:
-        self.complete = complete
-        super().__init__(data_root, subset, **options)
 
     @abstractmethod
     def find_photos(self, root: Path) -> Sequence[ItemPhoto]:
@@ -79,12 +65,10 @@ class RetrievalDataset(ClassificationDataset):
     def find_images(self) -> list[dict[str, Any]]:
         """Find the photos of the subset, check the whole dataset, and set the categories."""
         photos = self.find_photos(Path(self.data_root))
-        self._check_size(self.count(photos))
+        self.check_size(self.count(photos))
         self._metainfo['classes'] = tuple(sorted({photo.category for photo in photos}))
         wanted = photos_of_subset(photos, self.subset)
-        root = self.data_root
-        paths = [os.path.join(root, photo.path) for photo in wanted]  # noqa: PTH118 (many)
-        check_files(paths, f'photos of {type(self).__name__}', self.how_to_get())
+        self.check_photos(photo.path for photo in wanted)
         items = {photo.item for photo in wanted}
         self.log(f'{len(items):,} items')
         return [
@@ -109,24 +93,6 @@ class RetrievalDataset(ClassificationDataset):
             'items': len({photo.item for photo in photos}),
             **{role: roles[role] for role in ('train', 'query', 'gallery')},
         }
-
-    def _check_size(self, found: dict[str, int]) -> None:
-        wrong = {
-            name: expected for name, expected in self.SIZE.items() if found.get(name) != expected
-        }
-        if self.complete and wrong:
-            stated = ', '.join(f'{expected:,} {name}' for name, expected in wrong.items())
-            there = ', '.join(f'{found.get(name, 0):,} {name}' for name in wrong)
-            msg = (
-                f'{type(self).__name__} has {stated}, but {self.data_root} has {there}. '
-                f'{self.how_to_get()}; complete=False uses what is there.'
-            )
-            raise ArgumentError(msg)
-
-    @classmethod
-    def how_to_get(cls) -> str:
-        """Return a sentence that says where the dataset comes from."""
-        return f'Get {cls.__name__} from {cls.PAGE}'
 
 
 def photos_of_subset(photos: Sequence[ItemPhoto], subset: str) -> list[ItemPhoto]:

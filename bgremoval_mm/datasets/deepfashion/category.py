@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bgremoval_mm.datasets.base.checks import check_files
-from bgremoval_mm.datasets.base.classification import ClassificationDataset
-from bgremoval_mm.datasets.deepfashion.agreement import check_file, how_to_get
+from bgremoval_mm.datasets.base.published import PublishedDataset
+from bgremoval_mm.datasets.deepfashion.agreement import UnderAgreement
 from bgremoval_mm.datasets.formats.deepfashion import (
     image_folder,
     read_counted_list,
@@ -29,7 +27,7 @@ _ANNOTATIONS = ('Anno_coarse', 'Anno')
 
 
 @DATASETS.register_module(force=True)
-class DeepFashionCategory(ClassificationDataset):
+class DeepFashionCategory(UnderAgreement, PublishedDataset):
     """289,222 photos of garments, of DeepFashion's *Category and Attribute Prediction Benchmark*.
 
     Liu et al., "DeepFashion: Powering Robust Clothes Recognition and Retrieval with Rich
@@ -60,9 +58,8 @@ class DeepFashionCategory(ClassificationDataset):
         ...      subset='train', pipeline=[...])
     """
 
-    METAINFO: ClassVar[dict[str, Any]] = {'classes': ()}
-    #: Photos, and categories in the lists.
-    SIZE: ClassVar[tuple[int, int]] = (289_222, 50)
+    #: Of categories, those in the lists.
+    SIZE: ClassVar[dict[str, int]] = {'photos': 289_222, 'categories': 50}
     TITLE: ClassVar[str] = 'Category and Attribute Prediction Benchmark'
     NAME: ClassVar[str] = 'deepfashion-category'
 
@@ -74,24 +71,16 @@ class DeepFashionCategory(ClassificationDataset):
         merge: bool = True,
         **options: Any,
     ) -> None:
-        self.complete, self.merge = complete, merge
-        super().__init__(data_root, subset, **options)
+        self.merge = merge
+        super().__init__(data_root, subset, complete, **options)
 
     def find_images(self) -> list[dict[str, str]]:
         """Find the photos of the subset, check the whole dataset, and set the categories."""
         names, photos = self.find_photos(Path(self.data_root))
-        if self.complete and (len(photos), len(names)) != self.SIZE:
-            msg = (
-                f'{type(self).__name__} has {self.SIZE[0]:,} photos in {self.SIZE[1]} categories, '
-                f'but {self.data_root} has {len(photos):,} in {len(names)}. '
-                f'{how_to_get(type(self))}; complete=False uses what is there.'
-            )
-            raise ArgumentError(msg)
+        self.check_size({'photos': len(photos), 'categories': len(names)})
         self._metainfo['classes'] = tuple(dict.fromkeys(map(self._merged, names)))
         wanted = {path: label for path, (label, part) in photos.items() if part == self.subset}
-        root = self.data_root
-        paths = [os.path.join(root, path) for path in wanted]  # noqa: PTH118 (many)
-        check_files(paths, f'photos of {type(self).__name__}', how_to_get(type(self)))
+        self.check_photos(wanted)
         return [
             {'img_path': path, 'gt_label': self._merged(label)} for path, label in wanted.items()
         ]
@@ -107,10 +96,10 @@ class DeepFashionCategory(ClassificationDataset):
             its category and its subset.
         """
         folder = next((root / each for each in _ANNOTATIONS if (root / each).is_dir()), None)
-        folder = check_file(self, root / _ANNOTATIONS[0]) if folder is None else folder
-        table = check_file(self, folder / 'list_category_cloth.txt')
+        folder = self.check_file(root / _ANNOTATIONS[0]) if folder is None else folder
+        table = self.check_file(folder / 'list_category_cloth.txt')
         names = [name for name, _ in read_counted_list(table, ('category_name', 'category_type'))]
-        listed = check_file(self, folder / 'list_category_img.txt')
+        listed = self.check_file(folder / 'list_category_img.txt')
         labels = read_counted_list(listed, ('image_name', 'category_label'))
         refuse_repeated(listed, [path for path, _ in labels])
         known = {str(number): name for number, name in enumerate(names, 1)}  # counted from 1
@@ -121,7 +110,7 @@ class DeepFashionCategory(ClassificationDataset):
                 f'are not: {first_few(strange)}'
             )
             raise ArgumentError(msg)
-        partition = check_file(self, root / PARTITION)
+        partition = self.check_file(root / PARTITION)
         rows = read_counted_list(partition, ('image_name', 'evaluation_status'))
         parts = {path: part for path, part in rows}  # noqa: C416 (dict() hides that they are pairs)
         without = [path for path, _ in labels if parts.get(path, '') not in self.SUBSETS]

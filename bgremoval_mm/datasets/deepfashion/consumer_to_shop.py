@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from bgremoval_mm.datasets.base.retrieval import ItemPhoto, RetrievalDataset
-from bgremoval_mm.datasets.deepfashion.agreement import PAGE, check_file, how_to_get
+from bgremoval_mm.datasets.deepfashion.agreement import UnderAgreement
 from bgremoval_mm.datasets.deepfashion.category import PARTITION
 from bgremoval_mm.datasets.deepfashion.in_shop import category_and_item
 from bgremoval_mm.datasets.formats.deepfashion import image_folder, read_counted_list
@@ -23,7 +23,7 @@ _CONSUMER = ('comsumer', 'consumer')
 
 
 @DATASETS.register_module(force=True)
-class DeepFashionConsumerToShop(RetrievalDataset):
+class DeepFashionConsumerToShop(UnderAgreement, RetrievalDataset):
     """195,540 pairs of photos, of DeepFashion's *Consumer-to-shop Clothes Retrieval Benchmark*.
 
     Liu et al., "DeepFashion: Powering Robust Clothes Recognition and Retrieval with Rich
@@ -57,7 +57,6 @@ class DeepFashionConsumerToShop(RetrievalDataset):
 
     SUBSETS: ClassVar[tuple[str, ...]] = ('train', 'val', 'query', 'gallery', 'test')
     SIZE: ClassVar[dict[str, int]] = {'pairs': 195_540}
-    PAGE: ClassVar[str] = PAGE
     TITLE: ClassVar[str] = 'Consumer-to-shop Clothes Retrieval Benchmark'
     NAME: ClassVar[str] = 'deepfashion-consumer2shop'
     #: Rows of the list; set by :meth:`find_photos`.
@@ -65,7 +64,7 @@ class DeepFashionConsumerToShop(RetrievalDataset):
 
     def find_photos(self, root: Path) -> Sequence[ItemPhoto]:
         """Find all photos, in the order of the pairs."""
-        listed = check_file(self, root / PARTITION)
+        listed = self.check_file(root / PARTITION)
         rows = read_counted_list(listed, _COLUMNS)
         wrong = [
             ' '.join(row)
@@ -101,11 +100,6 @@ class DeepFashionConsumerToShop(RetrievalDataset):
     def count(self, photos: Sequence[ItemPhoto]) -> dict[str, int]:
         """Count pairs, and what other datasets count."""
         return {'pairs': self.pairs, **super().count(photos)}
-
-    @classmethod
-    def how_to_get(cls) -> str:
-        """Return a sentence that says how to get the dataset."""
-        return how_to_get(cls)
 
 
 _SPLITS = ('train', 'val', 'test')

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from bgremoval_mm.datasets.base.retrieval import ItemPhoto, RetrievalDataset
-from bgremoval_mm.datasets.deepfashion.agreement import PAGE, check_file, how_to_get
+from bgremoval_mm.datasets.deepfashion.agreement import UnderAgreement
 from bgremoval_mm.datasets.deepfashion.category import PARTITION
 from bgremoval_mm.datasets.formats.deepfashion import (
     image_folder,
@@ -22,7 +22,7 @@ __all__ = ['DeepFashionInShop', 'category_and_item']
 
 
 @DATASETS.register_module(force=True)
-class DeepFashionInShop(RetrievalDataset):
+class DeepFashionInShop(UnderAgreement, RetrievalDataset):
     """52,712 photos of 7,982 items, of DeepFashion's *In-shop Clothes Retrieval Benchmark*.
 
     Liu et al., "DeepFashion: Powering Robust Clothes Recognition and Retrieval with Rich
@@ -58,13 +58,12 @@ class DeepFashionInShop(RetrievalDataset):
         'query': 14_218,
         'gallery': 12_612,
     }
-    PAGE: ClassVar[str] = PAGE
     TITLE: ClassVar[str] = 'In-shop Clothes Retrieval Benchmark'
     NAME: ClassVar[str] = 'deepfashion-inshop'
 
     def find_photos(self, root: Path) -> Sequence[ItemPhoto]:
         """Find all photos, in the order of the list."""
-        listed = check_file(self, root / PARTITION)
+        listed = self.check_file(root / PARTITION)
         rows = read_counted_list(listed, ('image_name', 'item_id', 'evaluation_status'))
         refuse_repeated(listed, [path for path, _, _ in rows])
         top, photos, wrong = image_folder(root), [], []
@@ -80,11 +79,6 @@ class DeepFashionInShop(RetrievalDataset):
             )
             raise ArgumentError(msg)
         return photos
-
-    @classmethod
-    def how_to_get(cls) -> str:
-        """Return a sentence that says how to get the dataset."""
-        return how_to_get(cls)
 
 
 def category_and_item(path: str) -> tuple[str, str]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.datasets.base.checks import missing_files
+from bgremoval_mm.datasets.base.published import PublishedDataset
 from bgremoval_mm.datasets.base.retrieval import RetrievalDataset, photos_of_subset
-from bgremoval_mm.datasets.deepfashion.agreement import PAGE, how_to_get
+from bgremoval_mm.datasets.deepfashion.agreement import PAGE
 from bgremoval_mm.datasets.prepare.check_report import CheckReport, PreparationError, listing
 from bgremoval_mm.datasets.prepare.images import report_photos, survey
 from bgremoval_mm.datasets.prepare.install import is_there
 from bgremoval_mm.utils.messages import what_is_at
 
-__all__ = ['add_arguments', 'check_items', 'place', 'report_files']
+__all__ = ['add_arguments', 'check_items', 'place', 'report_files', 'report_size']
 
 
 def add_arguments(parser: argparse.ArgumentParser, example: str) -> None:
@@ -51,7 +53,7 @@ def place(dataset: Any, args: argparse.Namespace) -> list[str]:
         return [f'{args.root} was there already; to take {args.src} instead, move it away']
     if not (args.src / 'Eval').is_dir():
         msg = f'--src must be a folder with Eval in it, but {what_is_at(args.src)}. '
-        raise PreparationError(msg + how_to_get(dataset))
+        raise PreparationError(msg + dataset.how_to_get())
     args.root.parent.mkdir(parents=True, exist_ok=True)
     if args.root.is_dir():
         args.root.rmdir()  # empty, see is_there
@@ -99,12 +101,7 @@ def check_items(
         report.errors.append(str(err))
         return report
     found = dataset.count(photos)
-    for name, number in found.items():
-        expected = kind.SIZE.get(name, number)
-        if number != expected:
-            report.errors.append(
-                f'{number:,} {name} instead of {expected:,}; complete=False uses what is there'
-            )
+    report_size(report, kind, found)
     report.notes.append(', '.join(f'{number:,} {name}' for name, number in found.items()))
     report.tables[kind.__name__] = {
         subset: Counter(photo.category for photo in photos_of_subset(photos, subset))
@@ -119,3 +116,21 @@ def check_items(
         report.details['queries_without_item'] = alone
     report_files(report, root, list(dict.fromkeys(photo.path for photo in photos)), read)
     return report
+
+
+def report_size(
+    report: CheckReport, kind: type[PublishedDataset], found: Mapping[str, int]
+) -> None:
+    """Report numbers that differ from those of the published dataset.
+
+    Args:
+        report: Where errors are added.
+        kind: The dataset.
+        found: How many the copy has of what.
+    """
+    for name, number in found.items():
+        expected = kind.SIZE.get(name, number)
+        if number != expected:
+            report.errors.append(
+                f'{number:,} {name} instead of {expected:,}; complete=False uses what is there'
+            )

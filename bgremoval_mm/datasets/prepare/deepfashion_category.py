@@ -25,12 +25,9 @@ def run(args: argparse.Namespace) -> CheckReport:
     except ValueError as err:
         report.errors.append(str(err))
         return report
-    expected = DeepFashionCategory.SIZE
-    if (len(photos), len(names)) != expected:
-        report.errors.append(
-            f'{len(photos):,} photos in {len(names)} categories instead of {expected[0]:,} in '
-            f'{expected[1]}; complete=False uses what is there'
-        )
+    deepfashion.report_size(
+        report, DeepFashionCategory, {'photos': len(photos), 'categories': len(names)}
+    )
     report.tables['DeepFashionCategory'] = {
         subset: Counter(label for label, part in photos.values() if part == subset)
         for subset in SUBSETS

@@ -1,34 +1,15 @@
+_base_ = './deepfashion.py'
+
 # 52,712 photos of 7,982 items of a shop, for which an agreement has to be signed:
 #   python tools/prepare_dataset.py deepfashion-inshop data/deepfashion_inshop
 # There are no photos for validation: it shows the progress on those of the test, and decides
-# nothing. The pipelines come from _base_/pipelines.
+# nothing.
 num_classes = 23
 photos = dict(type='DeepFashionInShop', data_root='data/deepfashion_inshop')
 
-train_dataloader = dict(
-    batch_size=64,
-    num_workers=4,
-    persistent_workers=False,  # EpochSeedHook seeds the workers of each epoch
-    collate_fn=dict(type='default_collate'),
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(photos, subset='train'),
-)
-val_dataloader = dict(
-    batch_size=64,
-    num_workers=4,
-    persistent_workers=False,
-    collate_fn=dict(type='default_collate'),
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(photos, subset='test'),
-)
-test_dataloader = dict(
-    batch_size=64,
-    num_workers=4,
-    persistent_workers=False,
-    collate_fn=dict(type='default_collate'),
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(photos, subset='test'),
-)
+train_dataloader = dict(dataset=dict(photos, subset='train'))
+val_dataloader = dict(dataset=dict(photos, subset='test'))
+test_dataloader = dict(dataset=dict(photos, subset='test'))
 # For triplets of items: 4 photos of each of 16 items in a batch, of items that have two at least,
 # and as many batches as the photos would fill.
 item_batches = dict(type='MPerClassBatchSampler', by='item_id', m=4, least=2, iterations=None)
