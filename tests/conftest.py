@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import runpy
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ import pytest
 from PIL import Image
 
 from bgremoval_mm.removal import CATALOGUE, ModelSpec, find_weights, release_sessions
+from tests.browser import Browser
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -47,6 +49,15 @@ def interrupts_reach_children() -> None:
 def repository() -> Path:
     """Root of the repository."""
     return REPOSITORY
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Browser:
+    """Headless Chromium; skips without it."""
+    program = shutil.which('chromium') or shutil.which('google-chrome')
+    if program is None:
+        pytest.skip('needs a browser: apt-get install chromium')
+    return Browser(program, tmp_path / 'profile')
 
 
 @pytest.fixture(scope='session')

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from bgremoval_mm.experiments.report.results import read_results
 from bgremoval_mm.experiments.report.tables import GAP, result_table
 from bgremoval_mm.experiments.runner.runs import select_runs
 from bgremoval_mm.removal.errors import ArgumentError
+from tests.browser import Browser
 
 UP = [(20, 26), (21, 28), (22, 28)]  # of 60 images: about 10 points more, in each seed
 DOWN = [(30, 26), (31, 26), (30, 25)]
@@ -419,43 +419,19 @@ def test_report_again(report_folder: Path, tmp_path: Path) -> None:
     assert (report_folder / 'notes.txt').read_text() == 'mine'
 
 
-def test_page_in_a_browser(report_folder: Path, tmp_path: Path) -> None:
+def test_page_in_a_browser(report_folder: Path, browser: Browser) -> None:
     """Headless Chromium shows it without errors, pictures decoded, no wider than a phone."""
-    browser = shutil.which('chromium') or shutil.which('google-chrome')
-    if browser is None:
-        pytest.skip('needs a browser: apt-get install chromium')
     page = report_folder / 'index.html'
-    probe = tmp_path / 'probe.html'
     script = (
-        '<script>addEventListener("load", () => { const images = [...document.images];'
+        'addEventListener("load", () => { const images = [...document.images];'
         'document.querySelectorAll("details").forEach(each => each.open = true);'
         'Promise.all(images.map(each => each.decode())).then(() => document.title = "ok " + '
         'images.length + " " + document.documentElement.scrollWidth, '
-        'error => document.title = "broken " + error); });</script>'
+        'error => document.title = "broken " + error); });'
     )
-    probe.write_text(page.read_text().replace('</body>', script + '</body>'))
-    done = subprocess.run(
-        [
-            browser,
-            '--headless',
-            '--no-sandbox',
-            '--disable-gpu',
-            '--enable-logging=stderr',
-            '--window-size=500,900',
-            '--virtual-time-budget=20000',
-            f'--user-data-dir={tmp_path / "profile"}',
-            '--dump-dom',
-            probe.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    title = re.search(r'<title>(.*?)</title>', done.stdout)
-    assert title is not None
-    word, images, width = title[1].split()
-    assert word == 'ok', title[1]
+    title, log = browser.title_of(page, script)
+    word, images, width = title.split()
+    assert word == 'ok', title
     assert int(images) >= 8
     assert int(width) <= 500
-    assert 'CONSOLE' not in done.stderr
+    assert 'CONSOLE' not in log

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +25,7 @@ from bgremoval_mm.removal import BackgroundRemover, masks
 from bgremoval_mm.reviewing import page
 from bgremoval_mm.reviewing.app import LIMITS, make_app
 from bgremoval_mm.serving.run import Server, listen, make_server
+from tests.browser import Browser
 
 # Their noise; in the order of their suspicion, in which they are to be shown.
 PHOTOS = {'noisy.png': 200, 'paint.png': 100, 'plain.png': 75, 'upload.png': 25, 'zz.png': 50}
@@ -59,12 +58,13 @@ def running(app: Any) -> Iterator[str]:
 
 @pytest.mark.parametrize('width', [400, 1280])
 def test_reviewing_in_a_browser(
-    tmp_path: Path, tiny_file: Path, width: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    tiny_file: Path,
+    width: int,
+    monkeypatch: pytest.MonkeyPatch,
+    browser: Browser,
 ) -> None:
     """A stroke, an undo, a save, a rejection, an acceptance, an upload; all in the database."""
-    browser = shutil.which('chromium') or shutil.which('google-chrome')
-    if browser is None:
-        pytest.skip('needs a browser: apt-get install chromium')
     queue = UploadQueue(f'sqlite:///{tmp_path}/pipeline.db')
     files = PipelineFiles(tmp_path / 'root')
     routes = Routes([Route('all', model=str(tiny_file), gate=Gate(suspicion=0))])
@@ -95,22 +95,8 @@ def test_reviewing_in_a_browser(
         else:
             said.put(text)
 
-    command = [browser, '--headless', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr']
-    command += [f'--window-size={max(width, 500)},900', f'--user-data-dir={tmp_path / "profile"}']
     with running(app) as address:
-        process = subprocess.Popen(
-            [*command, f'{address}/?{width}'],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            assert said.get(timeout=120) == 'ok'
-        finally:
-            process.terminate()
-            _, errors = process.communicate(timeout=60)
-    assert 'Uncaught' not in errors
-    assert 'Refused' not in errors, 'the page breaks its own content security policy'
+        browser.visit(f'{address}/?{width}', width, said)
 
     rows = {row.name: row for row in queue.uploads()}
     ends = {name: (row.state, queue.history(row.id)[-1].reason) for name, row in rows.items()}

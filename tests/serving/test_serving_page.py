@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -14,16 +12,14 @@ from fastapi import Request
 from bgremoval_mm.serving import pages
 from bgremoval_mm.serving.app import make_app
 from bgremoval_mm.serving.limits import Limits
+from tests.browser import Browser
 
 
 @pytest.mark.parametrize('width', [400, 1280])
 def test_page_in_a_browser(
-    engine, running, tmp_path: Path, width: int, monkeypatch: pytest.MonkeyPatch
+    engine, running, width: int, monkeypatch: pytest.MonkeyPatch, browser: Browser
 ) -> None:
     """In headless Chromium: a photo, the slider by keyboard, backdrops, downloads, an error."""
-    browser = shutil.which('chromium') or shutil.which('google-chrome')
-    if browser is None:
-        pytest.skip('needs a browser: apt-get install chromium')
     script = Path(__file__).with_name('page_probe.js').read_text()
     plain = pages.front_page
     monkeypatch.setattr(
@@ -38,22 +34,8 @@ def test_page_in_a_browser(
     async def probe(request: Request) -> None:
         said.put((await request.body()).decode())
 
-    command = [browser, '--headless', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr']
-    command += [f'--window-size={max(width, 500)},900', f'--user-data-dir={tmp_path / "profile"}']
     with running(app, made) as address:
-        process = subprocess.Popen(
-            [*command, f'{address}/?{width}'],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            assert said.get(timeout=120) == 'ok'
-        finally:
-            process.terminate()
-            _, errors = process.communicate(timeout=60)
-    assert 'Uncaught' not in errors
-    assert 'Refused' not in errors, 'the page breaks its own content security policy'
+        browser.visit(f'{address}/?{width}', width, said)
 
 
 def test_pages_are_complete(service) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from bgremoval_mm.removal import MaskStore, read_image, remove_tree
 from bgremoval_mm.removal.jobs.run import run_job
 from bgremoval_mm.removal.options import EngineOptions, Framing, JobOptions, OutputOptions
 from bgremoval_mm.removal.review.page import check_folder, open_results, write_review
+from tests.browser import Browser
 
 
 @pytest.fixture
@@ -46,26 +45,14 @@ def photos_and_masks(tiny_model, tmp_path: Path, picture) -> tuple[Path, MaskSto
     return images, store
 
 
-def test_page_in_a_browser(photos_and_masks, tmp_path: Path) -> None:
+def test_page_in_a_browser(photos_and_masks, tmp_path: Path, browser: Browser) -> None:
     """In headless Chromium: sorting, filtering, judging; no error, no wider than a phone."""
-    browser = shutil.which('chromium') or shutil.which('google-chrome')
-    if browser is None:
-        pytest.skip('needs a browser: apt-get install chromium')
     images, store = photos_and_masks
     page = write_review(tmp_path / 'review', store, images, progress=False)
-    probe = page.with_name('probe.html')
     script = Path(__file__).with_name('review_probe.js').read_text()
-    probe.write_text(page.read_text().replace('</body>', f'<script>{script}</script></body>'))
-    command = [browser, '--headless', '--no-sandbox', '--disable-gpu', '--enable-logging=stderr']
-    command += ['--window-size=500,900', '--virtual-time-budget=20000', '--dump-dom']
-    command += ['--allow-file-access-from-files', f'--user-data-dir={tmp_path / "profile"}']
-    done = subprocess.run(
-        [*command, probe.as_uri()], capture_output=True, text=True, timeout=120, check=True
-    )
-    title = re.search(r'<title>(.*?)</title>', done.stdout)
-    assert title is not None
-    assert title[1] == 'ok'
-    assert 'Uncaught' not in done.stderr
+    title, log = browser.title_of(page, script)
+    assert title == 'ok'
+    assert 'Uncaught' not in log
 
 
 def test_what_is_on_the_page(photos_and_masks, tmp_path: Path) -> None:
