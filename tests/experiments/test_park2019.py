@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from copy import deepcopy
@@ -15,11 +16,11 @@ import pandas as pd
 import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, DefaultScope
-from PIL import Image
+from PIL import Image, ImageColor
 
 from bgremoval_mm.engine.pairs import SUFFIXES, baseline_name, what_is_changed
 from bgremoval_mm.evaluation.metrics.per_image import write_per_image
-from bgremoval_mm.experiments.base import Verdict
+from bgremoval_mm.experiments.base import Exhibit, Verdict
 from bgremoval_mm.experiments.papers.park2019 import WORK
 from bgremoval_mm.experiments.papers.park2019.exhibits import curve_exhibits
 from bgremoval_mm.experiments.papers.park2019.experiments import (
@@ -33,11 +34,13 @@ from bgremoval_mm.experiments.papers.park2019.experiments import (
     Retrieval,
 )
 from bgremoval_mm.experiments.papers.park2019.published import HITS, hit
+from bgremoval_mm.experiments.papers.park2019.sheets import query_exhibits
 from bgremoval_mm.experiments.report.groups import Group, group_results
 from bgremoval_mm.experiments.report.page import build_report, write_report
 from bgremoval_mm.experiments.report.results import read_results
 from bgremoval_mm.experiments.runner.options import load_config, photos_of
 from bgremoval_mm.experiments.runner.runs import select_runs
+from bgremoval_mm.visualization.canvas import RIGHT, WRONG
 
 ROOT = Path(__file__).resolve().parents[2]
 CELLS = [(each, dataset) for each in EXPERIMENTS for dataset in each.datasets]
@@ -478,6 +481,39 @@ def test_few_items_leave_a_claim_open(make_runs: Callable, tmp_path: Path) -> No
     assert 'over items +10.00 [+0.00, +30.00]' in found.figures
     write_queries(np.array([1, 2, 3, 4, 5, 1, 1, 9, 9, 9]))
     assert verdict('O-a', tmp_path / 'root').label == 'holds'
+
+
+def test_query_sheets(make_runs: Callable, tmp_path: Path) -> None:
+    """Of the network that finds most, one a variant with hits; none without hits or photos."""
+    make_runs(OPEN_ITEM, {'efficientnet-lite0_oc': (40.0, 50.0)})
+    make_runs(OPEN_ITEM, {'efficientnet-lite0_oc-is': (60.0, 70.0)})
+    make_runs(OPEN_ITEM, {'efficientnet-lite0_oc-is': (50.0, 70.0)}, 'rembg')
+    for name in ('query', 'right', 'wrong'):
+        Image.new('RGB', (40, 60), 'blue').save(tmp_path / f'{name}.png')
+    rows = ['query,query_item,rank,photo,item,similarity,right']
+    for rank, (name, right) in enumerate((('wrong', 0), ('right', 1), ('wrong', 0)), start=1):
+        item = 'a' if right else 'b'
+        rows.append(f'{tmp_path}/query.png,a,{rank},{tmp_path}/{name}.png,{item},0.9,{right}')
+
+    def sheets() -> list[Exhibit]:
+        groups = group_results(read_results(tmp_path / 'root'), WORK)
+        return list(query_exhibits(next(each for each in groups if each.results)))
+
+    assert sheets() == []
+    for suffix in ('', '-rembg'):
+        folder = f'efficientnet-lite0_oc-is_1xb32_luma-items{suffix}'
+        (tmp_path / 'root' / folder / 'seed0/hits.csv').write_text('\n'.join(rows))
+    found = sheets()
+    assert [each.name for each in found] == ['queries_original', 'queries_rembg']
+    assert 'EfficientNet-Lite0, OC+IS, background removed, seed 0' in found[1].caption
+    picture = np.asarray(Image.open(io.BytesIO(found[0].picture)).convert('RGB')).reshape(-1, 3)
+    counts = {
+        colour: int((np.abs(picture.astype(int) - ImageColor.getrgb(colour)) <= 3).all(1).sum())
+        for colour in (RIGHT, WRONG)
+    }
+    assert counts[WRONG] > 1.5 * counts[RIGHT] > 0
+    (tmp_path / 'query.png').unlink()
+    assert sheets() == []
 
 
 def test_report(make_runs: Callable, tmp_path: Path) -> None:

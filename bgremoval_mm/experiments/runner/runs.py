@@ -21,12 +21,13 @@ from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 
 __all__ = ['Run', 'RunError', 'Workspace', 'run_of_config', 'select_runs']
 
-RESULT, FAILURE, SETTINGS, LOG, LOCK = (
+RESULT, FAILURE, SETTINGS, LOG, LOCK, HITS = (
     'result.json',
     'failure.json',
     'run.json',
     'run.log',
     'lock',
+    'hits.csv',
 )
 
 

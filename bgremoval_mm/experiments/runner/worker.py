@@ -25,6 +25,7 @@ from bgremoval_mm.experiments.papers import load_work
 from bgremoval_mm.experiments.runner.options import photos_of, run_config
 from bgremoval_mm.experiments.runner.runs import (
     FAILURE,
+    HITS,
     RESULT,
     SETTINGS,
     Run,
@@ -61,7 +62,7 @@ def prepare(run: Run, workspace: Workspace) -> Config:
         if evaluator['type'] == 'ProductAccuracy':
             evaluator['out_dir'] = str(folder / 'products')
         if evaluator['type'] == 'QueryGalleryMetric':
-            evaluator['hits_file'] = str(folder / 'hits.csv')
+            evaluator['hits_file'] = str(folder / HITS)
             evaluator['per_query_file'] = str(folder / PER_IMAGE_FILE)
             evaluator['root'] = photos_of(config.test_dataloader.dataset)
     if run.experiment.per_image:

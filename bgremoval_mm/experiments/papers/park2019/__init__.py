@@ -1,6 +1,8 @@
 """Park et al.: fashion retrieval with four backbones and three losses."""
 
-from bgremoval_mm.experiments.base import Dataset, Metric, Work
+from collections.abc import Sequence
+
+from bgremoval_mm.experiments.base import Dataset, Exhibit, Metric, Work
 from bgremoval_mm.experiments.papers.park2019.claims import CLAIMS
 from bgremoval_mm.experiments.papers.park2019.exhibits import curve_exhibits
 from bgremoval_mm.experiments.papers.park2019.experiments import (
@@ -16,6 +18,8 @@ from bgremoval_mm.experiments.papers.park2019.published import (
     TOPK,
     hit,
 )
+from bgremoval_mm.experiments.papers.park2019.sheets import query_exhibits
+from bgremoval_mm.experiments.report.groups import Group
 
 __all__ = ['WORK']
 
@@ -28,6 +32,10 @@ def _of_queries(key: str, title: str) -> Metric:
         over_images=f'{key.partition("/")[2]} of items',
         counted_by='retrieval/queries',
     )
+
+
+def _exhibits(group: Group) -> Sequence[Exhibit]:
+    return [*curve_exhibits(group), *query_exhibits(group)]
 
 
 _RETRIEVAL = (
@@ -64,5 +72,5 @@ WORK = Work(
     published=PUBLISHED,
     misprints=MISPRINTS,
     claims=CLAIMS,
-    exhibits=dict.fromkeys((IN_SHOP_ITEM, CONSUMER_ITEM, OPEN_ITEM), curve_exhibits),
+    exhibits=dict.fromkeys((IN_SHOP_ITEM, CONSUMER_ITEM, OPEN_ITEM), _exhibits),
 )
