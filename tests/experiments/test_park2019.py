@@ -28,6 +28,7 @@ from bgremoval_mm.experiments.papers.park2019.experiments import (
     LOSSES,
     NETWORKS,
     OPEN_ITEM,
+    STREET_ITEM,
     Retrieval,
 )
 from bgremoval_mm.experiments.papers.park2019.published import HITS, hit
@@ -41,6 +42,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CELLS = [(each, dataset) for each in EXPERIMENTS for dataset in each.datasets]
 IDS = [Path(each.config(dataset)).stem for each, dataset in CELLS]
 SUBSETS = ('train', 'val', 'test')
+OPEN = ((OPEN_ITEM, 'luma-items'), (OPEN_ITEM, 'groceries'), (STREET_ITEM, 'luma-street'))
 TRIPLETS = {'oc': None, 'oc-os': ('category',), 'oc-is': ('item',)}
 # Dataset: its class, its folder, categories, and the subset of validation.
 DATA = {
@@ -49,6 +51,7 @@ DATA = {
     'category': ('DeepFashionCategory', 'deepfashion_category', 46, 'val'),
     'luma-items': ('CatalogueItems', 'luma_catalogue', 10, 'val'),
     'groceries': ('GroceryStoreItems', 'grocery_store', 43, 'val'),
+    'luma-street': ('CatalogueItems', 'luma_catalogue', 10, 'val'),
 }
 BACKBONES = {
     'resnet50': ('ResNet', 2048, 'resnet50_8xb32'),
@@ -87,13 +90,13 @@ def test_every_config_is_an_experiment() -> None:
         *((CATEGORY_ITEM, f'{name}_oc', 'category') for name in four),
         *((CONSUMER_ITEM, f'{name}_oc-is', 'consumer2shop') for name in four),
         *(
-            (OPEN_ITEM, f'efficientnet-lite0_{loss}', dataset)
+            (item, f'efficientnet-lite0_{loss}', dataset)
             for loss in LOSSES
-            for dataset in ('luma-items', 'groceries')
+            for item, dataset in OPEN
         ),
     }
     assert len([name for name in files if '/deepfashion/' in name]) == 48
-    assert len([name for name in files if '/efficientnet_lite/' in name]) == 24
+    assert len([name for name in files if '/efficientnet_lite/' in name]) == 36
     assert {each.tested for each in EXPERIMENTS} == {'last'}
 
 
@@ -118,7 +121,8 @@ def test_settings_of_the_work(experiment: Retrieval, dataset: str) -> None:
         type='MultiStepLR', by_epoch=True, milestones=[100, 150], gamma=0.1
     )
     assert config.train_cfg.max_epochs == 200
-    batch = 32 if experiment.item == OPEN_ITEM else 64
+    is_open = (experiment.item, dataset) in OPEN
+    batch = 32 if is_open else 64
     assert {config[f'{subset}_dataloader'].batch_size for subset in SUBSETS} == {batch}
     sampler = config.train_dataloader.get('batch_sampler')
     items = dict(type='MPerClassBatchSampler', by='item_id', m=4, least=2, iterations=None)
@@ -127,10 +131,11 @@ def test_settings_of_the_work(experiment: Retrieval, dataset: str) -> None:
     for subset, wanted in (('train', 'train'), ('val', val)):
         photos = config[f'{subset}_dataloader'].dataset
         assert (photos.type, photos.subset) == (reader, wanted)
-    assert photos_of(config.test_dataloader.dataset) == f'data/{folder}'
+    shared = 'data' if dataset == 'luma-street' else f'data/{folder}'
+    assert photos_of(config.test_dataloader.dataset) == shared
     tested = config.test_dataloader.dataset
     parts = [each.subset for each in tested.get('datasets', [tested])]
-    assert parts == (['query', 'gallery'] if experiment.item == OPEN_ITEM else ['test'])
+    assert parts == (['query', 'gallery'] if is_open else ['test'])
     accuracy = dict(type='Accuracy', topk=(1, 3, 5))
     if experiment.item == CATEGORY_ITEM:
         assert config.test_evaluator == config.val_evaluator == accuracy
@@ -162,20 +167,34 @@ def test_variant_differs_in_backgrounds_alone(experiment: Retrieval, dataset: st
         assert text.startswith(f"_base_ = ['./{Path(experiment.config(dataset)).name}', ")
         content = load(experiment, dataset, variant.name).to_dict()
         removal = content.pop('bgaug' if variant.name == 'bgaug' else 'rembg')
-        content.pop('queries', None)
-        content.pop('gallery', None)
+        for name in ('queries', 'gallery', 'white', 'parts'):
+            content.pop(name, None)
         assert (removal['type'], removal['mask_dir']) == ('RembgDataset', masks)
         assert removal['on_missing'] == 'error'
         assert ('bank' in removal) == (variant.name == 'bgaug')
+        of_queries = removal
+        if dataset == 'luma-street' and variant.name != 'bgaug':
+            of_queries = content.pop('rembg_street')
+            assert of_queries == removal | {'mask_dir': 'data/masks/luma_street'}
         if variant.name == 'rembg-queries':
+            # The gallery of Luma is white: black would be one more difference.
+            white = {} if dataset == 'groceries' else {'fill': 255}
             queries, gallery = content['test_dataloader']['dataset']['datasets']
-            content['test_dataloader']['dataset']['datasets'] = [inner(queries, removal), gallery]
+            parts = [inner(queries, of_queries | white), gallery]
+            content['test_dataloader']['dataset']['datasets'] = parts
         else:
             for subset in SUBSETS if variant.name == 'rembg' else ('train',):
                 outer = content[f'{subset}_dataloader']['dataset']
-                content[f'{subset}_dataloader']['dataset'] = inner(outer, removal)
-        hooks = ['DiffMetricsHook'] + ['DisjointBanksHook'] * (variant.name == 'bgaug')
-        assert [hook['type'] for hook in content.pop('custom_hooks')] == hooks
+                if of_queries != removal and subset == 'test':
+                    parts = zip(outer['datasets'], (of_queries, removal), strict=True)
+                    outer['datasets'] = [inner(*part) for part in parts]
+                else:
+                    content[f'{subset}_dataloader']['dataset'] = inner(outer, removal)
+        hooks = content.pop('custom_hooks')
+        expected = ['DiffMetricsHook'] + ['DisjointBanksHook'] * (variant.name == 'bgaug')
+        assert [hook['type'] for hook in hooks] == expected
+        if (variant.name, dataset) == ('bgaug', 'luma-street'):
+            assert hooks[1]['tested'] == 'data/background_bank/bank_b.txt'
         assert content == original
         assert variant.suffix in SUFFIXES
         assert baseline_name(path.stem) == Path(experiment.config(dataset)).stem
@@ -208,6 +227,7 @@ def test_model_builds(experiment: Retrieval, dataset: str) -> None:
         ('deepfashion_category', 'resnet50_oc', 'category'),
         ('luma_items', 'efficientnet-lite0_oc-is', 'luma-items'),
         ('grocery_items', 'efficientnet-lite0_oc-is', 'groceries'),
+        ('luma_items', 'efficientnet-lite0_oc-is', 'luma-street'),
     ],
 )
 def test_datasets_of_the_configs(
@@ -229,10 +249,16 @@ def test_datasets_of_the_configs(
                 photos = DATASETS.build(outer)
             samples = [photos[index] for index in range(len(photos))]
             means = [sample['inputs'].float().mean(dim=(1, 2)).tolist() for sample in samples]
-            # Channels are B, G, R. The photos are green, removed black, replaced red.
+            # Channels are B, G, R. The photos are green, removed black or white, replaced red.
             looks = [
-                'red' if red > 20 else 'green' if green > 100 else 'removed'
-                for _, green, red in means
+                'removed'
+                if blue > 100
+                else 'red'
+                if red > 20
+                else 'green'
+                if green > 100
+                else 'removed'
+                for blue, green, red in means
             ]
             seen[variant.name, subset] = looks
             if experiment.item != CATEGORY_ITEM and subset == 'test':
@@ -266,6 +292,8 @@ def point_to(node: Any, root: Path, store: str, bank: str) -> None:
             node.complete = False
         if node.type == 'CatalogueItems':
             node.fold_file = None
+            if 'manifest' in node:
+                node.manifest = str(root / 'products.csv')
             node.queries = dict(view=['back'])
             node.metainfo = dict(classes=('Jackets', 'Tees'))
     if 'mask_dir' in node:
@@ -292,13 +320,15 @@ def make_masks(tmp_path: Path, tiny_model: Callable) -> Callable[[Path], str]:
 
 
 @pytest.mark.parametrize('variant', ['original', 'rembg', 'rembg-queries', 'bgaug'])
-@pytest.mark.parametrize('dataset', ['luma-items', 'groceries'])
+@pytest.mark.parametrize('dataset', ['luma-items', 'groceries', 'luma-street'])
 def test_reduced_options(dataset: str, variant: str) -> None:
     """They fit every variant, and reach the pipelines that are used."""
     pytest.importorskip('mmpretrain')
     lines = (ROOT / 'configs/reduced/efficientnet-lite0_items_96px.txt').read_text().splitlines()
     options = [line for line in lines if line and not line.startswith('#')]
-    experiment = next(e for e in EXPERIMENTS if e.model == 'efficientnet-lite0_oc-is')
+    experiment = next(
+        e for e in EXPERIMENTS if e.model == 'efficientnet-lite0_oc-is' and dataset in e.datasets
+    )
     config = load_config(ROOT / 'configs' / experiment.config(dataset, variant), options)
     assert config.train_cfg.max_epochs == 12
     assert config.param_scheduler.milestones == [6, 9]
@@ -365,13 +395,14 @@ def test_published_numbers() -> None:
 
 def test_the_work_is_complete() -> None:
     """Its items have metrics, its datasets titles; claims are of what there is."""
-    items = (IN_SHOP_ITEM, CATEGORY_ITEM, CONSUMER_ITEM, OPEN_ITEM)
+    items = (IN_SHOP_ITEM, CATEGORY_ITEM, CONSUMER_ITEM, OPEN_ITEM, STREET_ITEM)
     assert WORK.items == tuple(WORK.metrics) == items
     assert set(WORK.datasets) == set(DATA)
     assert {claim.item for claim in WORK.claims} == set(items)
     assert [name for name in WORK.datasets if not WORK.datasets[name].is_own] == [
         'luma-items',
         'groceries',
+        'luma-street',
     ]
     assert tuple(f'retrieval/hit@{k}' for k in (1, 5, 10, 20, 30, 40, 50)) == HITS
     keys = {metric.key for metrics in WORK.metrics.values() for metric in metrics}
