@@ -16,6 +16,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 from PIL import Image
 
+from bgremoval_mm.datasets.replaced import replace_tree
 from bgremoval_mm.engine.pairs import SUFFIXES, baseline_name, what_is_changed
 from bgremoval_mm.experiments.base import Verdict
 from bgremoval_mm.experiments.papers.park2019 import WORK
@@ -35,8 +36,8 @@ from bgremoval_mm.experiments.papers.park2019.published import HITS, hit
 from bgremoval_mm.experiments.report.groups import Group, group_results
 from bgremoval_mm.experiments.report.page import build_report, write_report
 from bgremoval_mm.experiments.report.results import read_results
-from bgremoval_mm.experiments.runner.options import load_config, photos_of
-from bgremoval_mm.experiments.runner.runs import select_runs
+from bgremoval_mm.experiments.runner.options import load_config, missing_data, photos_of
+from bgremoval_mm.experiments.runner.runs import Workspace, select_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 CELLS = [(each, dataset) for each in EXPERIMENTS for dataset in each.datasets]
@@ -278,6 +279,91 @@ def test_datasets_of_the_configs(
             ]
             continue
         assert set(looks) == expected, (variant, subset)
+
+
+def test_queries_of_the_street() -> None:
+    """Composites of back views are queries, the shop's own photos the gallery; training is Luma's.
+
+    Masks of the clean photos are never those of the composites.
+    """
+    street, items = (
+        next(each for each in EXPERIMENTS if name in each.datasets)
+        for name in ('luma-street', 'luma-items')
+    )
+    for variant in street.variants:
+        config = load(street, 'luma-street', variant.name).to_dict()
+        same = load(items, 'luma-items', variant.name).to_dict()
+        for part in ('model', 'train_dataloader', 'val_dataloader', 'optim_wrapper'):
+            assert config[part] == same[part]
+        queries, gallery = (
+            (each.get('dataset', each), each)
+            for each in config['test_dataloader']['dataset']['datasets']
+        )
+        photos, wrapper = queries
+        assert (photos['data_root'], photos['subset']) == ('data/luma_street', 'query')
+        assert photos['manifest'] == 'data/luma_catalogue/products.csv'
+        assert photos['queries'] == {'view': ['back']}
+        removed = variant.name in ('rembg', 'rembg-queries')
+        assert wrapper.get('mask_dir') == ('data/masks/luma_street' if removed else None)
+        photos, wrapper = gallery
+        assert (photos['data_root'], photos['subset']) == ('data/luma_catalogue', 'gallery')
+        assert photos['queries'] == {'view': ['back', 'alt']}
+        removed = variant.name == 'rembg'
+        assert wrapper.get('mask_dir') == ('data/masks/luma_catalogue' if removed else None)
+        assert 'mask_dir' not in config['test_dataloader']['dataset']
+
+
+def test_masks_of_clean_photos_are_refused_for_the_street(
+    luma_items: Path, make_masks: Callable, tmp_path: Path
+) -> None:
+    """They lie under the same names, but were made from other content."""
+    store = make_masks(luma_items)
+    Image.new('RGB', (40, 40), 'red').save(tmp_path / 'background.png')
+    (tmp_path / 'bank.txt').write_text('background.png')
+    street = tmp_path / 'street'
+    summary = replace_tree(luma_items, street, store, str(tmp_path / 'bank.txt'), 'u2netp')
+    assert summary.done == len(pd.read_csv(luma_items / 'products.csv'))
+    experiment = next(each for each in EXPERIMENTS if 'luma-street' in each.datasets)
+    queries = load(experiment, 'luma-street', 'rembg-queries').test_dataloader.dataset.datasets[0]
+    point_to(queries, luma_items, store, '')
+    queries.dataset.data_root = str(street)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        dataset = DATASETS.build(queries)
+        with pytest.raises(FileNotFoundError, match='was made from other content') as caught:
+            dataset[0]
+    assert f'tools/remove_background.py {street} ' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('there', 'missing'),
+    [
+        ('folds masks/luma_catalogue', 'no photos in data/luma_street: bgremoval replace '),
+        (
+            'folds masks/luma_catalogue luma_street',
+            'no masks in data/masks/luma_street: python tools/remove_background.py '
+            'data/luma_street data/masks/luma_street',
+        ),
+        (
+            'folds masks/luma_street luma_street',
+            'no masks in data/masks/luma_catalogue: python tools/remove_background.py '
+            'data/luma_catalogue data/masks/luma_catalogue',
+        ),
+        ('folds masks/luma_street luma_street masks/luma_catalogue', ''),
+    ],
+)
+def test_missing_data_of_the_street(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str, missing: str
+) -> None:
+    """What is missing is named with the command that makes it."""
+    pytest.importorskip('mmpretrain')
+    monkeypatch.chdir(tmp_path)
+    for name in ('luma_catalogue', *there.split()):
+        folder = tmp_path / 'data' / name
+        (folder / 'u2net' if 'masks' in name else folder).mkdir(parents=True)
+    (tmp_path / 'data/folds/luma.csv').touch()
+    (run,) = select_runs(WORK, [STREET_ITEM], models=['efficientnet-lite0_oc'], variants=['rembg'])
+    found = missing_data(run, Workspace(tmp_path, ROOT / 'configs'))
+    assert found == missing or (missing.endswith('replace ') and found.startswith(missing))
 
 
 def point_to(node: Any, root: Path, store: str, bank: str) -> None:
