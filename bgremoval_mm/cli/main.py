@@ -39,6 +39,7 @@ def make_parser() -> argparse.ArgumentParser:
     from bgremoval_mm.cli.monitor import add_monitor_arguments, add_reference_arguments
     from bgremoval_mm.cli.pairs import add_pairs_commands
     from bgremoval_mm.cli.pipeline import add_pipeline_commands
+    from bgremoval_mm.cli.replace import add_replace_arguments
     from bgremoval_mm.cli.retrain import add_retrain_arguments
     from bgremoval_mm.cli.review import add_apply_arguments, add_review_arguments
     from bgremoval_mm.cli.search import add_search_commands
@@ -80,6 +81,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     masks = add_command(commands, 'masks', _masks, 'make masks of a folder, for training')
     arguments.add_masks_arguments(masks)
+
+    text = 'write photos again before other backgrounds, by the masks of a store'
+    add_replace_arguments(add_command(commands, 'replace', _replace, text))
 
     text = 'remove backgrounds over HTTP: for programs, and on a page for people'
     add_serve_arguments(add_command(commands, 'serve', _serve, text))
@@ -218,6 +222,12 @@ def _masks(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
 
     check_arguments(parser, args)
     return run_tree(args)
+
+
+def _replace(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    from bgremoval_mm.cli.replace import run_replace
+
+    return run_replace(parser, args)
 
 
 def _models(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:

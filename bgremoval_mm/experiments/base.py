@@ -203,12 +203,15 @@ class Dataset:
         prepare: What ``tools/prepare_dataset.py`` calls it; '' if it does not know it.
         prepared: What the name of the folder with prepared annotations has after that of the
             photos; '' if there is none.
+        made: Folders of further photos, which are made of others, each to the command that makes
+            it.
     """
 
     title: str
     is_own: bool = True
     prepare: str = ''
     prepared: str = ''
+    made: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

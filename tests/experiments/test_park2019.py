@@ -18,6 +18,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 from PIL import Image, ImageColor
 
+from bgremoval_mm.datasets.replaced import replace_tree
 from bgremoval_mm.engine.pairs import SUFFIXES, baseline_name, what_is_changed
 from bgremoval_mm.evaluation.metrics.per_image import write_per_image
 from bgremoval_mm.experiments.base import Exhibit, Verdict
@@ -31,6 +32,7 @@ from bgremoval_mm.experiments.papers.park2019.experiments import (
     LOSSES,
     NETWORKS,
     OPEN_ITEM,
+    STREET_ITEM,
     Retrieval,
 )
 from bgremoval_mm.experiments.papers.park2019.published import HITS, hit
@@ -38,14 +40,15 @@ from bgremoval_mm.experiments.papers.park2019.sheets import query_exhibits
 from bgremoval_mm.experiments.report.groups import Group, group_results
 from bgremoval_mm.experiments.report.page import build_report, write_report
 from bgremoval_mm.experiments.report.results import read_results
-from bgremoval_mm.experiments.runner.options import load_config, photos_of
-from bgremoval_mm.experiments.runner.runs import select_runs
+from bgremoval_mm.experiments.runner.options import load_config, missing_data, photos_of
+from bgremoval_mm.experiments.runner.runs import Workspace, select_runs
 from bgremoval_mm.visualization.canvas import RIGHT, WRONG
 
 ROOT = Path(__file__).resolve().parents[2]
 CELLS = [(each, dataset) for each in EXPERIMENTS for dataset in each.datasets]
 IDS = [Path(each.config(dataset)).stem for each, dataset in CELLS]
 SUBSETS = ('train', 'val', 'test')
+OPEN = ((OPEN_ITEM, 'luma-items'), (OPEN_ITEM, 'groceries'), (STREET_ITEM, 'luma-street'))
 TRIPLETS = {'oc': None, 'oc-os': ('category',), 'oc-is': ('item',)}
 # Dataset: its class, its folder, categories, and the subset of validation.
 DATA = {
@@ -54,6 +57,7 @@ DATA = {
     'category': ('DeepFashionCategory', 'deepfashion_category', 46, 'val'),
     'luma-items': ('CatalogueItems', 'luma_catalogue', 10, 'val'),
     'groceries': ('GroceryStoreItems', 'grocery_store', 43, 'val'),
+    'luma-street': ('CatalogueItems', 'luma_catalogue', 10, 'val'),
 }
 BACKBONES = {
     'resnet50': ('ResNet', 2048, 'resnet50_8xb32'),
@@ -92,13 +96,13 @@ def test_every_config_is_an_experiment() -> None:
         *((CATEGORY_ITEM, f'{name}_oc', 'category') for name in four),
         *((CONSUMER_ITEM, f'{name}_oc-is', 'consumer2shop') for name in four),
         *(
-            (OPEN_ITEM, f'efficientnet-lite0_{loss}', dataset)
+            (item, f'efficientnet-lite0_{loss}', dataset)
             for loss in LOSSES
-            for dataset in ('luma-items', 'groceries')
+            for item, dataset in OPEN
         ),
     }
     assert len([name for name in files if '/deepfashion/' in name]) == 48
-    assert len([name for name in files if '/efficientnet_lite/' in name]) == 24
+    assert len([name for name in files if '/efficientnet_lite/' in name]) == 36
     assert {each.tested for each in EXPERIMENTS} == {'last'}
 
 
@@ -123,7 +127,8 @@ def test_settings_of_the_work(experiment: Retrieval, dataset: str) -> None:
         type='MultiStepLR', by_epoch=True, milestones=[100, 150], gamma=0.1
     )
     assert config.train_cfg.max_epochs == 200
-    batch = 32 if experiment.item == OPEN_ITEM else 64
+    is_open = (experiment.item, dataset) in OPEN
+    batch = 32 if is_open else 64
     assert {config[f'{subset}_dataloader'].batch_size for subset in SUBSETS} == {batch}
     sampler = config.train_dataloader.get('batch_sampler')
     items = dict(type='MPerClassBatchSampler', by='item_id', m=4, least=2, iterations=None)
@@ -132,10 +137,11 @@ def test_settings_of_the_work(experiment: Retrieval, dataset: str) -> None:
     for subset, wanted in (('train', 'train'), ('val', val)):
         photos = config[f'{subset}_dataloader'].dataset
         assert (photos.type, photos.subset) == (reader, wanted)
-    assert photos_of(config.test_dataloader.dataset) == f'data/{folder}'
+    shared = 'data' if dataset == 'luma-street' else f'data/{folder}'
+    assert photos_of(config.test_dataloader.dataset) == shared
     tested = config.test_dataloader.dataset
     parts = [each.subset for each in tested.get('datasets', [tested])]
-    assert parts == (['query', 'gallery'] if experiment.item == OPEN_ITEM else ['test'])
+    assert parts == (['query', 'gallery'] if is_open else ['test'])
     accuracy = dict(type='Accuracy', topk=(1, 3, 5))
     if experiment.item == CATEGORY_ITEM:
         assert config.test_evaluator == config.val_evaluator == accuracy
@@ -167,20 +173,34 @@ def test_variant_differs_in_backgrounds_alone(experiment: Retrieval, dataset: st
         assert text.startswith(f"_base_ = ['./{Path(experiment.config(dataset)).name}', ")
         content = load(experiment, dataset, variant.name).to_dict()
         removal = content.pop('bgaug' if variant.name == 'bgaug' else 'rembg')
-        content.pop('queries', None)
-        content.pop('gallery', None)
+        for name in ('queries', 'gallery', 'white', 'parts'):
+            content.pop(name, None)
         assert (removal['type'], removal['mask_dir']) == ('RembgDataset', masks)
         assert removal['on_missing'] == 'error'
         assert ('bank' in removal) == (variant.name == 'bgaug')
+        of_queries = removal
+        if dataset == 'luma-street' and variant.name != 'bgaug':
+            of_queries = content.pop('rembg_street')
+            assert of_queries == removal | {'mask_dir': 'data/masks/luma_street'}
         if variant.name == 'rembg-queries':
+            # The gallery of Luma is white: black would be one more difference.
+            white = {} if dataset == 'groceries' else {'fill': 255}
             queries, gallery = content['test_dataloader']['dataset']['datasets']
-            content['test_dataloader']['dataset']['datasets'] = [inner(queries, removal), gallery]
+            parts = [inner(queries, of_queries | white), gallery]
+            content['test_dataloader']['dataset']['datasets'] = parts
         else:
             for subset in SUBSETS if variant.name == 'rembg' else ('train',):
                 outer = content[f'{subset}_dataloader']['dataset']
-                content[f'{subset}_dataloader']['dataset'] = inner(outer, removal)
-        hooks = ['DiffMetricsHook'] + ['DisjointBanksHook'] * (variant.name == 'bgaug')
-        assert [hook['type'] for hook in content.pop('custom_hooks')] == hooks
+                if of_queries != removal and subset == 'test':
+                    parts = zip(outer['datasets'], (of_queries, removal), strict=True)
+                    outer['datasets'] = [inner(*part) for part in parts]
+                else:
+                    content[f'{subset}_dataloader']['dataset'] = inner(outer, removal)
+        hooks = content.pop('custom_hooks')
+        expected = ['DiffMetricsHook'] + ['DisjointBanksHook'] * (variant.name == 'bgaug')
+        assert [hook['type'] for hook in hooks] == expected
+        if (variant.name, dataset) == ('bgaug', 'luma-street'):
+            assert hooks[1]['tested'] == 'data/background_bank/bank_b.txt'
         assert content == original
         assert variant.suffix in SUFFIXES
         assert baseline_name(path.stem) == Path(experiment.config(dataset)).stem
@@ -213,6 +233,7 @@ def test_model_builds(experiment: Retrieval, dataset: str) -> None:
         ('deepfashion_category', 'resnet50_oc', 'category'),
         ('luma_items', 'efficientnet-lite0_oc-is', 'luma-items'),
         ('grocery_items', 'efficientnet-lite0_oc-is', 'groceries'),
+        ('luma_items', 'efficientnet-lite0_oc-is', 'luma-street'),
     ],
 )
 def test_datasets_of_the_configs(
@@ -234,10 +255,16 @@ def test_datasets_of_the_configs(
                 photos = DATASETS.build(outer)
             samples = [photos[index] for index in range(len(photos))]
             means = [sample['inputs'].float().mean(dim=(1, 2)).tolist() for sample in samples]
-            # Channels are B, G, R. The photos are green, removed black, replaced red.
+            # Channels are B, G, R. The photos are green, removed black or white, replaced red.
             looks = [
-                'red' if red > 20 else 'green' if green > 100 else 'removed'
-                for _, green, red in means
+                'removed'
+                if blue > 100
+                else 'red'
+                if red > 20
+                else 'green'
+                if green > 100
+                else 'removed'
+                for blue, green, red in means
             ]
             seen[variant.name, subset] = looks
             if experiment.item != CATEGORY_ITEM and subset == 'test':
@@ -259,6 +286,91 @@ def test_datasets_of_the_configs(
         assert set(looks) == expected, (variant, subset)
 
 
+def test_queries_of_the_street() -> None:
+    """Composites of back views are queries, the shop's own photos the gallery; training is Luma's.
+
+    Masks of the clean photos are never those of the composites.
+    """
+    street, items = (
+        next(each for each in EXPERIMENTS if name in each.datasets)
+        for name in ('luma-street', 'luma-items')
+    )
+    for variant in street.variants:
+        config = load(street, 'luma-street', variant.name).to_dict()
+        same = load(items, 'luma-items', variant.name).to_dict()
+        for part in ('model', 'train_dataloader', 'val_dataloader', 'optim_wrapper'):
+            assert config[part] == same[part]
+        queries, gallery = (
+            (each.get('dataset', each), each)
+            for each in config['test_dataloader']['dataset']['datasets']
+        )
+        photos, wrapper = queries
+        assert (photos['data_root'], photos['subset']) == ('data/luma_street', 'query')
+        assert photos['manifest'] == 'data/luma_catalogue/products.csv'
+        assert photos['queries'] == {'view': ['back']}
+        removed = variant.name in ('rembg', 'rembg-queries')
+        assert wrapper.get('mask_dir') == ('data/masks/luma_street' if removed else None)
+        photos, wrapper = gallery
+        assert (photos['data_root'], photos['subset']) == ('data/luma_catalogue', 'gallery')
+        assert photos['queries'] == {'view': ['back', 'alt']}
+        removed = variant.name == 'rembg'
+        assert wrapper.get('mask_dir') == ('data/masks/luma_catalogue' if removed else None)
+        assert 'mask_dir' not in config['test_dataloader']['dataset']
+
+
+def test_masks_of_clean_photos_are_refused_for_the_street(
+    luma_items: Path, make_masks: Callable, tmp_path: Path
+) -> None:
+    """They lie under the same names, but were made from other content."""
+    store = make_masks(luma_items)
+    Image.new('RGB', (40, 40), 'red').save(tmp_path / 'background.png')
+    (tmp_path / 'bank.txt').write_text('background.png')
+    street = tmp_path / 'street'
+    summary = replace_tree(luma_items, street, store, str(tmp_path / 'bank.txt'), 'u2netp')
+    assert summary.done == len(pd.read_csv(luma_items / 'products.csv'))
+    experiment = next(each for each in EXPERIMENTS if 'luma-street' in each.datasets)
+    queries = load(experiment, 'luma-street', 'rembg-queries').test_dataloader.dataset.datasets[0]
+    point_to(queries, luma_items, store, '')
+    queries.dataset.data_root = str(street)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        dataset = DATASETS.build(queries)
+        with pytest.raises(FileNotFoundError, match='was made from other content') as caught:
+            dataset[0]
+    assert f'tools/remove_background.py {street} ' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('there', 'missing'),
+    [
+        ('folds masks/luma_catalogue', 'no photos in data/luma_street: bgremoval replace '),
+        (
+            'folds masks/luma_catalogue luma_street',
+            'no masks in data/masks/luma_street: python tools/remove_background.py '
+            'data/luma_street data/masks/luma_street',
+        ),
+        (
+            'folds masks/luma_street luma_street',
+            'no masks in data/masks/luma_catalogue: python tools/remove_background.py '
+            'data/luma_catalogue data/masks/luma_catalogue',
+        ),
+        ('folds masks/luma_street luma_street masks/luma_catalogue', ''),
+    ],
+)
+def test_missing_data_of_the_street(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str, missing: str
+) -> None:
+    """What is missing is named with the command that makes it."""
+    pytest.importorskip('mmpretrain')
+    monkeypatch.chdir(tmp_path)
+    for name in ('luma_catalogue', *there.split()):
+        folder = tmp_path / 'data' / name
+        (folder / 'u2net' if 'masks' in name else folder).mkdir(parents=True)
+    (tmp_path / 'data/folds/luma.csv').touch()
+    (run,) = select_runs(WORK, [STREET_ITEM], models=['efficientnet-lite0_oc'], variants=['rembg'])
+    found = missing_data(run, Workspace(tmp_path, ROOT / 'configs'))
+    assert found == missing or (missing.endswith('replace ') and found.startswith(missing))
+
+
 def point_to(node: Any, root: Path, store: str, bank: str) -> None:
     """Have a dataset's config read a small tree."""
     if isinstance(node, list | tuple):
@@ -271,6 +383,8 @@ def point_to(node: Any, root: Path, store: str, bank: str) -> None:
             node.complete = False
         if node.type == 'CatalogueItems':
             node.fold_file = None
+            if 'manifest' in node:
+                node.manifest = str(root / 'products.csv')
             node.queries = dict(view=['back'])
             node.metainfo = dict(classes=('Jackets', 'Tees'))
     if 'mask_dir' in node:
@@ -297,7 +411,7 @@ def make_masks(tmp_path: Path, tiny_model: Callable) -> Callable[[Path], str]:
 
 
 @pytest.mark.parametrize('variant', ['original', 'rembg', 'rembg-queries', 'bgaug'])
-@pytest.mark.parametrize('dataset', ['luma-items', 'groceries'])
+@pytest.mark.parametrize('dataset', ['luma-items', 'groceries', 'luma-street'])
 def test_reduced_options(dataset: str, variant: str) -> None:
     """They fit every variant, and reach the pipelines that are used."""
     pytest.importorskip('mmpretrain')
@@ -307,7 +421,9 @@ def test_reduced_options(dataset: str, variant: str) -> None:
     file = ROOT / f'configs/reduced/efficientnet-lite0_{name}_96px.txt'
     lines = file.read_text().splitlines()
     options = [line for line in lines if line and not line.startswith('#')]
-    experiment = next(e for e in EXPERIMENTS if e.model == 'efficientnet-lite0_oc-is')
+    experiment = next(
+        e for e in EXPERIMENTS if e.model == 'efficientnet-lite0_oc-is' and dataset in e.datasets
+    )
     config = load_config(ROOT / 'configs' / experiment.config(dataset, variant), options)
     assert config.train_cfg.max_epochs == epochs
     assert config.param_scheduler.milestones == milestones
@@ -374,13 +490,14 @@ def test_published_numbers() -> None:
 
 def test_the_work_is_complete() -> None:
     """Its items have metrics, its datasets titles; claims are of what there is."""
-    items = (IN_SHOP_ITEM, CATEGORY_ITEM, CONSUMER_ITEM, OPEN_ITEM)
+    items = (IN_SHOP_ITEM, CATEGORY_ITEM, CONSUMER_ITEM, OPEN_ITEM, STREET_ITEM)
     assert WORK.items == tuple(WORK.metrics) == items
     assert set(WORK.datasets) == set(DATA)
     assert {claim.item for claim in WORK.claims} == set(items)
     assert [name for name in WORK.datasets if not WORK.datasets[name].is_own] == [
         'luma-items',
         'groceries',
+        'luma-street',
     ]
     assert tuple(f'retrieval/hit@{k}' for k in (1, 5, 10, 20, 30, 40, 50)) == HITS
     keys = {metric.key for metrics in WORK.metrics.values() for metric in metrics}

@@ -287,11 +287,21 @@ def test_options_of_the_pipeline_reach_the_one_that_is_used(tmp_path: Path, own:
 
 
 def test_photos_of_several_folders() -> None:
-    """Datasets in two folders, or in none that is named, have not one folder of photos."""
-    pair = {'type': 'ConcatDataset', 'datasets': [{'type': 'A', 'data_root': r} for r in 'xy']}
-    with pytest.raises(ValueError, match=r"one `data_root`, but of A, A it is 'x', 'y'"):
-        photos_of(pair)
-    with pytest.raises(ValueError, match='one `data_root`, but of B it is None'):
+    """Of two folders it is the one that holds both; there may be none, or none that is named."""
+
+    def joined(*roots: str) -> dict:
+        datasets = [{'type': 'A', 'data_root': root} for root in roots]
+        return {'type': 'ConcatDataset', 'datasets': datasets}
+
+    assert photos_of(joined('data/street', 'data/shop')) == 'data'
+    assert photos_of(joined('/data/x/street', '/data/x/shop/white')) == '/data/x'
+    for roots in ('x', 'y'), ('/x', '/y'), ('/data/x', 'data/y'):
+        shown = ', '.join(map(repr, sorted(roots)))
+        with pytest.raises(
+            ValueError, match=f'in several of one folder, but of A, A it is {shown}'
+        ):
+            photos_of(joined(*roots))
+    with pytest.raises(ValueError, match='one folder, but of B it is None'):
         photos_of({'type': 'B'})
 
 

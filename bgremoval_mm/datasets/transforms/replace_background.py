@@ -15,7 +15,14 @@ from bgremoval_mm.registry import TRANSFORMS
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.masks.backgrounds import blend
 
-__all__ = ['OPTIONS', 'BackgroundDraw', 'ReplaceBackground', 'crop_background']
+__all__ = [
+    'OPTIONS',
+    'BackgroundDraw',
+    'ReplaceBackground',
+    'check_crops',
+    'crop_background',
+    'draw_of',
+]
 
 OPTIONS = ('scale', 'flip_prob')
 """Arguments of ReplaceBackground, beside `bank`, that RemoveBackground does not have."""
@@ -89,12 +96,7 @@ class ReplaceBackground(RemoveBackground):
         if 'fill' in removal:
             msg = '`fill` must not be given with `bank`: photos take the place of the colour'
             raise ArgumentError(msg)
-        if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
-            msg = f'`scale` must be two numbers in (0, 1], the smaller first, but got {scale!r}'
-            raise ArgumentError(msg)
-        if not 0 <= flip_prob <= 1:
-            msg = f'`flip_prob` must be a number in [0, 1], but got {flip_prob!r}'
-            raise ArgumentError(msg)
+        check_crops(scale, flip_prob)
         super().__init__(prob=prob, **removal)
         self.bank = BackgroundBank.of(bank)
         self.scale = (float(scale[0]), float(scale[1]))
@@ -104,15 +106,8 @@ class ReplaceBackground(RemoveBackground):
     def draw_background(self) -> BackgroundDraw:
         """Draw a photo of the bank and a crop of it."""
         # numpy's generator is the one that mmengine seeds in each worker.
-        photo, share, left, top, mirror = np.random.random_sample(5).tolist()  # noqa: NPY002
-        least, greatest = self.scale
-        return BackgroundDraw(
-            photo=int(photo * len(self.bank)),
-            scale=least + (greatest - least) * share,
-            left=left,
-            top=top,
-            flip=mirror < self.flip_prob,
-        )
+        numbers = np.random.random_sample(5).tolist()  # noqa: NPY002
+        return draw_of(numbers, len(self.bank), self.scale, self.flip_prob)
 
     def _change(self, image: np.ndarray, mask: np.ndarray, results: dict[str, Any]) -> np.ndarray:
         draw = self.draw_background()
@@ -124,6 +119,42 @@ class ReplaceBackground(RemoveBackground):
             f'{type(self).__name__}(bank={self.bank!r}, prob={self.prob!r}, scale={self.scale!r}, '
             f'flip_prob={self.flip_prob!r}, masks={self.masks!r})'
         )
+
+
+def check_crops(scale: Sequence[float], flip_prob: float) -> None:
+    """Check how crops are to be drawn.
+
+    Raises:
+        ArgumentError: If an argument is not what ReplaceBackground takes.
+    """
+    if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
+        msg = f'`scale` must be two numbers in (0, 1], the smaller first, but got {scale!r}'
+        raise ArgumentError(msg)
+    if not 0 <= flip_prob <= 1:
+        msg = f'`flip_prob` must be a number in [0, 1], but got {flip_prob!r}'
+        raise ArgumentError(msg)
+
+
+def draw_of(
+    numbers: Sequence[float], photos: int, scale: tuple[float, float], flip_prob: float
+) -> BackgroundDraw:
+    """Return the photo and the crop that five random numbers in [0, 1) choose.
+
+    Args:
+        numbers: For the photo, its scale, its place from left and top, and whether it is mirrored.
+        photos: How many the bank has.
+        scale: Area of the crop, as of ReplaceBackground.
+        flip_prob: Probability that it is mirrored.
+    """
+    photo, share, left, top, mirror = numbers
+    least, greatest = scale
+    return BackgroundDraw(
+        photo=int(photo * photos),
+        scale=least + (greatest - least) * share,
+        left=left,
+        top=top,
+        flip=mirror < flip_prob,
+    )
 
 
 def crop_background(photo: np.ndarray, size: tuple[int, int], draw: BackgroundDraw) -> np.ndarray:

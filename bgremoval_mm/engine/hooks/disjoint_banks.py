@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from bgremoval_mm.datasets.transforms.background_bank import BackgroundBank, check_disjoint
+from bgremoval_mm.datasets.transforms.background_bank import (
+    BackgroundBank,
+    check_disjoint,
+    sources_of,
+)
 from bgremoval_mm.registry import HOOKS
 
 __all__ = ['DisjointBanksHook', 'banks_in', 'read_bank']
@@ -28,6 +33,11 @@ class DisjointBanksHook(Hook):
     that names the files; photos that look alike are named in a warning. The bank of validation may
     be that of training. The hook works under stock tools too: it needs the config only.
 
+    Args:
+        tested: A bank that photos of the test were made with beforehand, as by ``bgremoval
+            replace``: it stands nowhere else in the config. Such photos may be tested without the
+            bank, which is compared where it is there. None: there are no such photos.
+
     Raises:
         ValueError: If banks overlap, or one is empty or has a broken photo.
 
@@ -37,12 +47,17 @@ class DisjointBanksHook(Hook):
 
     priority = 'VERY_HIGH'
 
+    def __init__(self, tested: Any = None) -> None:
+        self.tested = tested
+
     def before_run(self, runner: Runner) -> None:
         """Compare the banks of the config."""
         training, test = (
             {repr(bank): bank for part in parts for bank in banks_in(runner.cfg.get(part))}
             for parts in (_TRAINING, _TEST)
         )
+        if self.tested is not None and all(map(os.path.exists, sources_of(self.tested))):
+            test[repr(self.tested)] = self.tested
         if not training or not test:
             return
         read = {name: read_bank(bank) for name, bank in (training | test).items()}

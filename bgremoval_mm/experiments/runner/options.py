@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,17 +76,35 @@ def _parse(options: Sequence[str]) -> dict[str, Any]:
 def photos_of(dataset: Any) -> str:
     """Return the folder of the photos that a dataset's config reads, inside whatever wrappers.
 
+    Joined datasets may have a folder each, such as those of queries and of a gallery; the folder
+    that holds these is returned then.
+
     Raises:
-        ArgumentError: If there is no such folder, or more than one.
+        ArgumentError: If there is no such folder.
     """
     bases = base_datasets(dataset)
     roots = {_root_of(each) if isinstance(each, dict) else each.data_root for each in bases}
-    if len(roots) != 1 or not all(roots):
+    shared = _common_folder([str(root) for root in roots]) if all(roots) else ''
+    if not shared:
         names = ', '.join(type_name(each) for each in bases)
         found = ', '.join(sorted(map(repr, roots)))
-        msg = f'the photos must lie in one `data_root`, but of {names} it is {printable(found)}'
+        msg = (
+            'the photos must lie in one `data_root`, or in several of one folder, but of '
+            f'{names} it is {printable(found)}'
+        )
         raise ArgumentError(msg)
-    return str(roots.pop())
+    return shared
+
+
+def _common_folder(roots: Sequence[str]) -> str:
+    """Return the one folder, or that which holds all of them; '' if none does."""
+    if len(roots) == 1:
+        return roots[0]
+    try:
+        found = os.path.commonpath(roots)
+    except ValueError:  # some are absolute
+        return ''
+    return '' if found == os.sep else found
 
 
 def _root_of(dataset: Mapping[str, Any]) -> str | None:
@@ -119,9 +138,13 @@ def missing_data(run: Run, workspace: Workspace) -> str:
     if not prepared.is_dir():
         return f'no annotations in {prepared}{command}'
     datasets = [(config.get(f'{each}_dataloader') or {}).get('dataset') for each in _SUBSETS]
-    for fold_file in _fold_files(datasets):
+    bases = _bases_of(datasets)
+    for fold_file in _fold_files(bases):
         if not Path(fold_file).is_file():
             return f'no folds in {fold_file}: see docs/catalogue.md'
+    for root in filter(known.made.__contains__, map(_root_of, bases)):
+        if not Path(str(root)).is_dir():
+            return f'no photos in {root}: {known.made[str(root)]}'
     for dataset in (*datasets, replaced_dataset(config)):
         missing = '' if dataset is None else _missing_masks(dataset, data_root)
         if missing:
@@ -129,10 +152,15 @@ def missing_data(run: Run, workspace: Workspace) -> str:
     return ''
 
 
-def _fold_files(datasets: Sequence[Any]) -> list[str]:
-    """Return the files that say which photos are in which fold, inside whatever wrappers."""
+def _bases_of(datasets: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the configs of the datasets that read photos, inside whatever wrappers."""
     bases = [base for each in datasets if each is not None for base in base_datasets(each)]
-    files = [base.get('fold_file') for base in bases if isinstance(base, dict)]
+    return [base for base in bases if isinstance(base, dict)]
+
+
+def _fold_files(bases: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the files that say which photos are in which fold."""
+    files = [base.get('fold_file') for base in bases]
     return list(dict.fromkeys(str(file) for file in files if file))
 
 
@@ -143,7 +171,8 @@ def _missing_masks(dataset: Any, data_root: Path) -> str:
             removal.arguments.get(name) for name in ('mask_dir', 'model', 'precision')
         )
         if mask_dir and not (Path(mask_dir) / str(model)).is_dir():
-            command = f'python tools/remove_background.py {data_root} {mask_dir}'
+            photos = removal.arguments.get('img_root') or data_root
+            command = f'python tools/remove_background.py {photos} {mask_dir}'
             for option, value in (('model', model), ('precision', precision)):
                 if value != DEFAULTS[option]:
                     command += f' --{option} {value}'

@@ -143,6 +143,16 @@ class Manifest:
         """Return whether there is anything to read."""
         return bool(self._files())
 
+    def begin(self) -> None:
+        """Make an empty file, which marks the folder as one of results, where files can grow.
+
+        Raises:
+            TargetWriteError: If it cannot be written.
+        """
+        if self._storage.can_append:
+            with writing():
+                self._storage.append(self._name, b'')
+
     def append(self, record: Record) -> None:
         """Add a record, which may be held back for a while where files cannot grow.
 

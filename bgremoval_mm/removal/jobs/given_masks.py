@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -12,18 +13,24 @@ from bgremoval_mm.removal.io.manifest import Record, latest
 from bgremoval_mm.removal.outputs.mask_store import MaskStore
 from bgremoval_mm.removal.zoo.catalogue import CATALOGUE, ModelSpec, get_model
 
-__all__ = ['open_masks']
+__all__ = ['masks_command', 'open_masks']
 
 logger = logging.getLogger(__name__)
 
 
-def open_masks(mask_dir: str | Path, model: str | Path | ModelSpec, precision: str) -> MaskStore:
+def open_masks(
+    mask_dir: str | Path,
+    model: str | Path | ModelSpec,
+    precision: str,
+    otherwise: str = 'these are computed again',
+) -> MaskStore:
     """Open a store whose masks are to be taken, and check that they are what a job would compute.
 
     Args:
         mask_dir: Root of the store, a path or an address.
         model: The job's model.
         precision: What the job computes in.
+        otherwise: What becomes of masks that are not, for a warning.
 
     Raises:
         FileNotFoundError: If it is not the root of a store.
@@ -43,13 +50,28 @@ def open_masks(mask_dir: str | Path, model: str | Path | ModelSpec, precision: s
         raise ArgumentError(_mismatch(mask_dir, store, precision, made_by))
     if others:
         logger.warning(
-            '`mask_dir`: %d of %d masks are not those of %s in %s: these are computed again',
+            '`mask_dir`: %d of %d masks are not those of %s in %s: %s',
             others,
             others + fitting,
             store.spec.name,
             precision,
+            otherwise,
         )
     return store
+
+
+def masks_command(store: MaskStore, src: str | Path) -> str:
+    """Return the command that makes the masks of a store.
+
+    Args:
+        store: The store.
+        src: Folder of its images.
+    """
+    root = store.storage.address.removesuffix(f'/{store.spec.name}')
+    words = ['bgremoval', 'masks', str(src), root, '--model', store.spec.argument]
+    if store.params['precision'] != 'fp32':
+        words += ['--precision', str(store.params['precision'])]
+    return shlex.join(words)
 
 
 def _count(store: MaskStore) -> Counter[tuple[str, str]]:

@@ -22,10 +22,11 @@ import numpy as np
 from bgremoval_mm.removal.images.reading import ImageError, SourceImage
 from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.io.storage import Storage
+from bgremoval_mm.removal.jobs.given_masks import masks_command
 from bgremoval_mm.removal.jobs.pool import DaemonPool, StalledError, result_within
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
 from bgremoval_mm.removal.outputs.base import OutputFolder
-from bgremoval_mm.removal.outputs.mask_store import MaskStore, StoredMaskError
+from bgremoval_mm.removal.outputs.mask_store import MaskStore, StoredMaskError, mask_problem
 from bgremoval_mm.removal.remover import BackgroundRemover
 from bgremoval_mm.removal.zoo.weights import is_downloading
 from bgremoval_mm.utils.cpu import available_cores
@@ -61,7 +62,7 @@ class Job:
     Attributes:
         source: The images.
         target: The results.
-        remover: What finds the foreground.
+        remover: What finds the foreground; None, where masks come from `store` alone.
         second: Another model to compare with, or None.
         store: Masks that were made before; only those that it lacks are computed. Or None.
         max_pixels: Larger images are refused before they are decoded.
@@ -71,7 +72,7 @@ class Job:
 
     source: Storage
     target: OutputFolder
-    remover: BackgroundRemover
+    remover: BackgroundRemover | None
     second: BackgroundRemover | None = None
     store: MaskStore | None = None
     max_pixels: int = MAX_PIXELS
@@ -80,8 +81,12 @@ class Job:
 
     def with_threads(self, number: int) -> Job:
         """Return the same job with networks of that many CPU threads; 0 takes all cores."""
-        second = self.second and self.second.for_throughput(number)
-        return replace(self, remover=self.remover.for_throughput(number), second=second)
+        first, second = (each and each.for_throughput(number) for each in self._removers)
+        return replace(self, remover=first, second=second)
+
+    @property
+    def _removers(self) -> tuple[BackgroundRemover | None, BackgroundRemover | None]:
+        return self.remover, self.second
 
     def is_done(self, path: str, record: Record | None, checksum: bool = False) -> bool:
         """Return whether an image's result is there and still right.
@@ -109,9 +114,10 @@ class Job:
             OSError: If the target takes no more: full, read-only, not allowed.
             StalledError: If no image was finished for `stall_limit` seconds.
         """
-        ahead = 2 * self.remover.batch_size + 2
+        batch_size = 1 if self.remover is None else self.remover.batch_size
+        streams = 1 if self.remover is None else self.remover.backend.streams
+        ahead = 2 * batch_size + 2
         threads = max(2, min(8, available_cores()))
-        streams = self.remover.backend.streams
         pools = [DaemonPool(number) for number in (threads, streams, threads)]
         readers, runners, writers = pools
         writing: deque[tuple[str, Future[Record]]] = deque()
@@ -131,7 +137,7 @@ class Job:
                 ahead + streams,
                 lambda path: f'{printable(path)} to be read',
             )
-            batches = _batches(loaded, self.remover.batch_size)
+            batches = _batches(loaded, batch_size)
             for batch, masks_found in self._map_ahead(
                 runners, self._infer_batch, batches, streams, self._describe
             ):
@@ -181,7 +187,7 @@ class Job:
 
     def _describe(self, batch: list[_Loaded]) -> str:
         names = ', '.join(printable(item.path) for item in batch)
-        return f'the network {self.remover.spec.name} to run on {names}'
+        return f'the network {self.target.spec.name} to run on {names}'
 
     def _load(self, path: str) -> _Loaded:
         try:
@@ -190,29 +196,42 @@ class Job:
             return _Loaded(path, error=str(err))
         except OSError as err:
             return _Loaded(path, error=f'cannot be read: {err.strerror or err}')
-        known = self._stored(path, source)
+        known, problem = self._stored(path, source)
         if known is not None:
             return _Loaded(path, source, mask=known)
-        removers = [self.remover] if self.second is None else [self.remover, self.second]
-        inputs = tuple(remover.preprocess(source.rgb) for remover in removers)
+        if self.remover is None:
+            return _Loaded(path, error=f'{problem}{self._hint()}')
+        inputs = tuple(each.preprocess(source.rgb) for each in self._removers if each is not None)
         if isinstance(self.target, MaskStore):
             # Only the size is still needed: many photographs wait here at once.
             source = source.without_pixels()
         return _Loaded(path, source, inputs)
 
-    def _stored(self, path: str, source: SourceImage) -> np.ndarray | None:
-        """Return the mask that was made before of this content, at the model's resolution."""
+    def _stored(self, path: str, source: SourceImage) -> tuple[np.ndarray | None, str]:
+        """Return the mask that was made before of this content, or why there is none.
+
+        The mask is at the model's resolution.
+        """
         if self.store is None:
-            return None
+            return None, 'there is no mask store'
         try:
             stored = self.store.get(path)
         except StoredMaskError as err:
-            logger.warning('%s: computed again', err)
-            return None
-        if stored is None or stored.source.sha256 != source.stamp.sha256:
-            return None
-        made_by = (stored.model_hash, stored.params)
-        return stored.mask if made_by == (self.store.spec.hash, self.store.params) else None
+            if self.remover is not None:
+                logger.warning('%s: computed again', err)
+            return None, str(err)
+        if stored is not None and stored.source.sha256 == source.stamp.sha256:
+            made_by = (stored.model_hash, stored.params)
+            if made_by == (self.store.spec.hash, self.store.params):
+                return stored.mask, ''
+        problem = mask_problem(self.store, stored, self.source.address_of(path))
+        return None, problem or 'the mask was made from other content than the file has now'
+
+    def _hint(self) -> str:
+        """Return how the masks that are lacking are made."""
+        if self.store is None:
+            return ''
+        return f'. Make it: {masks_command(self.store, self.source.address)}'
 
     def _infer_batch(self, batch: list[_Loaded]) -> tuple[list[_Loaded], list[tuple[Any, ...]]]:
         return batch, self._infer([item.inputs for item in batch if item.inputs])
@@ -221,6 +240,7 @@ class Job:
         """Return of each image the mask, whether it is constant, and the second model's, if any."""
         if not inputs:
             return []
+        assert self.remover is not None  # else nothing was prepared for it
         first = self.remover.infer(np.stack([each[0] for each in inputs]))
         if self.second is None:
             return [(mask, constant, None) for mask, constant in first]

@@ -120,7 +120,7 @@ def _next_row(pool: DaemonPool, rows: Iterator[dict[str, Any]]) -> dict[str, Any
 def _resources(job: Job, workers: int, cluster: dict[str, float]) -> tuple[int, dict[str, Any]]:
     """Return the number of actors, and the resources of each."""
     gpus, cpus = int(cluster.get('GPU', 0)), int(cluster.get('CPU', 1))
-    if gpus and job.remover.backend.uses_gpu:
+    if gpus and job.remover is not None and job.remover.backend.uses_gpu:
         return workers or gpus, {'num_gpus': min(1.0, gpus / (workers or gpus))}
     count = workers or max(1, cpus // _CPUS_A_WORKER)
     return count, {'num_cpus': max(1, cpus // count)}

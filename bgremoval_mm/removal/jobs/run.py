@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from bgremoval_mm.removal.io.addresses import local_path
 from bgremoval_mm.removal.io.manifest import Record, TargetWriteError, latest
+from bgremoval_mm.removal.io.scan import Scan
 from bgremoval_mm.removal.jobs.apart import TargetError
 from bgremoval_mm.removal.jobs.given_masks import open_masks
 from bgremoval_mm.removal.jobs.pipeline import Job
@@ -27,7 +28,7 @@ from bgremoval_mm.removal.outputs.results import delete_superseded, format_of
 from bgremoval_mm.removal.remover import BackgroundRemover
 from bgremoval_mm.removal.zoo.weights import check_licence
 
-__all__ = ['TreeSummary', 'run_job']
+__all__ = ['TreeSummary', 'run_job', 'run_work']
 
 
 @dataclass
@@ -91,12 +92,31 @@ def run_job(
     target = _open_target(dst, remover, output)
     target.use_manifest(job.part.name)
     source, scan = open_source(src, dst, target)
-    images = list(filter(job.includes, scan.images))
     store = None
     if output.mask_dir is not None:
         store = open_masks(output.mask_dir, remover.spec, remover.precision)
     work = Job(source, target, remover, second, store, job.max_pixels, job.max_bytes)
+    return run_work(work, scan, job, engine.num_threads, started)
 
+
+def run_work(
+    work: Job, scan: Scan, job: JobOptions, num_threads: int = 0, started: float | None = None
+) -> TreeSummary:
+    """Do what is left to do of a job.
+
+    Args:
+        work: The job.
+        scan: What its source holds.
+        job: Which images are done, and how.
+        num_threads: CPU threads of the networks; 0 takes all cores.
+        started: When the job was begun, by ``time.monotonic()``; None: now.
+
+    Raises:
+        TargetError: If the target takes no more; what was done is kept.
+    """
+    started = time.monotonic() if started is None else started
+    target = work.target
+    images = list(filter(job.includes, scan.images))
     where = local_path(target.storage.address) or target.storage.address
     summary = TreeSummary(where, ignored=scan.ignored)
     target.sweep(images)
@@ -104,7 +124,7 @@ def run_job(
     todo = images if job.overwrite else _select(work, images, known, job)
     del known  # large, and the run is long
     summary.skipped = len(images) - len(todo)
-    run = _engine(work.with_threads(engine.num_threads), job)
+    run = _engine(work.with_threads(num_threads), job)
 
     def note(record: Record) -> None:
         target.manifest.append(record)
@@ -116,7 +136,7 @@ def run_job(
                 if job.includes(path):
                     note(target.failure(path, reason))
             with (
-                progress_bar(len(todo), remover.spec.name, disable=not job.progress) as bar,
+                progress_bar(len(todo), target.spec.name, disable=not job.progress) as bar,
                 closing(run(todo)) as records,
             ):
                 for record in records:

@@ -1,4 +1,5 @@
 _base_ = ['./efficientnet-lite0_oc-os_1xb32_luma-items.py', '../../_base_/removal/luma.py']
 
 queries, gallery = _base_.test_dataloader.dataset.datasets
-test_dataloader = dict(dataset=dict(datasets=[dict(_base_.rembg, dataset=queries), gallery]))
+white = dict(_base_.rembg, fill=255, dataset=queries)  # as the gallery is
+test_dataloader = dict(dataset=dict(datasets=[white, gallery]))

@@ -204,6 +204,19 @@ def test_hook_compares_the_banks_of_a_config(bank: Bank, logged: list[str]) -> N
             hook.before_run(_Runner(train_dataloader=training, **part))
 
 
+def test_hook_knows_the_bank_that_photos_were_made_with(bank: Bank, tmp_path: Path) -> None:
+    """It is compared as any of the test; where it is not there, the photos are still tested."""
+    a, b = str(bank('a')), str(bank('b', seed=1))
+    training = {'dataset': {'type': 'RembgDataset', 'bank': a}}
+    for tested in (b, str(tmp_path / 'elsewhere.txt'), None):
+        hook = HOOKS.build({'type': 'DisjointBanksHook', 'tested': tested})
+        hook.before_run(_Runner(train_dataloader=training))
+    hook = HOOKS.build({'type': 'DisjointBanksHook', 'tested': [b, a]})
+    with pytest.raises(ValueError, match=r'share 3: .*a/0\.png = .*a/0\.png'):
+        hook.before_run(_Runner(train_dataloader=training))
+    hook.before_run(_Runner(train_dataloader={}))
+
+
 def test_the_shipped_lists(repository: Path) -> None:
     """Banks A and B of data/background_bank: 131 and 130 photos, disjoint."""
     root = repository / 'data/background_bank'

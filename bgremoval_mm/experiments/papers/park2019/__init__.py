@@ -11,6 +11,7 @@ from bgremoval_mm.experiments.papers.park2019.experiments import (
     EXPERIMENTS,
     IN_SHOP_ITEM,
     OPEN_ITEM,
+    STREET_ITEM,
 )
 from bgremoval_mm.experiments.papers.park2019.published import (
     MISPRINTS,
@@ -59,6 +60,7 @@ WORK = Work(
         ),
         CONSUMER_ITEM: _RETRIEVAL,
         OPEN_ITEM: _RETRIEVAL,
+        STREET_ITEM: _RETRIEVAL,
     },
     datasets={
         'inshop': Dataset('DeepFashion In-Shop', prepare='deepfashion-inshop'),
@@ -68,9 +70,21 @@ WORK = Work(
         ),
         'luma-items': Dataset('Luma', is_own=False, prepare='luma'),
         'groceries': Dataset('Grocery Store', is_own=False, prepare='grocerystore'),
+        'luma-street': Dataset(
+            'Luma, queries before other places',
+            is_own=False,
+            prepare='luma',
+            made={
+                'data/luma_street': (
+                    'bgremoval replace data/luma_catalogue data/luma_street '
+                    '--masks data/masks/luma_catalogue --bank data/background_bank/bank_b.txt '
+                    '--scale 0.5 1'
+                )
+            },
+        ),
     },
     published=PUBLISHED,
     misprints=MISPRINTS,
     claims=CLAIMS,
-    exhibits=dict.fromkeys((IN_SHOP_ITEM, CONSUMER_ITEM, OPEN_ITEM), _exhibits),
+    exhibits=dict.fromkeys((IN_SHOP_ITEM, CONSUMER_ITEM, OPEN_ITEM, STREET_ITEM), _exhibits),
 )

@@ -15,6 +15,7 @@ from bgremoval_mm.experiments.papers.park2019.experiments import (
     CONSUMER_ITEM,
     IN_SHOP_ITEM,
     OPEN_ITEM,
+    STREET_ITEM,
 )
 from bgremoval_mm.experiments.papers.park2019.published import (
     EARLIER_CATEGORY,
@@ -199,6 +200,14 @@ CLAIMS: tuple[Claim, ...] = (
         OPEN_ITEM,
         'Whether removing the background helps to find a garment, on both sides or in the queries '
         'alone, is not asked by the work; no direction known.',
+        'None.',
+        _removal,
+    ),
+    Claim(
+        'S-a',
+        STREET_ITEM,
+        'What removing the background gives back to garments that were laid before other places, a '
+        'simulation of photos from the street, is not asked by the work; no direction known.',
         'None.',
         _removal,
     ),

@@ -27,17 +27,20 @@ __all__ = [
     'IN_SHOP_ITEM',
     'LOSSES',
     'OPEN_ITEM',
+    'STREET_ITEM',
     'Categories',
     'ConsumerToShop',
     'InShop',
     'OpenPhotos',
     'Retrieval',
+    'StreetToShop',
 ]
 
 IN_SHOP_ITEM = 'Table 1 and Fig. 3'
 CATEGORY_ITEM = 'Table 2'
 CONSUMER_ITEM = 'Fig. 4'
 OPEN_ITEM = 'Open photos'
+STREET_ITEM = 'Street to shop (simulated)'
 
 LOSSES = {'oc': 'OC', 'oc-os': 'OC+OS', 'oc-is': 'OC+IS'}
 """Loss, as configs are named, to what the work calls it."""
@@ -106,6 +109,17 @@ class OpenPhotos(Retrieval):
     batch_size: ClassVar[int] = 32
 
 
+@dataclass(frozen=True, kw_only=True)
+class StreetToShop(OpenPhotos):
+    """The networks of Luma's items, whose queries are laid before the photos of a bank.
+
+    Backgrounds are removed by masks that are predicted on these queries.
+    """
+
+    item: ClassVar[str] = STREET_ITEM
+    datasets: ClassVar[Mapping[str, int]] = {'luma-street': 10}
+
+
 def _model(network: str, loss: str) -> dict[str, str]:
     titles = NETWORKS | {'efficientnet-lite0': 'EfficientNet-Lite0'}
     return {'model': f'{network}_{loss}', 'title': f'{titles[network]}, {LOSSES[loss]}'}
@@ -117,5 +131,6 @@ EXPERIMENTS: tuple[Retrieval, ...] = (
     *(Categories(**_model(name, 'oc')) for name in NETWORKS),
     *(ConsumerToShop(**_model(name, 'oc-is')) for name in NETWORKS),
     *(OpenPhotos(**_model('efficientnet-lite0', loss)) for loss in LOSSES),
+    *(StreetToShop(**_model('efficientnet-lite0', loss)) for loss in LOSSES),
 )
 """All of them, in the order of the work's tables and figures."""

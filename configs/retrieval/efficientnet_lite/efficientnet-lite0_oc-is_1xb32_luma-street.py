@@ -1,0 +1,4 @@
+_base_ = ['./_base_/luma-street.py', '../../_base_/models/efficientnet-lite0_similarity.py']
+
+model = dict(head=dict(num_classes=_base_.num_classes, triplets=('item',)))
+train_dataloader = dict(batch_sampler=_base_.item_batches)
