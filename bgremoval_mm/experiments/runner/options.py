@@ -122,6 +122,10 @@ def missing_data(run: Run, workspace: Workspace) -> str:
     for fold_file in _fold_files(datasets):
         if not Path(fold_file).is_file():
             return f'no folds in {fold_file}: see docs/catalogue.md'
+    for left_out in _left_out(datasets):
+        if not Path(left_out).is_file():
+            command = f'bgremoval sheet {Path(left_out).parent} {data_root} --leave-out {left_out}'
+            return f'no list of images to leave out in {left_out}: {command}'
     for dataset in (*datasets, replaced_dataset(config)):
         missing = '' if dataset is None else _missing_masks(dataset, data_root)
         if missing:
@@ -133,6 +137,16 @@ def _fold_files(datasets: Sequence[Any]) -> list[str]:
     """Return the files that say which photos are in which fold, inside whatever wrappers."""
     bases = [base for each in datasets if each is not None for base in base_datasets(each)]
     files = [base.get('fold_file') for base in bases if isinstance(base, dict)]
+    return list(dict.fromkeys(str(file) for file in files if file))
+
+
+def _left_out(datasets: Sequence[Any]) -> list[str]:
+    """Return the lists of images that are left out, of whatever wrappers."""
+    files = []
+    for dataset in datasets:
+        while isinstance(dataset, dict):
+            files.append(dataset.get('exclude'))
+            dataset = dataset.get('dataset')
     return list(dict.fromkeys(str(file) for file in files if file))
 
 
