@@ -1,14 +1,10 @@
 #!/usr/bin/env python
-r"""Draw how accuracy grows with the number of training photos, with and without backgrounds.
+"""Draw how accuracy grows with the number of training photos, with and without backgrounds.
 
-    X=configs/reduced/efficientnet-lite_clothing10
-    for N in 20 10 4 2; do
-        python tools/reproduce.py run --results "Open weights" --root runs/every-$N \
-            --cfg-options @${X}_96px.txt @${X}_every-$N.txt
-    done
-    python tools/reproduce.py run --results "Open weights" --root runs/all \
-        --cfg-options @${X}_96px.txt
     python tools/learning_curve.py runs --out learning_curve.png --csv learning_curve.csv
+
+The runs are those of tools/reproduce.py with the option train_dataset.every=N, which takes one in N
+training photos (docs/classification.md), each N in a root of its own; without it all photos count.
 
 Mean over seeds and their range on the left, paired differences with their 95 % intervals on the
 right. A table of the points is printed.
