@@ -111,8 +111,6 @@ class RembgDataset(Dataset[Any]):
                 f'takes those of {_step_of(bank).__name__}: {", ".join(sorted(known))}'
             )
             raise ArgumentTypeError(msg)
-        if bank is not None:
-            removal['bank'] = BackgroundBank.of(bank)  # one for all datasets inside
         if condition not in CONDITIONS:
             msg = f'`condition` must be one of {", ".join(CONDITIONS)}, but got {condition!r}'
             raise ArgumentError(msg)
@@ -121,6 +119,8 @@ class RembgDataset(Dataset[Any]):
                 msg = f'`bank` must not be given with `condition`={condition!r}: it replaces'
                 raise ArgumentError(msg)
             removal['condition'] = condition
+        if bank is not None:
+            removal['bank'] = BackgroundBank.of(bank)  # one for all datasets inside
         if image_dir is not None and (removal or mask_dir is not None):
             given = sorted([*removal, *(['mask_dir'] if mask_dir is not None else [])])
             msg = f'with `image_dir`, whose images are removed already, `{given[0]}` has no effect'
