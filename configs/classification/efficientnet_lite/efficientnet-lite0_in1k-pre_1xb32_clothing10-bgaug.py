@@ -3,11 +3,7 @@ _base_ = [
     '../../_base_/background/clothing10.py',
 ]
 
-train_dataloader = dict(
-    dataset=dict(
-        _base_.bgaug,
-        _delete_=True,
-        dataset=_base_.train_dataloader.dataset,
-        pipeline=_base_.train_dataloader.dataset.pop('pipeline'),
-    )
+(train_dataloader,) = (
+    dict(dataset=dict(_base_.bgaug, _delete_=True, dataset=photos, pipeline=photos.pop('pipeline')))
+    for photos in (_base_.train_dataloader.dataset,)
 )
