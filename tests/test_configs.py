@@ -15,6 +15,8 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS, MODELS, DefaultScope
 
+from bgremoval_mm.engine.pairs import baseline_name
+
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 EXPERIMENTS = sorted(
     path.relative_to(CONFIGS).as_posix()
@@ -28,6 +30,21 @@ BGAUG = [name for name in EXPERIMENTS if '-bgaug' in name]
 # Classes of ImageNet, of COCO with and without background, of ADE20K and Cityscapes.
 UPSTREAM = {'mmpretrain': (1000,), 'mmdet': (80, 81), 'mmseg': (150, 19)}
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+# What a suffix changes of a plain removal, in which datasets.
+QUESTIONS = {
+    '-mean': {'fill': 'mean'},
+    '-blur': {'condition': 'blurred'},
+    '-hard': {'threshold': 0.5},
+    '-sure': {'exclude': 'data/masks/clothing10/left_out.txt'},
+}
+ASKED = [name for name in REMBG if any(f'-rembg{each}' in name for each in QUESTIONS)]
+
+
+def original_of(name: str) -> str:
+    """Return the config that one with the background removed is compared with."""
+    stem = baseline_name(Path(name).stem)
+    assert stem is not None
+    return f'{Path(name).parent.as_posix()}/{stem}.py'
 
 
 @cache
@@ -57,7 +74,8 @@ def unwrapped(config: Config) -> dict[str, Any]:
         inner = outer['dataset']
         assert 'pipeline' not in inner
         content[loader]['dataset'] = {**inner, 'pipeline': outer['pipeline']}
-    content.pop('rembg', None)
+    for own in ('rembg', 'left_out'):
+        content.pop(own, None)
     hooks = content.pop('custom_hooks')
     assert hooks == [{'type': 'DiffMetricsHook'}]
     return content
@@ -66,7 +84,7 @@ def unwrapped(config: Config) -> dict[str, Any]:
 @pytest.mark.parametrize('name', REMBG)
 def test_pair_differs_in_the_background_alone(name: str) -> None:
     """With the wrapper and the diff hook taken off, the -rembg config is the original."""
-    original = load(name.replace('-rembg', '')).to_dict()
+    original = load(original_of(name)).to_dict()
     assert unwrapped(load(name)) == original
 
 
@@ -76,14 +94,34 @@ def test_removed_config_inherits_from_the_original(name: str) -> None:
     text = (CONFIGS / name).read_text()
     assert len(text.splitlines()) <= 10
     original, removal = ast.literal_eval(re.match(r'_base_ = (\[.*?\])', text, re.DOTALL)[1])
-    assert original == f'./{Path(name.replace("-rembg", "")).name}'
-    assert set(Config.fromfile(CONFIGS / Path(name).parent / removal)) == {'rembg', 'custom_hooks'}
+    assert original == f'./{Path(original_of(name)).name}'
+    base = set(Config.fromfile(CONFIGS / Path(name).parent / removal))
+    assert base - {'left_out'} == {'rembg', 'custom_hooks'}
+    assert ('left_out' in base) == ('-rembg-sure' in name)
+
+
+@pytest.mark.parametrize('name', ASKED)
+def test_questions_change_one_thing_of_a_plain_removal(name: str) -> None:
+    """Colour, blur and hard edges in all three datasets; photos are left out of training alone."""
+    stem = Path(name).stem
+    suffix = next(each for each in QUESTIONS if stem.endswith(f'-rembg{each}'))
+    asked, plain = load(name), load(name.replace(f'-rembg{suffix}', '-rembg'))
+    for loader in LOADERS:
+        ours, theirs = (config[loader].dataset.to_dict() for config in (asked, plain))
+        in_training_alone = suffix == '-sure' and loader != 'train_dataloader'
+        assert ours == theirs | ({} if in_training_alone else QUESTIONS[suffix])
+
+
+def test_questions_are_asked() -> None:
+    """There is something for the test above to look at: four questions of six trainings."""
+    assert len(ASKED) == 24
 
 
 def test_every_original_has_its_removed_config() -> None:
     """An experiment is a pair."""
     originals = [name for name in EXPERIMENTS if name not in REMBG + BGAUG]
-    assert originals == sorted(name.replace('-rembg', '') for name in REMBG)
+    assert originals == sorted({original_of(name) for name in REMBG})
+    assert all(name.replace('.py', '-rembg.py') in REMBG for name in originals if '512' not in name)
 
 
 @pytest.mark.parametrize('name', BGAUG)

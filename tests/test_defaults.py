@@ -37,6 +37,7 @@ from bgremoval_mm.experiments.papers.liang2023.experiments import (
     InstanceSegmentation,
     SemanticSegmentation,
 )
+from bgremoval_mm.experiments.papers.liang2023.open_weights import OpenWeights
 
 ROOT = Path(__file__).resolve().parents[1]
 REGISTER = (ROOT / 'docs' / 'defaults.md').read_text(encoding='utf-8')
@@ -64,6 +65,7 @@ STATED: dict[type[Experiment], set[str]] = {
     Augmentation: {'optim_wrapper.optimizer.lr'},
     InstanceSegmentation: {'optim_wrapper.optimizer.lr'},
     SemanticSegmentation: set(),
+    OpenWeights: set(),
 }
 PARTS = ('optim_wrapper', 'param_scheduler', 'model', 'randomness')
 
@@ -85,6 +87,8 @@ class Row:
         if isinstance(experiment, Classification):
             names |= {experiment.family, *(f'{experiment.family} {place}' for place in places)}
             names.add({'fashionstyle14': 'FashionStyle14', 'clothing10': 'Clothing10'}[dataset])
+        if isinstance(experiment, OpenWeights):
+            names.add(experiment.title.partition(', ')[2])
         if isinstance(experiment, MetricLearning):
             names.add(f'{dataset} {experiment.model}')
         return not set(places).isdisjoint(self.places) and not names.isdisjoint(self.selectors)
@@ -105,7 +109,7 @@ def rows(columns: int) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     places: tuple[str, ...] = ()
     for line in REGISTER.splitlines():
         if line.startswith('## '):
-            places = tuple(re.findall(r'Fig\. \d|Table I+|Tables 1 and 2', line))
+            places = tuple(re.findall(r'Fig\. \d|Table I+|Tables 1 and 2|Open weights', line))
         cells = [cell.strip() for cell in line.strip('|').split('|')]
         is_row = line.startswith('|') and len(cells) == columns
         if is_row and not line.startswith('|---') and cells[-1] != 'reason':

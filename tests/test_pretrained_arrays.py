@@ -1,4 +1,4 @@
-"""Weights that are arrays: found, made into parameters, refused; and two networks' real answers."""
+"""Weights that are arrays: found, made into parameters, refused; and real answers of three."""
 
 from __future__ import annotations
 
@@ -90,8 +90,15 @@ SHOWN = {
 
 
 @pytest.mark.real
-@pytest.mark.parametrize('network', ['efficientnet-lite0', 'mobilenet-v2'])
-def test_answers(network: str) -> None:
+@pytest.mark.parametrize(
+    'name',
+    [
+        'catalogue/efficientnet-lite0_in1k-pre_1xb32_luma',
+        'catalogue/mobilenet-v2_in1k-pre_1xb32_luma',
+        'efficientnet_lite/efficientnet-lite2_in1k-pre_1xb32_clothing10',
+    ],
+)
+def test_answers(name: str) -> None:
     """Every parameter has its value, and with ImageNet's last layer the first answer is right."""
     pytest.importorskip('mmpretrain')
     pytest.importorskip('timm')
@@ -99,7 +106,7 @@ def test_answers(network: str) -> None:
     import cv2
     from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 
-    config = Config.fromfile(CONFIGS / f'{network}_in1k-pre_1xb32_luma.py')
+    config = Config.fromfile(CONFIGS.parent / f'{name}.py')
     config.model.head.num_classes = 1000
     try:
         weights = CheckpointLoader.load_checkpoint(config.pretrained)
@@ -110,8 +117,8 @@ def test_answers(network: str) -> None:
         model = MODELS.build({**config.model, 'data_preprocessor': preprocessor})
     model.load_state_dict(weights, strict=True)
     model.eval()
-    for name, names in SHOWN.items():
-        photo = cv2.imread(str(Path(skimage.__file__).parent / 'data' / name))
+    for file, names in SHOWN.items():
+        photo = cv2.imread(str(Path(skimage.__file__).parent / 'data' / file))
         side = min(photo.shape[:2])
         top, left = ((length - side) // 2 for length in photo.shape[:2])
         photo = photo[top : top + side, left : left + side]
@@ -120,4 +127,4 @@ def test_answers(network: str) -> None:
         with torch.no_grad():
             scores = model(model.data_preprocessor({'inputs': [inputs]})['inputs'])
         said = IMAGENET_CATEGORIES[int(scores.argmax())].split(', ')
-        assert names & set(said), f'{name}: {said}'
+        assert names & set(said), f'{file}: {said}'

@@ -142,7 +142,8 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar='KEY=VALUE',
         help='change settings of all runs, in all variants alike; train_dataset.KEY, '
-        'val_dataset.KEY and test_dataset.KEY are of the dataset that reads the photos; @FILE '
+        'val_dataset.KEY and test_dataset.KEY are of the dataset that reads the photos; '
+        '"MODEL: KEY=VALUE" is for the models of that name, * for any characters in it; @FILE '
         'takes them from a file, one a line',
     )
 

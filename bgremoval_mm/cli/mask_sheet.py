@@ -31,6 +31,12 @@ def add_sheet_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='FILE.csv',
         help='write the whole ranking, and the images that failed, as a table',
     )
+    parser.add_argument(
+        '--leave-out',
+        type=Path,
+        metavar='FILE.txt',
+        help='write the images whose mask is flagged, or failed, for RembgDataset(exclude=...)',
+    )
     add_debug_argument(parser)
 
 
@@ -38,6 +44,7 @@ def run_sheet(args: argparse.Namespace) -> int:
     """Draw the sheet, write the table, and print the list."""
     from bgremoval_mm.removal import MaskStore
     from bgremoval_mm.removal.io.targets import check_sheet
+    from bgremoval_mm.removal.review.left_out import check_left_out, write_left_out
     from bgremoval_mm.removal.review.ranking import read_ranking
     from bgremoval_mm.utils.atomic import write_atomically
     from bgremoval_mm.visualization.mask_sheet import check_table, write_mask_sheet
@@ -48,12 +55,18 @@ def run_sheet(args: argparse.Namespace) -> int:
     check_sheet(out, named=args.out is not None)
     if args.list is not None:
         check_table(args.list, store, args.images)
+    if args.leave_out is not None:
+        check_left_out(args.leave_out)
     write_mask_sheet(out, ranking, store, args.images, args.number)
     if args.list is not None:
         args.list.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(args.list, ranking.as_csv().encode(errors='surrogateescape'))
+    if args.leave_out is not None:
+        write_left_out(args.leave_out, ranking.doubtful)
     print(console.escape_lines(ranking.as_text(args.number)))
     print(f'\nLook at  {printable(out)}')
     if args.list is not None:
         print(f'All      {printable(args.list)}')
+    if args.leave_out is not None:
+        print(f'Left out {printable(args.leave_out)}: {len(ranking.doubtful):,} images')
     return OK

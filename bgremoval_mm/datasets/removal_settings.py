@@ -124,9 +124,8 @@ def _of_config(
         for each in inner.values():
             yield from _of_config(each, given, pipeline)
     if name in ('RembgDataset', 'RembgConcatDataset'):
-        own_arguments = {
-            key: config[key] for key in (*DEFAULTS, 'image_dir', 'bank') if key in config
-        }
+        keys = (*DEFAULTS, 'image_dir', 'bank', 'condition')
+        own_arguments = {key: config[key] for key in keys if key in config}
         given = (given or {}) | own_arguments
     for each in inner.values():
         yield from _of_config(each, given, pipeline)
@@ -146,7 +145,7 @@ def _given_to(base: Any, given: dict[str, Any] | None) -> RemovalSettings:
     arguments = DEFAULTS | arguments | {'img_root': root}
     if given.get('bank') is not None:
         return RemovalSettings('masks', arguments, 'replaced', sources_of(given['bank']))
-    return RemovalSettings('masks', arguments)
+    return RemovalSettings('masks', arguments, given.get('condition', 'removed'))
 
 
 def _find_configs(node: Any) -> Iterator[RemovalSettings]:

@@ -22,6 +22,7 @@ from bgremoval_mm.datasets.pipeline import (
 )
 from bgremoval_mm.datasets.subsets import copy_subsets_afresh
 from bgremoval_mm.datasets.transforms.background_bank import BackgroundBank
+from bgremoval_mm.datasets.transforms.change_background import ChangeBackground
 from bgremoval_mm.datasets.transforms.load_removed import LoadImageFromRemoved, RemovedImages
 from bgremoval_mm.datasets.transforms.remove_background import DEFAULTS, RemoveBackground
 from bgremoval_mm.datasets.transforms.replace_background import OPTIONS, ReplaceBackground
@@ -30,6 +31,8 @@ from bgremoval_mm.registry import DATASETS
 from bgremoval_mm.removal.errors import ArgumentError
 
 __all__ = ['RembgDataset']
+
+CONDITIONS = ('removed', 'blurred', 'background_only')
 
 copy_subsets_afresh()
 
@@ -63,6 +66,8 @@ class RembgDataset(Dataset[Any]):
         test_mode: What the wrapped dataset takes by that name; None: as it has it.
         exclude: List of images that are left out, as `bgremoval review apply --leave-out` writes
             it: their paths below `img_root`. For a dataset that loads images, not a wrapper.
+        condition: ``'blurred'``: backgrounds are not removed but blurred; ``'background_only'``:
+            the foregrounds are filled in, see ChangeBackground.
         **removal: What RemoveBackground takes: model, fill, threshold, prob, on_missing...; with
             `bank` what ReplaceBackground takes.
 
@@ -95,6 +100,7 @@ class RembgDataset(Dataset[Any]):
         test_mode: bool | None = None,
         bank: Any = None,
         exclude: str | None = None,
+        condition: str = 'removed',
         **removal: Any,
     ) -> None:
         known = {*DEFAULTS, *(() if bank is None else OPTIONS)}
@@ -105,6 +111,14 @@ class RembgDataset(Dataset[Any]):
                 f'takes those of {_step_of(bank).__name__}: {", ".join(sorted(known))}'
             )
             raise ArgumentTypeError(msg)
+        if condition not in CONDITIONS:
+            msg = f'`condition` must be one of {", ".join(CONDITIONS)}, but got {condition!r}'
+            raise ArgumentError(msg)
+        if condition != 'removed':
+            if bank is not None:
+                msg = f'`bank` must not be given with `condition`={condition!r}: it replaces'
+                raise ArgumentError(msg)
+            removal['condition'] = condition
         if bank is not None:
             removal['bank'] = BackgroundBank.of(bank)  # one for all datasets inside
         if image_dir is not None and (removal or mask_dir is not None):
@@ -246,6 +260,8 @@ class RembgDataset(Dataset[Any]):
         if folder == 'image_dir' and root is not None:
             return RemovedImages(self._given['image_dir'], root)
         arguments = {**self._given, 'img_root': root}
+        if 'condition' in arguments:
+            return ChangeBackground(**arguments)
         return _step_of(arguments.get('bank'))(**arguments)
 
 

@@ -7,7 +7,12 @@ import re
 __all__ = ['SUFFIXES', 'baseline_name', 'what_is_changed']
 
 SUFFIXES = {
-    '-rembg-queries': 'background of queries removed',  # before the one that it begins with
+    # Before the one that they begin with.
+    '-rembg-queries': 'background of queries removed',
+    '-rembg-mean': 'background removed, filled with the mean colour',
+    '-rembg-blur': 'background blurred',
+    '-rembg-hard': 'background removed, hard edges',
+    '-rembg-sure': 'background removed, trained without flagged masks',
     '-rembg': 'background removed',
     '-bgaug': 'background replaced',
     '-bgval': 'selected on replaced backgrounds',

@@ -308,6 +308,7 @@ def test_settings_of_removed_images(photos, image_tree: Path, tmp_path: Path) ->
         {'type': 'RembgDataset', 'mask_dir': 'masks', 'precision': 'bf16', 'on_missing': 'error'},
         {'type': 'bgremoval_mm.RembgDataset', 'mask_dir': 'masks', 'img_root': '/'},
         {'type': RembgConcatDataset, 'model': 'u2netp'},
+        {'type': 'RembgDataset', 'condition': 'blurred', 'model': 'u2netp'},
         {'type': 'RembgDataset', 'pipeline': [LOADER, {'type': 'RemoveBackground', 'fill': 9}]},
         {'type': 'RepeatDataset', 'times': 2},
     ],

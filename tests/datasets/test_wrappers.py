@@ -19,6 +19,8 @@ from torch.utils.data import DataLoader
 
 from bgremoval_mm import RembgConcatDataset, RembgDataset, RemoveBackground
 from bgremoval_mm.datasets.pipeline import RembgPipeline
+from bgremoval_mm.datasets.transforms.change_background import ChangeBackground
+from bgremoval_mm.engine.hooks.conditions import removals
 
 
 def pixels(sample: dict) -> np.ndarray:
@@ -282,6 +284,37 @@ def test_unknown_argument(class_folders: dict) -> None:
     """A misspelt argument is named together with those there are."""
     with pytest.raises(TypeError, match=r"unknown arguments \['filll'\].*fill, "):
         RembgDataset(class_folders, filll=0)
+
+
+@pytest.mark.parametrize('condition', ['blurred', 'background_only'])
+def test_backgrounds_that_are_not_removed(model, masked, any_dataset: dict, condition: str) -> None:
+    """The wrapper does what ChangeBackground does, and says so where its settings are asked for."""
+    plain = DATASETS.build(any_dataset)
+    root = any_dataset['data_root']
+    mask_dir = masked(Path(root))
+    changed = wrapped(any_dataset, mask_dir=mask_dir, on_missing='error', condition=condition)
+    transform = ChangeBackground(
+        condition, model=model, mask_dir=mask_dir, img_root=root, on_missing='error'
+    )
+    removed = wrapped(any_dataset, mask_dir=mask_dir, on_missing='error')
+    for index in range(len(plain)):
+        path = plain[index]['data_samples'].img_path
+        expected = transform({'img': pixels(plain[index]), 'img_path': path})['img']
+        np.testing.assert_array_equal(pixels(changed[index]), expected)
+        assert not np.array_equal(expected, pixels(plain[index]))
+        assert not np.array_equal(expected, pixels(removed[index]))
+    (told,) = removals(changed) or ()
+    assert told['condition'] == condition
+    assert all('condition' not in each for each in removals(removed) or ())
+
+
+def test_wrong_condition(class_folders: dict) -> None:
+    """Other conditions are refused with those there are; a bank has one of its own."""
+    allowed = 'one of removed, blurred, background_only, but got '
+    with pytest.raises(ValueError, match=f"`condition` must be {allowed}'replaced'"):
+        RembgDataset(class_folders, condition='replaced')
+    with pytest.raises(ValueError, match="`bank` must not be given with `condition`='blurred'"):
+        RembgDataset(class_folders, condition='blurred', bank='nowhere')
 
 
 def test_pickles_for_spawned_workers(model, any_dataset: dict) -> None:

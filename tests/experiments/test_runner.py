@@ -22,7 +22,13 @@ from bgremoval_mm.experiments.runner.options import (
     photos_of,
     run_config,
 )
-from bgremoval_mm.experiments.runner.runs import Run, Workspace, run_of_config, select_runs
+from bgremoval_mm.experiments.runner.runs import (
+    Run,
+    Workspace,
+    networks_of,
+    run_of_config,
+    select_runs,
+)
 from bgremoval_mm.experiments.runner.scheduler import worker_command
 from bgremoval_mm.experiments.runner.state import is_locked, run_lock, state_of
 from bgremoval_mm.experiments.runner.worker import prepare
@@ -32,9 +38,9 @@ CONFIGS = ROOT / 'configs'
 
 
 def test_all_runs() -> None:
-    """Each experiment, on each of its datasets, in both variants, with each seed, exactly once."""
+    """Each experiment, on each of its datasets, in each variant, with each seed, exactly once."""
     runs = select_runs(WORK, seeds=(0, 1, 2))
-    assert len(runs) == sum(len(each.datasets) for each in WORK.experiments) * 2 * 3
+    assert len(runs) == sum(len(e.datasets) * len(e.variants) for e in WORK.experiments) * 3
     assert len({run.name for run in runs}) == len(runs)
     items = [run.experiment.item for run in runs]
     assert tuple(dict.fromkeys(items)) == WORK.items
@@ -334,6 +340,63 @@ def test_missing_data_names_the_command(run: Run, tmp_path: Path) -> None:
     assert f'remove_background.py {photos} {masks}' in missing_data(removed, masked)
     (masks / 'u2net').mkdir(parents=True)
     assert missing_data(removed, masked) == ''
+
+
+def test_missing_list_of_images(tmp_path: Path) -> None:
+    """A training that leaves images out needs their list, and the command that writes it."""
+    pytest.importorskip('mmpretrain')
+    model = 'efficientnet-lite0'
+    (run,) = select_runs(WORK, ['Open weights'], [], [model], ['rembg-sure'])
+    photos, masks = tmp_path / 'photos', tmp_path / 'masks'
+    photos.mkdir()
+    (masks / 'u2net').mkdir(parents=True)
+    file = masks / 'left_out.txt'
+    options = (
+        f'train_dataset.data_root={photos}',
+        f'removal.mask_dir={masks}',
+        f'train_dataloader.dataset.exclude={file}',
+    )
+    workspace = Workspace(tmp_path, CONFIGS, options)
+    command = f'bgremoval sheet {masks} {photos} --leave-out {file}'
+    assert missing_data(run, workspace) == f'no list of images to leave out in {file}: {command}'
+    file.touch()
+    assert missing_data(run, workspace) == ''
+
+
+@pytest.mark.parametrize(
+    ('option', 'expected'),
+    [
+        ('a.b=1', ('*', 'a.b=1')),
+        ('vgg1?: a.b=1', ('vgg1?', 'a.b=1')),
+        ('*_in1k-pre*:a=b:c=2', ('*_in1k-pre*', 'a=b:c=2')),
+        ('model.url=https://x', ('*', 'model.url=https://x')),
+        ('epochs', ('*', 'epochs')),
+    ],
+)
+def test_networks_of_an_option(option: str, expected: tuple[str, str]) -> None:
+    """What stands before a colon in the key is for which networks it is."""
+    assert networks_of(option) == expected
+
+
+def test_options_of_some_networks(tmp_path: Path) -> None:
+    """In all variants of the networks of that name, the last one holding; no name is in vain."""
+    options = ('train_cfg.max_epochs=9', 'vgg1[13]: train_cfg.max_epochs=3', 'vgg11bn: a=1')
+    workspace = Workspace(tmp_path, CONFIGS, options)
+    models = ['vgg11', 'vgg11bn', 'vgg16']
+    found = {
+        (run.experiment.model, run.variant): workspace.options_of(run)
+        for run in select_runs(WORK, ['Fig. 5'], ['clothing10'], models)
+    }
+    for variant in ('original', 'rembg'):
+        assert found['vgg11', variant] == ('train_cfg.max_epochs=9', 'train_cfg.max_epochs=3')
+        assert found['vgg11bn', variant] == ('train_cfg.max_epochs=9', 'a=1')
+        assert found['vgg16', variant] == ('train_cfg.max_epochs=9',)
+    (run,) = select_runs(WORK, ['Fig. 5'], ['clothing10'], ['vgg11'], ['original'])
+    misspelt = Workspace(tmp_path, CONFIGS, ('vgg-11: a=1',))
+    with pytest.raises(
+        ValueError, match=r"for networks of vgg11, .*, but got 'vgg-11' in 'vgg-11:"
+    ):
+        misspelt.options_of(run)
 
 
 def test_masks_and_backgrounds_of_the_test(tmp_path: Path) -> None:

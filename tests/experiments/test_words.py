@@ -52,6 +52,11 @@ def test_real_minus(text: object, expected: str) -> None:
         ),
         (['removal.model=u2netp', 'removal.precision=bf16'], 'masks by u2netp and masks in bf16'),
         (['x.y=1', 'x.z=2'], '2 other settings'),
+        (['train_cfg.max_epochs=2', 'train_cfg.max_epochs=3'], '3 epochs'),
+        (
+            ['vgg*: train_cfg.max_epochs=2', 'resnet*: train_cfg.max_epochs=3', 'vgg*: a.b=1'],
+            '2 epochs (vgg*), 3 epochs (resnet*) and 1 other setting',
+        ),
         ([], ''),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from bgremoval_mm.removal import MaskStore, read_image, remove_tree
+from bgremoval_mm.removal.review.left_out import read_left_out
 
 Tool = Callable[[list[str]], int]
 
@@ -37,6 +38,27 @@ def masks(tiny_model: Any, image_tree: Path, tmp_path: Path) -> Path:
     (image_tree / 'hat' / 'broken.jpg').write_bytes(b'')
     remove_tree(image_tree, tmp_path / 'masks', 'u2netp', device='cpu', progress=False)
     return tmp_path / 'masks'
+
+
+def test_list_of_images_to_leave_out(
+    sheet: Tool, masks: Path, image_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The flagged and the failed images, as the table names them; no other file is written over."""
+    table, file = tmp_path / 'list.csv', tmp_path / 'lists' / 'left_out.txt'
+    arguments = [str(masks), str(image_tree), '--model', 'u2netp']
+    arguments += ['--out', str(tmp_path / 'sheet.png')]
+    assert sheet([*arguments, '--list', str(table), '--leave-out', str(file)]) == 0
+    assert f'Left out {file}: 6 images' in capsys.readouterr().out.splitlines()
+    rows = list(csv.DictReader(table.open()))
+    expected = {row['path'] for row in rows if row['flags'] or row['error']}
+    assert read_left_out(file) == expected
+    assert len(expected) == 6
+    assert len(rows) == 8
+    photo = next(image_tree.rglob('*.jpg'))
+    before = photo.read_bytes()
+    assert sheet([*arguments, '--leave-out', str(photo)]) == 1
+    assert photo.read_bytes() == before
+    assert 'no list of images' in capsys.readouterr().err
 
 
 def test_list_table_and_sheet(

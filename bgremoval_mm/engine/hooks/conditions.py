@@ -102,6 +102,8 @@ def removals(dataset: Any) -> tuple[dict[str, Any], ...] | None:
         arguments = settings.arguments
         if settings.kind == 'masks':
             removal = {name: arguments[name] for name in _REMOVAL}
+            if settings.condition not in ('removed', 'replaced'):
+                removal['condition'] = settings.condition
             if settings.bank:
                 removal['bank'] = list(settings.bank)
         else:

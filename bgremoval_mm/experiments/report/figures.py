@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 # The baseline's, then those of the other variants.
-COLOURS = ('#57606a', '#0969da', '#bf8700', '#8250df')
+COLOURS = ('#57606a', '#0969da', '#bf8700', '#8250df', '#1a7f37', '#e16f24', '#bf3989')
 WORSE = '#cf222e'
 Curve = tuple[Sequence[float], Sequence[float]]
 
@@ -41,7 +41,8 @@ def bar_chart(group: Group, metric: Metric) -> str:
     """
     variants = group.variants
     cells = [cell for cell in group.cells if any(cell.values(metric.key, v.name) for v in variants)]
-    figure = Figure(figsize=(max(4.5, 1.0 * len(cells) + 1.5), 3.4), layout='constrained')
+    width = max(1.0, 0.22 * len(variants)) * len(cells) + 1.5
+    figure = Figure(figsize=(max(4.5, width), 3.4), layout='constrained')
     axes = figure.subplots()
     step = 0.8 / len(variants)
     for number, variant in enumerate(variants):

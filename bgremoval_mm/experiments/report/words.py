@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from bgremoval_mm.experiments.base import Metric
 from bgremoval_mm.experiments.report.groups import Cell, Group, Pair
+from bgremoval_mm.experiments.runner.runs import networks_of
 
 __all__ = [
     'bar_caption',
@@ -65,11 +66,14 @@ def describe_options(options: Sequence[str]) -> str:
     """
     parts: list[str] = []
     network = others = 0
-    for option in options:
+    # Of two with the same key the last one holds.
+    for each in {option.partition('=')[0]: option for option in options}.values():
+        networks, option = networks_of(each)
         key, _, value = option.partition('=')
         meaning = next((text for pattern, text in _MEANINGS if re.fullmatch(pattern, key)), None)
         if meaning is not None:
-            parts.append(meaning.format(value.strip('"\'')))
+            some = '' if networks == '*' else f' ({networks})'
+            parts.append(meaning.format(value.strip('"\'')) + some)
         elif key.startswith('model.'):
             network += 1
         else:

@@ -145,6 +145,10 @@ def missing_data(run: Run, workspace: Workspace) -> str:
     for root in filter(known.made.__contains__, map(_root_of, bases)):
         if not Path(str(root)).is_dir():
             return f'no photos in {root}: {known.made[str(root)]}'
+    for left_out in _left_out(datasets):
+        if not Path(left_out).is_file():
+            command = f'bgremoval sheet {Path(left_out).parent} {data_root} --leave-out {left_out}'
+            return f'no list of images to leave out in {left_out}: {command}'
     for dataset in (*datasets, replaced_dataset(config)):
         missing = '' if dataset is None else _missing_masks(dataset, data_root)
         if missing:
@@ -161,6 +165,16 @@ def _bases_of(datasets: Sequence[Any]) -> list[dict[str, Any]]:
 def _fold_files(bases: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the files that say which photos are in which fold."""
     files = [base.get('fold_file') for base in bases]
+    return list(dict.fromkeys(str(file) for file in files if file))
+
+
+def _left_out(datasets: Sequence[Any]) -> list[str]:
+    """Return the lists of images that are left out, of whatever wrappers."""
+    files = []
+    for dataset in datasets:
+        while isinstance(dataset, dict):
+            files.append(dataset.get('exclude'))
+            dataset = dataset.get('dataset')
     return list(dict.fromkeys(str(file) for file in files if file))
 
 

@@ -20,6 +20,7 @@ __all__ = ['measure', 'plan_table', 'print_plan']
 
 T = TypeVar('T')
 
+_HEADS = 4  # variants up to which each column's head names the seeds
 _LETTERS: dict[State, tuple[str, str]] = {
     'missing data': ('-', 'bright_black'),
     'pending': ('.', ''),
@@ -119,14 +120,17 @@ def plan_table(
     Where there are folds, the letters of a seed's folds stand together. The hours a run have a
     column if those of any are known.
     """
-    table = Table(title=title, box=box.SIMPLE, title_justify='left')
-    table.add_column('network')
-    table.add_column('model')
     variants = _unique(run.variant for run in runs)
     seeds = ' '.join(map(str, _unique(run.seed for run in runs)))
     folds = ' '.join(str(fold) for fold in _unique(run.fold for run in runs) if fold is not None)
+    letters = f', seeds {seeds}' + f', folds {folds} of each' * bool(folds)
+    several = len(variants) > _HEADS  # what all heads have then stands above them, once
+    title, letters = (title + letters, '') if several else (title, letters)
+    table = Table(title=title, box=box.SIMPLE, title_justify='left')
+    table.add_column('network')
+    table.add_column('model', overflow='fold')
     for variant in variants:
-        table.add_column(f'{variant}, seeds {seeds}' + (f', folds {folds} of each' * bool(folds)))
+        table.add_column(f'{variant}{letters}', overflow='fold')
     times = {run.experiment: hours(run) for run in runs if hours(run) is not None}
     if times:
         table.add_column('hours a run', justify='right')

@@ -11,15 +11,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.experiments.base import Experiment, Work
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 
-__all__ = ['Run', 'RunError', 'Workspace', 'run_of_config', 'select_runs']
+__all__ = ['Run', 'RunError', 'Workspace', 'networks_of', 'run_of_config', 'select_runs']
+
+_FOR_NETWORKS = re.compile(r'(?P<networks>[^=:]+):\s*(?P<option>[^=:]+=.*)', re.DOTALL)
 
 RESULT, FAILURE, SETTINGS, LOG, LOCK, HITS = (
     'result.json',
@@ -99,7 +103,8 @@ class Workspace:
     Attributes:
         root: Root of all runs.
         configs: Folder of the configs.
-        options: ``KEY=VALUE`` for every run, see ``options.load_config``.
+        options: ``KEY=VALUE`` for every run, see ``options.load_config``, or ``NETWORKS:
+            KEY=VALUE`` for those of some networks, in all variants.
     """
 
     root: Path
@@ -114,9 +119,32 @@ class Workspace:
         """Return the options of a run: those of its seed and fold, then those of all.
 
         In those of its own, ``{root}`` stands for `root`, where other runs leave their checkpoints.
+
+        Raises:
+            ArgumentError: If one is for networks of which the work has none.
         """
-        own = (option.replace('{root}', str(self.root)) for option in run.options)
-        return (*own, *self.options)
+        chosen = [option.replace('{root}', str(self.root)) for option in run.options]
+        for each in self.options:
+            networks, option = networks_of(each)
+            if not any(fnmatchcase(model, networks) for model in run.work.models):
+                known = ', '.join(run.work.models)
+                msg = f'`options` must be for networks of {known}, but got {networks!r} in {each!r}'
+                raise ArgumentError(msg)
+            if fnmatchcase(run.experiment.model, networks):
+                chosen.append(option)
+        return tuple(chosen)
+
+
+def networks_of(option: str) -> tuple[str, str]:
+    """Return for which networks an option is, with ``*`` for any characters, and what it sets.
+
+    >>> networks_of('vgg*: train_cfg.max_epochs=20')
+    ('vgg*', 'train_cfg.max_epochs=20')
+    >>> networks_of('train_cfg.max_epochs=20')
+    ('*', 'train_cfg.max_epochs=20')
+    """
+    found = _FOR_NETWORKS.fullmatch(option)
+    return (found['networks'].strip(), found['option']) if found else ('*', option)
 
 
 def select_runs(

@@ -11,7 +11,7 @@ from bgremoval_mm.removal.review.verdicts import exact_form
 from bgremoval_mm.utils.atomic import write_atomically
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['read_left_out', 'write_left_out']
+__all__ = ['check_left_out', 'read_left_out', 'write_left_out']
 
 _HEAD = '# Images that are left out, by their paths below the image folder, percent-encoded.'
 
@@ -47,6 +47,19 @@ def read_left_out(file: str | Path) -> set[str]:
             raise ArgumentError(msg)
         paths.add(path)
     return paths
+
+
+def check_left_out(file: Path) -> None:
+    """Refuse a file for a list that is there and no list: it would be lost.
+
+    Raises:
+        ArgumentError: If it does not begin as a list does.
+    """
+    if file.exists():
+        with file.open('rb') as lines:
+            if lines.readline().decode(errors='replace').strip() != _HEAD:
+                msg = f'{printable(file)} is there and no list of images: choose another file'
+                raise ArgumentError(msg)
 
 
 def write_left_out(file: str | Path, paths: Iterable[str]) -> None:

@@ -42,6 +42,12 @@ class Ranking:
         return sum(bool(quality_of(record).flags) for record in self.masks)
 
     @property
+    def doubtful(self) -> list[str]:
+        """Paths of the images whose mask has a flag, and of those that have none."""
+        flagged = (record.path for record in self.masks if quality_of(record).flags)
+        return sorted([*flagged, *(record.path for record in self.failed)])
+
+    @property
     def precision(self) -> str:
         """The precision that most of the masks were computed in."""
         found = Counter(str(record.params.get('precision', 'fp32')) for record in self.masks)

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.review.left_out import read_left_out, write_left_out
+from bgremoval_mm.removal.review.left_out import (
+    check_left_out,
+    read_left_out,
+    write_left_out,
+)
 
 NAMES = [b'a.jpg', b'two\nlines', b'Mu\xf1oz', b'# not a comment', b'a, b', b' blank ', b'100 %41']
 
@@ -20,6 +24,18 @@ def test_every_name_comes_back(tmp_path: Path) -> None:
     write_left_out(file, names)
     assert read_left_out(file) == names
     assert len(file.read_text(encoding='ascii').splitlines()) == 1 + len(names)
+
+
+def test_only_a_list_is_written_over(tmp_path: Path) -> None:
+    """Another file stays; one that is not there, and a list, may be written."""
+    file = tmp_path / 'left_out.txt'
+    check_left_out(file)
+    write_left_out(file, ['a.jpg'])
+    check_left_out(file)
+    for content in (b'', b'a.jpg\n', b'\xff\xd8\xff'):
+        file.write_bytes(content)
+        with pytest.raises(ArgumentError, match=r'left_out\.txt is there and no list of images'):
+            check_left_out(file)
 
 
 def test_list_written_by_hand(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from bgremoval_mm.experiments.base import Dataset, Metric, Work
 from bgremoval_mm.experiments.papers.liang2023.claims import CLAIMS
 from bgremoval_mm.experiments.papers.liang2023.experiments import EXPERIMENTS
+from bgremoval_mm.experiments.papers.liang2023.open_claims import OPEN_CLAIMS, open_exhibits
+from bgremoval_mm.experiments.papers.liang2023.open_weights import OPEN
 from bgremoval_mm.experiments.papers.liang2023.published import MISPRINTS, PUBLISHED
 
 __all__ = ['WORK']
@@ -29,6 +31,7 @@ WORK = Work(
             Metric('mIoU', 'mIoU', 'percent', over_images='iou'),
             Metric('mAcc', 'mean accuracy', 'percent'),
         ),
+        OPEN: _TOP1,
     },
     datasets={
         'fashionstyle14': Dataset('FashionStyle14', prepare='fashionstyle14'),
@@ -41,5 +44,6 @@ WORK = Work(
     },
     published=PUBLISHED,
     misprints=MISPRINTS,
-    claims=CLAIMS,
+    claims=(*CLAIMS, *OPEN_CLAIMS),
+    exhibits={OPEN: open_exhibits},
 )

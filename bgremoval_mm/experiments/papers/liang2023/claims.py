@@ -15,7 +15,7 @@ from bgremoval_mm.experiments.base import ORIGINAL, REMBG, Claim, Verdict
 from bgremoval_mm.experiments.report.groups import Cell, Group, Pair
 from bgremoval_mm.experiments.report.judging import judge_signs, show, sign_of
 
-__all__ = ['CLAIMS']
+__all__ = ['CLAIMS', 'judge_all_worse', 'judge_classes', 'judge_gains']
 
 _TOP1 = 'accuracy/top1'
 _OF_CLASS = 'accuracy/class/'
@@ -132,19 +132,33 @@ def _f5f(group: Group, _: Others) -> Verdict:
     return Verdict('undecided', f'Swin-T {difference}; the paper names no direction')
 
 
-def _f6a(group: Group, _: Others) -> Verdict:
+def judge_all_worse(group: Group, _: Others) -> Verdict:
+    """Judge whether every network is worse on removed images."""
     models = _models(group)
     return Verdict(judge_signs(_signs(group, models), -1), _listed(group, models))
 
 
 def _f6b(group: Group, others: Others) -> Verdict:
     scratch = others.get('Fig. 5')
+    pairs = [
+        (cell, None if scratch is None else scratch.cell(cell.experiment.model))
+        for cell in group.cells
+    ]
+    # The paper has no ViT from scratch.
+    return judge_gains(
+        (cell, other) for cell, other in pairs if other or cell.experiment.model != 'vit-base-p16'
+    )
+
+
+def judge_gains(pairs: Iterable[tuple[Cell, Cell | None]]) -> Verdict:
+    """Judge whether networks beat those from scratch on original images.
+
+    Args:
+        pairs: A pre-trained network, and the same one from scratch if there is any.
+    """
     signs: list[int | None] = []
     figures = []
-    for cell in group.cells:
-        other = None if scratch is None else scratch.cell(cell.experiment.model)
-        if other is None and cell.experiment.model == 'vit-base-p16':
-            continue  # the paper has no ViT from scratch
+    for cell, other in pairs:
         first = {} if other is None else other.values(_TOP1, ORIGINAL.name)
         second = cell.values(_TOP1, ORIGINAL.name)
         seeds = sorted(first.keys() & second.keys())
@@ -164,7 +178,8 @@ def _f6c(group: Group, _: Others) -> Verdict:
     return Verdict('holds' if difference.high < -MUCH else 'undecided', figures)
 
 
-def _f6d(group: Group, _: Others) -> Verdict:
+def judge_classes(group: Group, _: Others) -> Verdict:
+    """Judge whether most classes are worse, averaged over the networks."""
     models = _models(group)
     classes = _class_means(group, models)
     worse = sum(each.mean < 0 for each in classes.values())
@@ -261,7 +276,7 @@ CLAIMS: tuple[Claim, ...] = (
         'Fig. 6',
         'Every pre-trained network is worse on removed images.',
         'All intervals below 0.',
-        _f6a,
+        judge_all_worse,
     ),
     Claim(
         'F6-b',
@@ -282,7 +297,7 @@ CLAIMS: tuple[Claim, ...] = (
         'Fig. 6',
         'Removal lowers the accuracy of most categories.',
         'More classes worse than better, averaged over all networks; sign test below 0.05.',
-        _f6d,
+        judge_classes,
     ),
     Claim(
         'T1',

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from bgremoval_mm.experiments.base import Experiment
+from bgremoval_mm.experiments.papers.liang2023.open_weights import OPEN_WEIGHTS
 
 __all__ = [
     'AUGMENTATIONS',
@@ -226,6 +227,7 @@ EXPERIMENTS: tuple[Experiment, ...] = (
     *AUGMENTATIONS,
     *INSTANCE_SEGMENTATION,
     *SEMANTIC_SEGMENTATION,
+    *OPEN_WEIGHTS,
 )
 """All of them. Each is trained once a dataset, variant and seed."""
 
