@@ -75,7 +75,8 @@ class Work:
         stored = filter(None, map(store.get, self.names))
         maps = [each.mask.astype(np.float32) / 255 for each in stored]
         if not maps:
-            raise SystemExit(f'{self.masks} has no masks of {self.model} for {self.photos}')
+            msg = f'{self.masks} has no masks of {self.model} for {self.photos}'
+            raise SystemExit(msg)
         remover.backend = NoNetwork(remover.options, maps=maps)
         target: OutputFolder = MaskStore(folder, self.model)
         if self.output != 'store':
@@ -174,7 +175,8 @@ def run_job(work: Work, names: Iterable[str], folder: Path, barrier: Any, spent:
     before = time.process_time()
     for record in job.run(names):
         if record.status != 'ok':
-            raise SystemExit(f'{record.path}: {record.error}')
+            msg = f'{record.path}: {record.error}'
+            raise SystemExit(msg)
         job.target.manifest.append(record)
     spent.put(time.process_time() - before)
 

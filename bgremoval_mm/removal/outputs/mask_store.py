@@ -5,13 +5,10 @@ from __future__ import annotations
 import errno
 import io
 import json
-import struct
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -20,6 +17,7 @@ from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images.source import SourceImage, SourceStamp
 from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.outputs.base import OutputFolder, join
+from bgremoval_mm.removal.outputs.png import encode_png
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model
 
 __all__ = ['MaskStore', 'StoredMask', 'StoredMaskError', 'mask_problem', 'other_precision']
@@ -27,13 +25,6 @@ __all__ = ['MaskStore', 'StoredMask', 'StoredMaskError', 'mask_problem', 'other_
 _TEXT_KEY = 'bgremoval_mm'
 # No file can have that name: it is too long, or leads through a file.
 _NO_SUCH_NAME = frozenset((errno.ENAMETOOLONG, errno.ENOTDIR))
-_AFTER_HEADER = 33  # bytes: the signature and the IHDR chunk
-# Without a filter before compression masks are smaller, and a third faster to decode in training.
-_PNG_OPTIONS = (
-    [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE, cv2.IMWRITE_PNG_COMPRESSION, 6]
-    if hasattr(cv2, 'IMWRITE_PNG_FILTER')  # OpenCV 4.11
-    else [cv2.IMWRITE_PNG_COMPRESSION, 6]
-)
 
 
 class StoredMaskError(BgremovalError, ValueError):
@@ -148,8 +139,8 @@ class MaskStore(OutputFolder):
         fields = asdict(record)
         kept = ('size', 'orientation', 'source', 'model_hash', 'params')
         text = json.dumps({key: fields[key] for key in kept})
-        _, encoded = cv2.imencode('.png', mask, _PNG_OPTIONS)
-        return _with_text(encoded.tobytes(), _TEXT_KEY, text), ''
+        described = _TEXT_KEY.encode() + b'\0' + text.encode()  # json.dumps gives ASCII
+        return encode_png(mask, [(b'tEXt', described)], plain=True), ''
 
 
 def other_precision(store: MaskStore, stored: StoredMask | None) -> str | None:
@@ -182,10 +173,3 @@ def mask_problem(store: MaskStore, stored: StoredMask | None, path: str | Path) 
     if stored.params != store.params:
         return f'the mask was made with other settings ({stored.params}, not {store.params})'
     return 'the mask was made from other content than the file has now'
-
-
-def _with_text(png: bytes, key: str, text: str) -> bytes:
-    """Return a PNG file with a tEXt chunk (PNG specification, 11.3.4.3) behind its header."""
-    content = b'tEXt' + key.encode('latin-1') + b'\0' + text.encode('latin-1')
-    chunk = struct.pack('>I', len(content) - 4) + content + struct.pack('>I', zlib.crc32(content))
-    return png[:_AFTER_HEADER] + chunk + png[_AFTER_HEADER:]
