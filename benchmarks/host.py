@@ -134,7 +134,8 @@ def one_thread(work: Work) -> list[float]:
             times = [time.thread_time()]
             source = job.source.read_image(name)
             times.append(time.thread_time())
-            inputs = job.remover.preprocess(source.rgb)
+            inputs = job.remover.preprocess(source.pixels)
+            source = source.as_array() if job.target.needs_pixels else source.without_pixels()
             times.append(time.thread_time())
             ((mask, constant),) = job.remover.infer(inputs[None])
             times.append(time.thread_time())

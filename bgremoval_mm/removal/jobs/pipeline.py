@@ -192,13 +192,14 @@ class Job:
             return _Loaded(path, error=f'cannot be read: {err.strerror or err}')
         known = self._stored(path, source)
         if known is not None:
-            return _Loaded(path, source, mask=known)
+            return _Loaded(path, self._kept(source), mask=known)
         removers = [self.remover] if self.second is None else [self.remover, self.second]
-        inputs = tuple(remover.preprocess(source.rgb) for remover in removers)
-        if isinstance(self.target, MaskStore):
-            # Only the size is still needed: many photographs wait here at once.
-            source = source.without_pixels()
-        return _Loaded(path, source, inputs)
+        inputs = tuple(remover.preprocess(source.pixels) for remover in removers)
+        return _Loaded(path, self._kept(source), inputs)
+
+    def _kept(self, source: SourceImage) -> SourceImage:
+        """Return what is still needed of an image: many of them wait at once."""
+        return source.as_array() if self.target.needs_pixels else source.without_pixels()
 
     def _stored(self, path: str, source: SourceImage) -> np.ndarray | None:
         """Return the mask that was made before of this content, at the model's resolution."""

