@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Benchmark of image encoders by time on one core and size, the basis of the choices in cutouts.py.
+"""Benchmark of image encoders, by time of one core and by size: why png.py and cutouts.py do so.
 
 python benchmarks/encoders.py data/ccp/photos data/masks/ccp --img-root data/ccp
 """
@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from bgremoval_mm.removal import MaskStore, compose, cut_out, read_image
+from bgremoval_mm.removal.outputs.png import encode_png
 
 
 def by_pillow(file_format: str, **options: object) -> Callable[[np.ndarray], int]:
@@ -36,14 +37,17 @@ def by_opencv(*options: int) -> Callable[[np.ndarray], int]:
     """Return a function that encodes as PNG with OpenCV and returns the size in bytes."""
 
     def encode(pixels: np.ndarray) -> int:
-        code = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
-        return len(cv2.imencode('.png', cv2.cvtColor(pixels, code), list(options))[1])
+        if pixels.ndim == 3:
+            code = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+            pixels = cv2.cvtColor(pixels, code)
+        return len(cv2.imencode('.png', pixels, list(options))[1])
 
     return encode
 
 
 LEVEL, STRATEGY = cv2.IMWRITE_PNG_COMPRESSION, cv2.IMWRITE_PNG_STRATEGY
-ENCODERS = {
+ENCODERS: dict[str, Callable[[np.ndarray], int]] = {
+    'PNG, ours': lambda pixels: len(encode_png(pixels)),
     'PNG, Pillow, level 1': by_pillow('PNG', compress_level=1),
     'PNG, Pillow, level 3': by_pillow('PNG', compress_level=3),
     'PNG, Pillow, level 6': by_pillow('PNG', compress_level=6),
@@ -71,7 +75,9 @@ def main() -> None:
     store = MaskStore(args.masks, args.model)
     files = sorted(path for path in args.photos.rglob('*') if path.is_file())
     files = files[:: max(1, len(files) // args.images)][: args.images]
-    kinds: dict[str, list[np.ndarray]] = {'rgba, colours kept': [], 'rgba': [], 'rgb': []}
+    kinds: dict[str, list[np.ndarray]] = {
+        'rgba, colours kept': [], 'rgba': [], 'rgb': [], 'mask': [],
+    }  # fmt: skip
     for path in files:
         stored = store.get(os.path.relpath(path, args.img_root or args.photos))
         assert stored is not None, f'no mask for {path}'
@@ -79,6 +85,7 @@ def main() -> None:
         kinds['rgba, colours kept'].append(np.dstack([image, mask]))
         kinds['rgba'].append(cut_out(image, mask))
         kinds['rgb'].append(compose(image, mask))
+        kinds['mask'].append(mask)
     height, width = kinds['rgb'][0].shape[:2]
     print(f'{len(files)} photos, the first of {width} x {height} pixels')
     for kind, pictures in kinds.items():
@@ -88,9 +95,9 @@ def main() -> None:
             seconds, sizes = [], []
             for _ in range(args.rounds):
                 for pixels in pictures:
-                    started = time.perf_counter()
+                    started = time.thread_time()
                     sizes.append(encode(pixels))
-                    seconds.append(time.perf_counter() - started)
+                    seconds.append(time.thread_time() - started)
             print(
                 f'{kind:20} {name:26} {1000 * statistics.median(seconds):6.1f} ms '
                 f'{statistics.median(sizes) / 1024:6.0f} KiB'

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+from PIL import Image
 
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.backends import make_backend
@@ -145,11 +146,11 @@ class BackgroundRemover:
             found += self.infer(np.stack([self.preprocess(image) for image in batch]))
         return found
 
-    def preprocess(self, image: np.ndarray) -> np.ndarray:
+    def preprocess(self, image: np.ndarray | Image.Image) -> np.ndarray:
         """Return the network input of one image, exactly as rembg computes it.
 
         Args:
-            image: uint8 array of shape (H, W, 3), RGB.
+            image: uint8 array of shape (H, W, 3), RGB, or a picture of Pillow's mode RGB.
 
         Returns:
             float32 array of shape (3, size, size).

@@ -144,7 +144,7 @@ class Engine(Service):
 
     def _decode(self, order: Order) -> tuple[SourceImage, np.ndarray]:
         source = read_picture(order.content, self.limits.max_pixels)
-        return source, self.removers[order.model].preprocess(source.rgb)
+        return source, self.removers[order.model].preprocess(source.pixels)
 
     def _finish(self, source: SourceImage, mask: Mask, order: Order) -> Cutout:
         photo_size = source.size

@@ -69,7 +69,7 @@ def reduce(source: SourceImage, most_pixels: int | None) -> SourceImage:
         for layer in (source.rgb, source.alpha)
     )
     assert rgb is not None
-    return replace(source, rgb=rgb, alpha=alpha, size=size)
+    return replace(source, pixels=rgb, alpha=alpha, size=size)
 
 
 def locate(mask: np.ndarray, size: tuple[int, int], output: OutputOptions) -> Box | None:

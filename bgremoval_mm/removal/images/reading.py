@@ -237,7 +237,7 @@ def _to_source(decoded: _Decoded, content: bytes, stamp: SourceStamp) -> SourceI
     converted = bool(decoded.profile) and profile is None
     levels = None if alpha is None else np.asarray(alpha)
     return SourceImage(
-        rgb=np.asarray(picture),
+        pixels=picture,
         size=picture.size,
         alpha=None if levels is None or levels.min() == 255 else levels,
         orientation=decoded.orientation,

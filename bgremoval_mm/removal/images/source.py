@@ -6,9 +6,11 @@ import builtins
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from bgremoval_mm.removal.images.colour import Chunks
 
@@ -65,23 +67,27 @@ class SourceStamp:
 class SourceImage:
     """An image as a viewer shows it.
 
+    It is kept as it was decoded. Its array is made when it is asked for, as that takes as long as a
+    fifth of the decoding, and many jobs only need what Pillow makes of the image.
+
     Network and result get the same pixels. So a CMYK or grey picture with a colour profile of its
     own is converted through it, as browsers do, though OpenCV and rembg pass the profile over:
     the colours of the cut-out must be right, and the mask hardly depends on them.
 
     Attributes:
-        rgb: uint8 array of shape (H, W, 3), upright, transparent parts laid on white.
+        pixels: Picture of Pillow's mode RGB, upright, transparent parts laid on white; or the same
+            as a uint8 array of shape (H, W, 3).
         size: (width, height) in pixels.
         alpha: uint8 array of shape (H, W), or None if every pixel is opaque.
         orientation: EXIF orientation that was undone, 1 to 8; 1 is upright.
-        icc_profile: Embedded colour profile that `rgb` is to be read with, or None.
+        icc_profile: Embedded colour profile that the pixels are to be read with, or None.
         note: What a user should know, e.g. that an animation was reduced to one frame, or that
             the file is damaged; several things are joined by ``; ``.
         stamp: Which bytes this is.
         colour: A PNG's colour description besides a profile, as its chunks.
     """
 
-    rgb: np.ndarray
+    pixels: np.ndarray | Image.Image
     size: tuple[int, int]
     alpha: np.ndarray | None
     orientation: int
@@ -90,6 +96,15 @@ class SourceImage:
     stamp: SourceStamp
     colour: Chunks = ()
 
+    @cached_property
+    def rgb(self) -> np.ndarray:
+        """The pixels as a uint8 array of shape (H, W, 3)."""
+        return np.asarray(self.pixels)
+
+    def as_array(self) -> SourceImage:
+        """Return the same with an array alone, which takes less memory than Pillow's picture."""
+        return replace(self, pixels=self.rgb)
+
     def without_pixels(self) -> SourceImage:
-        """Return the same without its arrays, for when only the rest is still needed."""
-        return replace(self, rgb=np.empty((0, 0, 3), np.uint8), alpha=None)
+        """Return the same without its pixels, for when only the rest is still needed."""
+        return replace(self, pixels=np.empty((0, 0, 3), np.uint8), alpha=None)

@@ -63,6 +63,9 @@ class Record:
         note: What a user should know.
         time: When it was done, in seconds since 1970.
         second_model: Name of the model whose mask this one was compared with, or nothing.
+        pillow: Version of Pillow that resized image and mask: 13 resizes tall images in another
+            order of passes than 12, and the masks differ a little. Nothing in manifests of earlier
+            versions, and where the image failed.
     """
 
     path: str
@@ -78,6 +81,7 @@ class Record:
     note: str = ''
     time: float = 0.0
     second_model: str = ''
+    pillow: str = ''
 
     def to_json(self) -> str:
         """Return one line of JSON, without what is empty, that is valid UTF-8."""
@@ -98,10 +102,10 @@ class Record:
         if 'size' in fields:
             fields['size'] = tuple(fields['size'])
         if 'quality' in fields:
-            # A later version may know figures that we do not.
+            # A later version may know figures that we do not, and further fields.
             figures = {key: fields['quality'][key] for key in _FIGURES & set(fields['quality'])}
             fields['quality'] = MaskQuality(**figures | {'flags': tuple(figures['flags'])})
-        return cls(**fields)
+        return cls(**{key: value for key, value in fields.items() if key in cls.__slots__})
 
     def is_made_by(self, model_hash: str, params: dict[str, Any]) -> bool:
         """Return whether this is a success of that model with those parameters."""

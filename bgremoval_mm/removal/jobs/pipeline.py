@@ -198,14 +198,16 @@ class Job:
             return _Loaded(path, error=f'cannot be read: {err.strerror or err}')
         known, problem = self._stored(path, source)
         if known is not None:
-            return _Loaded(path, source, mask=known)
+            return _Loaded(path, self._kept(source), mask=known)
         if self.remover is None:
             return _Loaded(path, error=f'{problem}{self._hint()}')
-        inputs = tuple(each.preprocess(source.rgb) for each in self._removers if each is not None)
-        if isinstance(self.target, MaskStore):
-            # Only the size is still needed: many photographs wait here at once.
-            source = source.without_pixels()
-        return _Loaded(path, source, inputs)
+        removers = [each for each in self._removers if each is not None]
+        inputs = tuple(remover.preprocess(source.pixels) for remover in removers)
+        return _Loaded(path, self._kept(source), inputs)
+
+    def _kept(self, source: SourceImage) -> SourceImage:
+        """Return what is still needed of an image: many of them wait at once."""
+        return source.as_array() if self.target.needs_pixels else source.without_pixels()
 
     def _stored(self, path: str, source: SourceImage) -> tuple[np.ndarray | None, str]:
         """Return the mask that was made before of this content, or why there is none.

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from bgremoval_mm.removal.masks.lanczos import enlarge
 from bgremoval_mm.removal.options.output import check_fill as check_fill
 
 RESIZE_METHODS = ('lanczos', 'linear')
@@ -43,7 +44,7 @@ def resize(mask: np.ndarray, size: tuple[int, int], method: str = 'lanczos') -> 
         mask: uint8 array of shape (h, w).
         size: (width, height) of the result, in pixels.
         method: ``'lanczos'``: the filter that rembg uses (PIL's, on 8 bits). ``'linear'``:
-            OpenCV's, a tenth of the time; how much it changes is in docs/performance.md.
+            OpenCV's, a fraction of the time; how much it changes is in docs/performance.md.
 
     Returns:
         uint8 array of shape (height, width).
@@ -52,6 +53,9 @@ def resize(mask: np.ndarray, size: tuple[int, int], method: str = 'lanczos') -> 
         return mask
     if method == 'linear':
         return cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR)
+    enlarged = enlarge(mask, size)
+    if enlarged is not None:
+        return enlarged
     return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.LANCZOS))
 
 

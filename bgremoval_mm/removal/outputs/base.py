@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+import PIL
 
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.errors import ArgumentError
@@ -81,6 +82,11 @@ class OutputFolder(ABC):
         """
         return self.folder / self.name(image)
 
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether results are made of the image's own pixels, not only of its size and its mask."""
+        return True
+
     def sweep(self, images: Iterable[str]) -> None:
         """Delete what killed processes left half-written beside the results of these images.
 
@@ -130,6 +136,7 @@ class OutputFolder(ABC):
             note=source.note,
             time=_now(),
             second_model=second[0] if second else '',
+            pillow=PIL.__version__,
         )
         with writing():
             content, said = self.encode(source, mask, record)

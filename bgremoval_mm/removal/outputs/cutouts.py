@@ -9,7 +9,6 @@ from typing import Any, Literal, Self, cast, get_args
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from bgremoval_mm.removal.images.colour import Chunks, is_srgb, profile_of_chunks
 from bgremoval_mm.removal.images.source import SourceImage
@@ -18,15 +17,15 @@ from bgremoval_mm.removal.options import FILE_FORMATS, Framing, OutputOptions, c
 from bgremoval_mm.removal.options.values import check_choice
 from bgremoval_mm.removal.outputs.base import OutputFolder
 from bgremoval_mm.removal.outputs.matting import check_installed
+from bgremoval_mm.removal.outputs.png import encode_png, profile_chunk
 from bgremoval_mm.removal.outputs.rendering import render
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model
 
 Kind = Literal['mask', 'rgb', 'rgba']
 
-# Chosen by benchmarks/encoders.py. PNG: slower levels of zlib save little space for their time.
-# WebP: its fastest lossless setting is faster and smaller than any PNG.
+# Chosen by benchmarks/encoders.py, as PNG's (see png.py). WebP: its fastest lossless setting is
+# smaller than any PNG.
 _ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
-    'png': ('PNG', {'compress_level': 1}),
     'webp': ('WEBP', {'lossless': True, 'quality': 0, 'method': 0}),
     # With subsampled colours (4:2:0), as photos are, it is decoded as fast as they are.
     'jpeg': ('JPEG', {'quality': 95, 'subsampling': 2}),
@@ -98,6 +97,11 @@ class CutoutFolder(OutputFolder):
         given = {name: getattr(options, name) for name in (*passed, 'convert_srgb')}
         return cls(root, cast(Kind, options.output), model, precision=precision, **given)
 
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether there is more to be written than the mask, or it is refined by the image."""
+        return self.options.output != 'mask' or self.options.matting
+
     def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> tuple[bytes, str]:
         """Return the full-size result as an image file, and what a user should know of it."""
         return self.render(source, mask)
@@ -140,21 +144,22 @@ def encode_image(
     Raises:
         OSError: If the format cannot hold such an image: WebP's sides end at 16,383 pixels.
     """
+    if file_format == 'png':
+        described = list(colour)
+        if icc_profile:
+            # A file may have a profile or the chunk sRGB (PNG specification, 11.3.2.3).
+            described = [each for each in colour if each[0] != b'sRGB']
+            described.insert(0, profile_chunk(icc_profile))
+        return encode_png(pixels, described)
     name, options = _ENCODERS[file_format]
     if name == 'WEBP' and max(pixels.shape[:2]) > _WEBP_SIDE:
         msg = f'WebP holds {_WEBP_SIDE} pixels a side at most: take png'
         raise OSError(msg)
     if name == 'WEBP' and pixels.shape[-1] == 4:
         options = {**options, 'exact': True}
-    if name == 'PNG':
-        described = PngInfo()
-        for chunk, body in colour:
-            described.add(chunk, body)
-        options = {**options, 'pnginfo': described}
-    else:
-        made = profile_of_chunks(colour)
-        outranked = b'cICP' in dict(colour) and (made or is_srgb(colour))
-        icc_profile = made if outranked else icc_profile or made
+    made = profile_of_chunks(colour)
+    outranked = b'cICP' in dict(colour) and (made or is_srgb(colour))
+    icc_profile = made if outranked else icc_profile or made
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, name, icc_profile=icc_profile, **options)
     return buffer.getvalue()

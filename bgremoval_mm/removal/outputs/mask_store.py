@@ -5,13 +5,10 @@ from __future__ import annotations
 import errno
 import io
 import json
-import struct
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -20,20 +17,16 @@ from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images.source import SourceImage, SourceStamp
 from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.outputs.base import OutputFolder, join
+from bgremoval_mm.removal.outputs.png import encode_png, text_chunk
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model
 
 __all__ = ['MaskStore', 'StoredMask', 'StoredMaskError', 'mask_problem', 'other_precision']
 
 _TEXT_KEY = 'bgremoval_mm'
+# A text of its own: versions of ours that do not know it read the mask nevertheless.
+_PILLOW_KEY = 'bgremoval_mm pillow'
 # No file can have that name: it is too long, or leads through a file.
 _NO_SUCH_NAME = frozenset((errno.ENAMETOOLONG, errno.ENOTDIR))
-_AFTER_HEADER = 33  # bytes: the signature and the IHDR chunk
-# Without a filter before compression masks are smaller, and a third faster to decode in training.
-_PNG_OPTIONS = (
-    [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE, cv2.IMWRITE_PNG_COMPRESSION, 6]
-    if hasattr(cv2, 'IMWRITE_PNG_FILTER')  # OpenCV 4.11
-    else [cv2.IMWRITE_PNG_COMPRESSION, 6]
-)
 
 
 class StoredMaskError(BgremovalError, ValueError):
@@ -51,6 +44,8 @@ class StoredMask:
         source: The bytes that it was made from.
         model_hash: Hash of the weights that made it.
         params: Everything else that it depends on.
+        pillow: Version of Pillow that resized the image for the network, or nothing if an earlier
+            version of ours made the mask. Masks of several Pillows may lie in one store.
     """
 
     mask: np.ndarray
@@ -59,6 +54,7 @@ class StoredMask:
     source: SourceStamp
     model_hash: str
     params: dict[str, Any]
+    pillow: str = ''
 
     def full_size(self, method: str = 'lanczos') -> np.ndarray:
         """Return the mask at the source's size, uint8 of shape (height, width), as rembg gives it.
@@ -99,6 +95,11 @@ class MaskStore(OutputFolder):
         spec = get_model(model)
         super().__init__(join(root, spec.name), spec, {'output': 'store', 'precision': precision})
 
+    @property
+    def needs_pixels(self) -> bool:
+        """No: the mask is all."""
+        return False
+
     def get(self, image: str) -> StoredMask | None:
         """Return the stored mask of an image, or None if there is none.
 
@@ -122,10 +123,11 @@ class MaskStore(OutputFolder):
         try:
             with Image.open(io.BytesIO(content), formats=('PNG',)) as picture:
                 fields = json.loads(picture.info[_TEXT_KEY])
+                pillow = str(picture.info.get(_PILLOW_KEY, ''))
                 mask = np.asarray(picture)
             width, height = fields.pop('size')
             source = SourceStamp(**fields.pop('source'))
-            return StoredMask(mask=mask, size=(width, height), source=source, **fields)
+            return StoredMask(mask, (width, height), source=source, pillow=pillow, **fields)
         except Exception as err:
             # A damaged PNG makes PIL raise many kinds of errors.
             msg = (
@@ -148,8 +150,10 @@ class MaskStore(OutputFolder):
         fields = asdict(record)
         kept = ('size', 'orientation', 'source', 'model_hash', 'params')
         text = json.dumps({key: fields[key] for key in kept})
-        _, encoded = cv2.imencode('.png', mask, _PNG_OPTIONS)
-        return _with_text(encoded.tobytes(), _TEXT_KEY, text), ''
+        chunks = [text_chunk(_TEXT_KEY, text)]  # ASCII, as json.dumps gives it
+        if record.pillow:
+            chunks.append(text_chunk(_PILLOW_KEY, record.pillow))
+        return encode_png(mask, chunks, plain=True), ''
 
 
 def other_precision(store: MaskStore, stored: StoredMask | None) -> str | None:
@@ -182,10 +186,3 @@ def mask_problem(store: MaskStore, stored: StoredMask | None, path: str | Path) 
     if stored.params != store.params:
         return f'the mask was made with other settings ({stored.params}, not {store.params})'
     return 'the mask was made from other content than the file has now'
-
-
-def _with_text(png: bytes, key: str, text: str) -> bytes:
-    """Return a PNG file with a tEXt chunk (PNG specification, 11.3.4.3) behind its header."""
-    content = b'tEXt' + key.encode('latin-1') + b'\0' + text.encode('latin-1')
-    chunk = struct.pack('>I', len(content) - 4) + content + struct.pack('>I', zlib.crc32(content))
-    return png[:_AFTER_HEADER] + chunk + png[_AFTER_HEADER:]

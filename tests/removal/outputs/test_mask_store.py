@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from PIL import Image
 
@@ -21,6 +22,7 @@ from bgremoval_mm.removal import (
     masks,
     read_image,
 )
+from bgremoval_mm.removal.outputs.mask_store import mask_problem
 from bgremoval_mm.utils.atomic import sweep_leftovers, write_atomically
 
 
@@ -53,6 +55,34 @@ def test_round_trip(tmp_path: Path, photo: Path, small_mask) -> None:
     np.testing.assert_array_equal(stored.full_size(), masks.resize(small_mask, (24, 16)))
     assert store.manifest.read() == {'dress/a.jpg': record}
     assert store.is_current(stored, photo)
+
+
+def test_pillow_is_recorded_and_none_is_refused(
+    tmp_path: Path, photo: Path, small_mask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mask and manifest say which Pillow resized; a mask of another, or of none, is current."""
+    store = MaskStore(tmp_path / 'masks', 'u2netp')
+    for version in (PIL.__version__, '12.3.0', ''):
+        monkeypatch.setattr(PIL, '__version__', version)
+        store.put('dress/a.jpg', read_image(photo), small_mask, constant=False)
+        stored = store.get('dress/a.jpg')
+        assert stored.pillow == version
+        assert Manifest(store.folder).read()['dress/a.jpg'].pillow == version
+        assert store.is_current(stored, photo)
+        assert mask_problem(store, stored, photo) is None
+        with Image.open(store.path('dress/a.jpg')) as picture:
+            known = {'size', 'source', 'orientation', 'model_hash', 'params'}
+            assert set(json.loads(picture.info['bgremoval_mm'])) == known, 'earlier versions fail'
+    assert store.failure('a', 'no').pillow == ''
+
+
+def test_a_later_versions_record_is_read(tmp_path: Path) -> None:
+    """Fields that are not known are passed over, not taken for damage."""
+    manifest = Manifest(tmp_path)
+    manifest.append(record('a', note='kept'))
+    fields = json.loads(manifest.path.read_text())
+    manifest.path.write_text(json.dumps(fields | {'lens': '50 mm'}) + '\n')
+    assert manifest.read() == {'a': record('a', note='kept')}
 
 
 def test_same_stem_two_masks(tmp_path: Path, photo: Path, small_mask) -> None:
