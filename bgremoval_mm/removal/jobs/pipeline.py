@@ -111,8 +111,8 @@ class Job:
         """
         ahead = 2 * self.remover.batch_size + 2
         threads = max(2, min(8, available_cores()))
-        streams = self.remover.backend.streams
-        pools = [DaemonPool(number) for number in (threads, streams, threads)]
+        runs = self.remover.backend.runs_at_once
+        pools = [DaemonPool(number) for number in (threads, runs, threads)]
         readers, runners, writers = pools
         writing: deque[tuple[str, Future[Record]]] = deque()
         stalled = False
@@ -128,12 +128,12 @@ class Job:
                 readers,
                 self._load,
                 paths,
-                ahead + streams,
+                ahead + runs,
                 lambda path: f'{printable(path)} to be read',
             )
             batches = _batches(loaded, self.remover.batch_size)
             for batch, masks_found in self._map_ahead(
-                runners, self._infer_batch, batches, streams, self._describe
+                runners, self._infer_batch, batches, runs, self._describe
             ):
                 found = iter(masks_found)
                 for item in batch:

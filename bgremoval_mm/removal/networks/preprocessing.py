@@ -7,7 +7,7 @@ from PIL import Image
 
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec
 
-__all__ = ['preprocess']
+__all__ = ['input_tables', 'normalise', 'preprocess', 'shrink']
 
 
 def preprocess(image: np.ndarray, spec: ModelSpec) -> np.ndarray:
@@ -22,6 +22,22 @@ def preprocess(image: np.ndarray, spec: ModelSpec) -> np.ndarray:
 
     Returns:
         float32 array of shape (3, size, size).
+
+    Raises:
+        TypeError: If the image is no such array.
+    """
+    return normalise(shrink(image, spec), spec)
+
+
+def shrink(image: np.ndarray, spec: ModelSpec) -> np.ndarray:
+    """Return the image as large as the network takes it.
+
+    Args:
+        image: uint8 array of shape (H, W, 3), RGB.
+        spec: The model, whose size is taken.
+
+    Returns:
+        uint8 array of shape (size, size, 3).
 
     Raises:
         TypeError: If the image is no such array.
@@ -42,12 +58,40 @@ def preprocess(image: np.ndarray, spec: ModelSpec) -> np.ndarray:
         raise TypeError(msg)
     side = spec.size
     small = Image.fromarray(image).resize((side, side), Image.Resampling.LANCZOS)
-    pixels = np.asarray(small)
+    return np.asarray(small)
+
+
+def normalise(pixels: np.ndarray, spec: ModelSpec) -> np.ndarray:
+    """Return the network input of an image that `shrink` has returned.
+
+    Args:
+        pixels: uint8 array of shape (size, size, 3).
+        spec: The model, whose mean and deviation are taken.
+
+    Returns:
+        float32 array of shape (3, size, size).
+    """
+    out = np.empty((3, *pixels.shape[:2]), np.float32)
+    for channel, table in enumerate(_input_table(int(pixels.max()), spec)):
+        out[channel] = table[pixels[..., channel]]
+    return out
+
+
+def input_tables(spec: ModelSpec) -> np.ndarray:
+    """Return what `normalise` makes of every pixel of every image.
+
+    Looked up on any device, it gives the inputs to the bit: there is nothing left to be rounded.
+
+    Returns:
+        float32 array of shape (256, 3, 256), by the image's maximum, the channel and the level.
+    """
+    return np.stack([_input_table(top, spec) for top in range(256)])
+
+
+def _input_table(top: int, spec: ModelSpec) -> np.ndarray:
+    """Return the inputs of the 256 levels in an image of this maximum, float32 (3, 256)."""
     # A pixel has only 256 values: a table in float64 gives rembg's figures to the bit
     # at a tenth of the cost of its float64 image.
-    levels = np.arange(256) / max(pixels.max(), 1e-6)
-    out = np.empty((3, side, side), np.float32)
-    for channel in range(3):
-        table = (levels - spec.mean[channel]) / spec.std[channel]
-        out[channel] = table.astype(np.float32)[pixels[..., channel]]
-    return out
+    levels = np.arange(256) / max(top, 1e-6)
+    table = [(levels - mean) / std for mean, std in zip(spec.mean, spec.std, strict=True)]
+    return np.stack(table).astype(np.float32)
