@@ -28,7 +28,7 @@ _R = TypeVar('_R')
 # Seconds: a job has a limit of its own, which is below this one (jobs/pipeline.py).
 LIMIT = 1800.0
 _TURN = 1.0  # seconds between two looks at whether the thread is still there
-_LEAVE = 30.0  # seconds that the process waits, when it ends, for what a device has begun
+_LEAVE = 120.0  # seconds that the process waits, when it ends, for what a device has begun
 
 
 class _DeviceThread:
