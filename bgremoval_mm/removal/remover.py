@@ -14,7 +14,7 @@ from PIL import Image
 
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.backends import make_backend
-from bgremoval_mm.removal.networks.preprocessing import preprocess
+from bgremoval_mm.removal.networks.preprocessing import normalise, shrink
 from bgremoval_mm.removal.options import EngineOptions
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec
 
@@ -147,25 +147,31 @@ class BackgroundRemover:
         return found
 
     def preprocess(self, image: np.ndarray | Image.Image) -> np.ndarray:
-        """Return the network input of one image, exactly as rembg computes it.
+        """Return what `infer` takes of one image: exactly the network's input that rembg computes.
 
         Args:
             image: uint8 array of shape (H, W, 3), RGB, or a picture of Pillow's mode RGB.
 
         Returns:
-            float32 array of shape (3, size, size).
+            float32 array of shape (3, size, size); for backends that normalise on their device
+            (`Backend.takes_pixels`), the resized photo, uint8 of shape (size, size, 3).
         """
-        return preprocess(image, self.spec)
+        pixels = shrink(image, self.spec)
+        return pixels if self.backend.takes_pixels else normalise(pixels, self.spec)
 
     def infer(self, batch: np.ndarray) -> list[tuple[np.ndarray, bool]]:
         """Run the network on preprocessed images.
 
         Args:
-            batch: float32 array of shape (N, 3, size, size).
+            batch: N of what `preprocess` returns, stacked.
 
         Returns:
             As ``low_resolution``.
         """
+        if self.backend.takes_pixels:
+            # A mask that is not empty has been stretched, so that it is 255 somewhere.
+            may_be_empty = self.spec.activation == 'argmax'
+            return [(mask, not may_be_empty and not mask.any()) for mask in self._run(batch)]
         return [self._to_mask(output) for output in self._run(batch)]
 
     def _run(self, batch: np.ndarray) -> np.ndarray:

@@ -122,9 +122,9 @@ class Batcher:
 
     def _warm_up(self) -> None:
         for remover in (*self._removers.values(), *self._shared.values()):
-            size = remover.spec.size
+            black = remover.preprocess(np.zeros((1, 1, 3), np.uint8))
             for images in sorted({1, remover.batch_size}):
-                remover.infer(np.zeros((images, 3, size, size), np.float32))
+                remover.infer(np.stack([black] * images))
 
     def _next_batch(self) -> list[_Waiting]:
         """Wait for jobs; return the first one's batch, nothing if the thread is to end."""

@@ -7,7 +7,9 @@ import os
 import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -165,6 +167,34 @@ def test_bench(options, image_tree: Path, capsys, tmp_path: Path) -> None:
     assert '1.00 (1.00 to 1.00)' in lines[-1]
     assert main(['bench', str(tmp_path / 'labels'), '--rounds', '100']) == 1
     assert 'error: 100 rounds need as many photos at least' in capsys.readouterr().err
+
+
+def test_bench_of_batches_on_their_device(
+    options, image_tree: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch gets photos as they are; each size of batch has been run before the rounds begin."""
+    pytest.importorskip('torch')
+    from bgremoval_mm.cli import bench
+    from bgremoval_mm.removal.backends import torch_native
+
+    seen: list[object] = []
+
+    def start(batch: np.ndarray) -> Callable[[], np.ndarray]:
+        seen.append(batch.shape)
+        return batch[..., 0].copy
+
+    bare = bench._bare_rate
+    monkeypatch.setattr(torch_native, '_load', lambda *_: SimpleNamespace(start=start))
+    monkeypatch.setattr(bench, '_bare_rate', lambda *each: seen.append('bare') or bare(*each))
+    arguments = ['bench', str(image_tree), *options, '--images', '6', '--rounds', '2']
+    assert main([*arguments, '--batch-size', '2', '--settings', 'torch:fp32']) == 0
+    two, one = (2, 8, 8, 3), (1, 8, 8, 3)
+    # Masks of six photos; a job to warm up; in each of two rounds a job and the bare loop.
+    assert seen[:6] == [one] * 6
+    batches = [seen[6:8], seen[8:10], seen[11:13], seen[13:15], seen[16:]]
+    assert [sorted(each) for each in batches] == [[one, two]] * 5
+    assert seen[10] == seen[15] == 'bare'
+    assert capsys.readouterr().out.splitlines()[-1].startswith('torch:fp32 ')
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ from bgremoval_mm.removal.backends import (
     int8,
     make_backend,
     open_vino,
+    torch_native,
 )
 from bgremoval_mm.removal.backends.buckets import bucket_of, pad
 from bgremoval_mm.removal.backends.onnx_graph import make_batchable, to_half
@@ -189,7 +190,8 @@ def test_torch_computes_in_float32_as_such(precision: str, allowed: bool) -> Non
         return inputs[:, :1]
 
     assert torch.backends.cudnn.allow_tf32
-    backend._infer(network, torch.device('cpu'), np.zeros((1, 3, 8, 8), np.float32))
+    session = torch_native._Session(network, backend, torch.device('cpu'), torch)
+    session.start(np.zeros((1, 8, 8, 3), np.uint8))
     assert seen == [allowed]
     assert torch.backends.cudnn.allow_tf32
 

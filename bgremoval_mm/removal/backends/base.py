@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -24,6 +24,8 @@ class DeviceError(BgremovalError, RuntimeError):
 class Backend(ABC):
     """One model under one runtime: a batch of network inputs in, a batch of saliency maps out.
 
+    Or photos in and masks out, where the runtime does the arithmetic around the network as well.
+
     It holds nothing but what its session is made from, so that it can be pickled; equal backends
     share a session.
 
@@ -32,15 +34,24 @@ class Backend(ABC):
             counts whether it is above 1: otherwise images are run one by one, and the model's file
             need not be changed for it.
         streams: Number of runs that may be under way at once on the CPU, which share its threads.
+        takes_pixels: Whether it takes photos of the network's size and returns masks: it normalises
+            and stretches on its device, to which a quarter of the bytes is sent, and from which as
+            few come back.
     """
 
     options: EngineOptions
     streams: int = 1
+    takes_pixels: ClassVar[bool] = False
 
     @property
     def has_streams(self) -> bool:
         """Whether several runs can share the CPU's threads."""
         return False
+
+    @property
+    def runs_at_once(self) -> int:
+        """How many runs a job has under way, each called from a thread of its own."""
+        return self.streams
 
     @property
     def uses_gpu(self) -> bool:
@@ -52,10 +63,12 @@ class Backend(ABC):
         """Run the network.
 
         Args:
-            batch: float32 inputs of shape (N, 3, h, w).
+            batch: float32 inputs of shape (N, 3, h, w); if it `takes_pixels`, uint8 photos of
+                shape (N, h, w, 3), RGB.
 
         Returns:
-            The model's first output, float32 of shape (N, C, h, w).
+            The model's first output, float32 of shape (N, C, h, w); if it `takes_pixels`, masks,
+            uint8 of shape (N, h, w), empty where the saliency map is constant.
         """
 
     def with_threads(self, num_threads: int, streams: int = 2) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,7 +11,9 @@ import numpy as np
 
 from bgremoval_mm.removal.backends.base import Backend, DeviceError
 from bgremoval_mm.removal.backends.buckets import pad
+from bgremoval_mm.removal.backends.device_threads import run_on_device
 from bgremoval_mm.removal.backends.sessions import run_session
+from bgremoval_mm.removal.networks.preprocessing import input_tables
 from bgremoval_mm.removal.zoo.weights import read_weights
 
 __all__ = ['CompiledTorchBackend', 'TorchBackend']
@@ -20,35 +23,42 @@ __all__ = ['CompiledTorchBackend', 'TorchBackend']
 class TorchBackend(Backend):
     """U2-Net or U2-NetP in PyTorch, with the ONNX file's weights, channels last.
 
-    PyTorch's threads are the process's: `num_threads` above 0 sets them for all that computes in
-    it, as a DataLoader does in its workers.
+    One thread of the process loads and runs all networks of a device. PyTorch's threads are the
+    process's: `num_threads` above 0 sets them for all that begins to compute in it, as a DataLoader
+    does in its workers.
     """
 
     compiled: ClassVar[bool] = False
+    takes_pixels: ClassVar[bool] = True
+
+    @property
+    def runs_at_once(self) -> int:
+        """Two: while the device computes one batch, the next one is on its way to it."""
+        return 2
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Run the network; see Backend."""
-        return run_session(
-            'torch',
-            self,
-            lambda: _load(self),
-            lambda loaded: self._infer(loaded[0], loaded[1], batch),
-        )
-
-    def _infer(self, network: Any, device: Any, batch: np.ndarray) -> np.ndarray:
-        import torch
-
-        kinds = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
-        kind = kinds[self.options.precision]
-        padded = pad(batch) if device.type == 'cuda' or self.compiled else batch
-        with torch.inference_mode(), _exact(torch) if kind is torch.float32 else nullcontext():
-            inputs = torch.from_numpy(padded).to(
-                device, kind, memory_format=torch.channels_last, non_blocking=True
+        side = self.options.spec.size
+        if batch.dtype != np.uint8 or batch.shape[1:] != (side, side, 3):
+            msg = (
+                f'`batch` must be photos of shape (N, {side}, {side}, 3) in uint8, as '
+                f"BackgroundRemover.preprocess makes them for backend='torch', but got "
+                f'{batch.dtype} of shape {batch.shape}'
             )
-            # The sigmoid in float32: in half precision it would round the map to 256 levels.
-            saliency = torch.sigmoid(network(inputs).float())
-            found: np.ndarray = saliency[: len(batch)].cpu().numpy()
-            return found
+            raise TypeError(msg)
+        torch = _import_torch()
+        device = _device(self.options.device, torch)
+
+        def start() -> Callable[[], np.ndarray]:
+            finish: Callable[[], np.ndarray] = run_session(
+                'torch',
+                self,
+                lambda: _load(self, device, torch),
+                lambda session: session.start(batch),
+            )
+            return finish
+
+        return run_on_device(str(device), start)()
 
 
 @dataclass(frozen=True)
@@ -61,32 +71,122 @@ class CompiledTorchBackend(TorchBackend):
     compiled: ClassVar[bool] = True
 
 
-def _load(backend: TorchBackend) -> tuple[Any, Any]:
-    try:
-        import torch
-    except ImportError as err:
-        msg = "backend='torch' needs PyTorch: https://pytorch.org/get-started/locally/"
-        raise ImportError(msg) from err
+class _Session:
+    """A network on its device, and the arithmetic around it: photos in, masks out.
+
+    What comes before and after the network is not compiled with it: TorchInductor's division is
+    not rounded as numpy's is.
+
+    Args:
+        network: Normalised photos to logits, both (N, C, h, w).
+        backend: What it is the session of.
+        device: Where the network is.
+        torch: The module.
+    """
+
+    def __init__(self, network: Any, backend: TorchBackend, device: Any, torch: Any) -> None:
+        spec, precision = backend.options.spec, backend.options.precision
+        self._torch, self._network, self._device = torch, network, device
+        self._activation = spec.activation
+        self._is_exact = precision == 'fp32'
+        # On a GPU, copies go by pinned memory, and nobody waits for them but who wants the masks.
+        self._is_apart = device.type == 'cuda'
+        self._is_padded = self._is_apart or backend.compiled
+        tables = torch.from_numpy(input_tables(spec)).flatten()
+        self._inputs = tables.to(device, _kind(precision, torch))
+        self._channels = torch.arange(3, dtype=torch.int32, device=device) * 256
+
+    def start(self, batch: np.ndarray) -> Callable[[], np.ndarray]:
+        """Begin to compute the masks of a batch; to be called by the device's thread.
+
+        Args:
+            batch: Photos, uint8 of shape (N, size, size, 3).
+
+        Returns:
+            What waits for the masks and returns them, uint8 (N, size, size): for any thread. On a
+            GPU, the next batch can be started before that.
+        """
+        torch = self._torch
+        padded = pad(batch) if self._is_padded else batch
+        exact = _exact(torch) if self._is_exact else nullcontext()
+        with torch.inference_mode(), exact:
+            photos = torch.from_numpy(np.require(padded, requirements=['C', 'W']))
+            if self._is_apart:
+                photos = photos.pin_memory().to(self._device, non_blocking=True)
+            logits = self._network(self._normalise(photos))
+            # The sigmoid in float32: in half precision it would round the map to 256 levels.
+            masks = _to_masks(torch.sigmoid(logits.float()), self._activation, torch)
+            return self._fetch(masks, len(batch))
+
+    def _normalise(self, photos: Any) -> Any:
+        """Return what `normalise` of networks/preprocessing does, (N, 3, h, w), channels last."""
+        tops = photos.amax((1, 2, 3), keepdim=True).int()
+        index = photos.int() + self._channels + 768 * tops
+        inputs = self._inputs.index_select(0, index.flatten()).view(index.shape)
+        return inputs.permute(0, 3, 1, 2)
+
+    def _fetch(self, masks: Any, count: int) -> Callable[[], np.ndarray]:
+        if not self._is_apart:
+            found: np.ndarray = masks[:count].numpy()
+            return lambda: found
+        torch = self._torch
+        pinned = torch.empty(masks.shape, dtype=torch.uint8, pin_memory=True)
+        pinned.copy_(masks, non_blocking=True)
+        done = torch.cuda.Event(blocking=True)  # leaves the core to those who decode and encode
+        done.record()
+
+        def finish() -> np.ndarray:
+            done.synchronize()
+            # Copied: pinned memory is dear, and a mask may wait long to be written.
+            copied: np.ndarray = pinned[:count].numpy().copy()
+            return copied
+
+        return finish
+
+
+def _to_masks(maps: Any, activation: str, torch: Any) -> Any:
+    """Return the masks of maps (N, C, h, w) on their device, uint8 (N, h, w).
+
+    It is what BackgroundRemover does with the maps of other runtimes, and `stretch` of
+    masks/functional in the same order, so that the masks are equal to the bit.
+    """
+    if activation == 'argmax':
+        return (maps.argmax(1) > 0).to(torch.uint8) * 255
+    saliency = maps[:, 0]
+    if activation == 'sigmoid-minmax':
+        saliency = 1 / (1 + torch.exp(-saliency))
+    low, high = saliency.amin((1, 2), keepdim=True), saliency.amax((1, 2), keepdim=True)
+    stretched = ((saliency - low) / (high - low)).clamp(0, 1) * 255
+    # Constant, or not finite: no foreground.
+    is_good = torch.isfinite(high - low) & (high > low)
+    return torch.where(is_good, stretched, 0).to(torch.uint8)
+
+
+def _load(backend: TorchBackend, device: Any, torch: Any) -> _Session:
     from bgremoval_mm.removal.networks import u2net, u2net_onnx
 
     chosen = backend.options
-    if chosen.num_threads:
-        torch.set_num_threads(chosen.num_threads)
-    device = _device(chosen.device, torch)
-    if chosen.precision == 'fp16' and device.type == 'cpu':
+    if device.type == 'cuda':
+        torch.cuda.set_device(device)  # of this thread, which is the device's
+    elif chosen.precision == 'fp16':
         msg = "precision='fp16' needs a GPU; on a CPU take 'fp32' or 'bf16'"
         raise DeviceError(msg)
+    if chosen.num_threads:
+        torch.set_num_threads(chosen.num_threads)
     network = {'u2net': u2net.u2net, 'u2netp': u2net.u2netp}[chosen.spec.architecture]()
     u2net_onnx.load_onnx(network, read_weights(chosen.spec, chosen.accept_licence))
-    kinds = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
-    network = network.to(device, kinds[chosen.precision])
+    network = network.to(device, _kind(chosen.precision, torch))
     # mypy's overloads of `to` leave out the memory format.
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    fused = u2net_onnx.FusedLogits(network)
-    if not backend.compiled:
-        return fused, device
-    mode = 'reduce-overhead' if device.type == 'cuda' else 'default'
-    return torch.compile(fused, mode=mode, dynamic=False), device
+    fused: Any = u2net_onnx.FusedLogits(network)
+    if backend.compiled:
+        mode = 'reduce-overhead' if device.type == 'cuda' else 'default'
+        fused = torch.compile(fused, mode=mode, dynamic=False)
+    return _Session(fused, backend, device, torch)
+
+
+def _kind(precision: str, torch: Any) -> Any:
+    return {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}[precision]
 
 
 def _exact(torch: Any) -> Any:
@@ -104,10 +204,30 @@ def _exact(torch: Any) -> Any:
     )
 
 
+def _import_torch() -> Any:
+    try:
+        import torch
+    except ImportError as err:
+        msg = "backend='torch' needs PyTorch: https://pytorch.org/get-started/locally/"
+        raise ImportError(msg) from err
+    return torch
+
+
 def _device(name: str, torch: Any) -> Any:
-    if name == 'auto':
-        name = 'cuda' if torch.cuda.is_available() else 'cpu'
-    if name.startswith('cuda') and not torch.cuda.is_available():
+    """Return the device of a name, a GPU with its number: each has one thread.
+
+    Raises:
+        DeviceError: If it is not there.
+    """
+    kind, _, number = name.partition(':')
+    found = torch.cuda.device_count() if kind != 'cpu' and torch.cuda.is_available() else 0
+    if kind == 'cpu' or (kind == 'auto' and not found):
+        return torch.device('cpu')
+    if not found:
         msg = f'device={name!r} was asked for, but PyTorch finds no NVIDIA GPU'
         raise DeviceError(msg)
-    return torch.device(name)
+    if int(number or 0) >= found:
+        last = f'cuda:{found - 1}'
+        msg = f'device={name!r} was asked for, but the last GPU that PyTorch finds is {last}'
+        raise DeviceError(msg)
+    return torch.device('cuda', int(number or 0))

@@ -115,10 +115,10 @@ class Job:
             StalledError: If no image was finished for `stall_limit` seconds.
         """
         batch_size = 1 if self.remover is None else self.remover.batch_size
-        streams = 1 if self.remover is None else self.remover.backend.streams
+        runs = 1 if self.remover is None else self.remover.backend.runs_at_once
         ahead = 2 * batch_size + 2
         threads = max(2, min(8, available_cores()))
-        pools = [DaemonPool(number) for number in (threads, streams, threads)]
+        pools = [DaemonPool(number) for number in (threads, runs, threads)]
         readers, runners, writers = pools
         writing: deque[tuple[str, Future[Record]]] = deque()
         stalled = False
@@ -134,12 +134,12 @@ class Job:
                 readers,
                 self._load,
                 paths,
-                ahead + streams,
+                ahead + runs,
                 lambda path: f'{printable(path)} to be read',
             )
             batches = _batches(loaded, batch_size)
             for batch, masks_found in self._map_ahead(
-                runners, self._infer_batch, batches, streams, self._describe
+                runners, self._infer_batch, batches, runs, self._describe
             ):
                 found = iter(masks_found)
                 for item in batch:

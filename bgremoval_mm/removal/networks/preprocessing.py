@@ -8,7 +8,7 @@ from PIL import Image
 
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec
 
-__all__ = ['preprocess']
+__all__ = ['input_tables', 'normalise', 'preprocess', 'shrink']
 
 
 def preprocess(image: np.ndarray | Image.Image, spec: ModelSpec) -> np.ndarray:
@@ -27,18 +27,62 @@ def preprocess(image: np.ndarray | Image.Image, spec: ModelSpec) -> np.ndarray:
     Raises:
         TypeError: If the image is no such array.
     """
-    picture = _picture(image)
+    return normalise(shrink(image, spec), spec)
+
+
+def shrink(image: np.ndarray | Image.Image, spec: ModelSpec) -> np.ndarray:
+    """Return the image as large as the network takes it.
+
+    Args:
+        image: uint8 array of shape (H, W, 3), RGB, or a picture of Pillow's mode RGB.
+        spec: The model, whose size is taken.
+
+    Returns:
+        uint8 array of shape (size, size, 3).
+
+    Raises:
+        TypeError: If the image is no such array.
+    """
     side = spec.size
-    small = picture.resize((side, side), Image.Resampling.LANCZOS)
-    pixels = np.asarray(small)
+    small = _picture(image).resize((side, side), Image.Resampling.LANCZOS)
+    return np.asarray(small)
+
+
+def normalise(pixels: np.ndarray, spec: ModelSpec) -> np.ndarray:
+    """Return the network input of an image that `shrink` has returned.
+
+    Args:
+        pixels: uint8 array of shape (size, size, 3).
+        spec: The model, whose mean and deviation are taken.
+
+    Returns:
+        float32 array of shape (3, size, size).
+    """
+    out = np.empty((3, *pixels.shape[:2]), np.float32)
+    tables = _input_table(int(pixels.max()), spec)
+    for plane, table, made in zip(cv2.split(pixels), tables, out, strict=True):
+        cv2.LUT(plane, table, made)
+    return out
+
+
+def input_tables(spec: ModelSpec) -> np.ndarray:
+    """Return what `normalise` makes of every pixel of every image.
+
+    Looked up on any device, it gives the inputs to the bit: there is nothing left to be rounded.
+
+    Returns:
+        float32 array of shape (256, 3, 256), by the image's maximum, the channel and the level.
+    """
+    return np.stack([_input_table(top, spec) for top in range(256)])
+
+
+def _input_table(top: int, spec: ModelSpec) -> np.ndarray:
+    """Return the inputs of the 256 levels in an image of this maximum, float32 (3, 256)."""
     # A pixel has only 256 values: a table in float64 gives rembg's figures to the bit
     # at a tenth of the cost of its float64 image.
-    levels = np.arange(256) / max(pixels.max(), 1e-6)
-    out = np.empty((3, side, side), np.float32)
-    for channel, plane in enumerate(cv2.split(pixels)):
-        table = (levels - spec.mean[channel]) / spec.std[channel]
-        cv2.LUT(plane, table.astype(np.float32), out[channel])
-    return out
+    levels = np.arange(256) / max(top, 1e-6)
+    table = [(levels - mean) / std for mean, std in zip(spec.mean, spec.std, strict=True)]
+    return np.stack(table).astype(np.float32)
 
 
 def _picture(image: object) -> Image.Image:
