@@ -603,7 +603,9 @@ def test_few_items_leave_a_claim_open(make_runs: Callable, tmp_path: Path) -> No
 def test_query_sheets(make_runs: Callable, tmp_path: Path) -> None:
     """Of the network that finds most, one a variant with hits; none without hits or photos."""
     make_runs(OPEN_ITEM, {'efficientnet-lite0_oc': (40.0, 50.0)})
+    make_runs(OPEN_ITEM, {'efficientnet-lite0_oc-os': (80.0, 90.0)})  # but in one variant
     make_runs(OPEN_ITEM, {'efficientnet-lite0_oc-is': (60.0, 70.0)})
+    make_runs(OPEN_ITEM, {'efficientnet-lite0_oc': (40.0, 50.0)}, 'rembg')
     make_runs(OPEN_ITEM, {'efficientnet-lite0_oc-is': (50.0, 70.0)}, 'rembg')
     for name in ('query', 'right', 'wrong'):
         Image.new('RGB', (40, 60), 'blue').save(tmp_path / f'{name}.png')

@@ -24,7 +24,7 @@ _WIDTH = 1200  # pixels: the page holds its pictures
 def query_exhibits(group: Group) -> Sequence[Exhibit]:
     """Return sheets of the same queries, one for each variant of the network that finds most.
 
-    A run without its hits, or whose photos are elsewhere, has none.
+    Networks that were run in fewer variants than others are passed over. A run without its hits, or whose photos are elsewhere, has none.
 
     Args:
         group: Its results.
@@ -34,10 +34,10 @@ def query_exhibits(group: Group) -> Sequence[Exhibit]:
 
 
 def _best(group: Group) -> Cell | None:
-    """Return the network with the highest top-5 accuracy on photos as they are, of those run."""
-    means = [(cell.mean(hit(5), ORIGINAL.name), cell) for cell in group.cells]
-    run = [(mean.mean, cell) for mean, cell in means if mean is not None]
-    return max(run, key=lambda each: each[0])[1] if run else None
+    """Return the network with the highest top-5 accuracy on photos as they are."""
+    means = [(cell, cell.mean(hit(5), ORIGINAL.name)) for cell in group.cells]
+    run = {cell.experiment.model: (len(cell.results), mean.mean) for cell, mean in means if mean}
+    return group.cell(max(run, key=lambda model: run[model])) if run else None
 
 
 def _sheets(cell: Cell) -> Iterator[Exhibit]:
