@@ -217,8 +217,8 @@ def curve_rows(curves: LearningCurves) -> list[dict[str, str]]:
                         'least': f'{min(scores.values()):.{digits}f}',
                         'most': f'{max(scores.values()):.{digits}f}',
                         'difference': GAP if gap is None else f'{gap.mean:+.{digits}f}',
-                        '95 % from': _end(gap and gap.low, digits),
-                        '95 % to': _end(gap and gap.high, digits),
+                        '95 % from': _end(None if gap is None else gap.low, digits),
+                        '95 % to': _end(None if gap is None else gap.high, digits),
                     }
                 )
     return rows
