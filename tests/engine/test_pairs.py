@@ -15,6 +15,9 @@ from bgremoval_mm.engine.pairs import baseline_name, what_is_changed
         ('fashionpedia-rembg_instance', 'fashionpedia_instance'),
         ('vgg11_clothing10-bgaug', 'vgg11_clothing10'),
         ('bn-inception_triplet_cars196-bgval', 'bn-inception_triplet_cars196'),
+        ('lite0_clothing10-rembg-mean', 'lite0_clothing10'),
+        ('lite0_clothing10-rembg-sure_v2', 'lite0_clothing10_v2'),
+        ('lite0_clothing10-rembg-meaning', 'lite0_clothing10-meaning'),
         ('vgg11_clothing10', None),
         ('vgg11-rembgs', None),
         ('rembg', None),
@@ -31,6 +34,7 @@ def test_baseline_name(name: str, expected: str | None) -> None:
         ('upernet_fashionpedia-rembg-512x512', 'background removed'),
         ('vgg11_clothing10-bgaug', 'background replaced'),
         ('bn-inception_triplet_cars196-bgval', 'selected on replaced backgrounds'),
+        ('lite0_clothing10-rembg-blur', 'background blurred'),
         ('vgg11-rembgs', ''),
     ],
 )

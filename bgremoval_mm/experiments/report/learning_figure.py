@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 from PIL import Image
@@ -12,15 +14,22 @@ from bgremoval_mm.visualization.canvas import FAINT, INK, new_figure, render
 
 __all__ = ['draw_curves']
 
-_STYLES = (('-', 'o'), ('--', 's'), (':', '^'), ('-.', 'D'), ((0, (1, 3)), 'v'), ((0, (5, 4)), 'P'))
+_STYLES: tuple[tuple[Any, str], ...] = (
+    ('-', 'o'),
+    ('--', 's'),
+    (':', '^'),
+    ('-.', 'D'),
+    ((0, (1, 3)), 'v'),
+    ((0, (5, 4)), 'P'),
+)
 """Line and mark of each network: told apart in print, too."""
 
 
 def draw_curves(curves: LearningCurves, title: str) -> Image.Image:
     """Draw scores on the left and paired differences on the right, over photos on a log axis.
 
-    A colour is a variant, a line style a network. Shaded is the range of the seeds on the left, the
-    95 % interval over seeds on the right.
+    A colour is a variant, a line style a network. Shaded is the range of the seeds; bars on the
+    right are 95 % intervals over seeds.
 
     Args:
         curves: What is drawn.
@@ -34,7 +43,7 @@ def draw_curves(curves: LearningCurves, title: str) -> Image.Image:
     for number, (model, name) in enumerate(curves.titles.items()):
         line, mark = _STYLES[number % len(_STYLES)]
         for index, variant in enumerate(curves.variants):
-            style = {
+            style: dict[str, Any] = {
                 'color': COLOURS[index % len(COLOURS)],
                 'linestyle': line,
                 'marker': mark,
@@ -53,27 +62,23 @@ def draw_curves(curves: LearningCurves, title: str) -> Image.Image:
                 linewidth=0,
             )
             if variant != baseline:
+                # Side by side, so that the bars of several networks can be told apart.
+                shift = 1.04 ** (number - (len(curves.titles) - 1) / 2)
                 gaps = curves.differences(model, variant.name)
-                right.plot(list(gaps), [each.mean for each in gaps.values()], **style)
-                known = {
-                    size: (each.low, each.high)
-                    for size, each in gaps.items()
-                    if each.low is not None and each.high is not None
-                }
-                right.fill_between(
-                    list(known),
-                    [low for low, _ in known.values()],
-                    [high for _, high in known.values()],
-                    color=style['color'],
-                    alpha=0.12,
-                    linewidth=0,
-                )
+                at = [size * shift for size in gaps]
+                right.plot(at, [each.mean for each in gaps.values()], **style)
+                for x, gap in zip(at, gaps.values(), strict=True):
+                    if gap.low is not None and gap.high is not None:
+                        reach = [[gap.mean - gap.low], [gap.high - gap.mean]]
+                        right.errorbar(
+                            x, gap.mean, reach, color=style['color'], capsize=3, lw=1, fmt='none'
+                        )
     points_of = 'percentage points' if curves.metric.unit == 'percent' else 'a fraction'
     left.set_ylabel(f'{curves.metric.title} ({curves.metric.unit})')
     left.set_title('shaded: least to most of the seeds', fontsize=8, color=FAINT)
     right.axhline(0, color='black', lw=0.8)
     right.set_ylabel(f'minus {baseline.column}, {points_of}')
-    right.set_title('shaded: 95 % interval over seeds', fontsize=8, color=FAINT)
+    right.set_title('bars: 95 % interval over seeds', fontsize=8, color=FAINT)
     for axes in (left, right):
         _finish(axes, curves.sizes)
     handles, labels = left.get_legend_handles_labels()
