@@ -126,7 +126,7 @@ def test_answers(name: str) -> None:
         inputs = torch.from_numpy(photo.transpose(2, 0, 1).copy())
         with torch.no_grad():
             scores = model(model.data_preprocessor({'inputs': [inputs]})['inputs'])
-        # The rocket stands at a tower, which Lite2 takes for a drilling platform, then for a missile.
+        # Lite2 sees the tower beside the rocket first, as a drilling platform.
         best = scores[0].topk(2 if file == 'rocket.jpg' else 1).indices.tolist()
         said = [name for index in best for name in IMAGENET_CATEGORIES[index].split(', ')]
         assert names & set(said), f'{file}: {said}'
