@@ -24,7 +24,7 @@ _WIDTH = 1200  # pixels: the page holds its pictures
 def query_exhibits(group: Group) -> Sequence[Exhibit]:
     """Return sheets of the same queries, one for each variant of the network that finds most.
 
-    Networks that were run in fewer variants than others are passed over. A run without its hits, or
+    Networks that were run in fewer variants than others are skipped. A run without its hits, or
     whose photos are elsewhere, has none.
 
     Args:
