@@ -16,7 +16,7 @@ KINDS = {
     'deepfashion_consumer2shop': DeepFashionConsumerToShop,
 }
 SIZES = {
-    'deepfashion_category': (15, 5),
+    'deepfashion_category': {'photos': 15, 'categories': 5},
     'deepfashion_inshop': {'photos': 12, 'items': 4, 'train': 6, 'query': 2, 'gallery': 4},
     'deepfashion_consumer2shop': {'pairs': 12},
 }
