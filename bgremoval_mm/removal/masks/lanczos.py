@@ -175,6 +175,8 @@ def _touching(blocks: list[_Block], begin: int, end: int) -> Iterator[_Block]:
 def _parts(length: int, factor: int) -> Iterator[slice]:
     """Cut a length into parts that BLAS multiplies in one thread."""
     step = max(_SERIAL // factor, 8)
+    if length <= step:
+        return iter((slice(0, length),))
     return (slice(begin, min(begin + step, length)) for begin in range(0, length, step))
 
 

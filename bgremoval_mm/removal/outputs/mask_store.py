@@ -110,7 +110,6 @@ class MaskStore(OutputFolder):
             StoredMaskError: If the file cannot be read, is damaged, or no MaskStore wrote it.
         """
         name = self.name(image)
-        path = self.storage.address_of(name)
         try:
             content = self.storage.read(name)
         except FileNotFoundError:
@@ -118,7 +117,7 @@ class MaskStore(OutputFolder):
         except OSError as err:
             if err.errno in _NO_SUCH_NAME:
                 return None
-            msg = f'{path} cannot be read: {err.strerror or err}'
+            msg = f'{self.storage.address_of(name)} cannot be read: {err.strerror or err}'
             raise StoredMaskError(msg) from err
         try:
             with Image.open(io.BytesIO(content), formats=('PNG',)) as picture:
@@ -131,8 +130,8 @@ class MaskStore(OutputFolder):
         except Exception as err:
             # A damaged PNG makes PIL raise many kinds of errors.
             msg = (
-                f'{path} is damaged or not a mask of a MaskStore ({err!r}). Delete it and run '
-                'tools/remove_background.py again.'
+                f'{self.storage.address_of(name)} is damaged or not a mask of a MaskStore '
+                f'({err!r}). Delete it and run tools/remove_background.py again.'
             )
             raise StoredMaskError(msg) from err
 

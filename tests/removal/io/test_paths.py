@@ -76,6 +76,15 @@ def test_links_to_single_photos(tree: Path) -> None:
     assert path_below(tree / 'disk' / 'photos' / 'f.jpg', 'data/photos') == 'f.jpg'
 
 
+def test_a_folder_without_a_name(tree: Path) -> None:
+    """An empty root is the working folder, and `/` the whole tree."""
+    assert path_below(tree / 'work' / 'data' / 'x.jpg', '') == 'data/x.jpg'
+    assert path_below('data/x.jpg', '') == 'data/x.jpg'
+    assert path_below('/a/x.jpg', '/') == 'a/x.jpg'
+    with pytest.raises(ArgumentError, match='does not lie in'):
+        path_below('/x.jpg', '')
+
+
 def test_addresses() -> None:
     """Paths of a file client are names like others."""
     assert path_below('s3://shop/photos/a/b.jpg', 's3://shop/photos/') == 'a/b.jpg'
