@@ -3,7 +3,9 @@ r"""Benchmark of training data loaders: originals, removed and replaced backgrou
 
 Builds the training loader of a config as mmengine's Runner does, and wraps its dataset in
 RembgDataset. Each round runs every variant in turn, in this process tree, on the same samples.
-Prints images/s and the ratio to the originals, medians over the rounds.
+Prints images/s and the ratio to the originals, medians over the rounds. With `--cpu` it makes the
+samples one by one in this process and counts seconds of its CPU instead of those on the clock: on
+a machine that other programs keep busy, only these can be compared.
 
     python tools/remove_background.py data/clothing10 data/masks/clothing10 --model u2netp
     python tools/remove_background.py data/clothing10 data/removed/clothing10 --model u2netp \
@@ -22,6 +24,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
+import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner import Runner
@@ -41,8 +45,12 @@ def main() -> None:
     parser.add_argument('--images', type=int, default=600)
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--workers', type=int, default=2)
+    parser.add_argument('--cpu', action='store_true', help='count the CPU time of one process')
     args = parser.parse_args()
 
+    if args.cpu:  # as in a worker
+        torch.set_num_threads(1)
+        cv2.setNumThreads(0)
     config = Config.fromfile(args.config)
     import_modules_from_strings(**config.custom_imports)
     init_default_scope(config.default_scope)
@@ -65,10 +73,14 @@ def main() -> None:
         names = list(built)
         turn = (number + 1) % len(names)
         for name in names[turn:] + names[:turn]:
-            rate = measure(config, built[name], args.images, args.workers)
+            if args.cpu:
+                rate = measure_cpu(built[name], args.images)
+            else:
+                rate = measure(config, built[name], args.images, args.workers)
             if number >= 0:
                 rates[name].append(rate)
-    print(f'{args.config.name}: {args.images} images, {args.workers} workers, {args.rounds} rounds')
+    how = 'CPU time of one process' if args.cpu else f'{args.workers} workers'
+    print(f'{args.config.name}: {args.images} images, {how}, {args.rounds} rounds')
     for name, found in rates.items():
         ratios = [a / b for a, b in zip(found, rates['original'], strict=True)]
         print(
@@ -90,6 +102,15 @@ def measure(config: Config, dataset: Any, images: int, workers: int) -> float:
     for batch in batches:
         count += len(batch['inputs'])
     return count / (time.perf_counter() - started)
+
+
+def measure_cpu(dataset: Any, images: int) -> float:
+    """Return the images for each second of CPU, without a loader."""
+    number = min(images, len(dataset))
+    started = time.process_time()
+    for index in range(number):
+        dataset[index]
+    return number / (time.process_time() - started)
 
 
 if __name__ == '__main__':
