@@ -44,9 +44,9 @@ def path_below(path: str | Path, root: str | Path) -> str:
     for folder in (*image.parents, image):
         found = Path(os.path.realpath(folder))
         if found.is_relative_to(real):
-            name = found.relative_to(real) / image.relative_to(folder)
-            if name.parts:
-                return name.as_posix()
+            below = found.relative_to(real) / image.relative_to(folder)
+            if below.parts:
+                return below.as_posix()
     msg = (
         f'`img_root` must be a folder above every image, but {printable(path)} does not lie in '
         f'{printable(root)}'

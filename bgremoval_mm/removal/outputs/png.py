@@ -1,8 +1,8 @@
-"""PNG files, in a half to a third of the time that Pillow takes, and without Python's lock.
+"""PNG files, in a half to a third of the time that Pillow takes.
 
-Pillow tries five filters on each row, and holds the interpreter's lock while it encodes into
-memory, so that the threads of a job write one after the other. Here every row has one filter, and
-zlib and numpy release the lock. benchmarks/encoders.py compares the two.
+Pillow tries five filters on each row; here every row has the same one. zlib and numpy release the
+interpreter's lock meanwhile, so that the threads of a job can write side by side.
+benchmarks/encoders.py compares the two.
 """
 
 from __future__ import annotations
