@@ -11,14 +11,16 @@ from bgremoval_mm.evaluation.proportions import newcombe_difference
 from bgremoval_mm.evaluation.query_results import query_differences, query_scores
 from bgremoval_mm.evaluation.statistics import Estimate, accuracy_difference, iou_difference
 
-__all__ = ['OF_CLASS', 'images_of_classes', 'main_score', 'score_differences']
+__all__ = ['OF_CLASS', 'RETRIEVAL', 'images_of_classes', 'main_score', 'score_differences']
 
 OF_CLASS = 'accuracy/class/'
 """How ClasswiseAccuracy names the accuracy of a class."""
 
+RETRIEVAL = 'retrieval/'
+"""How QueryGalleryMetric names its metrics."""
+
 PerImage = Mapping[str, np.ndarray]
 """What PerImageAccuracy, PerImageIoU or QueryGalleryMetric wrote."""
-_RETRIEVAL = 'retrieval/'  # QueryGalleryMetric's prefix
 
 
 def main_score(results: PerImage) -> tuple[str, float]:
@@ -29,7 +31,7 @@ def main_score(results: PerImage) -> tuple[str, float]:
     if 'areas' in results:
         return 'mIoU', float(mean_iou(results['areas'].sum(axis=0)))
     if 'first_right' in results:
-        return f'{_RETRIEVAL}P@1', 100 * float(query_scores(results, 'P@1').mean())
+        return f'{RETRIEVAL}P@1', 100 * float(query_scores(results, 'P@1').mean())
     return 'accuracy/top1', float((results['labels'] == results['predictions']).mean() * 100)
 
 
@@ -66,7 +68,7 @@ def score_differences(original: PerImage, changed: PerImage) -> dict[str, Estima
         if not np.array_equal(original['topk'], changed['topk']):
             return {}
         found = query_differences(original, changed)
-        return {f'{_RETRIEVAL}{name}': each for name, each in found.items()}
+        return {f'{RETRIEVAL}{name}': each for name, each in found.items()}
     same = 'labels' in original and 'labels' in changed
     if not same or not np.array_equal(original['labels'], changed['labels']):
         return {}

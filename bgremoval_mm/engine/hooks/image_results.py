@@ -22,14 +22,14 @@ from bgremoval_mm.evaluation.metrics.per_image import (
     PerImageIoU,
     read_per_image,
 )
-from bgremoval_mm.evaluation.paired import OF_CLASS, main_score, score_differences
+from bgremoval_mm.evaluation.paired import OF_CLASS, RETRIEVAL, main_score, score_differences
 from bgremoval_mm.evaluation.statistics import Estimate
 from bgremoval_mm.removal.errors import BgremovalError
 
 __all__ = ['collect_per_image', 'count_images', 'intervals', 'per_image_file', 'with_images']
 
 PerImage = Mapping[str, np.ndarray]
-_RETRIEVAL, _QUERIES = 'retrieval/', 'retrieval/queries'
+_QUERIES = f'{RETRIEVAL}queries'
 _ROUNDED = 0.011  # mmseg gives two decimals
 
 
@@ -139,7 +139,7 @@ def count_images(dataset: Any, metrics: Mapping[str, float]) -> dict[str, int]:
     scores = [name for name in metrics if unit(name) is not None]
     found = {name: len(dataset) for name in scores if not name.startswith(OF_CLASS)}
     if _QUERIES in metrics:
-        queries = {name: int(metrics[_QUERIES]) for name in found if name.startswith(_RETRIEVAL)}
+        queries = {name: int(metrics[_QUERIES]) for name in found if name.startswith(RETRIEVAL)}
         found |= queries
     if len(found) < len(scores):
         try:
