@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -14,6 +15,11 @@ from bgremoval_mm.removal.io.storage import open_storage
 from bgremoval_mm.utils.atomic import sweep_leftovers, write_atomically
 
 __all__ = ['PipelineFiles', 'check_name']
+
+_FOLDERS = ('photos', 'masks', 'published')
+# In each of them, for files that are not whole yet. Each may be a volume of its own, and what is
+# made in a folder gets its group from there.
+_UNFINISHED = '.unfinished'
 
 
 class PipelineFiles:
@@ -29,13 +35,14 @@ class PipelineFiles:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for name in ('photos', 'masks', 'published'):
+        for name in _FOLDERS:
             (root / name).mkdir(parents=True, exist_ok=True)
 
     def keep_photo(self, content: bytes) -> str:
         """Store the bytes of a photo; return their SHA-256."""
         sha256 = hashlib.sha256(content).hexdigest()
-        self._write(self._photo(sha256), content, replace=False)
+        if not self._photo(sha256).exists():
+            self._write(self._photo(sha256), content)
         return sha256
 
     def photo(self, sha256: str) -> bytes:
@@ -78,10 +85,12 @@ class PipelineFiles:
             raise OSError(msg) from err
 
     def sweep(self) -> None:
-        """Delete what killed workers of this machine left half-written."""
-        for folder in self.root.rglob('*'):
-            if folder.is_dir():
-                sweep_leftovers(folder)
+        """Delete what killed workers of this machine left half-written.
+
+        This takes as long as there are leftovers, however many photos there are.
+        """
+        for name in _FOLDERS:
+            sweep_leftovers(self.root / name / _UNFINISHED)
 
     def _photo(self, sha256: str) -> Path:
         return self.root / 'photos' / sha256[:2] / sha256
@@ -89,11 +98,16 @@ class PipelineFiles:
     def _mask(self, sha256: str, model: str) -> Path:
         return self.root / 'masks' / model / sha256[:2] / f'{sha256}.png'
 
-    @staticmethod
-    def _write(path: Path, content: bytes, replace: bool = True) -> None:
-        if replace or not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, content)
+    def _write(self, path: Path, content: bytes) -> None:
+        unfinished = self.root / path.relative_to(self.root).parts[0] / _UNFINISHED
+        for folder in (path.parent, unfinished):
+            folder.mkdir(parents=True, exist_ok=True)
+        try:
+            write_atomically(path, content, unfinished)
+        except OSError as err:
+            if err.errno != errno.EXDEV:
+                raise
+            write_atomically(path, content)  # a volume is mounted below the folder
 
 
 def check_name(name: str) -> str:

@@ -15,13 +15,18 @@ _HOST = socket.gethostname().replace('-', '_')[:40]
 _NAME = re.compile(rf'\.tmp-{re.escape(_HOST)}-(\d+)-.*\.part')
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, folder: Path | None = None) -> None:
     """Write a file so that no reader, and no later run, ever sees a part of it.
+
+    Args:
+        path: Its place.
+        content: Its bytes.
+        folder: Where it lies until it is whole, on the same file system; beside its place if None.
 
     Raises:
         OSError: As the file system reports it; nothing is left behind then.
     """
-    temporary = path.parent / temporary_name()
+    temporary = (folder or path.parent) / temporary_name()
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, 'wb') as file:
