@@ -50,6 +50,11 @@ class UploadQueue(UploadList):
         self.lease = lease
         self.most_tries = most_tries
 
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether a step that is being recorded keeps all other workers waiting, as in SQLite."""
+        return self.engine.dialect.name == 'sqlite'
+
     def receive(self, name: str, sha256: str, source: str) -> tuple[int, bool]:
         """Record an upload, unless the newest version of that name has the same bytes.
 
@@ -129,6 +134,7 @@ class UploadQueue(UploadList):
             reason: Why, in words.
             publish: Called within the transaction, once the claim is known to hold and this is
                 known to be the newest version of the photo. If it fails, nothing is recorded.
+                Others wait meanwhile: it should take little time.
             record: Called with the session and the time, to write rows along with the change.
             values: Further columns, such as ``model``.
 

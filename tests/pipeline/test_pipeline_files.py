@@ -48,6 +48,24 @@ def test_leftovers_are_swept(files: PipelineFiles, monkeypatch) -> None:
     assert everything(files) == before - left
 
 
+def test_a_result_is_seen_once_it_is_put_in_its_place(files: PipelineFiles) -> None:
+    """It is whole before that; without that, the former one stays, and nothing is left."""
+    place = files.root / 'published/x/a.png'
+    files.publish('x/a.png', b'former')
+    with files.staged('x/a.png', b'result') as commit:
+        (staged,) = everything(files) - {place}
+        assert (staged.read_bytes(), place.read_bytes()) == (b'result', b'former')
+        commit()
+        assert everything(files) == {place}
+    assert place.read_bytes() == b'result'
+    with files.staged('x/a.png', b'dropped'):
+        pass
+    with pytest.raises(KeyError), files.staged('x/b.png', b'dropped'):
+        raise KeyError
+    assert everything(files) == {place}
+    assert place.read_bytes() == b'result'
+
+
 def test_a_start_does_not_look_at_all_files(files: PipelineFiles, monkeypatch) -> None:
     """Sweeping lists three folders, with a hundred results as with none."""
     for number in range(100):
