@@ -1,4 +1,4 @@
-"""UploadList: what the database says of uploads; nothing is changed by it."""
+"""UploadList: what the database holds on uploads; nothing is changed by it."""
 
 from __future__ import annotations
 

@@ -179,7 +179,12 @@ class Worker:
 
     def _source_of(self, claim: Claim) -> _Source:
         """Return what decodes the photo of an upload, at the first call of all its steps."""
-        return cache(lambda: decode_image(self.files.photo(claim.sha256), name=claim.name))
+
+        def decode() -> SourceImage:
+            # It is kept while networks run: as an array alone, it takes less memory.
+            return decode_image(self.files.photo(claim.sha256), name=claim.name).as_array()
+
+        return cache(decode)
 
     def _remover(self, model: str) -> BackgroundRemover:
         if model == LIVE:
