@@ -76,7 +76,11 @@ def test_wheel_carries_mim(source: Path, tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob('*.whl')
     assert in_wheel(wheel) == shipped_files(source)
     assert 'tools/train.py' in in_wheel(wheel)
-    for template in ('serving/templates/page.html', 'reviewing/templates/painter.js'):
+    for template in (
+        'serving/templates/page.html',
+        'serving/templates/shared.css',
+        'reviewing/templates/painter.js',
+    ):
         assert f'bgremoval_mm/{template}' in zipfile.ZipFile(wheel).namelist()
     assert starters(wheel) == STARTERS
     assert not (source / 'bgremoval_mm' / '.mim').exists()

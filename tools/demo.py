@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bgremoval_mm.cli.console import escape_lines
-from bgremoval_mm.cli.errors import add_debug_argument, is_expected
+from bgremoval_mm.cli.demo_ending import guarded
+from bgremoval_mm.cli.errors import add_debug_argument
 from bgremoval_mm.demo import compose, results, sheet, sources
 from bgremoval_mm.demo.training import StepError, Trainer, read_predictions
 from bgremoval_mm.removal import MaskStore, masks
@@ -222,17 +222,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the demo; return the exit code."""
     args = parse_args(argv)
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')  # mmengine's
-    try:
-        Demo(args).run()
-    except KeyboardInterrupt:
-        print('\nInterrupted. Run the same command again to resume.', file=sys.stderr)
-        return 130
-    except Exception as err:
-        if args.debug or not is_expected(err):
-            raise
-        print(f'\nThe demo failed: {escape_lines(err)}', file=sys.stderr)
-        return 1
-    return 0
+    advice = 'Run the same command again to resume.'
+    return guarded(lambda: Demo(args).run(), args.debug, advice)
 
 
 if __name__ == '__main__':

@@ -25,8 +25,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from bgremoval_mm.cli.console import escape_lines
-from bgremoval_mm.cli.errors import add_debug_argument, is_expected
+from bgremoval_mm.cli.demo_ending import guarded
+from bgremoval_mm.cli.errors import add_debug_argument
 from bgremoval_mm.demo.training import StepError
 from bgremoval_mm.demo.uploads import BROKEN, ROUTES, make_uploads
 from bgremoval_mm.removal.errors import ArgumentError
@@ -268,17 +268,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the demo; return the exit code."""
     args = parse_args(argv)
-    try:
-        Service(args).run()
-    except KeyboardInterrupt:
-        print('\nInterrupted.', file=sys.stderr)
-        return 130
-    except Exception as err:
-        if args.debug or not is_expected(err):
-            raise
-        print(f'\nThe demo failed: {escape_lines(err)}', file=sys.stderr)
-        return 1
-    return 0
+    return guarded(lambda: Service(args).run(), args.debug)
 
 
 if __name__ == '__main__':

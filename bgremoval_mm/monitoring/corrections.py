@@ -8,11 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session
-
-from bgremoval_mm.pipeline.measurements import Verdict
-from bgremoval_mm.pipeline.tables import Measurement, Upload
+from bgremoval_mm.pipeline.corrections import Correction, corrections
 from bgremoval_mm.pipeline.verdicts import PEOPLE
 from bgremoval_mm.removal.pairs.check import check_pairs
 from bgremoval_mm.removal.pairs.manifest import GIVEN, Pair, relative_to_manifest
@@ -20,23 +16,6 @@ from bgremoval_mm.removal.pairs.manifest import GIVEN, Pair, relative_to_manifes
 __all__ = ['Correction', 'Joined', 'corrections', 'is_held_back', 'join', 'lay_out', 'link']
 
 HELD_BACK = 'val'
-
-
-@dataclass(frozen=True)
-class Correction:
-    """A photo whose mask a person has corrected.
-
-    Attributes:
-        sha256: Of the photo's file.
-        name: Of the upload.
-        cluster: Its route's name.
-        judged: When it was corrected, seconds since the epoch.
-    """
-
-    sha256: str
-    name: str
-    cluster: str
-    judged: float
 
 
 @dataclass(frozen=True)
@@ -54,19 +33,6 @@ class Joined:
     corrected: int
     held_back: int
     left_out: dict[str, str]
-
-
-def corrections(engine: Engine) -> list[Correction]:
-    """Return the photos with corrected masks, each once, in the order of their correction."""
-    wanted = (
-        select(Upload.sha256, Upload.name, Measurement.cluster, Measurement.judged)
-        .join(Measurement, Measurement.upload_id == Upload.id)
-        .where(Measurement.verdict == Verdict.CORRECTED)
-        .order_by(Measurement.judged, Measurement.id)
-    )
-    with Session(engine) as session:
-        found = {row[0]: Correction(*row) for row in session.execute(wanted)}
-    return sorted(found.values(), key=lambda each: each.judged)
 
 
 def is_held_back(sha256: str, share: float) -> bool:

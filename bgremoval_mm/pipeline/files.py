@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
@@ -10,10 +13,15 @@ import numpy as np
 from PIL import Image
 
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.io.storage import open_storage
-from bgremoval_mm.utils.atomic import sweep_leftovers, write_atomically
+from bgremoval_mm.removal.io.storage import Unwritten, open_storage
+from bgremoval_mm.utils.atomic import StagedFile, sweep_leftovers, write_atomically
 
 __all__ = ['PipelineFiles', 'check_name']
+
+_FOLDERS = ('photos', 'masks', 'published')
+# In each of them, for files that are not whole yet. Each may be a volume of its own, and what is
+# made in a folder gets its group from there.
+_UNFINISHED = '.unfinished'
 
 
 class PipelineFiles:
@@ -29,13 +37,14 @@ class PipelineFiles:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for name in ('photos', 'masks', 'published'):
+        for name in _FOLDERS:
             (root / name).mkdir(parents=True, exist_ok=True)
 
     def keep_photo(self, content: bytes) -> str:
         """Store the bytes of a photo; return their SHA-256."""
         sha256 = hashlib.sha256(content).hexdigest()
-        self._write(self._photo(sha256), content, replace=False)
+        if not self._photo(sha256).exists():
+            self._write(self._photo(sha256), content)
         return sha256
 
     def photo(self, sha256: str) -> bytes:
@@ -57,31 +66,55 @@ class PipelineFiles:
         """Return when the mask of a photo was stored, in nanoseconds since the epoch."""
         return self._mask(sha256, model).stat().st_mtime_ns
 
-    def publish(self, name: str, content: bytes, place: str = '') -> None:
-        """Put a result in its place, or replace the one that is there.
+    @contextmanager
+    def staged(
+        self, name: str, content: bytes, place: str = '', *, early: bool = True
+    ) -> Iterator[Callable[[], None]]:
+        """Write a result where nobody sees it; yield what then puts it in its place.
+
+        That takes the time of a rename, or of a short request. A result that is not put there is
+        dropped at the end.
 
         Args:
             name: Its path.
             content: Its bytes.
             place: Address below which that is; empty for the folder ``published``.
+            early: Whether this is also done in a bucket, where it takes two requests more. Only S3
+                can do it: all else is written when it is put in its place.
 
         Raises:
             OSError: If it cannot be written; then nothing of it is there.
         """
         if not place:
-            self._write(self.root / 'published' / check_name(name), content)
+            with self._staged(self.root / 'published' / check_name(name), content) as commit:
+                yield commit
             return
+        storage, name = open_storage(place), check_name(name)
+        with _naming(place):
+            staged = storage.stage(name, content) if early else Unwritten(storage, name, content)
+
+        def commit_there() -> None:
+            with _naming(place):
+                staged.commit()
+
         try:
-            open_storage(place).write(check_name(name), content)
-        except OSError as err:
-            msg = f'{place} cannot be written to: {err.strerror or err}'
-            raise OSError(msg) from err
+            yield commit_there
+        finally:
+            with suppress(OSError):
+                staged.discard()
+
+    def publish(self, name: str, content: bytes, place: str = '') -> None:
+        """Put a result in its place, or replace the one that is there; see `staged`."""
+        with self.staged(name, content, place, early=False) as commit:
+            commit()
 
     def sweep(self) -> None:
-        """Delete what killed workers of this machine left half-written."""
-        for folder in self.root.rglob('*'):
-            if folder.is_dir():
-                sweep_leftovers(folder)
+        """Delete what killed workers of this machine left half-written.
+
+        This takes as long as there are leftovers, however many photos there are.
+        """
+        for name in _FOLDERS:
+            sweep_leftovers(self.root / name / _UNFINISHED)
 
     def _photo(self, sha256: str) -> Path:
         return self.root / 'photos' / sha256[:2] / sha256
@@ -89,11 +122,38 @@ class PipelineFiles:
     def _mask(self, sha256: str, model: str) -> Path:
         return self.root / 'masks' / model / sha256[:2] / f'{sha256}.png'
 
-    @staticmethod
-    def _write(path: Path, content: bytes, replace: bool = True) -> None:
-        if replace or not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, content)
+    def _write(self, path: Path, content: bytes) -> None:
+        with self._staged(path, content) as commit:
+            commit()
+
+    @contextmanager
+    def _staged(self, path: Path, content: bytes) -> Iterator[Callable[[], None]]:
+        unfinished = self.root / path.relative_to(self.root).parts[0] / _UNFINISHED
+        for folder in (path.parent, unfinished):
+            folder.mkdir(parents=True, exist_ok=True)
+        staged = StagedFile(path, content, unfinished)
+
+        def commit() -> None:
+            try:
+                staged.commit()
+            except OSError as err:
+                if err.errno != errno.EXDEV:
+                    raise
+                write_atomically(path, content)  # a volume is mounted below the folder
+
+        try:
+            yield commit
+        finally:
+            staged.discard()
+
+
+@contextmanager
+def _naming(place: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        msg = f'{place} cannot be written to: {err.strerror or err}'
+        raise OSError(msg) from err
 
 
 def check_name(name: str) -> str:

@@ -8,10 +8,9 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from bgremoval_mm.pipeline.corrections import Correction, corrections
 from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.queue import UploadQueue
-from bgremoval_mm.pipeline.states import State
-from bgremoval_mm.pipeline.tables import Upload
 from bgremoval_mm.pipeline.verdicts import PEOPLE
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.errors import ArgumentError
@@ -43,6 +42,8 @@ class Exported:
 def export_pairs(queue: UploadQueue, files: PipelineFiles, folder: Path) -> Exported:
     """Write every photo with a corrected mask into ``photos``, and its mask into ``masks``.
 
+    Which those are is what `corrections` says, as for a retraining.
+
     The versions of a photo are pairs of their own; the same photo under two names is one. Masks
     are made hard, as the training wants them. ``list.csv`` has for each pair its ``item`` (the
     photo's name in the pipeline), so that versions of a photo stay in one split, and its
@@ -61,20 +62,17 @@ def export_pairs(queue: UploadQueue, files: PipelineFiles, folder: Path) -> Expo
     if folder.resolve().is_relative_to(files.root.resolve()):
         msg = f'the pairs must lie outside the folder of the pipeline, but got {folder}'
         raise ArgumentError(msg)
-    done, rows, seen = Exported(), [], set[str]()
-    for upload in queue.uploads(State.PUBLISHED):
-        if upload.model != PEOPLE or upload.sha256 in seen:
-            continue
-        seen.add(upload.sha256)
+    done, rows = Exported(), []
+    for each in corrections(queue.engine):
         try:
-            content = files.photo(upload.sha256)
-            photo, mask = _names(upload, content)
-            target, stamp = folder / 'masks' / mask, files.mask_time(upload.sha256, PEOPLE)
+            content = files.photo(each.sha256)
+            photo, mask = _names(each, content)
+            target, stamp = folder / 'masks' / mask, files.mask_time(each.sha256, PEOPLE)
             # A mask that was corrected again has another time.
             is_new = not target.exists() or target.stat().st_mtime_ns != stamp
-            levels = files.mask(upload.sha256, PEOPLE) if is_new else None
+            levels = files.mask(each.sha256, PEOPLE) if is_new else None
         except OSError as err:
-            done.unreadable.append(f'{upload.name}: {err.strerror or err}')
+            done.unreadable.append(f'{each.name}: {err.strerror or err}')
             continue
         is_new |= _write(folder / 'photos' / photo, content)
         if levels is not None:
@@ -82,23 +80,23 @@ def export_pairs(queue: UploadQueue, files: PipelineFiles, folder: Path) -> Expo
             _write(target, encode_image(hard, 'png'), replace=True)
             os.utime(target, ns=(stamp, stamp))
         done.new, done.known = done.new + is_new, done.known + (not is_new)
-        rows.append((photo, mask, upload.name, upload.route))
+        rows.append((photo, mask, each.name, each.cluster))
     if rows:
         write_atomically(folder / 'list.csv', _table(rows))
     return done
 
 
-def _names(upload: Upload, content: bytes) -> tuple[str, str]:
+def _names(each: Correction, content: bytes) -> tuple[str, str]:
     """Return the paths of photo and mask: by a part of the hash, stems are unique."""
-    path = PurePosixPath(upload.name)
-    suffix = suffix_of(upload.name)
+    path = PurePosixPath(each.name)
+    suffix = suffix_of(each.name)
     if suffix not in IMAGE_SUFFIXES:
         kind = kind_of(content[:HEAD])
         suffix = '.jpg' if kind is None else f'.{kind.opener.lower()}'
     else:
         path = path.with_suffix('')
     stem = path.name.encode()[:_STEM].decode(errors='ignore')
-    stem = f'{stem}.v{upload.version}-{upload.sha256[:12]}'
+    stem = f'{stem}.v{each.version}-{each.sha256[:12]}'
     return str(path.with_name(f'{stem}{suffix}')), str(path.with_name(f'{stem}.png'))
 
 

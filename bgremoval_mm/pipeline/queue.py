@@ -5,53 +5,22 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from bgremoval_mm.pipeline.database import open_database
+from bgremoval_mm.pipeline.claims import Claim, ClaimLostError, claim_of
 from bgremoval_mm.pipeline.states import NEXT, OPEN, State
 from bgremoval_mm.pipeline.tables import Change, Upload
+from bgremoval_mm.pipeline.upload_list import UploadList
 
 __all__ = ['Claim', 'ClaimLostError', 'UploadQueue']
 
 
-class ClaimLostError(Exception):
-    """Another worker has taken the upload over, because this one's claim had ended."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """An upload that a worker holds.
-
-    Attributes:
-        id: Number of the upload.
-        token: Which claim this is.
-        name: Name of the photo.
-        version: Its version.
-        sha256: Hash of its bytes.
-        state: Where it stands.
-        route: Name of its route, once it is typed.
-        model: Name of the network that made its mask, once it is removed.
-        tries: How often its present step was begun, this time included.
-    """
-
-    id: int
-    token: str
-    name: str
-    version: int
-    sha256: str
-    state: State
-    route: str
-    model: str
-    tries: int
-
-
-class UploadQueue:
-    """Uploads in a database that any number of workers share.
+class UploadQueue(UploadList):
+    """Uploads in a database that any number of workers share: who works on which, and its steps.
 
     A worker claims an upload for some seconds. If it is killed, its claim ends and another worker
     resumes after the last step that was recorded; if it was only slow, its next change is refused
@@ -77,14 +46,14 @@ class UploadQueue:
         most_tries: int = 5,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.engine = open_database(url)
+        super().__init__(url, clock)
         self.lease = lease
         self.most_tries = most_tries
-        self.clock = clock
 
-    def close(self) -> None:
-        """Close all connections."""
-        self.engine.dispose()
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether a step that is being recorded keeps all other workers waiting, as in SQLite."""
+        return self.engine.dialect.name == 'sqlite'
 
     def receive(self, name: str, sha256: str, source: str) -> tuple[int, bool]:
         """Record an upload, unless the newest version of that name has the same bytes.
@@ -145,7 +114,7 @@ class UploadQueue:
                 return None
             if token and found.claim == token:
                 found.claimed_until = now + self.lease
-                return _claim_of(found)
+                return claim_of(found)
             return None if found.claimed_until > now else self._take(found, now)
 
     def advance(
@@ -165,6 +134,7 @@ class UploadQueue:
             reason: Why, in words.
             publish: Called within the transaction, once the claim is known to hold and this is
                 known to be the newest version of the photo. If it fails, nothing is recorded.
+                Others wait meanwhile: it should take little time.
             record: Called with the session and the time, to write rows along with the change.
             values: Further columns, such as ``model``.
 
@@ -188,7 +158,7 @@ class UploadQueue:
             if record is not None:
                 record(session, self.clock())
             self._change(session, found, state, reason)
-            return _claim_of(found, claim.token)
+            return claim_of(found, claim.token)
 
     def fail(self, claim: Claim, reason: str, final: bool = False) -> State:
         """Record that a step has failed: it is tried again later, or was tried often enough.
@@ -231,49 +201,6 @@ class UploadQueue:
                 self._change(session, found, State.RECEIVED, 'another try was asked for')
             return len(failed)
 
-    def counts(self) -> dict[State, int]:
-        """Return how many uploads stand where, of every state."""
-        with Session(self.engine) as session:
-            rows = session.execute(select(Upload.state, func.count()).group_by(Upload.state)).all()
-        found = {State(state): int(number) for state, number in rows}
-        return {state: found.get(state, 0) for state in State}
-
-    def uploads(self, state: State | None = None) -> list[Upload]:
-        """Return the uploads, or those of one state, in order of arrival."""
-        wanted = select(Upload).order_by(Upload.id)
-        if state is not None:
-            wanted = wanted.where(Upload.state == state)
-        with Session(self.engine, expire_on_commit=False) as session:
-            return list(session.scalars(wanted))
-
-    def upload(self, number: int) -> Upload | None:
-        """Return the upload of a number, or None."""
-        with Session(self.engine, expire_on_commit=False) as session:
-            return session.get(Upload, number)
-
-    def newest(self, name: str) -> Upload | None:
-        """Return the newest version of a photo, or None."""
-        wanted = select(Upload).where(Upload.name == name).order_by(Upload.version.desc()).limit(1)
-        with Session(self.engine, expire_on_commit=False) as session:
-            return session.scalar(wanted)
-
-    def history(self, upload: int) -> list[Change]:
-        """Return the changes of an upload, the first one first."""
-        wanted = select(Change).where(Change.upload_id == upload).order_by(Change.id)
-        with Session(self.engine, expire_on_commit=False) as session:
-            return list(session.scalars(wanted))
-
-    def next_due(self) -> float | None:
-        """Return in how many seconds an upload is due; None if none is left to be worked on."""
-        due = func.min(
-            func.greatest(Upload.not_before, Upload.claimed_until)
-            if self.engine.dialect.name == 'postgresql'
-            else func.max(Upload.not_before, Upload.claimed_until)
-        )
-        with Session(self.engine) as session:
-            found = session.scalar(select(due).where(Upload.state.in_(OPEN)))
-        return None if found is None else max(0.0, found - self.clock())
-
     def _receive(self, name: str, sha256: str, source: str) -> tuple[int, bool]:
         with Session(self.engine) as session, session.begin():
             newest = self._newest_or_none(session, name)
@@ -314,7 +241,7 @@ class UploadQueue:
         found.tries += 1
         found.claim = secrets.token_hex(16)
         found.claimed_until = now + self.lease
-        return _claim_of(found)
+        return claim_of(found)
 
     def _held(self, session: Session, claim: Claim) -> Upload:
         found = session.scalar(
@@ -346,20 +273,6 @@ class UploadQueue:
 def _back_off(tries: int) -> float:
     """Return the seconds before the next try: 2, 8, 32, ... at most ten minutes."""
     return min(600.0, 2.0 * 4.0 ** (tries - 1))
-
-
-def _claim_of(found: Upload, token: str = '') -> Claim:
-    return Claim(
-        found.id,
-        token or found.claim,
-        found.name,
-        found.version,
-        found.sha256,
-        State(found.state),
-        found.route,
-        found.model,
-        found.tries,
-    )
 
 
 def _entry(found: Upload, before: State, reason: str, at: float) -> Change:

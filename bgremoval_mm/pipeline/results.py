@@ -50,12 +50,14 @@ def publish(
     content = encode_image(made.pixels, route.output.file_format, made.icc_profile, made.colour)
     name = route.result_name(claim.name)
     result = f'{route.publish.rstrip("/")}/{name}' if route.publish else name
-    return queue.advance(
-        claim,
-        State.PUBLISHED,
-        '; '.join(filter(None, (reason, made.note))),
-        publish=lambda: files.publish(name, content, route.publish),
-        record=record,
-        result=result,
-        model=model,
-    )
+    # While a row is held, other workers may have to wait: all that takes its time comes before.
+    with files.staged(name, content, route.publish, early=queue.is_exclusive) as commit:
+        return queue.advance(
+            claim,
+            State.PUBLISHED,
+            '; '.join(filter(None, (reason, made.note))),
+            publish=commit,
+            record=record,
+            result=result,
+            model=model,
+        )

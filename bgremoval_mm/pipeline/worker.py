@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import cache
 from threading import Event
 
 from sqlalchemy.exc import OperationalError
@@ -26,6 +27,7 @@ __all__ = ['Worker']
 
 logger = logging.getLogger(__name__)
 
+_Source = Callable[[], SourceImage]
 _REPORT = 10.0  # seconds between two lines on how far the work is
 _PAUSE = 0.5  # seconds between two looks at an idle queue
 _DATABASE_AWAY = 120.0  # seconds for which a database that has gone away is waited for
@@ -101,9 +103,10 @@ class Worker:
 
     def _work(self, claim: Claim) -> State:
         """Lead an upload as far as it goes; return where it stands."""
+        source = self._source_of(claim)
         try:
             while claim.state in OPEN:
-                claim = self._step(claim)
+                claim = self._step(claim, source)
         except ClaimLostError as err:
             logger.warning('%s', err)
             return claim.state
@@ -127,19 +130,19 @@ class Worker:
             logger.warning('%s', err)
             return claim.state
 
-    def _step(self, claim: Claim) -> Claim:
+    def _step(self, claim: Claim, source: _Source) -> Claim:
         if claim.state is State.RECEIVED:
-            return self._type(claim)
+            return self._type(claim, source)
         route = self.routes.named(claim.route)
         if route is None:
             msg = f'the route {claim.route!r} is no longer there'
             raise BgremovalError(msg)
         if claim.state is State.TYPED:
-            return self._remove(claim, route)
-        return self._finish(claim, route)
+            return self._remove(claim, route, source)
+        return self._finish(claim, route, source)
 
-    def _type(self, claim: Claim) -> Claim:
-        found = self.types.find(claim.name, lambda: self._source(claim).rgb)
+    def _type(self, claim: Claim, source: _Source) -> Claim:
+        found = self.types.find(claim.name, lambda: source().rgb)
         route = self.routes.find(claim.name, found.name)
         told = f'; {found.reason}' if found.reason else ''
         if route is None:
@@ -149,8 +152,8 @@ class Worker:
             claim, State.TYPED, f'the route {route.name} fits it{told}', route=route.name
         )
 
-    def _remove(self, claim: Claim, route: Route) -> Claim:
-        rgb = self._source(claim).rgb
+    def _remove(self, claim: Claim, route: Route, source: _Source) -> Claim:
+        rgb = source().rgb
         removers = [self._remover(model) for model in route.models]
         for remover in removers:
             ((mask, _),) = remover.low_resolution([rgb])
@@ -158,12 +161,12 @@ class Worker:
         name = removers[0].spec.name
         return self.queue.advance(claim, State.REMOVED, f'by {name}', model=name)
 
-    def _finish(self, claim: Claim, route: Route) -> Claim:
-        source, mask = self._source(claim), self.files.mask(claim.sha256, claim.model)
+    def _finish(self, claim: Claim, route: Route, source: _Source) -> Claim:
+        photo, mask = source(), self.files.mask(claim.sha256, claim.model)
         second = None
         if len(route.models) > 1:
             second = self.files.mask(claim.sha256, self._remover(route.models[1]).spec.name)
-        found = route.gate.measure(mask, source.rgb, second)
+        found = route.gate.measure(mask, photo.rgb, second)
         reasons = route.gate.reasons(found)
         record = measured(claim, found, bool(reasons))
         if reasons:
@@ -171,11 +174,17 @@ class Worker:
             return self.queue.advance(claim, State.REVIEW, text, record=record, reasons=text)
         reason = 'the mask passed the gate'
         return publish(
-            self.queue, self.files, claim, source, route, mask, reason, claim.model, record
+            self.queue, self.files, claim, photo, route, mask, reason, claim.model, record
         )
 
-    def _source(self, claim: Claim) -> SourceImage:
-        return decode_image(self.files.photo(claim.sha256), name=claim.name)
+    def _source_of(self, claim: Claim) -> _Source:
+        """Return what decodes the photo of an upload, at the first call of all its steps."""
+
+        def decode() -> SourceImage:
+            # It is kept while networks run: as an array alone, it takes less memory.
+            return decode_image(self.files.photo(claim.sha256), name=claim.name).as_array()
+
+        return cache(decode)
 
     def _remover(self, model: str) -> BackgroundRemover:
         if model == LIVE:

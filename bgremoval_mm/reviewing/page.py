@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 
 from bgremoval_mm.serving import pages
@@ -30,9 +29,7 @@ def review_page(title: str, limits: Limits, needs_token: bool, lease: float) -> 
         'lease': lease,
         'version': __version__,
     }
-    # JSON that cannot end the script in which it stands.
-    text = json.dumps(data, separators=(',', ':')).replace('<', '\\u003c')
     folder = files('bgremoval_mm.reviewing').joinpath('templates')
     page = folder.joinpath('page.html').read_text(encoding='utf-8')
     script = folder.joinpath('painter.js').read_text(encoding='utf-8')
-    return page.replace('/* painter */', script).replace('"{{data}}"', text)
+    return pages.fill(page.replace('/* painter.js */', script), data)

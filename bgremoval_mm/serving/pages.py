@@ -11,8 +11,9 @@ from typing import Any
 from bgremoval_mm.serving.limits import Limits
 from bgremoval_mm.version import __version__
 
-__all__ = ['HEADERS', 'front_page', 'reference', 'search_page']
+__all__ = ['HEADERS', 'fill', 'front_page', 'reference', 'search_page']
 
+_SHARED = ('shared.css', 'shared.js')
 # Scripts and styles stand in the pages themselves; nothing is loaded from elsewhere.
 HEADERS = {
     'Content-Security-Policy': (
@@ -43,7 +44,7 @@ def front_page(
         'needsToken': needs_token,
         'version': __version__,
     }
-    return _template('page.html').replace('"{{data}}"', _as_script(data))
+    return fill(_template('page.html'), data)
 
 
 def reference(schema: Mapping[str, Any]) -> str:
@@ -76,7 +77,19 @@ def search_page(limits: Limits, needs_token: bool, k: int, most: int) -> str:
         'most': most,
         'version': __version__,
     }
-    return _template('search.html').replace('"{{data}}"', _as_script(data))
+    return fill(_template('search.html'), data)
+
+
+def fill(page: str, data: Any) -> str:
+    """Return a page with what all pages for people share, `shared.css` and `shared.js`, in it.
+
+    Args:
+        page: Its template, with a comment of a file's name in that file's place.
+        data: What the page is told, which can be written as JSON.
+    """
+    for name in _SHARED:
+        page = page.replace(f'/* {name} */', _template(name))
+    return page.replace('"{{data}}"', _as_script(data))
 
 
 def _endpoints(schema: Mapping[str, Any]) -> Iterator[str]:

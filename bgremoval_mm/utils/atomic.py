@@ -9,27 +9,61 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ['is_leftover', 'sweep_leftovers', 'temporary_name', 'write_atomically']
+__all__ = ['StagedFile', 'is_leftover', 'sweep_leftovers', 'temporary_name', 'write_atomically']
 
 _HOST = socket.gethostname().replace('-', '_')[:40]
 _NAME = re.compile(rf'\.tmp-{re.escape(_HOST)}-(\d+)-.*\.part')
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, folder: Path | None = None) -> None:
     """Write a file so that no reader, and no later run, ever sees a part of it.
+
+    Args:
+        path: Its place.
+        content: Its bytes.
+        folder: Where it lies until it is whole, on the same file system; beside its place if None.
 
     Raises:
         OSError: As the file system reports it; nothing is left behind then.
     """
-    temporary = path.parent / temporary_name()
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    staged = StagedFile(path, content, folder)
     try:
-        with os.fdopen(handle, 'wb') as file:
-            file.write(content)
-        temporary.replace(path)
+        staged.commit()
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        staged.discard()
         raise
+
+
+class StagedFile:
+    """A file that is whole, but not in its place yet: `commit` moves it there.
+
+    Args:
+        path: Its place.
+        content: Its bytes.
+        folder: Where it lies until then, see `write_atomically`.
+
+    Raises:
+        OSError: As the file system reports it; nothing is left behind then.
+    """
+
+    def __init__(self, path: Path, content: bytes, folder: Path | None = None) -> None:
+        self._path = path
+        self._temporary = (folder or path.parent) / temporary_name()
+        handle = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            with os.fdopen(handle, 'wb') as file:
+                file.write(content)
+        except BaseException:
+            self.discard()
+            raise
+
+    def commit(self) -> None:
+        """Move it to its place, or replace what is there."""
+        self._temporary.replace(self._path)
+
+    def discard(self) -> None:
+        """Delete it, unless it is in its place."""
+        self._temporary.unlink(missing_ok=True)
 
 
 def temporary_name() -> str:

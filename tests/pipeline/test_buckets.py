@@ -121,6 +121,118 @@ def test_objects_have_the_type_of_their_picture(s3) -> None:
         assert s3.head_object(Bucket='shop', Key=f'results/{name}')['ContentType'] == kind
 
 
+@pytest.mark.parametrize('early', [True, False])
+def test_a_result_is_seen_once_it_is_put_in_its_place(s3, tmp_path: Path, early: bool) -> None:
+    """With its type, whether it is uploaded before that or then; without that, nothing is left."""
+    files = PipelineFiles(tmp_path)
+    for content in (b'one', b'two'):
+        with files.staged('x/a.png', content, 's3://shop/results', early=early) as commit:
+            assert len(unfinished(s3)) == early
+            former = keys(s3)
+            commit()
+        assert former == ([] if content == b'one' else ['results/x/a.png'])
+        found = s3.get_object(Bucket='shop', Key='results/x/a.png')
+        assert (found['Body'].read(), found['ContentType']) == (content, 'image/png')
+    with files.staged('x/a.png', b'six', 's3://shop/results', early=early):
+        pass
+    with (
+        pytest.raises(KeyError),
+        files.staged('x/b.png', b'six', 's3://shop/results', early=early),
+    ):
+        raise KeyError
+    assert keys(s3) == ['results/x/a.png']
+    assert s3.get_object(Bucket='shop', Key='results/x/a.png')['Body'].read() == b'two'
+    assert unfinished(s3) == []
+
+
+def unfinished(s3) -> list[str]:
+    """What is being uploaded."""
+    found = s3.list_multipart_uploads(Bucket='shop').get('Uploads', [])
+    return [each['Key'] for each in found]
+
+
+@pytest.fixture
+def during_upload(monkeypatch) -> list[Callable[[], object]]:
+    """What is called while a result is uploaded, each thing once."""
+    import s3fs
+
+    todo: list[Callable[[], object]] = []
+    honest = s3fs.S3FileSystem.call_s3
+
+    def call(self, method: str, *given, **named):
+        if method == 'upload_part' and todo:
+            todo.pop(0)()
+        return honest(self, method, *given, **named)
+
+    monkeypatch.setattr(s3fs.S3FileSystem, 'call_s3', call)
+    return todo
+
+
+def test_others_do_not_wait_for_an_upload(
+    s3, queue, tmp_path: Path, make_worker, encoded, during_upload
+) -> None:
+    """While a result is written into a bucket, others receive, claim and record with SQLite."""
+    worker = make_worker('s3://shop/results')
+    receive_bytes(queue, worker.files, 'a.png', encoded(1), 'tests')
+    others = UploadQueue(f'sqlite:///{tmp_path}/pipeline.db')
+    done: list[State] = []
+
+    def work() -> None:
+        with others.engine.connect() as connection:  # waits for no lock
+            connection.exec_driver_sql('PRAGMA busy_timeout = 0')
+        others.receive('b.png', 'b' * 64, 'tests')
+        claim = others.claim()
+        assert claim is not None
+        done.append(others.advance(claim, State.FAILED, 'by the others').state)
+
+    during_upload.append(work)
+    assert worker.run(until_done=True) == 1
+    assert done == [State.FAILED]
+    assert [each.state for each in queue.uploads()] == ['published', 'failed']
+    assert keys(s3) == ['results/white/a.png.png']
+    others.close()
+
+
+def test_a_version_that_comes_during_an_upload(
+    s3, queue, make_worker, encoded, remover, during_upload
+) -> None:
+    """The former one is superseded, and nobody ever sees its result."""
+    worker = make_worker('s3://shop/results')
+    receive_bytes(queue, worker.files, 'a.png', encoded(1), 'tests')
+    receive = lambda: receive_bytes(queue, worker.files, 'a.png', encoded(2), 'tests')  # noqa: E731
+    during_upload += [receive, lambda: seen.append(keys(s3))]
+    seen: list[list[str]] = []
+    assert worker.run(until_done=True) == 2
+    assert [each.state for each in queue.uploads()] == ['superseded', 'published']
+    assert seen == [[]]
+    body = s3.get_object(Bucket='shop', Key='results/white/a.png.png')['Body'].read()
+    np.testing.assert_array_equal(
+        np.array(Image.open(io.BytesIO(body))), result_of(remover, encoded(2))
+    )
+    assert unfinished(s3) == []
+
+
+def test_a_claim_that_ends_during_an_upload(
+    s3, queue, make_worker, encoded, remover, during_upload, monkeypatch, caplog
+) -> None:
+    """What the slow worker has uploaded is dropped; the photo is rejected, and stays so."""
+    worker = make_worker('s3://shop/results')
+    receive_bytes(queue, worker.files, 'a.png', encoded(1), 'tests')
+    now = queue.clock()
+
+    def take_over() -> None:
+        monkeypatch.setattr(queue, 'clock', lambda: now + 2 * queue.lease)
+        claim = queue.claim()
+        assert claim is not None
+        queue.fail(claim, 'by another worker', final=True)
+
+    during_upload.append(take_over)
+    worker.run(until_done=True)
+    assert 'was taken over by another worker' in caplog.text
+    assert [each.state for each in queue.uploads()] == ['failed']
+    assert keys(s3) == unfinished(s3) == []
+
+
 def test_errors_name_the_address(s3) -> None:
     """Stores say "Access Denied" or "The specified bucket does not exist", and not where."""
     with pytest.raises(FileNotFoundError, match=r's3://shop/photos/none\.png'):

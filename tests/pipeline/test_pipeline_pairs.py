@@ -15,12 +15,15 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy import delete
 
 from bgremoval_mm.cli.main import main
+from bgremoval_mm.pipeline.corrections import corrections
 from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.pipeline.routes import Gate, Route, Routes
 from bgremoval_mm.pipeline.sources import receive_bytes
+from bgremoval_mm.pipeline.tables import Measurement
 from bgremoval_mm.pipeline.verdicts import accept, reject
 from bgremoval_mm.pipeline.worker import Worker
 from bgremoval_mm.removal import BackgroundRemover
@@ -42,16 +45,22 @@ class Shop:
 
     def receive(self, name: str, seed: int, kind: str = 'PNG') -> bytes:
         """Take a photo up to review."""
-        pixels = np.random.default_rng(seed).integers(0, 255, (24, 32, 3), np.uint8)
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, kind)
-        receive_bytes(self.queue, self.files, name, buffer.getvalue(), 'tests')
+        content = picture_of(seed, kind)
+        receive_bytes(self.queue, self.files, name, content, 'tests')
         self.worker.run(until_done=True)
-        return buffer.getvalue()
+        return content
 
     def correct(self, name: str, left: int = 6) -> None:
         """Publish a photo with a corrected mask, whose object begins at a column."""
         accept(self.queue, self.files, self.routes, name, mask_from(left))
+
+
+def picture_of(seed: int, kind: str = 'PNG') -> bytes:
+    """A picture of noise, encoded."""
+    pixels = np.random.default_rng(seed).integers(0, 255, (24, 32, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
 
 
 def mask_from(left: int) -> np.ndarray:
@@ -140,6 +149,51 @@ def test_an_export_goes_on(shop: Shop, tmp_path: Path, capsys) -> None:
     assert capsys.readouterr().out.startswith(f'2 pairs in {folder}, 1 of them new\n')
     assert not np.asarray(Image.open(mask))[10, 15]
     assert len(list((folder / 'photos').iterdir())) == 2
+
+
+def test_a_correction_counts_whatever_became_of_its_photo(
+    shop: Shop, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    """Also if a later version came meanwhile, or no verdict was recorded by an early version."""
+    keep_mask, clock = shop.files.keep_mask, iter(range(1000, 2000))
+    monkeypatch.setattr(shop.queue, 'clock', lambda: float(next(clock)))
+    shop.receive('first.png', 1)
+
+    def keep_late(*given) -> None:
+        keep_mask(*given)
+        receive_bytes(shop.queue, shop.files, 'first.png', picture_of(2), 'tests')
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shop.files, 'keep_mask', keep_late)
+        shop.correct('first.png', 5)
+    late = shop.queue.uploads()[0]
+    assert (late.state, late.version) == ('superseded', 1)
+    shop.receive('early.png', 3)
+    shop.correct('early.png', 7)
+    shop.receive('accepted.png', 4)
+    accept(shop.queue, shop.files, shop.routes, 'accepted.png')
+    early = shop.queue.newest('early.png')
+    assert early is not None
+    with shop.queue.engine.begin() as connection:
+        connection.execute(delete(Measurement).where(Measurement.upload_id == early.id))
+    shop.receive('others/copy.png', 1)
+    shop.correct('others/copy.png', 6)
+
+    found = corrections(shop.queue.engine)
+    assert [(each.name, each.version, each.cluster) for each in found] == [
+        ('first.png', 1, 'others'),
+        ('early.png', 1, 'others'),
+    ]
+    copy = shop.queue.newest('others/copy.png')
+    assert copy is not None
+    assert found[0].sha256 == late.sha256 == copy.sha256
+    assert late.changed < early.changed == found[1].judged < found[0].judged < copy.changed
+
+    folder = tmp_path / 'pairs'
+    assert main(['pipeline', 'pairs', str(shop.root), str(folder)]) == 0
+    assert capsys.readouterr().out.startswith(f'2 pairs in {folder}, 2 of them new\n')
+    mask = folder / 'masks' / f'first.v1-{late.sha256[:12]}.png'
+    assert np.flatnonzero(np.asarray(Image.open(mask))[10])[0] == 6
 
 
 def test_errors_of_an_export(shop: Shop, tmp_path: Path, capsys) -> None:

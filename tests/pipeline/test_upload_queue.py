@@ -186,6 +186,11 @@ def test_a_final_failure_is_not_tried_again(queue: UploadQueue) -> None:
     assert queue.history(upload)[-1].reason == 'not an image'
 
 
+def test_who_waits(queue: UploadQueue, database: str) -> None:
+    """SQLite has one writer at a time; PostgreSQL's rows are held one by one."""
+    assert queue.is_exclusive == database.startswith('sqlite')
+
+
 def test_release(queue: UploadQueue) -> None:
     """An upload that is given back can be taken at once, and has not been tried."""
     queue.receive('a.jpg', 'a' * 64, 'tests')

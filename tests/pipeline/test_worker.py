@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from bgremoval_mm.pipeline import worker as worker_module
 from bgremoval_mm.pipeline.files import PipelineFiles, check_name
+from bgremoval_mm.pipeline.product_types import ProductType
 from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.pipeline.routes import Gate, Route, RouteError, Routes, read_routes
 from bgremoval_mm.pipeline.sources import ListingWatcher, receive_bytes, receive_files
@@ -102,6 +103,30 @@ def test_a_doubtful_mask_is_not_published(make_worker, encoded, tiny_file: Path)
     assert row.state == 'review'
     assert 'every mask is reviewed' in row.reasons
     assert list((worker.files.root / 'published').rglob('*')) == []
+
+
+@pytest.mark.parametrize('gate', [PASSES_ALL, Gate(suspicion=0, weak_edge=0.5)])
+def test_a_photo_is_decoded_once(
+    gate: Gate, make_worker, encoded, tiny_file: Path, monkeypatch
+) -> None:
+    """Its steps share the pixels, also where it waits for a person in the end."""
+    worker = make_worker(Route('all', model=str(tiny_file), gate=gate))
+    decoded: list[str] = []
+
+    def decode(content: bytes, name: str):
+        decoded.append(name)
+        return decode_image(content, name=name)
+
+    monkeypatch.setattr(worker_module, 'decode_image', decode)
+    monkeypatch.setattr(
+        worker.types, 'find', lambda name, photo: ProductType('', str(photo().shape))
+    )
+    for seed, name in enumerate(('a.png', 'b.png')):
+        receive_bytes(worker.queue, worker.files, name, encoded(seed), 'tests')
+    worker.run(until_done=True)
+    assert {each.state for each in worker.queue.uploads()} <= {'published', 'review'}
+    assert 'the route all fits it; (16, 24, 3)' in worker.queue.history(1)[1].reason
+    assert decoded == ['a.png', 'b.png']
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from queue import SimpleQueue
 import pytest
 from fastapi import Request
 
+from bgremoval_mm.reviewing.page import review_page
 from bgremoval_mm.serving import pages
 from bgremoval_mm.serving.app import make_app
 from bgremoval_mm.serving.limits import Limits
@@ -48,6 +49,26 @@ def test_pages_are_complete(service) -> None:
         links = re.findall(r'(?:src|href)="([^"]*)"', response.text)
         assert not [link for link in links if '//' in link]
         assert '{{' not in response.text
+
+
+def test_pages_share_styles_and_script() -> None:
+    """Each page for people has both once, and says none of it in its own words."""
+    shown = {
+        'front': pages.front_page(['u2netp'], Limits(), needs_token=False),
+        'search': pages.search_page(Limits(), needs_token=False, k=3, most=9),
+        'review': review_page('shop', Limits(), needs_token=False, lease=300),
+    }
+    folder = Path(pages.__file__).with_name('templates')
+    for name in ('shared.css', 'shared.js'):
+        lines = [line for line in (folder / name).read_text().splitlines() if len(line) > 30]
+        assert len(lines) > 25
+        for page, text in shown.items():
+            own = text.splitlines()
+            for line in lines:
+                known = line.partition('"{{data}}"')[0]
+                assert sum(known in each for each in own) == 1, f'{page}: {line}'
+    for page, text in shown.items():
+        assert not re.findall(r'/\* [\w.]+ \*/|\{\{', text), page
 
 
 def test_reference(service) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import mimetypes
-import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime
 from fnmatch import fnmatch
 from functools import cached_property
@@ -18,8 +15,10 @@ from typing import Any
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.images.reading import check_bytes, decode_image
 from bgremoval_mm.removal.images.source import SourceImage
+from bgremoval_mm.removal.io.s3_upload import S3Upload
 from bgremoval_mm.removal.io.scan import Scan, has_image_suffix, is_litter
-from bgremoval_mm.removal.io.storage import Storage
+from bgremoval_mm.removal.io.storage import Staged, Storage
+from bgremoval_mm.removal.io.store_errors import as_os_error
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
 from bgremoval_mm.utils.atomic import is_leftover, temporary_name
 
@@ -72,7 +71,7 @@ class FsspecStorage(Storage):
         filesystem.invalidate_cache()
         if self.only:
             return {self.only: self._info(self.only)}
-        with _as_os_error(self.address):
+        with as_os_error(self.address):
             found = filesystem.find(root, detail=True)
         return {path[len(root) :].lstrip('/'): info for path, info in found.items()}
 
@@ -132,13 +131,13 @@ class FsspecStorage(Storage):
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
         filesystem, root = self._opened
-        with _as_os_error(self.address_of(name)):
+        with as_os_error(self.address_of(name)):
             content: bytes = filesystem.cat_file(f'{root}/{name}')
         return content
 
     def _info(self, name: str) -> dict[str, Any]:
         filesystem, root = self._opened
-        with _as_os_error(self.address_of(name)):
+        with as_os_error(self.address_of(name)):
             info: dict[str, Any] = filesystem.info(f'{root}/{name}')
         return info
 
@@ -154,7 +153,7 @@ class FsspecStorage(Storage):
         """Write a file, so that no reader sees a part of it."""
         filesystem, root = self._opened
         folder, _, last = f'{root}/{name}'.rpartition('/')
-        with _as_os_error(self.address_of(name)):
+        with as_os_error(self.address_of(name)):
             if self._is_atomic:
                 # No folder is made: stores have none, and would make a bucket of a misspelt name.
                 filesystem.pipe_file(f'{folder}/{last}', content, **self._headers(last))
@@ -169,10 +168,18 @@ class FsspecStorage(Storage):
                     filesystem.rm_file(temporary)
                 raise
 
+    def stage(self, name: str, content: bytes) -> Staged:
+        """Upload a file, which S3 shows at `commit`; elsewhere, nothing is done before that."""
+        if not self._protocols & _S3:
+            return super().stage(name, content)
+        filesystem, root = self._opened
+        address = self.address_of(name)
+        return S3Upload(filesystem, f'{root}/{name}', content, self._headers(name), address)
+
     def delete(self, name: str) -> None:
         """Delete a file, if it is there."""
         filesystem, root = self._opened
-        with suppress(FileNotFoundError), _as_os_error(self.address_of(name)):
+        with suppress(FileNotFoundError), as_os_error(self.address_of(name)):
             filesystem.rm_file(f'{root}/{name}')
 
     def sweep(self, folders: set[str]) -> None:
@@ -217,30 +224,6 @@ def _rename(filesystem: Any, old: str, new: str) -> None:
     # The inherited `mv` copies and deletes as well, but takes names for patterns.
     filesystem.cp_file(old, new)
     filesystem.rm_file(old)
-
-
-@contextmanager
-def _as_os_error(address: str) -> Iterator[None]:
-    """Raise an OSError for whatever a store's client raises, so that callers know one kind.
-
-    Its message names the address, which stores often leave out: "Access Denied".
-    """
-    try:
-        yield
-    except (ImportError, MemoryError):
-        raise
-    except (FileNotFoundError, PermissionError) as err:
-        if err.filename is not None:
-            raise
-        is_missing = isinstance(err, FileNotFoundError)
-        number = errno.ENOENT if is_missing else errno.EACCES
-        # A store that only says the name again, as s3fs does, has given no reason.
-        reason = str(err) if ' ' in str(err) else os.strerror(number)
-        raise type(err)(number, err.strerror or reason, address) from err
-    except OSError:
-        raise
-    except Exception as err:
-        raise OSError(errno.EIO, f'{type(err).__name__}: {err}', address) from err
 
 
 def _mtime_ns(info: dict[str, Any]) -> int:

@@ -7,7 +7,9 @@ import io
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from bgremoval_mm.removal.images.reading import read_image
 from bgremoval_mm.removal.images.source import SourceImage, SourceStamp
@@ -16,7 +18,17 @@ from bgremoval_mm.removal.io.scan import Scan, scan_tree
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
 from bgremoval_mm.utils.atomic import sweep_leftovers, write_atomically
 
-__all__ = ['LocalStorage', 'Storage', 'open_storage']
+__all__ = ['LocalStorage', 'Staged', 'Storage', 'Unwritten', 'open_storage']
+
+
+class Staged(Protocol):
+    """A file that is not in its place yet. Both methods raise OSError where they fail."""
+
+    def commit(self) -> None:
+        """Put it in its place, or replace what is there."""
+
+    def discard(self) -> None:
+        """Drop it, unless it is in its place."""
 
 
 class Storage(ABC):
@@ -90,6 +102,16 @@ class Storage(ABC):
             OSError: If it cannot be written.
         """
 
+    def stage(self, name: str, content: bytes) -> Staged:
+        """Bring a file to the place where nobody sees it, as far as that is possible here.
+
+        Here it is not: nothing is done before `Staged.commit`.
+
+        Raises:
+            OSError: If it cannot be written.
+        """
+        return Unwritten(self, name, content)
+
     @abstractmethod
     def delete(self, name: str) -> None:
         """Delete a file, if it is there.
@@ -138,6 +160,20 @@ class Storage(ABC):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}({self.address!r})'
+
+
+class Unwritten:
+    """A file of which nothing is written before it is committed, see `Staged`."""
+
+    def __init__(self, storage: Storage, name: str, content: bytes) -> None:
+        self._write = partial(storage.write, name, content)
+
+    def commit(self) -> None:
+        """Write it."""
+        self._write()
+
+    def discard(self) -> None:
+        """Do nothing."""
 
 
 class LocalStorage(Storage):
