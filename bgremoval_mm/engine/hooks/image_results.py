@@ -131,12 +131,13 @@ def count_images(dataset: Any, metrics: Mapping[str, float]) -> dict[str, int]:
         dataset: The dataset of the validation or test.
         metrics: The metrics. Those of a class are measured on its images, where the dataset tells
             its labels, those of QueryGalleryMetric on its queries; what is not a score has no
-            number.
+            number, nor has a cluster of SaliencyMetric.
     """
     if not isinstance(dataset, Sized):
         return {}
     scores = [name for name in metrics if unit(name) is not None]
-    found = {name: len(dataset) for name in scores if not name.startswith(OF_CLASS)}
+    parts = (OF_CLASS, *{f'{name}/' for name in scores if name.startswith('saliency/')})
+    found = {name: len(dataset) for name in scores if not name.startswith(parts)}
     if _QUERIES in metrics:
         queries = {name: int(metrics[_QUERIES]) for name in found if name.startswith(RETRIEVAL)}
         found |= queries
