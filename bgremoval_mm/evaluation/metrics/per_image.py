@@ -75,9 +75,9 @@ class PerImageAccuracy(_PerImageResults):
     Args:
         file: The file to write.
         root: Folder that the names of images are relative to.
-        topk: That of the ``Accuracy`` beside it, on which depends which of several classes with the
-            same probability counts there. Where probabilities are NaN, as after a training that has
-            diverged, none does, and the prediction is -1.
+        topk: That of the ``Accuracy`` beside it. Of classes with the same probability, the one that
+            counts depends on it. If probabilities are NaN, as after a training that has diverged,
+            no class counts, and the prediction is -1.
     """
 
     def __init__(self, file: str, root: str, topk: int | Sequence[int] = 1) -> None:
@@ -150,7 +150,7 @@ class PerImageIoU(_PerImageResults):
 def region_areas(predicted: torch.Tensor, labels: torch.Tensor, count: int) -> np.ndarray:
     """Count the pixels of intersection, union, prediction and annotation of each class.
 
-    As in mmseg's IoUMetric, what is no class counts as neither.
+    Values beyond the classes are ignored, as mmseg's IoUMetric does.
 
     Args:
         predicted: Class of each pixel, integers of shape (H, W).
