@@ -35,7 +35,8 @@ _PERCENT_PREFIXES = ('accuracy/', 'single-label/', 'multi-label/', 'retrieval/')
 _PERCENT_NAMES = frozenset(  # mmseg's IoUMetric, which has no prefix unless the config gives one
     {'aAcc', 'mIoU', 'mAcc', 'mDice', 'mFscore', 'mPrecision', 'mRecall'}
 )
-_FRACTION_PREFIXES = ('coco/', 'lvis/', 'pascal_voc/')  # mmdet
+_SALIENCY = 'saliency/'  # SaliencyMetric
+_FRACTION_PREFIXES = ('coco/', 'lvis/', 'pascal_voc/', _SALIENCY)  # mmdet's, and ours
 _ATTENTION = {'attention/score': 'greater', 'attention/std': None}  # AttentionScoreHook
 # BackgroundTestLoop: mean and deviation of another metric over tests with other backgrounds.
 _REPLACED, _REPLACED_STD = 'replaced/', 'replaced_std/'
@@ -94,8 +95,8 @@ def unit(metric: str) -> str | None:
 
     In percent: mmpretrain's ``accuracy/``, ``single-label/``, ``multi-label/`` and ``retrieval/``,
     mmseg's ``mIoU``, ``aAcc``, ``mAcc``, ``mDice``, ``mFscore``, ``mPrecision`` and ``mRecall``.
-    Fractions: mmdet's ``coco/``, ``lvis/`` and ``pascal_voc/``; ``attention/score``. On replaced
-    backgrounds (``replaced/``, ``replaced_std/``) a metric has its own unit.
+    Fractions: mmdet's ``coco/``, ``lvis/`` and ``pascal_voc/``; ``saliency/``; ``attention/score``.
+    On replaced backgrounds (``replaced/``, ``replaced_std/``) a metric has its own unit.
 
     Returns:
         'percent', 'fraction' or None (not known).
@@ -124,6 +125,8 @@ def direction(metric: str) -> str | None:
         return None
     if metric in _ATTENTION:
         return _ATTENTION[metric]
+    if metric.removeprefix(_REPLACED).startswith(_SALIENCY):
+        return 'less' if metric.split(_SALIENCY)[1].partition('/')[0] == 'MAE' else 'greater'
     greater = [*CheckpointHook._default_greater_keys, *_GREATER_TOO]
     try:
         rule: str = CheckpointHook(save_best=metric, greater_keys=greater).rules[0]

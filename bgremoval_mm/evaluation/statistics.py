@@ -344,6 +344,8 @@ def _clustered(values: np.ndarray, clusters: np.ndarray, resamples: int, seed: i
 
 
 def _percentiles(observed: float, draws: np.ndarray, count: int) -> Estimate:
+    if count < 2:  # every draw is the same one
+        return Estimate(observed, None, None, count)
     low, high = np.nanpercentile(draws, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     return Estimate(observed, float(low), float(high), count)
 

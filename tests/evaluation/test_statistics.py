@@ -152,6 +152,23 @@ def test_mean_of_images() -> None:
     assert [found.low, found.high] == pytest.approx(np.percentile(slow, [2.5, 97.5]).tolist())
 
 
+def test_one_image_has_no_interval() -> None:
+    """Nor has one cluster: each draw is the same, which says nothing of others."""
+    unknown = (None, None, 1, 0)
+    areas = np.array([[[[1, 2, 2, 1], [3, 4, 3, 4]]]])
+    one, none = np.ones((2, 1), bool), np.zeros((2, 1), bool)
+    for found in (
+        accuracy_difference(none, one),
+        bootstrap_mean(np.array([3.0])),
+        clustered_accuracy(np.ones((1, 5), bool), np.zeros(5)),
+        iou_difference(areas, areas + 1),
+        iou_interval(areas),
+        resampled_difference(lambda which, drawn: which, 1, 20),
+    ):
+        assert (found.low, found.high, found.count, found.sign) == unknown
+    assert accuracy_difference(none, one).mean == 100
+
+
 def test_any_score() -> None:
     """A score of drawn images: here a mean, whose observed difference is known."""
     values = np.array([[1.0, 2.0, 3.0], [3.0, 4.0, 5.0]])

@@ -132,6 +132,8 @@ def test_options_of_a_fold(tmp_path: Path) -> None:
             assert base.fold == 2
         (products,) = (e for e in config.test_evaluator if e['type'] == 'ProductAccuracy')
         assert products['out_dir'] == str(tmp_path / run.name / 'products')
+        kinds = {each['type']: each for each in config.test_evaluator}
+        assert kinds['PerImageAccuracy']['topk'] == kinds['Accuracy']['topk'] == (1,)
         hooks = [h for h in config.get('custom_hooks', []) if h['type'] == 'DiffMetricsHook']
         baseline = str(tmp_path / run.baseline.name)
         assert [h['baseline'] for h in hooks] == [baseline] * (run.variant == 'rembg')

@@ -60,11 +60,13 @@ def add_per_image_results(config: Config, file: Path, predictions: Path) -> None
     evaluators = [evaluators] if isinstance(evaluators, dict) else list(evaluators)
     # The saved config of a reproduced run names its own results, which stay as they are.
     evaluators = [each for each in evaluators if type_name(each) not in _PER_IMAGE]
-    kinds = {type_name(each) for each in evaluators}
+    kinds = {type_name(each): each for each in evaluators}
+    added = {'file': str(file), 'root': '.'}
     if 'Accuracy' in kinds:
-        evaluators.append({'type': 'PerImageAccuracy', 'file': str(file), 'root': '.'})
+        topk = kinds['Accuracy'].get('topk', 1)
+        evaluators.append({'type': 'PerImageAccuracy', **added, 'topk': topk})
     elif 'IoUMetric' in kinds:
-        evaluators.append({'type': 'PerImageIoU', 'file': str(file), 'root': '.'})
+        evaluators.append({'type': 'PerImageIoU', **added})
     for each in evaluators:
         if type_name(each) == 'CocoMetric':
             each['classwise'] = True

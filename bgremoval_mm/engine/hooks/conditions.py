@@ -53,7 +53,7 @@ class Conditions:
     Attributes:
         tta: Whether it was augmented at test time.
         images: Number of images.
-        datasets: The config of each dataset, but for its pipeline, as JSON.
+        datasets: The config of each dataset, and of wrappers, but for its pipeline, as JSON.
         pipeline: The steps behind the loader and RemoveBackground, as JSON.
         removal: How the background was removed, one entry per way; empty for the originals.
     """
@@ -232,8 +232,7 @@ def _of_config(cfg: Any, loader: str = 'test_dataloader') -> Conditions:
     if not isinstance(dataset, Mapping):
         return Conditions(tta=tta)
     datasets = tuple(
-        _as_json({key: value for key, value in each.items() if key not in _ASIDE})
-        for each in _innermost(dataset)
+        _as_json(own) for each in _walk(dataset) if (own := _own_settings(each)) is not None
     )
     pipeline = next((each['pipeline'] for each in _walk(dataset) if each.get('pipeline')), None)
     steps = None if pipeline is None else tuple(_as_json(step) for step in _kept(pipeline))
@@ -257,8 +256,20 @@ def _walk(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield from _walk(inner)
 
 
-def _innermost(dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    return (each for each in _walk(dataset) if not (each.get('dataset') or each.get('datasets')))
+def _own_settings(dataset: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the settings of a dataset, or of a wrapper, that say which images there are.
+
+    Returns:
+        None for a wrapper without any, as ConcatDataset is, and for those of this package, which
+        only one config of a pair has. The fold of a KFoldDataset is one.
+    """
+    aside = {*_ASIDE, 'dataset', 'datasets'}
+    own = {key: value for key, value in dataset.items() if key not in aside}
+    if not (dataset.get('dataset') or dataset.get('datasets')):
+        return own
+    kind = dataset.get('type', '')
+    name = str(getattr(kind, '__name__', kind)).rsplit('.', 1)[-1]
+    return None if name.startswith('Rembg') else own or None
 
 
 def _as_json(content: Any) -> str:

@@ -43,10 +43,9 @@ def collect_per_image(runner: Runner) -> None:
             metric.per_query_file = Path(runner.log_dir) / PER_IMAGE_FILE
             metric.root = _root_of(runner.test_loop.dataloader.dataset)
             return
-        kind = _per_image_kind(metric)
-        if kind is not None:
-            dataset = runner.test_loop.dataloader.dataset
-            made = kind(str(Path(runner.log_dir) / PER_IMAGE_FILE), _root_of(dataset))
+        dataset = runner.test_loop.dataloader.dataset
+        made = _per_image(metric, str(Path(runner.log_dir) / PER_IMAGE_FILE), _root_of(dataset))
+        if made is not None:
             made.dataset_meta = metric.dataset_meta
             evaluator.metrics.append(made)
             return
@@ -57,14 +56,14 @@ def _measures_queries(metric: Any) -> bool:
     return type(metric).__name__ == 'QueryGalleryMetric'
 
 
-def _per_image_kind(metric: Any) -> type[PerImageAccuracy | PerImageIoU] | None:
+def _per_image(metric: Any, file: str, root: str) -> PerImageAccuracy | PerImageIoU | None:
     """Return the metric that writes what another one averages; None where there is none."""
     name = type(metric).__name__
     classes = (metric.dataset_meta or {}).get('classes')
     if name == 'Accuracy':
-        return PerImageAccuracy
+        return PerImageAccuracy(file, root, metric.topk)
     if name == 'IoUMetric' and classes and not metric.format_only and metric.ignore_index == 255:
-        return PerImageIoU
+        return PerImageIoU(file, root)
     return None
 
 
@@ -132,12 +131,13 @@ def count_images(dataset: Any, metrics: Mapping[str, float]) -> dict[str, int]:
         dataset: The dataset of the validation or test.
         metrics: The metrics. Those of a class are measured on its images, where the dataset tells
             its labels, those of QueryGalleryMetric on its queries; what is not a score has no
-            number.
+            number, nor has a cluster of SaliencyMetric.
     """
     if not isinstance(dataset, Sized):
         return {}
     scores = [name for name in metrics if unit(name) is not None]
-    found = {name: len(dataset) for name in scores if not name.startswith(OF_CLASS)}
+    parts = (OF_CLASS, *{f'{name}/' for name in scores if name.startswith('saliency/')})
+    found = {name: len(dataset) for name in scores if not name.startswith(parts)}
     if _QUERIES in metrics:
         queries = {name: int(metrics[_QUERIES]) for name in found if name.startswith(RETRIEVAL)}
         found |= queries

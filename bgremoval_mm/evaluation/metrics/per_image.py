@@ -71,17 +71,33 @@ class PerImageAccuracy(_PerImageResults):
     Of photos of products, as ``Catalogue`` gives them, also ``products``, the id of each image's
     product, and ``scores``, the probabilities of the classes, float32 of shape (N, C): from these
     follows the class of a product, see :func:`~bgremoval_mm.evaluation.products.predict_products`.
+
+    Args:
+        file: The file to write.
+        root: Folder that the names of images are relative to.
+        topk: That of the ``Accuracy`` beside it. Of classes with the same probability, the one that
+            counts depends on it. If probabilities are NaN, as after a training that has diverged,
+            no class counts, and the prediction is -1.
     """
+
+    def __init__(self, file: str, root: str, topk: int | Sequence[int] = 1) -> None:
+        super().__init__(file, root)
+        self.most = max((topk,) if isinstance(topk, int) else topk)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         """Collect each sample's classes."""
         for sample in data_samples:
             scores = sample.get('pred_score')
-            predicted = sample['pred_label'] if scores is None else scores.argmax()
-            labels = (int(sample['gt_label'].item()), int(predicted.item()))
+            predicted = sample['pred_label'] if scores is None else self._first(scores)
+            labels = (int(sample['gt_label'].item()), int(predicted))
             product = sample.get('product_id')
             of_product = None if product is None or scores is None else (str(product), _row(scores))
             self.results.append((self._name(sample), *labels, of_product))
+
+    def _first(self, scores: torch.Tensor) -> int:
+        """Return the class that ``Accuracy`` takes for the most likely one."""
+        values, classes = scores.cpu().topk(min(self.most, scores.numel()))
+        return -1 if values[0].isnan() else int(classes[0])
 
     def compute_metrics(self, results: list[_OfImage]) -> dict[str, float]:
         """Write the file; there is no metric."""
@@ -134,6 +150,8 @@ class PerImageIoU(_PerImageResults):
 def region_areas(predicted: torch.Tensor, labels: torch.Tensor, count: int) -> np.ndarray:
     """Count the pixels of intersection, union, prediction and annotation of each class.
 
+    Values beyond the classes are ignored, as mmseg's IoUMetric does.
+
     Args:
         predicted: Class of each pixel, integers of shape (H, W).
         labels: The same of the annotation; 255 is no annotation.
@@ -144,9 +162,10 @@ def region_areas(predicted: torch.Tensor, labels: torch.Tensor, count: int) -> n
     """
     annotated = labels != _IGNORED
     predicted, labels = predicted[annotated].long(), labels[annotated].long()
-    both = torch.bincount(labels[predicted == labels], minlength=count)
-    said = torch.bincount(predicted, minlength=count)
-    known = torch.bincount(labels, minlength=count)
+    both, said, known = (
+        torch.bincount(each[each < count], minlength=count)
+        for each in (labels[predicted == labels], predicted, labels)
+    )
     areas: np.ndarray = torch.stack([both, said + known - both, said, known], dim=1).cpu().numpy()
     return areas
 

@@ -66,13 +66,15 @@ def prepare(run: Run, workspace: Workspace) -> Config:
             evaluator['per_query_file'] = str(folder / PER_IMAGE_FILE)
             evaluator['root'] = photos_of(config.test_dataloader.dataset)
     if run.experiment.per_image:
-        evaluators.append(
-            {
-                'type': run.experiment.per_image,
-                'file': str(folder / PER_IMAGE_FILE),
-                'root': photos_of(config.test_dataloader.dataset),
-            }
-        )
+        added: dict[str, Any] = {
+            'type': run.experiment.per_image,
+            'file': str(folder / PER_IMAGE_FILE),
+            'root': photos_of(config.test_dataloader.dataset),
+        }
+        if added['type'] == 'PerImageAccuracy':
+            accuracies = (each for each in evaluators if each['type'] == 'Accuracy')
+            added['topk'] = next((each.get('topk', 1) for each in accuracies), 1)
+        evaluators.append(added)
     config.test_evaluator = evaluators
     return config
 

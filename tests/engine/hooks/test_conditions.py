@@ -328,6 +328,27 @@ def test_removal_is_recorded(tiny_model: Callable[[str], None]) -> None:
     assert removals(BaseDataset(pipeline=[sometimes], lazy_init=True)) == (removal,)
 
 
+def test_other_fold() -> None:
+    """A wrapper's choice of images is the dataset's; where the removal stands is not."""
+
+    def conditions(dataset: dict[str, Any]) -> Conditions:
+        return _of_config(Config({'test_dataloader': {'dataset': dataset}}))
+
+    photos = {'type': 'CustomDataset', 'data_root': 'photos'}
+    removed = {'type': 'RembgDataset', 'mask_dir': 'masks'}
+    fold = {'type': 'KFoldDataset', 'num_splits': 5, 'test_mode': True}
+    original = conditions({**fold, 'fold': 1, 'dataset': photos})
+    inside = {**fold, 'dataset': {**removed, 'dataset': photos}}
+    assert unlike(original, conditions({**inside, 'fold': 1})) == {}
+    outside = {**removed, 'dataset': {**fold, 'fold': 1, 'dataset': photos}}
+    assert unlike(original, conditions(outside)) == {}
+    found = unlike(original, conditions({**inside, 'fold': 2}))
+    assert found == {
+        'datasets': 'its dataset has {"fold": 1, "num_splits": 5}, '
+        'that of this run {"fold": 2, "num_splits": 5}'
+    }
+
+
 def test_steps_given_as_classes() -> None:
     """A config in Python's own style has the same steps as one of names."""
     runs = [

@@ -233,6 +233,8 @@ def test_numbers_of_images() -> None:
     assert count_images([1, 2, 3], searched) == {'retrieval/hit@5': 3, 'accuracy/top1': 3}
     searched['retrieval/queries'] = 2.0
     assert count_images([1, 2, 3], searched) == {'retrieval/hit@5': 2, 'accuracy/top1': 3}
+    of_cluster = {'saliency/IoU': 0.9, 'saliency/IoU/coat': 0.8, 'saliency/IoU/bag': 0.7}
+    assert count_images([1, 2, 3], of_cluster) == {'saliency/IoU': 3}
     compared = {'mIoU': MetricDifference('percent', Score(40.0), Score(42.0), 2.0)}
     found = with_images(compared, {'mIoU': 7}, {'mIoU': Estimate(2.0, -1.0, 5.0, 7)})
     assert (found['mIoU'].images, found['mIoU'].interval) == (7, (-1.0, 5.0))

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from bgremoval_mm.evaluation.metrics.per_image import PerImageAccuracy, PerImageIoU, region_areas
+from bgremoval_mm.evaluation.metrics.per_image import (
+    PerImageAccuracy,
+    PerImageIoU,
+    read_per_image,
+    region_areas,
+)
+from bgremoval_mm.evaluation.paired import main_score
 from bgremoval_mm.registry import FORMER_NAMES, METRICS
 
 
@@ -33,6 +40,34 @@ def test_region_areas_are_counted_pixel_by_pixel() -> None:
                     known == category,
                 ]
     assert areas.tolist() == expected.tolist()
+
+
+def test_pixels_of_no_class_count_nowhere() -> None:
+    """As in mmseg's IoUMetric, labels and predictions beyond the classes are no error."""
+    labels, predicted = torch.tensor([[0, 1, 7, 7]]), torch.tensor([[0, 5, 1, 7]])
+    areas = region_areas(predicted, labels, 2)
+    assert areas.tolist() == [[1, 1, 1, 1], [0, 2, 1, 1]]
+    metrics = pytest.importorskip('mmseg.evaluation.metrics')
+    stock = metrics.IoUMetric.intersect_and_union(predicted, labels, 2, 255)
+    assert np.stack([each.numpy() for each in stock], axis=1).tolist() == areas.tolist()
+
+
+@pytest.mark.parametrize('topk', [1, (1, 5)])
+@pytest.mark.parametrize(('score', 'right'), [(0.01, 2), (float('nan'), 0)])
+def test_classes_as_probable_as_others(score: float, right: int, topk: Any, tmp_path: Path) -> None:
+    """The first is that of mmpretrain's Accuracy, and none after a training that has diverged."""
+    stock = pytest.importorskip('mmpretrain.evaluation').Accuracy(topk=topk)
+    metric = PerImageAccuracy(str(tmp_path / 'evidence.npz'), '/data', topk)
+    scores = torch.full((100,), score)
+    first = scores.topk(np.max(topk)).indices[0]
+    for index, label in enumerate([first, first, (first + 1) % 100]):
+        sample = {'sample_idx': index, 'gt_label': label[None], 'pred_score': scores}
+        metric.process(None, [sample])
+        stock.process(None, [sample])
+    metric.evaluate(3)
+    found = main_score(read_per_image(tmp_path / 'evidence.npz'))
+    assert found == ('accuracy/top1', pytest.approx(right / 3 * 100))
+    assert stock.evaluate(3)['accuracy/top1'] == pytest.approx(right / 3 * 100)
 
 
 def test_classes_in_the_order_of_the_names(tmp_path: Path) -> None:
