@@ -62,6 +62,13 @@ class Parser(argparse.ArgumentParser):
         """End with exit code 2."""
         self.exit(2, f'{self.prog}: error: {printable(message)} (see {self.prog} --help)\n')
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        # A path of no letters would be the current folder: a shell makes one of an unset variable.
+        whole_command = action.nargs == argparse.PARSER  # whose own parser looks at each word
+        if '' in arg_strings and action.default != '' and not whole_command:
+            raise argparse.ArgumentError(action, "must not be empty, but got ''")
+        return super()._get_values(action, arg_strings)
+
 
 def add_command(
     commands: argparse._SubParsersAction[Any],
