@@ -169,7 +169,7 @@ def test_wrong_arguments(run, image_tree: Path, tmp_path: Path, options: dict) -
 
 def test_second_model_is_checked_at_the_door(run, image_tree: Path, tmp_path: Path) -> None:
     """Its name and its licence, before anything is made or loaded."""
-    with pytest.raises(ValueError, match=r"`model` must be one of .*'bria-rmb'"):
+    with pytest.raises(ValueError, match=r"`second_model` must be one of .*'bria-rmb'"):
         run(image_tree, tmp_path / 'out', second_model='bria-rmb')
     with pytest.raises(WeightsError, match='weights of bria-rmbg are licensed'):
         run(image_tree, tmp_path / 'out', second_model='bria-rmbg')
