@@ -11,7 +11,6 @@ from PIL import Image
 
 from bgremoval_mm.removal import Framing
 
-
 CURLS_TYPE = 'application/x-www-form-urlencoded'
 
 
