@@ -161,9 +161,7 @@ def test_folders_that_will_not_do(photos_and_masks, tmp_path: Path, capsys) -> N
         open_results(tmp_path / 'nowhere')
     with pytest.raises(FileNotFoundError, match=r'has masks of: u2netp\. Choose with --model'):
         open_results(store.folder.parent, 'silueta')
-    with pytest.raises(
-        FileNotFoundError, match=r'is the folder of one model\. Give the fold'
-    ):
+    with pytest.raises(FileNotFoundError, match=r'is the folder of one model\. Give the fold'):
         open_results(store.folder)
     assert main(['review', str(tmp_path / 'nowhere'), str(images)]) == 1
     assert 'error: there are no results' in capsys.readouterr().err
