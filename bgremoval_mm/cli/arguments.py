@@ -62,6 +62,13 @@ class Parser(argparse.ArgumentParser):
         """End with exit code 2."""
         self.exit(2, f'{self.prog}: error: {printable(message)} (see {self.prog} --help)\n')
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        # A path of no letters would be the current folder: a shell makes one of an unset variable.
+        whole_command = action.nargs == argparse.PARSER  # whose own parser looks at each word
+        if '' in arg_strings and action.default != '' and not whole_command:
+            raise argparse.ArgumentError(action, "must not be empty, but got ''")
+        return super()._get_values(action, arg_strings)
+
 
 def add_command(
     commands: argparse._SubParsersAction[Any],
@@ -183,14 +190,16 @@ def _read(kind: type[_Options], args: argparse.Namespace) -> _Options:
     return kind(**{name: value for name, value in given.items() if value is not None})
 
 
-def at_least(least: int) -> Callable[[str], int]:
-    """Return a type of whole numbers that are not smaller."""
+def at_least(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Return a type of whole numbers that are not smaller, and not larger than `most`."""
+    allowed = f'{least} or more' if most is None else f'from {least} to {most}'
 
     def number(text: str) -> int:
-        if not re.fullmatch(r'[+-]?\d+', text) or int(text) < least:
-            msg = f'must be a whole number, {least} or more, but got {text!r}'
+        found = int(text) if re.fullmatch(r'[+-]?\d+', text) else least - 1
+        if found < least or (most is not None and found > most):
+            msg = f'must be a whole number, {allowed}, but got {text!r}'
             raise argparse.ArgumentTypeError(msg)
-        return int(text)
+        return found
 
     return number
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.options import EDGES, FILE_FORMATS, OUTPUTS, Framing
+from bgremoval_mm.removal.options import EDGES, FILE_FORMATS, OUTPUTS, Framing, check_fill
 
 __all__ = ['FRAMING', 'add_result_arguments', 'check_finish', 'clean_by_default', 'framing_of']
 
@@ -175,7 +175,9 @@ def fill_levels(text: str) -> int | tuple[int, ...]:
     """Return the colour of ``--fill``: one level, or three."""
     try:
         levels = tuple(map(int, text.split(',')))
-    except ValueError:
+        fill = levels[0] if len(levels) == 1 else levels
+        check_fill(fill)
+    except ValueError:  # an ArgumentError is one
         msg = f'must be one level or three, R,G,B, each from 0 to 255, but got {text!r}'
         raise argparse.ArgumentTypeError(msg) from None
-    return levels[0] if len(levels) == 1 else levels
+    return fill

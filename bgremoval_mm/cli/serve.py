@@ -27,6 +27,7 @@ __all__ = [
     'run_serve',
 ]
 
+_LAST_PORT = 65_535
 _OWN_MACHINE = ('127.0.0.1', '::1', 'localhost')
 # The options that are fields of Limits, by their names there.
 _LIMITS = ('max_bytes', 'max_pixels', 'queue', 'upload_seconds', 'seconds')
@@ -88,7 +89,10 @@ def add_address_arguments(parser: argparse.ArgumentParser, port: int) -> None:
         '--host', default='127.0.0.1', help='listen there (default: 127.0.0.1, this machine only)'
     )
     parser.add_argument(
-        '--port', type=arguments.at_least(0), default=port, help=f'0: any (default: {port})'
+        '--port',
+        type=arguments.at_least(0, _LAST_PORT),  # a larger one would be taken modulo 65,536
+        default=port,
+        help=f'0: any (default: {port})',
     )
     parser.add_argument(
         '--tokens', type=Path, metavar='FILE', help='tokens, one a line; requests then need one'

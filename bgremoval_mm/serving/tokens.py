@@ -23,10 +23,10 @@ class Tokens:
     that takes tells nothing of a token.
 
     Args:
-        tokens: Texts of 16 characters at least.
+        tokens: Texts of 16 characters at least, all of them printable ASCII.
 
     Raises:
-        ArgumentError: If one is shorter.
+        ArgumentError: If one is not.
     """
 
     def __init__(self, tokens: Iterable[str] = ()) -> None:
@@ -37,6 +37,9 @@ class Tokens:
                     f'`tokens` must have {_SHORTEST} characters or more each, but number {number} '
                     f'has {len(token)}'
                 )
+                raise ArgumentError(msg)
+            if not (token.isascii() and token.isprintable()):  # as a header has it
+                msg = f'`tokens` must have printable ASCII characters only, but number {number} not'
                 raise ArgumentError(msg)
         self._hashes = [_hash(token) for token in given]
 
@@ -72,10 +75,12 @@ def read_tokens(path: Path) -> Tokens:
     """Read the tokens of a file: one a line; lines that are empty or begin with # do not count.
 
     Raises:
-        ArgumentError: If there is none, or one is too short; the message names the file.
+        ArgumentError: If there is none, or one cannot be used; the message names the file.
         OSError: If it cannot be read.
     """
-    lines = [line.strip() for line in path.read_text(encoding='utf-8').splitlines()]
+    # Editors put a byte order mark before what they save as UTF-8.
+    text = path.read_text(encoding='utf-8-sig', errors='replace')
+    lines = [line.strip() for line in text.splitlines()]
     found = [line for line in lines if line and not line.startswith('#')]
     if not found:
         msg = f'{printable(path)} must have a token a line, but has none'

@@ -18,6 +18,7 @@ from bgremoval_mm.serving.limits import Limits
 __all__ = ['Upload', 'check_size', 'read_upload']
 
 _MOST_FIELDS = 40
+_HEAD = 64  # bytes by which a picture is told from an encoded form
 _ROOM = 64 * 1024  # bytes for the fields and the boundaries beside the picture
 _MULTIPART, _FORM, _JSON = (
     'multipart/form-data',
@@ -81,11 +82,11 @@ async def read_upload(request: Request, limits: Limits, share: float = 1.0) -> U
         upload.add(name, value)
     try:
         async with asyncio.timeout(limits.upload_seconds):
-            if kind in (_MULTIPART, _FORM):
-                await _read_form(request, kind, limit, upload)
+            if kind == _MULTIPART:
+                await _read_multipart(request, limit, upload)
             else:
-                content = await _read_all(request, limit if kind == _JSON else limits.max_bytes)
-                _add_body(upload, kind, content)
+                most = limit if kind in (_FORM, _JSON) else limits.max_bytes
+                await _add_body(request, kind, await _read_all(request, most), upload)
     except TimeoutError:
         detail = f'the limit is {limits.upload_seconds:g} s'
         raise RequestError(408, 'upload_too_slow', 'The request took too long', detail) from None
@@ -128,16 +129,19 @@ async def _read_all(request: Request, limit: int) -> bytes:
     return bytes(content)
 
 
-async def _read_form(request: Request, kind: str, limit: int, upload: Upload) -> None:
-    stream = _limited(request, limit)
-    parser: MultiPartParser | FormParser
-    if kind == _MULTIPART:
-        parser = MultiPartParser(
-            request.headers, stream, max_files=2, max_fields=_MOST_FIELDS, max_part_size=limit
-        )
-        parser.spool_max_size = limit + 1  # photos of clients are not written to disk
-    else:
-        parser = FormParser(request.headers, stream, max_fields=_MOST_FIELDS, max_part_size=limit)
+async def _read_multipart(request: Request, limit: int, upload: Upload) -> None:
+    parser = MultiPartParser(
+        request.headers,
+        _limited(request, limit),
+        max_files=2,
+        max_fields=_MOST_FIELDS,
+        max_part_size=limit,
+    )
+    parser.spool_max_size = limit + 1  # photos of clients are not written to disk
+    await _add_form(parser, upload)
+
+
+async def _add_form(parser: MultiPartParser | FormParser, upload: Upload) -> None:
     try:
         form: FormData = await parser.parse()
     except (MultiPartException, FormParserError) as err:
@@ -153,11 +157,36 @@ async def _read_form(request: Request, kind: str, limit: int, upload: Upload) ->
             upload.add(name, value)
 
 
-def _add_body(upload: Upload, kind: str, content: bytes) -> None:
-    if kind != _JSON:
-        if content:
-            upload.files[''] = content
-        return
+async def _add_body(request: Request, kind: str, content: bytes, upload: Upload) -> None:
+    if kind == _FORM and not _is_binary(content):
+        await _add_form(
+            FormParser(
+                request.headers,
+                _once(content),
+                max_fields=_MOST_FIELDS,
+                max_part_size=len(content) + 1,
+            ),
+            upload,
+        )
+    elif kind == _JSON:
+        _add_json(content, upload)
+    elif content:
+        upload.files[''] = content
+
+
+def _is_binary(content: bytes) -> bool:
+    """Return whether this is no text: all kinds of picture have control characters in their head.
+
+    `curl --data-binary @photo.jpg` calls whatever it sends an encoded form.
+    """
+    return any(byte < 32 and byte not in b'\t\n\r' for byte in content[:_HEAD])
+
+
+async def _once(content: bytes) -> AsyncGenerator[bytes, None]:
+    yield content
+
+
+def _add_json(content: bytes, upload: Upload) -> None:
     try:
         found = json.loads(content)
     except (ValueError, RecursionError) as err:

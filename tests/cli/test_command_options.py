@@ -105,6 +105,12 @@ def test_watch_refuses_what_needs_an_end(here: Path, option: list[str], capsys) 
         (['photo.jpg', 'cut.png', '--fill', '255'], '--fill goes with --output rgb only'),
         (['photos', 'out', '--fill', '255'], '--fill goes with --output rgb only'),
         (['photos', 'out', '--fill', 'white'], "from 0 to 255, but got 'white'"),
+        (['photos', 'o', '--output', 'rgb', '--fill', '256'], "from 0 to 255, but got '256'"),
+        (['photos', 'o', '--output', 'rgb', '--fill', '1,2'], "from 0 to 255, but got '1,2'"),
+        (['photos', ''], "argument dst: must not be empty, but got ''"),
+        (['', 'out'], "argument src: must not be empty, but got ''"),
+        (['photos', 'out', '--masks', ''], "argument --masks: must not be empty, but got ''"),
+        (['photos', 'out', '--review='], "argument --review: must not be empty, but got ''"),
         (['photos', 'out', '--calibration', 'x'], '--calibration goes with --precision int8 only'),
         (['photo.jpg', 'c.png', '--calibration', 'x'], '--calibration goes with --precision int8'),
         (['photos', 'out', '--workers', '2'], '--workers goes with --engine ray only'),
@@ -199,6 +205,7 @@ def test_what_does_not_go_together(here: Path, arguments, message, capsys) -> No
         ),
         (['bench', 'photos', '--format', 'jpeg'], 'JPEG blurs masks'),
         (['bench', 'photos', '--rounds', '0'], "1 or more, but got '0'"),
+        (['review', 'out', ''], "argument images: must not be empty, but got ''"),
     ],
 )
 def test_other_commands_refuse_too(here: Path, arguments, message, capsys) -> None:

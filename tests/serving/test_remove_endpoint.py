@@ -11,6 +11,8 @@ from PIL import Image
 
 from bgremoval_mm.removal import Framing
 
+CURLS_TYPE = 'application/x-www-form-urlencoded'
+
 
 def pixels(content: bytes) -> np.ndarray:
     """The pixels of a picture file."""
@@ -30,6 +32,8 @@ def test_form_and_body(service, encoded, expected, kind: str) -> None:
     for response in (
         client.post('/remove', files={'file': ('a.jpg', content)}),
         client.post('/remove', content=content, headers={'Content-Type': 'image/whatever'}),
+        # As `curl --data-binary` sends it, unless it is told another type.
+        client.post('/remove', content=content, headers={'Content-Type': CURLS_TYPE}),
     ):
         assert (response.status_code, response.headers['content-type']) == (200, 'image/png')
         np.testing.assert_array_equal(pixels(response.content), expected(content))

@@ -169,7 +169,8 @@ def test_slow_upload_and_leaving_client(engine, running, encoded) -> None:
 def test_tokens(service, encoded, tmp_path: Path) -> None:
     """One of the tokens in either header lets in; probes and pages need none."""
     file = tmp_path / 'tokens'
-    file.write_text(f'# of the shop\n\n{TOKEN}\nanother-long-token-é\n', encoding='utf-8')
+    # An editor may put a byte order mark first; here the token itself follows it.
+    file.write_text(f'{TOKEN}\n# of the shop é\n\nanother-long-token\n', encoding='utf-8-sig')
     client = service(read_tokens(file))
     for headers in (
         {'X-Api-Key': TOKEN},
@@ -202,6 +203,10 @@ def test_wrong_settings(tmp_path: Path) -> None:
     file.write_text(f'{TOKEN}\nshort\n')
     with pytest.raises(ArgumentError, match='16 characters or more each, but number 2 has 5'):
         read_tokens(file)
+    for token in (b'another-long-token-\xc3\xa9', b'another-long-token-\xff'):
+        file.write_bytes(token)  # no client can send it in a header
+        with pytest.raises(ArgumentError, match='printable ASCII characters only, but number 1 n'):
+            read_tokens(file)
     assert not Tokens().are_needed
     for name, value in (('queue', 0), ('queue', 2.5), ('seconds', -1), ('max_bytes', True)):
         with pytest.raises(ArgumentError, match=f'`{name}` must be a positive'):
@@ -220,6 +225,11 @@ def test_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
     with pytest.raises(SystemExit):
         main(['serve', '--calibration', 'x'])
     assert '--calibration goes with --precision int8 only' in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(['serve', '--port', '65536'])
+    assert "--port: must be a whole number, from 0 to 65535, but got '65536'" in (
+        capsys.readouterr().err
+    )
     assert main(['serve', '--tokens', 'not-there']) == 1
     assert 'not-there' in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, 'uvicorn', None)

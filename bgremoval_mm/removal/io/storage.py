@@ -256,7 +256,13 @@ class LocalStorage(Storage):
 
     def delete(self, name: str) -> None:
         """Delete a file, if it is there."""
-        (self.root / name).unlink(missing_ok=True)
+        path = self.root / name
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            # A read-only file system refuses before it looks whether there is such a file.
+            if os.path.lexists(path):
+                raise
 
     def sweep(self, folders: set[str]) -> None:
         """Delete what killed processes of this machine left half-written in those folders."""

@@ -79,7 +79,11 @@ class OutputOptions:
             )
             raise ArgumentError(msg)
         if self.second_model is not None:
-            get_model(self.second_model)
+            try:
+                get_model(self.second_model)
+            except ArgumentError as err:
+                msg = str(err).replace('`model`', '`second_model`', 1)
+                raise ArgumentError(msg) from err
         self._check_finish()
 
     @property

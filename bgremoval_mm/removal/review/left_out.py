@@ -30,7 +30,8 @@ def read_left_out(file: str | Path) -> set[str]:
         OSError: If it cannot be read.
     """
     try:
-        lines = Path(file).read_text(encoding='utf-8').splitlines()
+        # Editors put a byte order mark before what they save as UTF-8.
+        lines = Path(file).read_text(encoding='utf-8-sig').splitlines()
     except UnicodeDecodeError as err:
         msg = f'{printable(file)} must be a text file with a path on each line, but it is no text'
         raise ArgumentError(msg) from err
@@ -57,7 +58,7 @@ def check_left_out(file: Path) -> None:
     """
     if file.exists():
         with file.open('rb') as lines:
-            if lines.readline().decode(errors='replace').strip() != _HEAD:
+            if lines.readline().decode('utf-8-sig', errors='replace').strip() != _HEAD:
                 msg = f'{printable(file)} is there and no list of images: choose another file'
                 raise ArgumentError(msg)
 

@@ -24,13 +24,13 @@ from tqdm import tqdm
 from bgremoval_mm.removal import CutoutFolder, ImageError, Manifest, MaskStore
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.images.thumbnails import thumbnail
-from bgremoval_mm.removal.io.addresses import lies_in
+from bgremoval_mm.removal.io.addresses import lies_in, local_path
 from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.masks.functional import resize
 from bgremoval_mm.removal.outputs.base import OutputFolder
 from bgremoval_mm.removal.outputs.results import FRAMING, describe_settings, suffix_of
 from bgremoval_mm.removal.review.folder import ReviewFolder
-from bgremoval_mm.removal.review.ranking import quality_of, rank
+from bgremoval_mm.removal.review.ranking import quality_of, rank, what_is_in
 from bgremoval_mm.removal.review.verdicts import exact_form
 from bgremoval_mm.removal.zoo.catalogue import recorded_model
 from bgremoval_mm.utils.atomic import write_atomically
@@ -68,9 +68,11 @@ def open_results(
         made_by = recorded_model(first.model, first.model_hash)
         return CutoutFolder(root, first.params.get('output', 'rgba'), made_by)
     if not store.manifest.exists():
+        where = local_path(root)
+        hint = 'give DST of the job, and --model' if where is None else what_is_in(where)
         msg = (
-            f'there are no results in {printable(root)}: neither {printable(files_made.address)} '
-            f'nor {printable(store.manifest.address)} is there. Give DST of the job, and --model'
+            f'there are no results in {printable(root)}, neither full-size files nor '
+            f'{printable(store.manifest.address)}: {hint}'
         )
         raise FileNotFoundError(msg)
     return store

@@ -17,7 +17,15 @@ from bgremoval_mm.removal.io.manifest import FILE_NAME, Record
 from bgremoval_mm.removal.masks.quality import MaskQuality, flags_of
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['COLUMNS', 'EARLIER_COLUMNS', 'Ranking', 'quality_of', 'rank', 'read_ranking']
+__all__ = [
+    'COLUMNS',
+    'EARLIER_COLUMNS',
+    'Ranking',
+    'quality_of',
+    'rank',
+    'read_ranking',
+    'what_is_in',
+]
 
 # Of the table.
 COLUMNS = ('path', 'confidence', 'foreground', 'border', 'flags', 'error', 'suspicion')
@@ -144,20 +152,22 @@ def read_ranking(root: str | Path, model: str | Path = 'u2net') -> Ranking:
     store = MaskStore(root, model)
     if store.manifest.exists():
         return rank(store.manifest.read().values())
-    root = Path(root)
+    msg = f'there is no {printable(store.manifest.address)}: {what_is_in(Path(root))}'
+    raise FileNotFoundError(msg)
+
+
+def what_is_in(root: Path) -> str:
+    """Return what to tell somebody who took this for the root of a store with a model's masks."""
     if not root.is_dir():
-        hint = f'there is no folder {printable(root)}'
-    elif (root / FILE_NAME).is_file():
-        hint = (
+        return f'there is no folder {printable(root)}'
+    if (root / FILE_NAME).is_file():
+        return (
             f'{printable(root)} is the folder of one model. Give the folder above it: '
             f'{printable(root.parent)}'
         )
-    elif models := sorted(path.parent.name for path in root.glob(f'*/{FILE_NAME}')):
-        hint = f'{printable(root)} has masks of: {", ".join(models)}. Choose with --model'
-    else:
-        hint = f'{printable(root)} has masks of no model: is it DST of tools/remove_background.py?'
-    msg = f'there is no {printable(store.manifest.address)}: {hint}'
-    raise FileNotFoundError(msg)
+    if models := sorted(path.parent.name for path in root.glob(f'*/{FILE_NAME}')):
+        return f'{printable(root)} has masks of: {", ".join(models)}. Choose with --model'
+    return f'{printable(root)} has masks of no model: is it DST of tools/remove_background.py?'
 
 
 def _distrust(record: Record) -> tuple[float, float]:

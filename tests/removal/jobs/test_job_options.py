@@ -169,7 +169,7 @@ def test_wrong_arguments(run, image_tree: Path, tmp_path: Path, options: dict) -
 
 def test_second_model_is_checked_at_the_door(run, image_tree: Path, tmp_path: Path) -> None:
     """Its name and its licence, before anything is made or loaded."""
-    with pytest.raises(ValueError, match=r"`model` must be one of .*'bria-rmb'"):
+    with pytest.raises(ValueError, match=r"`second_model` must be one of .*'bria-rmb'"):
         run(image_tree, tmp_path / 'out', second_model='bria-rmb')
     with pytest.raises(WeightsError, match='weights of bria-rmbg are licensed'):
         run(image_tree, tmp_path / 'out', second_model='bria-rmbg')
@@ -333,6 +333,27 @@ def test_earlier_format_goes_also_after_a_kill(run, image_tree: Path, tmp_path: 
     (out / 'dress/1.jpg.png').touch()
     assert run(image_tree, out, output='rgb', file_format='webp').skipped == 6
     assert not (out / 'dress/1.jpg.png').exists()
+
+
+def test_nothing_to_do_where_nothing_can_be_written(
+    run, image_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a read-only disk, a finished job is one, though its folder once had another format."""
+    out = tmp_path / 'out'
+    run(image_tree, out, output='rgb')
+    run(image_tree, out, output='rgb', file_format='webp')
+    tried: list[Path] = []
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        tried.append(path)  # a read-only file system says so before it looks for the file
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(Path, 'unlink', unlink)
+    assert run(image_tree, out, output='rgb', file_format='webp').skipped == 6
+    assert len(tried) == 6
+    (out / 'dress/1.jpg.png').touch()
+    with pytest.raises(TargetError, match=r'cannot write to .*Read-only'):
+        run(image_tree, out, output='rgb', file_format='webp')
 
 
 def test_failed_image_keeps_its_earlier_result(run, image_tree: Path, tmp_path: Path) -> None:

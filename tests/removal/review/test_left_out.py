@@ -38,11 +38,16 @@ def test_only_a_list_is_written_over(tmp_path: Path) -> None:
             check_left_out(file)
 
 
-def test_list_written_by_hand(tmp_path: Path) -> None:
-    """Plain paths, comments and empty lines."""
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig'])
+def test_list_written_by_hand(tmp_path: Path, encoding: str) -> None:
+    """Plain paths, comments and empty lines, and the mark that an editor puts first."""
     file = tmp_path / 'left_out.txt'
-    file.write_text('# mine\n\ntrain/a b.jpg\ntrain/é.jpg\n', encoding='utf-8')
-    assert read_left_out(file) == {'train/a b.jpg', 'train/é.jpg'}
+    for head in ('# mine\n\n', ''):
+        file.write_text(f'{head}train/a b.jpg\ntrain/é.jpg\n', encoding=encoding)
+        assert read_left_out(file) == {'train/a b.jpg', 'train/é.jpg'}
+    write_left_out(file, ['a.jpg'])
+    file.write_text(file.read_text(encoding='utf-8'), encoding=encoding)
+    check_left_out(file)
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,11 @@ def test_folders_that_will_not_do(photos_and_masks, tmp_path: Path, capsys) -> N
     (tmp_path / 'full/thesis.txt').write_text('mine')
     with pytest.raises(ValueError, match='has other files'):
         write_review(tmp_path / 'full', store, images)
-    with pytest.raises(FileNotFoundError, match='there are no results in'):
+    with pytest.raises(FileNotFoundError, match=r'there are no results in .*there is no folder'):
         open_results(tmp_path / 'nowhere')
+    with pytest.raises(FileNotFoundError, match=r'has masks of: u2netp\. Choose with --model'):
+        open_results(store.folder.parent, 'silueta')
+    with pytest.raises(FileNotFoundError, match=r'is the folder of one model\. Give the fold'):
+        open_results(store.folder)
     assert main(['review', str(tmp_path / 'nowhere'), str(images)]) == 1
     assert 'error: there are no results' in capsys.readouterr().err
