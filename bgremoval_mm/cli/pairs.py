@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgremoval_mm.cli import signals
-from bgremoval_mm.cli.arguments import at_least
+from bgremoval_mm.cli.argument_types import at_least
 from bgremoval_mm.cli.errors import FAILED, OK, add_debug_argument, writing_to
 from bgremoval_mm.utils.text import printable
 

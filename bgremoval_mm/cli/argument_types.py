@@ -1,0 +1,64 @@
+"""What options take: each a function of what was typed, for ``type=`` of ``add_argument``."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.options import BACKENDS, PRECISIONS, Shard
+from bgremoval_mm.removal.options.values import DEVICE
+from bgremoval_mm.removal.zoo.catalogue import CATALOGUE, is_model_file
+
+__all__ = ['at_least', 'device_name', 'model_name', 'setting', 'shard']
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Return a type of whole numbers that are not smaller."""
+
+    def number(text: str) -> int:
+        if not re.fullmatch(r'[+-]?\d+', text) or int(text) < least:
+            msg = f'must be a whole number, {least} or more, but got {text!r}'
+            raise argparse.ArgumentTypeError(msg)
+        return int(text)
+
+    return number
+
+
+def model_name(text: str) -> str:
+    """Return what names a model: an entry of the catalogue, or a file that ends in .onnx."""
+    if text not in CATALOGUE and not is_model_file(text):
+        msg = f'must be one of {", ".join(CATALOGUE)}, or an .onnx file, but got {text!r}'
+        raise argparse.ArgumentTypeError(msg)
+    return text
+
+
+def device_name(text: str) -> str:
+    """Return the device of ``--device``."""
+    if not DEVICE.fullmatch(text):
+        msg = f'must be auto, cpu, cuda or cuda:N, but got {text!r}'
+        raise argparse.ArgumentTypeError(msg)
+    return text
+
+
+def shard(text: str) -> str:
+    """Return which part of a job it is, such as 3/8."""
+    try:
+        Shard.parse(text)
+    except ArgumentError:
+        msg = f'must be I/N with I from 1 to N, such as 3/8, but got {text!r}'
+        raise argparse.ArgumentTypeError(msg) from None
+    return text
+
+
+def setting(text: str) -> str:
+    """Return a setting of `bgremoval bench`, such as onnxruntime:fp32."""
+    backend, colon, precision = text.partition(':')
+    if text != 'rembg' and not (colon and backend in BACKENDS and precision in PRECISIONS):
+        msg = (
+            'must be "rembg", or BACKEND:PRECISION with a backend of '
+            f'{", ".join(BACKENDS)} and a precision of {", ".join(PRECISIONS)}, but got {text!r}'
+        )
+        raise argparse.ArgumentTypeError(msg)
+    return text
