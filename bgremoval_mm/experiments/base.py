@@ -178,6 +178,8 @@ class Work:
         misprints: What it prints and cannot mean.
         claims: What it says in words.
         exhibits: Item to what makes further tables and pictures of its group of results.
+        heading: Of its report, where it compares something else than backgrounds; its variants
+            then have baselines of their own in place of the original photos.
     """
 
     name: str
@@ -192,6 +194,7 @@ class Work:
     exhibits: Mapping[str, Callable[[Group], Sequence[Exhibit]]] = field(
         default_factory=dict, repr=False
     )
+    heading: str = ''
 
     @property
     def items(self) -> tuple[str, ...]:
