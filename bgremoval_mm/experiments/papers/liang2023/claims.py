@@ -6,7 +6,7 @@ are about removed minus original. How a claim about a direction is judged is in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from scipy import stats
 
@@ -25,7 +25,7 @@ from bgremoval_mm.experiments.papers.liang2023.differences import (
     signs_of,
 )
 from bgremoval_mm.experiments.report.groups import Cell, Group
-from bgremoval_mm.experiments.report.judging import judge_signs, show, sign_of
+from bgremoval_mm.experiments.report.judging import Others, judge_signs, show, sign_of
 
 __all__ = ['CLAIMS', 'judge_all_worse', 'judge_classes', 'judge_gains']
 
@@ -34,8 +34,6 @@ _BN = tuple(f'{name}bn' for name in _PLAIN)
 _RESNET = ('resnet50', 'resnet101')
 SIMILAR = 2.0  # percentage points within which two improvements count as similar
 MUCH = 2.0  # percentage points that count as much worse
-
-Others = Mapping[str, Group]
 
 
 def _f5a(group: Group, _: Others) -> Verdict:
