@@ -11,7 +11,7 @@ from bgremoval_mm.removal.options import BACKENDS, PRECISIONS, Shard
 from bgremoval_mm.removal.options.values import DEVICE
 from bgremoval_mm.removal.zoo.catalogue import CATALOGUE, is_model_file
 
-__all__ = ['at_least', 'device_name', 'model_name', 'setting', 'shard']
+__all__ = ['at_least', 'device_name', 'model_name', 'setting', 'shard', 'share']
 
 
 def at_least(least: int) -> Callable[[str], int]:
@@ -40,6 +40,18 @@ def device_name(text: str) -> str:
         msg = f'must be auto, cpu, cuda or cuda:N, but got {text!r}'
         raise argparse.ArgumentTypeError(msg)
     return text
+
+
+def share(text: str) -> float:
+    """Return a number above 0 and below 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1:
+        msg = f'must be a share between 0 and 1, such as 0.5, but got {text!r}'
+        raise argparse.ArgumentTypeError(msg)
+    return number
 
 
 def shard(text: str) -> str:

@@ -33,6 +33,7 @@ __all__ = [
     'add_bench_arguments',
     'add_command',
     'add_debug_argument',
+    'add_device_argument',
     'add_engine_arguments',
     'add_licence_argument',
     'add_masks_arguments',
@@ -106,6 +107,13 @@ def add_model_argument(parser: argparse.ArgumentParser, about: str = '') -> None
     )
 
 
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``."""
+    parser.add_argument(
+        '--device', type=device_name, default='auto', help='auto (default), cpu, cuda or cuda:N'
+    )
+
+
 def add_licence_argument(parser: argparse.ArgumentParser) -> None:
     """Add the switch without which weights for non-commercial use are refused."""
     parser.add_argument(
@@ -167,9 +175,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--calibration', metavar='DIR', help='photos that --precision int8 is calibrated with'
     )
-    parser.add_argument(
-        '--device', type=device_name, default='auto', help='auto (default), cpu, cuda or cuda:N'
-    )
+    add_device_argument(parser)
     _add_threads_argument(parser)
     add_licence_argument(parser)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgremoval_mm.cli import signals
-from bgremoval_mm.cli.argument_types import at_least, device_name, model_name
-from bgremoval_mm.cli.arguments import add_licence_argument
+from bgremoval_mm.cli.argument_types import at_least, model_name
+from bgremoval_mm.cli.arguments import add_device_argument, add_licence_argument
 from bgremoval_mm.cli.console import quiet
 from bgremoval_mm.cli.errors import FAILED, OK, OPENMMLAB, add_debug_argument
 from bgremoval_mm.cli.result_arguments import fill_levels
@@ -70,9 +70,7 @@ def add_index_command(commands: argparse._SubParsersAction[Any]) -> None:
 
 def add_device_arguments(parser: argparse.ArgumentParser) -> None:
     """Add where networks run, and what every step has."""
-    parser.add_argument(
-        '--device', type=device_name, default='auto', help='auto (default), cpu, cuda or cuda:N'
-    )
+    add_device_argument(parser)
     add_licence_argument(parser)
     add_debug_argument(parser)
 
