@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -51,6 +52,28 @@ def test_blur_smooths_the_background(square: np.ndarray) -> None:
     blurred = blur_background(image, square)[square == 0]
     assert blurred.std() < 0.2 * image[square == 0].std()
     assert abs(blurred.mean() - image[square == 0].mean()) < 10
+
+
+@pytest.mark.parametrize('dtype', [np.uint8, np.float32])
+def test_blur_of_a_large_photo_follows_the_definition(dtype: type) -> None:
+    """The copy that is blurred in its place stays close to G(image * (1 - m)) / G(1 - m)."""
+    random = np.random.default_rng(0)
+    image = cv2.resize(random.integers(0, 256, (30, 20, 3)).astype(np.uint8), (400, 600))
+    image[:, :80] = 255  # an edge in the background
+    mask = np.zeros((600, 400), np.uint8)
+    mask[150:450, 120:300] = 255
+    mask = cv2.GaussianBlur(mask, (0, 0), 2)
+    share = 1 - mask.astype(np.float64) / 255
+    sigma = 0.04 * 600
+    background = cv2.GaussianBlur(image * share[..., None], (0, 0), sigma)
+    background /= np.maximum(cv2.GaussianBlur(share, (0, 0), sigma), 1e-9)[..., None]
+    far = cv2.GaussianBlur(share, (0, 0), sigma) < 0.01  # where the mean takes over
+    expected = image * (1 - share[..., None]) + background * share[..., None]
+    blurred = blur_background(image.astype(dtype), mask)
+    assert blurred.dtype == dtype
+    difference = np.abs(blurred - expected)[~far]
+    assert difference.mean() < 0.4
+    assert difference.max() < 4
 
 
 @pytest.mark.parametrize('dtype', [np.uint8, np.float32])
