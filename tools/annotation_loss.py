@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.analysis import annotation_loss as loss
-from bgremoval_mm.cli.arguments import model_name
+from bgremoval_mm.cli.argument_types import model_name
 from bgremoval_mm.cli.errors import FAILED, OK
 from bgremoval_mm.cli.script import add_number_argument, run_script, script_parser
 from bgremoval_mm.removal import BackgroundRemover

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import bgremoval_mm  # noqa: F401  # registers the package's classes
-from bgremoval_mm.cli.arguments import model_name
+from bgremoval_mm.cli.argument_types import model_name
 from bgremoval_mm.cli.errors import OK
 from bgremoval_mm.cli.script import (
     add_config_options,

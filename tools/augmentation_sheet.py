@@ -11,7 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bgremoval_mm.cli.arguments import model_name
+from bgremoval_mm.cli.argument_types import model_name
 from bgremoval_mm.cli.errors import OK
 from bgremoval_mm.cli.script import (
     add_number_argument,

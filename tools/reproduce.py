@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.cli import console
+from bgremoval_mm.cli.argument_types import model_name
 from bgremoval_mm.cli.errors import FAILED, OPENMMLAB, add_debug_argument, guarded, print_error
 from bgremoval_mm.experiments.papers import WORKS, load_work
 from bgremoval_mm.experiments.runner.runs import FAILURE, LOG, RESULT, Run, Workspace, select_runs
 from bgremoval_mm.experiments.runner.state import State, state_of
-from bgremoval_mm.removal import CATALOGUE
 from bgremoval_mm.removal.options import PRECISIONS
 from bgremoval_mm.utils.json_io import read_json
 from bgremoval_mm.utils.text import printable
@@ -134,7 +134,12 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         'masks of the variants', 'in place of those that the configs name, for all runs'
     )
     masks.add_argument('--mask-dir', metavar='DIR', help='mask store')
-    masks.add_argument('--mask-model', choices=list(CATALOGUE), help='that made the masks')
+    masks.add_argument(
+        '--mask-model',
+        type=model_name,
+        metavar='MODEL',
+        help='that made the masks: a name that `bgremoval models` lists, or an .onnx file',
+    )
     masks.add_argument('--mask-precision', choices=PRECISIONS, help='in which they were made')
     parser.add_argument(
         '--cfg-options',

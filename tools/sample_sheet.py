@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bgremoval_mm.cli.arguments import model_name
+from bgremoval_mm.cli.argument_types import model_name
 from bgremoval_mm.cli.errors import OK
 from bgremoval_mm.cli.script import (
     add_number_argument,

@@ -1,4 +1,4 @@
-"""The options of the commands, and which of them go together.
+"""The options of a job and of a network, which several commands share, and what they are read into.
 
 An option that a rule is about has the default None, so that it is known whether it was given; its
 real default is that of EngineOptions, OutputOptions or JobOptions, whose field has the name in the
@@ -8,15 +8,14 @@ namespace. Imports nothing heavy: `--help` and a typing error are answered at on
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TypeVar
 
+from bgremoval_mm.cli.argument_types import at_least, device_name, model_name, setting, shard
 from bgremoval_mm.cli.errors import add_debug_argument
+from bgremoval_mm.cli.parser import Parser, add_command
 from bgremoval_mm.cli.result_arguments import add_result_arguments, framing_of
-from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.options import (
     BACKENDS,
     ENGINES,
@@ -26,11 +25,7 @@ from bgremoval_mm.removal.options import (
     EngineOptions,
     JobOptions,
     OutputOptions,
-    Shard,
 )
-from bgremoval_mm.removal.options.values import DEVICE
-from bgremoval_mm.removal.zoo.catalogue import CATALOGUE, is_model_file
-from bgremoval_mm.utils.text import printable
 
 __all__ = [
     'FORMAT_OF_SUFFIX',
@@ -38,6 +33,7 @@ __all__ = [
     'add_bench_arguments',
     'add_command',
     'add_debug_argument',
+    'add_device_argument',
     'add_engine_arguments',
     'add_licence_argument',
     'add_masks_arguments',
@@ -53,42 +49,6 @@ __all__ = [
 _Options = TypeVar('_Options')
 
 FORMAT_OF_SUFFIX = {suffix: name for name, suffix in FILE_FORMATS.items()} | {'.jpeg': 'jpeg'}
-
-
-class Parser(argparse.ArgumentParser):
-    """Parser that says what is wrong in one line, whatever was typed."""
-
-    def error(self, message: str) -> NoReturn:
-        """End with exit code 2."""
-        self.exit(2, f'{self.prog}: error: {printable(message)} (see {self.prog} --help)\n')
-
-    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
-        # A path of no letters would be the current folder: a shell makes one of an unset variable.
-        whole_command = action.nargs == argparse.PARSER  # whose own parser looks at each word
-        if '' in arg_strings and action.default != '' and not whole_command:
-            raise argparse.ArgumentError(action, "must not be empty, but got ''")
-        return super()._get_values(action, arg_strings)
-
-
-def add_command(
-    commands: argparse._SubParsersAction[Any],
-    name: str,
-    run: Callable[[argparse.ArgumentParser, argparse.Namespace], int],
-    text: str,
-) -> argparse.ArgumentParser:
-    """Add a command.
-
-    Args:
-        commands: Where.
-        name: What it is called by.
-        run: Does it; takes its parser and its arguments, and returns the exit code.
-        text: What it does: a sentence without a capital and a full stop.
-    """
-    made: argparse.ArgumentParser = commands.add_parser(
-        name, help=text, description=text[0].upper() + text[1:] + '.'
-    )
-    made.set_defaults(run=run, parser=made)
-    return made
 
 
 def add_tree_arguments(parser: argparse.ArgumentParser, output: str = 'store') -> None:
@@ -118,7 +78,7 @@ def add_bench_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--settings',
         nargs='+',
-        type=_setting,
+        type=setting,
         metavar='BACKEND:PRECISION',
         help='or "rembg" (default: all that are installed)',
     )
@@ -147,12 +107,11 @@ def add_model_argument(parser: argparse.ArgumentParser, about: str = '') -> None
     )
 
 
-def model_name(text: str) -> str:
-    """Return what names a model: an entry of the catalogue, or a file that ends in .onnx."""
-    if text not in CATALOGUE and not is_model_file(text):
-        msg = f'must be one of {", ".join(CATALOGUE)}, or an .onnx file, but got {text!r}'
-        raise argparse.ArgumentTypeError(msg)
-    return text
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``."""
+    parser.add_argument(
+        '--device', type=device_name, default='auto', help='auto (default), cpu, cuda or cuda:N'
+    )
 
 
 def add_licence_argument(parser: argparse.ArgumentParser) -> None:
@@ -190,20 +149,6 @@ def _read(kind: type[_Options], args: argparse.Namespace) -> _Options:
     return kind(**{name: value for name, value in given.items() if value is not None})
 
 
-def at_least(least: int, most: int | None = None) -> Callable[[str], int]:
-    """Return a type of whole numbers that are not smaller, and not larger than `most`."""
-    allowed = f'{least} or more' if most is None else f'from {least} to {most}'
-
-    def number(text: str) -> int:
-        found = int(text) if re.fullmatch(r'[+-]?\d+', text) else least - 1
-        if found < least or (most is not None and found > most):
-            msg = f'must be a whole number, {allowed}, but got {text!r}'
-            raise argparse.ArgumentTypeError(msg)
-        return found
-
-    return number
-
-
 def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add which network it is, and how it is run."""
     add_model_argument(parser)
@@ -230,9 +175,7 @@ def add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--calibration', metavar='DIR', help='photos that --precision int8 is calibrated with'
     )
-    parser.add_argument(
-        '--device', type=device_name, default='auto', help='auto (default), cpu, cuda or cuda:N'
-    )
+    add_device_argument(parser)
     _add_threads_argument(parser)
     add_licence_argument(parser)
 
@@ -275,7 +218,7 @@ def _add_job_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--shard',
-        type=_shard,
+        type=shard,
         metavar='I/N',
         help='do the I-th of N parts, I from 1 to N: as many jobs on as many machines',
     )
@@ -308,31 +251,3 @@ def _add_report_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='DIR',
         help='afterwards, write a page with all flagged images, to sort, filter and judge',
     )
-
-
-def device_name(text: str) -> str:
-    """Return the device of ``--device``."""
-    if not DEVICE.fullmatch(text):
-        msg = f'must be auto, cpu, cuda or cuda:N, but got {text!r}'
-        raise argparse.ArgumentTypeError(msg)
-    return text
-
-
-def _shard(text: str) -> str:
-    try:
-        Shard.parse(text)
-    except ArgumentError:
-        msg = f'must be I/N with I from 1 to N, such as 3/8, but got {text!r}'
-        raise argparse.ArgumentTypeError(msg) from None
-    return text
-
-
-def _setting(text: str) -> str:
-    backend, colon, precision = text.partition(':')
-    if text != 'rembg' and not (colon and backend in BACKENDS and precision in PRECISIONS):
-        msg = (
-            'must be "rembg", or BACKEND:PRECISION with a backend of '
-            f'{", ".join(BACKENDS)} and a precision of {", ".join(PRECISIONS)}, but got {text!r}'
-        )
-        raise argparse.ArgumentTypeError(msg)
-    return text

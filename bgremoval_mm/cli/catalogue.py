@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgremoval_mm.cli import console
-from bgremoval_mm.cli.arguments import at_least
+from bgremoval_mm.cli.argument_types import at_least
 from bgremoval_mm.cli.errors import FAILED, OK, add_debug_argument
 from bgremoval_mm.cli.script import add_sheet_argument
 from bgremoval_mm.removal.errors import ArgumentError
@@ -103,7 +103,7 @@ def add_catalogue_arguments(parser: argparse.ArgumentParser) -> None:
     add_debug_argument(wrong)
 
 
-def run_catalogue(args: argparse.Namespace) -> int:
+def run_catalogue(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """Do the task; return the exit code."""
     task: _Task = args.do
     return task(args)

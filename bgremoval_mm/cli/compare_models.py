@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bgremoval_mm.cli import console, signals
-from bgremoval_mm.cli.arguments import add_engine_arguments, at_least, model_name, options_of
+from bgremoval_mm.cli.argument_types import at_least, model_name
+from bgremoval_mm.cli.arguments import add_engine_arguments, options_of
 from bgremoval_mm.cli.errors import FAILED, OK, add_debug_argument, writing_to
 from bgremoval_mm.utils.text import printable
 

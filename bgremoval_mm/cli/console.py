@@ -7,11 +7,14 @@ import logging
 import os
 import sys
 import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['escape_lines', 'log_to_stderr', 'prepare']
+__all__ = ['escape_lines', 'log_to_stderr', 'prepare', 'quiet']
 
 
 def prepare(own_process: bool = True) -> None:
@@ -54,6 +57,27 @@ def log_to_stderr() -> None:
 def escape_lines(text: object) -> str:
     """Escape a text of several lines, such as the end of a log, each line for itself."""
     return '\n'.join(map(printable, str(text).split('\n')))
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Show only warnings of mmengine's, and on standard error: results go to standard output."""
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
+    logging.getLogger('faiss').setLevel(logging.WARNING)  # it lists the builds that it tries
+    from mmengine.logging import MMLogger
+
+    logger = MMLogger.get_current_instance()
+    handlers = [each for each in logger.handlers if type(each) is logging.StreamHandler]
+    before = logger.level, [each.stream for each in handlers]
+    logger.setLevel('WARNING')
+    for handler in handlers:
+        handler.stream = sys.stderr
+    try:
+        yield
+    finally:
+        logger.setLevel(before[0])
+        for handler, stream in zip(handlers, before[1], strict=True):
+            handler.stream = stream
 
 
 class _OneLine(logging.Formatter):

@@ -41,7 +41,7 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     add_debug_argument(parser)
 
 
-def run_export(args: argparse.Namespace) -> int:
+def run_export(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """Write the file."""
     from bgremoval_mm.engine.model_export import export_model
 

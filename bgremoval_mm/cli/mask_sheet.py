@@ -40,7 +40,7 @@ def add_sheet_arguments(parser: argparse.ArgumentParser) -> None:
     add_debug_argument(parser)
 
 
-def run_sheet(args: argparse.Namespace) -> int:
+def run_sheet(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """Draw the sheet, write the table, and print the list."""
     from bgremoval_mm.removal import MaskStore
     from bgremoval_mm.removal.io.targets import check_sheet

@@ -1,16 +1,38 @@
-"""The catalogue's models: which there are, which are here, and fetching them."""
+"""`bgremoval models`: which models there are, which of them are here, and fetching them."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 
 from bgremoval_mm.cli import signals
 from bgremoval_mm.cli.errors import FAILED, OK
-from bgremoval_mm.removal.zoo.catalogue import CATALOGUE
+from bgremoval_mm.removal.zoo.catalogue import CATALOGUE, is_model_file
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['describe', 'fetch', 'listing']
+__all__ = ['describe', 'fetch', 'listing', 'run_models']
+
+
+def run_models(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
+    """List, describe or fetch, as what is named."""
+    for name in args.models:
+        if name not in CATALOGUE and not is_model_file(name):
+            parser.error(
+                f'MODEL must be one of {", ".join(CATALOGUE)}, or an .onnx file, but got {name!r}'
+            )
+    files = [name for name in args.models if is_model_file(name)]
+    if args.accept_licence and files:
+        parser.error('--accept-licence goes with the names of models that are to be fetched')
+    for name in files:
+        print(describe(name))
+    if args.models:
+        names = [name for name in args.models if name not in files]
+        return fetch(names, args.accept_licence)
+    if args.accept_licence:
+        parser.error('--accept-licence goes with the names of models that are to be fetched')
+    print(listing())
+    return 0
 
 
 def listing() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgremoval_mm.cli import signals
-from bgremoval_mm.cli.arguments import at_least
+from bgremoval_mm.cli.argument_types import at_least, share
 from bgremoval_mm.cli.errors import FAILED, OK, add_debug_argument, writing_to
 from bgremoval_mm.utils.text import printable
 
@@ -92,7 +92,7 @@ def _add_cluster(commands: argparse._SubParsersAction[Any]) -> None:
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--val-share',
-        type=_share,
+        type=share,
         metavar='SHARE',
         help='part of each cluster that validates (default: 0.2)',
     )
@@ -218,14 +218,3 @@ def _save(sheet: Any, path: Path) -> None:
     from bgremoval_mm.visualization.canvas import save_png
 
     save_png(sheet, path)
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        msg = f'must be between 0 and 1, but got {text!r}'
-        raise argparse.ArgumentTypeError(msg)
-    return share

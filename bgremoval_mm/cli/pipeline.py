@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bgremoval_mm.cli.arguments import add_command
 from bgremoval_mm.cli.errors import FAILED, OK
+from bgremoval_mm.cli.parser import add_command
 from bgremoval_mm.cli.pipeline_events import add_events_argument
 from bgremoval_mm.cli.pipeline_review import (
     add_pairs_arguments,

@@ -6,7 +6,8 @@ import argparse
 from dataclasses import fields
 
 from bgremoval_mm.cli import signals
-from bgremoval_mm.cli.arguments import add_model_argument, at_least
+from bgremoval_mm.cli.argument_types import at_least
+from bgremoval_mm.cli.arguments import add_model_argument
 from bgremoval_mm.cli.errors import FAILED, OK, add_debug_argument
 from bgremoval_mm.cli.rules import find_source
 from bgremoval_mm.removal.errors import BgremovalError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from bgremoval_mm.cli.argument_types import share
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.options import EDGES, FILE_FORMATS, OUTPUTS, Framing, check_fill
 
@@ -57,7 +58,7 @@ def _add_edge_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--threshold',
-        type=_share,
+        type=share,
         metavar='SHARE',
         help='hard edges: foreground is what exceeds this share, such as 0.5',
     )
@@ -158,17 +159,6 @@ def _framing(name: str, **needed: str) -> Callable[[str], str]:
         return text
 
     return checked
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        msg = f'must be a share between 0 and 1, such as 0.5, but got {text!r}'
-        raise argparse.ArgumentTypeError(msg)
-    return share
 
 
 def fill_levels(text: str) -> int | tuple[int, ...]:

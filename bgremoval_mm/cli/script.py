@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.cli import console
-from bgremoval_mm.cli.arguments import at_least
+from bgremoval_mm.cli.argument_types import at_least
 from bgremoval_mm.cli.errors import OPENMMLAB, add_debug_argument, guarded
 
 __all__ = [

@@ -185,7 +185,7 @@ def _inbox_of(args: argparse.Namespace) -> Inbox | None:
 
 def _open_desk(args: argparse.Namespace, limits: Limits) -> SearchDesk:
     """Open the index, so that what does not fit is an error before anything is served."""
-    from bgremoval_mm.cli.search import quiet
+    from bgremoval_mm.cli.console import quiet
     from bgremoval_mm.search.query import Searcher
     from bgremoval_mm.serving.search.desk import DEFAULT_HITS, SearchDesk
 

@@ -16,9 +16,10 @@ from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.addresses import lies_in
 from bgremoval_mm.removal.io.scan import scan_tree
 from bgremoval_mm.removal.jobs.progress import progress_bar
-from bgremoval_mm.search.folder import Entry, IndexFolder, SearchIndexError
+from bgremoval_mm.search.folder import IndexFolder
 from bgremoval_mm.search.records import Embedder, check_same, new_header
 from bgremoval_mm.search.removal import PhotoRemoval
+from bgremoval_mm.search.shards import Entry, SearchIndexError
 from bgremoval_mm.utils.cpu import available_cores
 from bgremoval_mm.utils.text import printable
 

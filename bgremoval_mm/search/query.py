@@ -12,9 +12,10 @@ import numpy as np
 from bgremoval_mm.evaluation.nearest import find_nearest
 from bgremoval_mm.removal import read_image
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.search.folder import IndexFolder, SearchIndexError
+from bgremoval_mm.search.folder import IndexFolder
 from bgremoval_mm.search.records import Embedder, NetworkRecord, check_same, records_of
 from bgremoval_mm.search.removal import PhotoRemoval
+from bgremoval_mm.search.shards import SearchIndexError
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['Answer', 'Hit', 'Searcher', 'VectorIndex']

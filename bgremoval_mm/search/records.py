@@ -8,7 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from bgremoval_mm.search.folder import IndexHeader, SearchIndexError
+from bgremoval_mm.search.folder import IndexHeader
+from bgremoval_mm.search.shards import SearchIndexError
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['Embedder', 'NetworkRecord', 'RemovalRecord', 'check_same', 'new_header', 'records_of']

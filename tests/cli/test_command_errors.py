@@ -184,11 +184,11 @@ def test_traceback_of_the_process_is_escaped(tmp_path: Path) -> None:
     """In a process of its own a fault shows its traceback, with nothing that a terminal obeys."""
     code = (
         'import sys\n'
-        'from bgremoval_mm.cli import main as module\n'
+        'from bgremoval_mm.cli import main, models\n'
         'def work(*_): raise KeyError("a\\x1b[2J")\n'
-        'module._models = work\n'
+        'models.run_models = work\n'
         'sys.argv = ["bgremoval", "models"]\n'
-        'sys.exit(module.main())\n'
+        'sys.exit(main.main())\n'
     )
     done = subprocess.run(
         [sys.executable, '-c', code], capture_output=True, text=True, check=False, cwd=tmp_path

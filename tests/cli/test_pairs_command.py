@@ -115,7 +115,7 @@ def test_bad_options(capsys: pytest.CaptureFixture[str]) -> None:
         (['pairs'], 'the following arguments are required: STEP'),
         (
             ['pairs', 'check', 'a', 'b', '--val-share', '20'],
-            "must be between 0 and 1, but got '20'",
+            "must be a share between 0 and 1, such as 0.5, but got '20'",
         ),
     ):
         with pytest.raises(SystemExit) as ended:

@@ -161,3 +161,30 @@ def test_report(tmp_path: Path) -> None:
     assert '0.994' in text
     assert '25,600' in text
     assert 'Augmentations, the best first' in text
+
+
+@pytest.mark.usefixtures('groups')
+def test_report_is_not_about_backgrounds(tmp_path: Path) -> None:
+    """The heading is the work's, and its pages are known as ours when they are written again."""
+    folder = tmp_path / 'report'
+    for _ in range(2):
+        write_report(build_report(tmp_path / 'root', 'levi9'), folder)
+    page, text = (folder / 'index.html').read_text(), (folder / 'report.md').read_text()
+    assert f'<h1>{WORK.heading}</h1>\n<p>' in page
+    assert f'<title>{WORK.heading}</title>' in page
+    assert text.startswith(f'# {WORK.heading}\n')
+    assert 'Differences are each variant minus its baseline.' in text
+    assert 'against' not in page.partition('<nav')[0].partition('<h1>')[2]
+    assert 'background of the photos' not in page
+
+
+@pytest.mark.usefixtures('groups')
+def test_heading_of_several_works(tmp_path: Path, make_pairs: Callable[..., None]) -> None:
+    """Beside a work about backgrounds neither heading would fit, so that none of them is taken."""
+    make_pairs('vgg11', [(20, 26)])
+    report = build_report(tmp_path / 'root')
+    assert [work.name for work in report.works] == ['liang2023', 'levi9']
+    assert (report.heading, report.baseline) == ('Results of several works', 'its baseline')
+    alone = build_report(tmp_path / 'root', 'liang2023')
+    assert alone.heading == 'Original against other backgrounds'
+    assert alone.lead == 'What changing the background of the photos does to the results'

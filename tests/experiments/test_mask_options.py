@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mmengine.config import ConfigDict
 
 from bgremoval_mm.datasets.removal_settings import RemovalSettings
-from bgremoval_mm.experiments.runner.mask_options import mask_options, set_masks
+from bgremoval_mm.datasets.transforms.mask_source import MaskSource
+from bgremoval_mm.experiments.runner.mask_options import mask_options, parse_masks, set_masks
 from bgremoval_mm.experiments.runner.options import load_config
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.zoo.weights import find_weights
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 RESNET = 'classification/resnet/resnet50_1xb32_clothing10'
@@ -56,6 +60,32 @@ def test_steps_of_pipelines() -> None:
     found = config.a.dataset.dataset.pipeline
     assert found[0] == {**step, 'model': 'u2netp'}
     assert found[1] == other
+
+
+def test_values_are_taken_to_the_letter() -> None:
+    """A path may have spaces and commas; quotes around it are not part of it; None is none."""
+    path = 'my models/a,b.onnx'
+    masks, others = parse_masks([f'removal.model="{path}"', 'removal.mask_dir=None', 'a=1,2'])
+    assert masks == {'model': path, 'mask_dir': None}
+    assert others == ['a=1,2']
+    config = load_config(CONFIGS / f'{RESNET}-rembg.py', [f'removal.model={path}'])
+    (found,) = RemovalSettings.of(config.test_dataloader.dataset)
+    assert found.arguments['model'] == path
+
+
+def test_a_model_by_its_file(tiny_model: Callable, tmp_path: Path) -> None:
+    """An ONNX file is taken as RemoveBackground takes it; one that is not there is an error."""
+    weights = find_weights(tiny_model('u2netp', 320))
+    assert weights is not None
+    path = Path(shutil.copy(weights, tmp_path / 'my net.onnx'))
+    options = mask_options(str(tmp_path / 'masks'), str(path))
+    config = load_config(CONFIGS / f'{RESNET}-rembg.py', options)
+    (found,) = RemovalSettings.of(config.test_dataloader.dataset)
+    source = MaskSource(found.arguments['model'], found.arguments['mask_dir'], str(tmp_path))
+    assert source.store is not None
+    assert Path(source.store.folder).name.startswith('my_net-')
+    with pytest.raises(ArgumentError, match=r'`model`: there is no file .*absent\.onnx'):
+        mask_options(model=str(tmp_path / 'absent.onnx'))
 
 
 def test_what_cannot_be_set() -> None:

@@ -409,13 +409,18 @@ def test_foreign_files_are_left_alone(make_pairs: Callable, tmp_path: Path, name
 
 
 def test_report_again(report_folder: Path, tmp_path: Path) -> None:
-    """A report of ours is replaced, a table with columns of another version too."""
+    """A report of ours is replaced, also one of another version: other columns, no generator."""
+    page = report_folder / 'index.html'
+    generator = '<meta name="generator" content="tools/reproduce.py report">\n'
+    assert generator in page.read_text()
+    page.write_text(page.read_text().replace(generator, ''))
     table = report_folder / 'fig_5_clothing10_1.csv'
     expected = table.read_text()
     table.write_text('other,columns\n1,2\n')
     (report_folder / 'notes.txt').write_text('mine')
     write_report(build_report(tmp_path / 'root'), report_folder)
     assert table.read_text() == expected
+    assert generator in page.read_text()
     assert (report_folder / 'notes.txt').read_text() == 'mine'
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ from bgremoval_mm.experiments.runner.runs import (
 from bgremoval_mm.experiments.runner.scheduler import worker_command
 from bgremoval_mm.experiments.runner.state import is_locked, run_lock, state_of
 from bgremoval_mm.experiments.runner.worker import prepare
+from bgremoval_mm.removal import MaskStore
+from bgremoval_mm.removal.zoo.weights import find_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs'
@@ -401,7 +404,7 @@ def test_options_of_some_networks(tmp_path: Path) -> None:
         misspelt.options_of(run)
 
 
-def test_masks_and_backgrounds_of_the_test(tmp_path: Path) -> None:
+def test_masks_and_backgrounds_of_the_test(tmp_path: Path, tiny_model: Callable) -> None:
     """A training on photos as they are needs masks and a bank, too, if its test replaces them."""
     pytest.importorskip('mmpretrain')
     work = load_work('kobs2022')
@@ -419,6 +422,13 @@ def test_masks_and_backgrounds_of_the_test(tmp_path: Path) -> None:
         tmp_path, CONFIGS, (*options, 'removal.model=u2netp', 'removal.precision=bf16')
     )
     assert missing_data(run, others).endswith(f'{masks} --model u2netp --precision bf16')
+    weights = find_weights(tiny_model('u2netp', 320))
+    assert weights is not None
+    file = Path(shutil.copy(weights, tmp_path / 'my net.onnx'))
+    own = Workspace(tmp_path, CONFIGS, (*options, f'removal.model={file}'))
+    assert missing_data(run, own).endswith(f"{masks} --model '{file}'")
+    MaskStore(masks, file).folder.mkdir(parents=True)
+    assert missing_data(run, own).startswith(f'no photos of backgrounds in {bank}: ')
     (masks / 'u2net').mkdir(parents=True)
     assert missing_data(run, workspace).startswith(f'no photos of backgrounds in {bank}: ')
     bank.touch()

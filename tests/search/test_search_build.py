@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.search import build
+from bgremoval_mm.search import build, shards
 from bgremoval_mm.search import folder as folders
 from bgremoval_mm.search.build import IndexSummary, update_index
 from bgremoval_mm.search.folder import IndexFolder, SearchIndexError
@@ -129,7 +129,7 @@ def test_killed_at_any_write(
     paint(shop / 'green' / 'new.png', 0, 200, 0)
     (shop / 'red' / '2.png').unlink()
     monkeypatch.setattr(build, '_SHARD_PHOTOS', 1)
-    monkeypatch.setattr(folders, '_SMALL_SHARDS', 0)
+    monkeypatch.setattr(shards, '_SMALL_SHARDS', 0)
     real, calls = folders.write_atomically, []
 
     def write(path: Path, content: bytes) -> None:
@@ -139,7 +139,8 @@ def test_killed_at_any_write(
         real(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(folders, 'write_atomically', write)
+        for module in (folders, shards):
+            patch.setattr(module, 'write_atomically', write)
         try:
             update_index(shop, index, network, batch_size=1)
         except StoppedError:
@@ -179,13 +180,13 @@ def test_shards_are_merged(
     monkeypatch.setattr(build, '_SHARD_PHOTOS', 1)
     update_index(shop, index, network, batch_size=1)
     assert len(IndexFolder(index).shards()) == 7
-    monkeypatch.setattr(folders, '_SMALL_SHARDS', 3)
+    monkeypatch.setattr(shards, '_SMALL_SHARDS', 3)
     network.seen = 0
     update_index(shop, index, network)
     assert network.seen == 0
     assert len(IndexFolder(index).shards()) == 1
     check(index, shop, network)
-    monkeypatch.setattr(folders, '_SMALL_SHARDS', 99)
+    monkeypatch.setattr(shards, '_SMALL_SHARDS', 99)
     for number in range(3):
         (shop / 'red' / f'{number}.png').unlink()
     update_index(shop, index, network)

@@ -229,5 +229,10 @@ def test_nothing_selected_and_wrong_names(
 ) -> None:
     """An empty selection and an unknown name are errors."""
     assert main('plan', '--results', 'Table I', '--datasets', 'clothing10') == 2
+    with pytest.raises(SystemExit):
+        main('plan', '--mask-model', 'u2')
+    assert 'must be one of u2net, ' in capsys.readouterr().err
+    assert main('plan', '--mask-model', 'absent.onnx') == 1
+    assert '`model`: there is no file absent.onnx' in capsys.readouterr().err
     assert main('plan', '--models', 'vgg12') == 1
     assert '`models` must be of vgg11, vgg11bn' in capsys.readouterr().err

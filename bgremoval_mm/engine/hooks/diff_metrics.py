@@ -11,26 +11,18 @@ from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from bgremoval_mm.engine.comparison import (
-    MetricDifference,
-    best_scores,
-    differences,
-    format_table,
-    last_scores,
-    update_report,
-)
+from bgremoval_mm.engine.comparison import best_scores, differences, last_scores
 from bgremoval_mm.engine.hooks.arguments import checked_baseline, checked_metrics
 from bgremoval_mm.engine.hooks.baseline import Baseline
 from bgremoval_mm.engine.hooks.baseline_run import BaselineRun
 from bgremoval_mm.engine.hooks.conditions import (
     Conditions,
     conditions_of,
-    fixed_seed,
     removals,
-    seed_of_training,
     unlike_validations,
     write_conditions,
 )
+from bgremoval_mm.engine.hooks.difference_report import report, warn_of_lengths
 from bgremoval_mm.engine.hooks.image_results import (
     collect_per_image,
     count_images,
@@ -43,7 +35,6 @@ from bgremoval_mm.engine.pairs import SUFFIXES
 from bgremoval_mm.engine.work_dir import read_run
 from bgremoval_mm.registry import HOOKS
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.utils.text import printable
 
 __all__ = ['DiffMetricsHook']
 
@@ -172,7 +163,7 @@ class DiffMetricsHook(Hook):
             'removal': mine.removal,
             'baseline_test': test.source,
         }
-        self._report(runner, baseline, 'test', {'test': compared}, about)
+        report(runner, baseline, 'test', {'test': compared}, about, self._step_unit)
 
     def after_train(self, runner: Runner) -> None:
         """Compare best with best and last with last, and write it."""
@@ -190,21 +181,13 @@ class DiffMetricsHook(Hook):
         images = count_images(runner.val_dataloader.dataset, measured)
         best = with_images(differences(baseline.best, best_scores(self._history)), images)
         last = with_images(differences(baseline.last, last_scores(self._history)), images)
-        lengths = {(each.original.step, each.rembg.step) for each in last.values()}
-        for theirs, mine in sorted(lengths, key=str):
-            if theirs is not None and theirs != mine:
-                unit = self._step_unit
-                runner.logger.warning(
-                    'The run and its baseline have not run equally long: the last validation of %s '
-                    'is of %s %d, that of this run of %s %d. "best" and "last" compare a longer '
-                    'with a shorter training.',
-                    *(printable(baseline.source), unit, theirs, unit, mine),
-                )
+        warn_of_lengths(runner, baseline, last, self._step_unit)
         about = {
             'removal': removals(runner.train_dataloader.dataset),
             'unlike': self._unlike_validations(runner),
         }
-        self._report(runner, baseline, 'train', {'best': best, 'last': last}, about)
+        sections = {'best': best, 'last': last}
+        report(runner, baseline, 'train', sections, about, self._step_unit)
 
     def _unlike_validations(self, runner: Runner) -> list[str]:
         """Return how the validations of the baseline differ, as far as its config tells."""
@@ -216,40 +199,6 @@ class DiffMetricsHook(Hook):
         """Say why there is no difference, to those who wait for one."""
         if self._baseline_run is not None and self._baseline_run.exists and is_main_process():
             runner.logger.warning('No difference to the baseline: %s.', why)
-
-    def _report(
-        self,
-        runner: Runner,
-        baseline: Baseline,
-        part: str,
-        sections: dict[str, dict[str, MetricDifference]],
-        conditions: Mapping[str, Any],
-    ) -> None:
-        """Log a table and put the sections into ``diff_metrics.json``."""
-        source = printable(baseline.source)
-        if not any(sections.values()):
-            runner.logger.warning(
-                'DiffMetricsHook: %s and this %s have no metric in common.', source, part
-            )
-            return
-        mine = seed_of_training(Path(runner.work_dir)) if part == 'test' else fixed_seed(runner.cfg)
-        seeds = (seed_of_training(Path(baseline.source)), mine)
-        table = format_table(sections, self._step_unit, seeds)
-        runner.logger.info('Difference to the baseline (%s):\n%s', source, table)
-        # A test may use another config, seed or baseline than the training it follows.
-        about = {
-            'baseline': baseline.source,
-            'config': runner.cfg.filename,
-            'seed': runner.seed,
-            'baseline_seed': seeds[0],
-            'timestamp': runner.timestamp,
-            **conditions,
-        }
-        if part == 'train':
-            about['step_unit'] = self._step_unit
-        else:
-            about['checkpoint'] = runner.cfg.get('load_from')
-        update_report(Path(runner.work_dir) / 'diff_metrics.json', part, sections, about)
 
     def _select(self, runner: Runner, phase: str, metrics: Mapping[str, Any]) -> dict[str, float]:
         """Return the numbers to compare, as mmengine writes them to ``scalars.json``."""

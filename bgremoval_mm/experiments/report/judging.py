@@ -7,13 +7,16 @@ seed always.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from bgremoval_mm.evaluation.statistics import Estimate, seed_interval
 from bgremoval_mm.experiments.base import VerdictLabel
-from bgremoval_mm.experiments.report.groups import Cell
+from bgremoval_mm.experiments.report.groups import Cell, Group
 
-__all__ = ['judge_signs', 'metric_gap', 'show', 'sign_of']
+__all__ = ['Others', 'judge_signs', 'metric_gap', 'show', 'sign_of']
+
+Others = Mapping[str, Group]
+"""The groups of a work on the same dataset with the same options, by item."""
 
 
 def sign_of(estimate: Estimate | None) -> int | None:

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from bgremoval_mm.evaluation.statistics import Estimate, seed_interval
 from bgremoval_mm.experiments.base import Metric, Variant, Work
 from bgremoval_mm.experiments.report.results import Result
+from bgremoval_mm.experiments.report.words import GAP
 from bgremoval_mm.experiments.runner.runs import networks_of
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['LearningCurves', 'collect_curves', 'curve_rows']
 
-GAP = '—'
 _EVERY = 'train_dataset.every'
 # What may differ from point to point: with fewer photos an epoch has fewer steps.
 _LENGTH = ('train_cfg.', 'param_scheduler.')

@@ -30,17 +30,19 @@ from bgremoval_mm.utils.text import printable
 
 __all__ = ['build_report', 'write_report']
 
-_TITLE = r'Original against (?:background removed|other backgrounds)'
-# How the files of every version begin.
+_REMOVED, _CHANGED = 'Original against background removed', 'Original against other backgrounds'
+_SEVERAL = 'Results of several works'
+# How the files of every version begin; earlier ones named no generator.
 _HEADS = {
     '.html': re.compile(
         r'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        r'<meta name="viewport"[^\n]*\n<title>' + _TITLE + r'</title>\n'
-        r'<link rel="icon" href="data:,">\n<style>\n'
+        r'<meta name="viewport"[^\n]*\n'
+        rf'(?:<title>(?:{_REMOVED}|{_CHANGED})</title>\n<link rel="icon" href="data:,">\n<style>\n|'
+        r'<meta name="generator" content="tools/reproduce\.py report">\n)'
     ),
     '.md': re.compile(
-        r'# ' + _TITLE + r'\n\n\d+ runs, [^\n]* UTC\. '
-        r'Differences are [^\n]* minus original\.\n'
+        r'# [^\n]+\n\n\d+ runs, [^\n]* UTC\. '
+        r'Differences are [^\n]* minus (?:original|its baseline)\.\n'
     ),
 }
 
@@ -51,7 +53,10 @@ class Report:
 
     Attributes:
         works: The works of the results.
-        changed: What differs from the original: 'removed', or 'each variant' if there are several.
+        heading: Of the page.
+        lead: What the page is about, for a colon; '' where the heading says it.
+        changed: What differs from the baseline: 'removed', or 'each variant' if there are several.
+        baseline: What it differs from: 'original', or 'its baseline' if that is something else.
         sections: One an item, dataset and set of options.
         not_run: Titles of what is not shown, for want of results.
         runs: Number of finished runs.
@@ -59,7 +64,10 @@ class Report:
     """
 
     works: list[Work]
+    heading: str
+    lead: str
     changed: str
+    baseline: str
     sections: list[Section]
     not_run: list[str] = field(default_factory=list)
     runs: int = 0
@@ -102,7 +110,19 @@ def build_report(root: Path, work: str | None = None) -> Report:
         variant.column for each in works for e in each.experiments for variant in e.variants[1:]
     }
     changed = columns.pop() if len(columns) == 1 else 'each variant'
-    return Report(works, changed, sections, not_run, len(results), made)
+    heading, lead, baseline = _heading(works, changed)
+    return Report(works, heading, lead, changed, baseline, sections, not_run, len(results), made)
+
+
+def _heading(works: list[Work], changed: str) -> tuple[str, str, str]:
+    """Return the heading of the page, its lead, and what the variants' baseline is."""
+    own = {work.heading for work in works}
+    if own != {''}:
+        return (own.pop() if len(own) == 1 else _SEVERAL), '', 'its baseline'
+    lead = 'What {} the background of the photos does to the results'
+    if changed == 'removed':
+        return _REMOVED, lead.format('removing'), 'original'
+    return _CHANGED, lead.format('changing'), 'original'
 
 
 def _order(name: str) -> tuple[int, str]:

@@ -9,10 +9,9 @@ import pandas as pd
 from bgremoval_mm.evaluation.statistics import Estimate, holm
 from bgremoval_mm.experiments.base import Metric
 from bgremoval_mm.experiments.report.groups import Cell, Group, Pair
+from bgremoval_mm.experiments.report.words import GAP
 
 __all__ = ['class_table', 'finished_rows', 'provenance_table', 'result_table']
-
-GAP = '—'
 
 
 def result_table(group: Group) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from bgremoval_mm.experiments.report.groups import Cell, Group, Pair
 from bgremoval_mm.experiments.runner.runs import networks_of
 
 __all__ = [
+    'GAP',
     'bar_caption',
     'class_caption',
     'curve_caption',
@@ -19,6 +20,9 @@ __all__ = [
     'real_minus',
     'table_caption',
 ]
+
+GAP = '—'
+"""In a cell of a table for which there is nothing."""
 
 _MINUS = re.compile(r'(?<![\w.-])-(?=\.?\d)')
 _HOW_DRAWN = {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bgremoval_mm.datasets.unwrap import type_name
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.zoo.catalogue import get_model, is_model_file
 
-__all__ = ['PREFIX', 'mask_options', 'set_masks']
+__all__ = ['PREFIX', 'mask_options', 'parse_masks', 'set_masks']
 
 PREFIX = 'removal.'
 """How the keys of these options begin, such as ``removal.model=u2netp``."""
@@ -24,9 +25,44 @@ _TYPES = (
 def mask_options(
     mask_dir: str | None = None, model: str | None = None, precision: str | None = None
 ) -> tuple[str, ...]:
-    """Return the options of runs that set these arguments; None is that of the config."""
+    """Return the options of runs that set these arguments; None is that of the config.
+
+    Args:
+        mask_dir: A mask store.
+        model: Name of the model that made the masks, or the path of its ONNX file.
+        precision: In which they were made.
+
+    Raises:
+        ArgumentError: If there is no such file, or it is not that of a model that can be run.
+    """
+    if model is not None and is_model_file(model):
+        get_model(model)  # a wrong path is told now, not by each of the runs
     given = {'mask_dir': mask_dir, 'model': model, 'precision': precision}
     return tuple(f'{PREFIX}{name}={value}' for name, value in given.items() if value is not None)
+
+
+def parse_masks(options: Sequence[str]) -> tuple[dict[str, str | None], list[str]]:
+    """Take the options about masks out of the others, as arguments for `set_masks`.
+
+    Their values are texts to the letter, since ``--cfg-options`` would take spaces out of a path
+    and make several of one with a comma. ``None`` is none.
+
+    Args:
+        options: ``KEY=VALUE`` each.
+
+    Returns:
+        The arguments, and the other options.
+    """
+    masks: dict[str, str | None] = {}
+    others = []
+    for option in options:
+        key, equals, text = option.partition('=')
+        if equals and key.startswith(PREFIX):
+            value = text.strip('\'"')
+            masks[key.removeprefix(PREFIX)] = None if value == 'None' else value
+        else:
+            others.append(option)
+    return masks, others
 
 
 def set_masks(config: Any, arguments: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from bgremoval_mm.datasets.unwrap import base_datasets, type_name
 from bgremoval_mm.engine.dataset_options import owners_of
 from bgremoval_mm.engine.loops.background_test import replaced_dataset
 from bgremoval_mm.engine.run_config import read_config
-from bgremoval_mm.experiments.runner.mask_options import PREFIX, set_masks
+from bgremoval_mm.experiments.runner.mask_options import parse_masks, set_masks
 from bgremoval_mm.experiments.runner.runs import Run, Workspace
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.zoo.catalogue import get_model, is_model_file
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['load_config', 'missing_data', 'photos_of', 'run_config']
@@ -42,11 +44,9 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
         ValueError: If the options do not fit it.
     """
     config = read_config(path)
-    parsed, masks = {}, {}
-    for key, value in _parse(options).items():
-        if key.startswith(PREFIX):
-            masks[key.removeprefix(PREFIX)] = value
-            continue
+    masks, others = parse_masks(options)
+    parsed = {}
+    for key, value in _parse(others).items():
         subset, _, rest = key.partition('_dataset.')
         if subset in _SUBSETS and rest:
             for inner in owners_of(config[f'{subset}_dataloader'].dataset, rest):
@@ -184,12 +184,13 @@ def _missing_masks(dataset: Any, data_root: Path) -> str:
         mask_dir, model, precision = (
             removal.arguments.get(name) for name in ('mask_dir', 'model', 'precision')
         )
-        if mask_dir and not (Path(mask_dir) / str(model)).is_dir():
+        folder = get_model(str(model)).name if is_model_file(model) else str(model)
+        if mask_dir and not (Path(mask_dir) / folder).is_dir():
             photos = removal.arguments.get('img_root') or data_root
             command = f'python tools/remove_background.py {photos} {mask_dir}'
             for option, value in (('model', model), ('precision', precision)):
                 if value != DEFAULTS[option]:
-                    command += f' --{option} {value}'
+                    command += f' --{option} {shlex.quote(str(value))}'
             return f'no masks in {mask_dir}: {command}'
         for source in removal.bank:
             if not Path(source).exists():

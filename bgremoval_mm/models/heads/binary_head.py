@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
 from torch.nn import functional
 
+from bgremoval_mm.models.heads.pooled import PooledHead
 from bgremoval_mm.registry import MODELS
 from bgremoval_mm.removal.errors import ArgumentError
 
@@ -16,7 +16,7 @@ __all__ = ['BinaryClsHead']
 
 
 @MODELS.register_module(force=True)
-class BinaryClsHead(BaseModule):
+class BinaryClsHead(PooledHead):
     """A linear layer to one logit; its sigmoid is the probability of class 1.
 
     For mmpretrain's ``ImageClassifier``. Predictions have the two probabilities as ``pred_score``,
@@ -48,10 +48,6 @@ class BinaryClsHead(BaseModule):
             raise ArgumentError(msg)
         self.threshold = threshold
         self.fc = torch.nn.Linear(in_channels, 1)
-
-    def pre_logits(self, feats: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
-        """Return the pooled feature of the last stage, (N, in_channels)."""
-        return feats if isinstance(feats, torch.Tensor) else feats[-1]
 
     def forward(self, feats: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
         """Return the logits of class 1.
@@ -93,11 +89,8 @@ class BinaryClsHead(BaseModule):
             data_samples: One for each photo. None: new ones.
         """
         probabilities = self(feats).sigmoid()
-        if data_samples is None:
-            from mmpretrain.structures import DataSample
-
-            data_samples = [DataSample() for _ in probabilities]
-        for sample, probability in zip(data_samples, probabilities, strict=True):
+        samples = self.samples_of(data_samples, len(probabilities))
+        for sample, probability in zip(samples, probabilities, strict=True):
             sample.set_pred_score(torch.stack([1 - probability, probability]))
             sample.set_pred_label(int(probability >= self.threshold))
-        return list(data_samples)
+        return samples

@@ -8,10 +8,10 @@ from difflib import get_close_matches
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
 from pytorch_metric_learning import distances, losses, miners, reducers, regularizers
 from torch.nn import functional
 
+from bgremoval_mm.models.heads.pooled import PooledHead
 from bgremoval_mm.registry import MODELS
 from bgremoval_mm.removal.errors import ArgumentError
 
@@ -22,7 +22,7 @@ _PARTS = (losses, distances, reducers, regularizers, miners)
 
 
 @MODELS.register_module(force=True)
-class EmbeddingHead(BaseModule):
+class EmbeddingHead(PooledHead):
     """A linear layer to an L2-normalised embedding, and a metric learning loss on it.
 
     For mmpretrain's ``ImageClassifier``, after a neck that pools to (N, `in_channels`). It has no
@@ -78,10 +78,6 @@ class EmbeddingHead(BaseModule):
         distance: torch.nn.Module | None = getattr(self.loss_module, 'distance', None)
         return distances.LpDistance() if distance is None else distance
 
-    def pre_logits(self, feats: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
-        """Return the pooled feature of the last stage, (N, in_channels)."""
-        return feats if isinstance(feats, torch.Tensor) else feats[-1]
-
     def forward(self, feats: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
         """Return the embeddings.
 
@@ -133,13 +129,10 @@ class EmbeddingHead(BaseModule):
             data_samples: One for each photo. None: new ones.
         """
         embeddings = self(feats)
-        if data_samples is None:
-            from mmpretrain.structures import DataSample
-
-            data_samples = [DataSample() for _ in embeddings]
-        for sample, embedding in zip(data_samples, embeddings, strict=True):
+        samples = self.samples_of(data_samples, len(embeddings))
+        for sample, embedding in zip(samples, embeddings, strict=True):
             sample.set_field(embedding, 'embedding', dtype=torch.Tensor)
-        return list(data_samples)
+        return samples
 
 
 def build_loss(config: Mapping[str, Any], sizes: Mapping[str, int | None]) -> torch.nn.Module:

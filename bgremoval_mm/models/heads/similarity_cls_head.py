@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
 from torch import nn
 from torch.nn import functional
 
 from bgremoval_mm.models.heads.embedding_head import build_loss
+from bgremoval_mm.models.heads.pooled import PooledHead
 from bgremoval_mm.registry import MODELS
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.messages import first_few
@@ -22,7 +22,7 @@ TRIPLETS = {'category': 'loss_os', 'item': 'loss_is'}
 
 
 @MODELS.register_module(force=True)
-class SimilarityClsHead(BaseModule):
+class SimilarityClsHead(PooledHead):
     """Two paths on a pooled feature, each with a loss: categories, and similarity of garments.
 
     Park et al., "Study on Fashion Image Retrieval Methods for Efficient Fashion Visual Search"
@@ -118,10 +118,6 @@ class SimilarityClsHead(BaseModule):
         self.triplet_loss = build_loss(triplet, {}) if names else None
         self.miner = None if miner is None else build_loss(miner, {})
 
-    def pre_logits(self, feats: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
-        """Return the pooled feature of the last stage, (N, in_channels)."""
-        return feats if isinstance(feats, torch.Tensor) else feats[-1]
-
     def embeddings(self, feats: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
         """Return what similarity is measured on: the feature, each row of L2 norm 1.
 
@@ -191,14 +187,11 @@ class SimilarityClsHead(BaseModule):
             data_samples: One for each photo. None: new ones.
         """
         scores, embeddings = self(feats).softmax(dim=1), self.embeddings(feats)
-        if data_samples is None:
-            from mmpretrain.structures import DataSample
-
-            data_samples = [DataSample() for _ in embeddings]
-        for sample, score, embedding in zip(data_samples, scores, embeddings, strict=True):
+        samples = self.samples_of(data_samples, len(embeddings))
+        for sample, score, embedding in zip(samples, scores, embeddings, strict=True):
             sample.set_pred_score(score).set_pred_label(score.argmax().detach())
             sample.set_field(embedding, 'embedding', dtype=torch.Tensor)
-        return list(data_samples)
+        return samples
 
 
 def numbered(data_samples: Sequence[Any]) -> torch.Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -135,6 +134,8 @@ def torch_has_cuda() -> bool:
 
 def is_installed(distribution: str) -> bool:
     """Return whether a distribution is installed, without importing it."""
+    from importlib.metadata import PackageNotFoundError, version  # loads `email` and more
+
     try:
         version(distribution)
     except PackageNotFoundError:

@@ -1,31 +1,14 @@
+_base_ = './loaders.py'
+
 # Loaders and test of the datasets whose subsets have different classes. A file that inherits from
 # this one names photos and masks. The pipelines come from _base_/pipelines.
 train_dataloader = dict(
-    batch_size=32,
-    num_workers=4,
-    persistent_workers=False,  # EpochSeedHook seeds the workers of each epoch
-    collate_fn=dict(type='default_collate'),
-    sampler=dict(type='DefaultSampler', shuffle=True),
     # How many photos of a class are in a batch is set by _base_/losses. 100 batches in an epoch.
     batch_sampler=dict(type='MPerClassBatchSampler', iterations=100),
     dataset=dict(subset='train'),
 )
-val_dataloader = dict(
-    batch_size=32,
-    num_workers=4,
-    persistent_workers=False,
-    collate_fn=dict(type='default_collate'),
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(subset='val'),
-)
-test_dataloader = dict(
-    batch_size=32,
-    num_workers=4,
-    persistent_workers=False,
-    collate_fn=dict(type='default_collate'),
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(subset='test'),
-)
+val_dataloader = dict(dataset=dict(subset='val'))
+test_dataloader = dict(dataset=dict(subset='test'))
 val_evaluator = dict(type='RetrievalMetric')
 test_evaluator = dict(type='RetrievalMetric')
 # The photos as they are, then five times with other backgrounds, which no training has seen.

@@ -1,4 +1,4 @@
-_base_ = './deepfashion.py'
+_base_ = ['./deepfashion.py', './item_retrieval.py']
 
 # 52,712 photos of 7,982 items of a shop, for which an agreement has to be signed:
 #   python tools/prepare_dataset.py deepfashion-inshop data/deepfashion_inshop
@@ -10,8 +10,3 @@ photos = dict(type='DeepFashionInShop', data_root='data/deepfashion_inshop')
 train_dataloader = dict(dataset=dict(photos, subset='train'))
 val_dataloader = dict(dataset=dict(photos, subset='test'))
 test_dataloader = dict(dataset=dict(photos, subset='test'))
-# For triplets of items: 4 photos of each of 16 items in a batch, of items that have two at least,
-# and as many batches as the photos would fill.
-item_batches = dict(type='MPerClassBatchSampler', by='item_id', m=4, least=2, iterations=None)
-val_evaluator = [dict(type='QueryGalleryMetric')]
-test_evaluator = [dict(type='QueryGalleryMetric'), dict(type='Accuracy', topk=(1, 3, 5))]

@@ -1,10 +1,11 @@
+_base_ = './loaders.py'
+
 # Photos of a shop's products in 10 categories, OSL-3.0 / AFL-3.0, and folds of its products:
 #   python tools/prepare_dataset.py luma
 #   bgremoval catalogue folds data/luma_catalogue/products.csv data/folds/luma.csv \
 #       --image file --product item_id --val-share 0.1
 # Another fold: --cfg-options datasets.fold=1 for tools/train.py and tools/test.py; --folds 1 for
 # tools/reproduce.py; {train,val,test}_dataloader.dataset.fold=1 for mmpretrain's own tools.
-# The pipelines come from _base_/pipelines; the config of the experiment puts both together.
 num_classes = 10
 luma = dict(
     type='Catalogue',
@@ -30,30 +31,9 @@ luma = dict(
     fold=0,
 )
 
-train_dataloader = dict(
-    batch_size=32,
-    num_workers=4,
-    persistent_workers=False,  # EpochSeedHook seeds the workers of each epoch
-    collate_fn=dict(type='default_collate'),
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(luma, subset='train'),
-)
-val_dataloader = dict(
-    batch_size=32,
-    num_workers=4,
-    persistent_workers=False,
-    collate_fn=dict(type='default_collate'),
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(luma, subset='val'),
-)
-test_dataloader = dict(
-    batch_size=32,
-    num_workers=4,
-    persistent_workers=False,
-    collate_fn=dict(type='default_collate'),
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(luma, subset='test'),
-)
+train_dataloader = dict(dataset=dict(luma, subset='train'))
+val_dataloader = dict(dataset=dict(luma, subset='val'))
+test_dataloader = dict(dataset=dict(luma, subset='test'))
 val_evaluator = [dict(type='Accuracy', topk=(1,)), dict(type='ProductAccuracy')]
 test_evaluator = [
     dict(type='Accuracy', topk=(1,)),

@@ -8,20 +8,18 @@ the way of most.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from bgremoval_mm.evaluation.statistics import Estimate
 from bgremoval_mm.experiments.base import BGAUG, BGVAL, ORIGINAL, Claim, Verdict
 from bgremoval_mm.experiments.papers.kobs2022.experiments import ITEM
 from bgremoval_mm.experiments.papers.kobs2022.published import ATTENTION, CLEAN, REPLACED
 from bgremoval_mm.experiments.report.groups import Cell, Group
-from bgremoval_mm.experiments.report.judging import judge_signs, metric_gap, show, sign_of
+from bgremoval_mm.experiments.report.judging import Others, judge_signs, metric_gap, show, sign_of
 
 __all__ = ['CLAIMS', 'COST']
 
 COST = 1.0  # percentage points: less is a small cost of the augmentation on photos as they are
-
-Others = Mapping[str, Group]
 
 _AS_SHOWN = (
     'Interval of each loss, replaced minus original, on the side of 0 where the table has it; '

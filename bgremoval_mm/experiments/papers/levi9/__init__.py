@@ -39,5 +39,6 @@ WORK = Work(
     },
     published=PUBLISHED,
     claims=CLAIMS,
+    heading='Networks and augmentations for background removal',
     exhibits={NETWORKS: network_exhibits, TRIAL: trial_exhibits, SIX_SETS: set_exhibits},
 )

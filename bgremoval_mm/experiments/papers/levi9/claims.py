@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from bgremoval_mm.experiments.base import Claim, Verdict
 from bgremoval_mm.experiments.papers.levi9.exhibits import ranked
 from bgremoval_mm.experiments.papers.levi9.experiments import NETWORKS, TRIAL
 from bgremoval_mm.experiments.papers.levi9.published import IOU, TARGET
 from bgremoval_mm.experiments.report.groups import Group
-from bgremoval_mm.experiments.report.judging import judge_signs, show, sign_of
+from bgremoval_mm.experiments.report.judging import Others, judge_signs, show, sign_of
 
 __all__ = ['CLAIMS']
-
-Others = Mapping[str, Group]
 
 
 def _target(group: Group, _: Others) -> Verdict:

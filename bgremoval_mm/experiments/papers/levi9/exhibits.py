@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from bgremoval_mm.experiments.base import Exhibit
 from bgremoval_mm.experiments.papers.levi9.published import IOU, MEASURES, SETS, STATED, TABLES
 from bgremoval_mm.experiments.report.groups import Cell, Group
+from bgremoval_mm.experiments.report.words import GAP
 
 __all__ = ['network_exhibits', 'ranked', 'set_exhibits', 'trial_exhibits']
-
-GAP = '—'
 
 
 def ranked(cell: Cell, metric: str) -> list[tuple[str, float, int]]:

@@ -6,94 +6,59 @@ are about removed minus original. How a claim about a direction is judged is in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from scipy import stats
 
-from bgremoval_mm.evaluation.statistics import Estimate, seed_interval
-from bgremoval_mm.experiments.base import ORIGINAL, REMBG, Claim, Verdict
-from bgremoval_mm.experiments.report.groups import Cell, Group, Pair
-from bgremoval_mm.experiments.report.judging import judge_signs, show, sign_of
+from bgremoval_mm.evaluation.statistics import seed_interval
+from bgremoval_mm.experiments.base import ORIGINAL, Claim, Verdict
+from bgremoval_mm.experiments.papers.liang2023.differences import (
+    TOP1,
+    are_all_run,
+    class_means,
+    contrast_of,
+    difference_of,
+    listed,
+    mean_by_seed,
+    models_of,
+    pair_of,
+    signs_of,
+)
+from bgremoval_mm.experiments.report.groups import Cell, Group
+from bgremoval_mm.experiments.report.judging import Others, judge_signs, show, sign_of
 
 __all__ = ['CLAIMS', 'judge_all_worse', 'judge_classes', 'judge_gains']
 
-_TOP1 = 'accuracy/top1'
-_OF_CLASS = 'accuracy/class/'
 _PLAIN = ('vgg11', 'vgg13', 'vgg16', 'vgg19')
 _BN = tuple(f'{name}bn' for name in _PLAIN)
 _RESNET = ('resnet50', 'resnet101')
 SIMILAR = 2.0  # percentage points within which two improvements count as similar
 MUCH = 2.0  # percentage points that count as much worse
 
-Others = Mapping[str, Group]
-
-
-def _pair(cell: Cell) -> Pair:
-    return cell.pair(REMBG.name)
-
-
-def _models(group: Group) -> list[str]:
-    return [cell.experiment.model for cell in group.cells]
-
-
-def _difference(group: Group, model: str, metric: str = _TOP1) -> Estimate | None:
-    cell = group.cell(model)
-    return None if cell is None else _pair(cell).difference(metric)
-
-
-def _listed(group: Group, models: Iterable[str]) -> str:
-    shown = []
-    for model in models:
-        cell = group.cell(model)
-        if cell is not None:
-            shown.append(f'{cell.experiment.title} {show(_difference(group, model))}')
-    return '; '.join(shown)
-
-
-def _signs(group: Group, models: Iterable[str]) -> list[int | None]:
-    return [sign_of(_difference(group, model)) for model in models]
-
-
-def _mean_by_seed(group: Group, models: Iterable[str]) -> dict[int, float]:
-    """Return the mean difference of networks, by seed that all of them have."""
-    tables = []
-    for model in models:
-        cell = group.cell(model)
-        tables.append({} if cell is None else _pair(cell).differences(_TOP1))
-    seeds = set.intersection(*(set(table) for table in tables)) if tables else set()
-    return {seed: sum(table[seed] for table in tables) / len(tables) for seed in sorted(seeds)}
-
-
-def _contrast(group: Group, first: Iterable[str], second: Iterable[str]) -> Estimate | None:
-    """Return the mean improvement of some networks minus that of others, over seeds."""
-    a, b = _mean_by_seed(group, first), _mean_by_seed(group, second)
-    values = [a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())]
-    return seed_interval(values) if values else None
-
 
 def _f5a(group: Group, _: Others) -> Verdict:
-    label = judge_signs(_signs(group, _PLAIN), 1)
-    vgg16 = _difference(group, 'vgg16')
+    label = judge_signs(signs_of(group, _PLAIN), 1)
+    vgg16 = difference_of(group, 'vgg16')
     if vgg16 is not None and vgg16.high is not None and vgg16.high < 5:
         label = 'does not hold'
     elif label == 'holds' and (vgg16 is None or vgg16.mean <= 5):
         label = 'undecided'
-    return Verdict(label, _listed(group, _PLAIN))
+    return Verdict(label, listed(group, _PLAIN))
 
 
 def _f5b(group: Group, _: Others) -> Verdict:
-    contrast = _contrast(group, _PLAIN, _BN)
-    means = list(_mean_by_seed(group, _PLAIN).values())
+    contrast = contrast_of(group, _PLAIN, _BN)
+    means = list(mean_by_seed(group, _PLAIN).values())
     plain = seed_interval(means) if means else None
-    figures = f'plain {show(plain)}; plain minus BN {show(contrast)}; {_listed(group, _BN)}'
+    figures = f'plain {show(plain)}; plain minus BN {show(contrast)}; {listed(group, _BN)}'
     # A smaller improvement needs an improvement.
     return Verdict(judge_signs(map(sign_of, (plain, contrast)), 1), figures)
 
 
 def _f5c(group: Group, _: Others) -> Verdict:
-    means = list(_mean_by_seed(group, _RESNET).values())
+    means = list(mean_by_seed(group, _RESNET).values())
     improvement = seed_interval(means) if means else None
-    contrast = _contrast(group, _RESNET, _BN)
+    contrast = contrast_of(group, _RESNET, _BN)
     figures = f'ResNets: {show(improvement)}; minus VGG BN: {show(contrast)}'
     if improvement is None or contrast is None or contrast.low is None or contrast.high is None:
         return Verdict('undecided', figures)
@@ -104,9 +69,9 @@ def _f5c(group: Group, _: Others) -> Verdict:
 
 
 def _f5d(group: Group, _: Others) -> Verdict:
-    means = {each.experiment.title: each.mean(_TOP1, ORIGINAL.name) for each in group.cells}
+    means = {each.experiment.title: each.mean(TOP1, ORIGINAL.name) for each in group.cells}
     known = {title: mean.mean for title, mean in means.items() if mean is not None}
-    difference = _difference(group, 'resnest101')
+    difference = difference_of(group, 'resnest101')
     best = max(known, key=lambda title: known[title]) if known else 'none'
     figures = f'best original: {best}; ResNeSt-101 {show(difference)}'
     if len(known) < len(group.cells) or difference is None:
@@ -120,22 +85,22 @@ def _f5d(group: Group, _: Others) -> Verdict:
 
 def _f5e(group: Group, _: Others) -> Verdict:
     """Judge the classes of the plain VGGs, each class's difference averaged over the networks."""
-    classes = _class_means(group, _PLAIN)
+    classes = class_means(group, _PLAIN)
     figures = ', '.join(f'{name} {show(each)}' for name, each in classes.items()) or 'not run'
-    if not _all_run(group, _PLAIN):
+    if not are_all_run(group, _PLAIN):
         return Verdict('undecided', figures)
     return Verdict(judge_signs([each.sign for each in classes.values()], 1), figures)
 
 
 def _f5f(group: Group, _: Others) -> Verdict:
-    difference = show(_difference(group, 'swin-tiny'))
+    difference = show(difference_of(group, 'swin-tiny'))
     return Verdict('undecided', f'Swin-T {difference}; the paper names no direction')
 
 
 def judge_all_worse(group: Group, _: Others) -> Verdict:
     """Judge whether every network is worse on removed images."""
-    models = _models(group)
-    return Verdict(judge_signs(_signs(group, models), -1), _listed(group, models))
+    models = models_of(group)
+    return Verdict(judge_signs(signs_of(group, models), -1), listed(group, models))
 
 
 def _f6b(group: Group, others: Others) -> Verdict:
@@ -159,8 +124,8 @@ def judge_gains(pairs: Iterable[tuple[Cell, Cell | None]]) -> Verdict:
     signs: list[int | None] = []
     figures = []
     for cell, other in pairs:
-        first = {} if other is None else other.values(_TOP1, ORIGINAL.name)
-        second = cell.values(_TOP1, ORIGINAL.name)
+        first = {} if other is None else other.values(TOP1, ORIGINAL.name)
+        second = cell.values(TOP1, ORIGINAL.name)
         seeds = sorted(first.keys() & second.keys())
         gain = seed_interval([second[s] - first[s] for s in seeds]) if seeds else None
         signs.append(sign_of(gain))
@@ -169,7 +134,7 @@ def judge_gains(pairs: Iterable[tuple[Cell, Cell | None]]) -> Verdict:
 
 
 def _f6c(group: Group, _: Others) -> Verdict:
-    difference = _difference(group, 'resnest101')
+    difference = difference_of(group, 'resnest101')
     figures = f'ResNeSt-101 {show(difference)}'
     if difference is None or difference.low is None or difference.high is None:
         return Verdict('undecided', figures)
@@ -180,11 +145,11 @@ def _f6c(group: Group, _: Others) -> Verdict:
 
 def judge_classes(group: Group, _: Others) -> Verdict:
     """Judge whether most classes are worse, averaged over the networks."""
-    models = _models(group)
-    classes = _class_means(group, models)
+    models = models_of(group)
+    classes = class_means(group, models)
     worse = sum(each.mean < 0 for each in classes.values())
     better = sum(each.mean > 0 for each in classes.values())
-    if not _all_run(group, models) or not worse + better:
+    if not are_all_run(group, models) or not worse + better:
         return Verdict('undecided', f'{worse} classes worse, {better} better so far')
     p = float(stats.binomtest(worse, worse + better).pvalue)
     figures = f'{worse} classes worse, {better} better; sign test p = {p:.3f}'
@@ -194,38 +159,13 @@ def judge_classes(group: Group, _: Others) -> Verdict:
     return Verdict('holds' if worse > better else 'does not hold', figures)
 
 
-def _all_run(group: Group, models: Iterable[str]) -> bool:
-    cells = [group.cell(model) for model in models]
-    return all(cell is not None and _pair(cell).runs for cell in cells)
-
-
-def _class_means(group: Group, models: Iterable[str]) -> dict[str, Estimate]:
-    """Return the difference of each class, averaged over networks, by seed."""
-    # Seeds that a network lacks would be means over other networks.
-    models = list(models)
-    complete = set(_mean_by_seed(group, models))
-    by_class: dict[str, dict[int, list[float]]] = {}
-    for cell in map(group.cell, models):
-        pair = None if cell is None else _pair(cell)
-        for key in pair.runs[0][0].metrics if pair and pair.runs else ():
-            if pair and key.startswith(_OF_CLASS):
-                for seed, value in pair.differences(key).items():
-                    if seed in complete:
-                        name = key.removeprefix(_OF_CLASS)
-                        by_class.setdefault(name, {}).setdefault(seed, []).append(value)
-    return {
-        name: seed_interval([sum(values) / len(values) for values in seeds.values()])
-        for name, seeds in by_class.items()
-    }
-
-
 def _worse(metrics: tuple[str, ...]) -> Callable[[Group, Others], Verdict]:
     def judge(group: Group, _: Others) -> Verdict:
         signs: list[int | None] = []
         figures = []
         for cell in group.cells:
             for metric in metrics:
-                difference = _pair(cell).difference(metric)
+                difference = pair_of(cell).difference(metric)
                 signs.append(sign_of(difference))
                 value = 'not run' if difference is None else f'{difference.mean:+.3f}'
                 figures.append(f'{cell.experiment.title} {metric} {value}')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bgremoval_mm.evaluation.statistics import Estimate, seed_interval
@@ -12,16 +12,13 @@ from bgremoval_mm.experiments.papers.liang2023.claims import (
     judge_classes,
     judge_gains,
 )
+from bgremoval_mm.experiments.papers.liang2023.differences import TOP1
 from bgremoval_mm.experiments.papers.liang2023.open_weights import GENTLER, OPEN, OpenWeights
 from bgremoval_mm.experiments.report.groups import Cell, Group
-from bgremoval_mm.experiments.report.judging import show
+from bgremoval_mm.experiments.report.judging import Others, show
+from bgremoval_mm.experiments.report.words import GAP
 
 __all__ = ['OPEN_CLAIMS', 'open_exhibits']
-
-_TOP1 = 'accuracy/top1'
-GAP = '—'
-
-Others = Mapping[str, Group]
 
 
 def _fine_tuned(group: Group, variant: str) -> list[Cell]:
@@ -95,10 +92,10 @@ def open_exhibits(group: Group) -> Sequence[Exhibit]:
 
 def _given_back(cell: Cell) -> Iterator[dict[str, str]]:
     """Yield a row for each treatment that was run beside the plain removal."""
-    plain = cell.values(_TOP1, REMBG.name)
-    loss = cell.pair(REMBG.name).difference(_TOP1)
+    plain = cell.values(TOP1, REMBG.name)
+    loss = cell.pair(REMBG.name).difference(TOP1)
     for variant in GENTLER:
-        values = cell.values(_TOP1, variant.name)
+        values = cell.values(TOP1, variant.name)
         seeds = sorted(plain.keys() & values.keys())
         if seeds:
             gain = seed_interval([values[seed] - plain[seed] for seed in seeds])
@@ -106,7 +103,7 @@ def _given_back(cell: Cell) -> Iterator[dict[str, str]]:
                 'network': cell.experiment.title,
                 'variant': variant.title,
                 'loss by the removal': show(loss),
-                'variant minus original': show(cell.pair(variant.name).difference(_TOP1)),
+                'variant minus original': show(cell.pair(variant.name).difference(TOP1)),
                 'given back': show(gain),
                 'share of the loss': _share(gain, loss),
                 'seeds': ' '.join(map(str, seeds)),

@@ -23,11 +23,9 @@ from bgremoval_mm.experiments.papers.park2019.published import (
     hit,
 )
 from bgremoval_mm.experiments.report.groups import Group, OtherImagesError, Pair
-from bgremoval_mm.experiments.report.judging import judge_signs, show
+from bgremoval_mm.experiments.report.judging import Others, judge_signs, show
 
 __all__ = ['CLAIMS']
-
-Others = Mapping[str, Group]
 Gap = tuple[Estimate, Estimate | None]
 """A difference over seeds, and over items where there are results of each query."""
 _ORIGINAL = ORIGINAL.name

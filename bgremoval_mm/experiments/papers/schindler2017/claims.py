@@ -7,17 +7,15 @@ with the same seeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from bgremoval_mm.experiments.base import ORIGINAL, Claim, Verdict
 from bgremoval_mm.experiments.papers.schindler2017.experiments import OPEN, TABLE
 from bgremoval_mm.experiments.papers.schindler2017.published import PRODUCT
 from bgremoval_mm.experiments.report.groups import Group, OtherImagesError, Pair
-from bgremoval_mm.experiments.report.judging import judge_signs, show
+from bgremoval_mm.experiments.report.judging import Others, judge_signs, show
 
 __all__ = ['CLAIMS']
-
-Others = Mapping[str, Group]
 Judge = Callable[[Group, Others], Verdict]
 
 _OTHER_PHOTOS = 'tested on other photos'

@@ -20,10 +20,10 @@ from bgremoval_mm.experiments.papers.schindler2017.published import IMAGE, PRODU
 from bgremoval_mm.experiments.report.folds import AnyResult
 from bgremoval_mm.experiments.report.groups import Cell, Group
 from bgremoval_mm.experiments.report.over_images import over_products
+from bgremoval_mm.experiments.report.words import GAP
 
 __all__ = ['PARENTS', 'pooled_confusion', 'product_exhibits', 'table_rows']
 
-GAP = '—'
 
 PARENTS: Mapping[str, str] = {
     'Bags': 'Gear',
