@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument('--removed', type=Path, nargs='*', default=[], help='--output rgb trees')
     parser.add_argument('--bank', help='folder or list file of photos for replaced backgrounds')
     parser.add_argument('--model', default='u2net')
+    parser.add_argument('--precision', default='fp32', help='that the masks were made in')
     parser.add_argument('--img-root', help="SRC of both (default: the dataset's data_root)")
     parser.add_argument('--images', type=int, default=600)
     parser.add_argument('--rounds', type=int, default=5)
@@ -58,7 +59,8 @@ def main() -> None:
     options: dict[str, Any] = {'type': 'RembgDataset', 'dataset': dataset}
     if args.img_root:
         options['img_root'] = args.img_root
-    masks = {**options, 'mask_dir': str(args.masks), 'model': args.model, 'on_missing': 'error'}
+    made_by = {'model': args.model, 'precision': args.precision, 'on_missing': 'error'}
+    masks = {**options, 'mask_dir': str(args.masks), **made_by}
     variants = {
         'original': dataset,
         'composed, lanczos': masks,

@@ -36,7 +36,7 @@ def blend(foreground: np.ndarray, background: np.ndarray, mask: np.ndarray) -> n
         if foreground.dtype == np.uint8:
             mixed = np.rint(mixed)
         return mixed.astype(foreground.dtype, copy=False)
-    result = np.empty_like(foreground)
+    result = np.empty(foreground.shape, np.uint8)  # in rows, whatever order a view is in
     # 255 times the sum fits into 16 bits, exactly, and is never half-way between two levels. Strip
     # by strip it stays in the processor's cache, which halves the time.
     for top in range(0, len(mask), _STRIP):

@@ -2,8 +2,8 @@
 
 Pillow's weights are whole numbers of 2^-22 and its levels whole numbers, so that float64 holds
 every sum of products exactly, whatever their order. So each pass is a product of matrices, cut
-into blocks along the diagonal, where the weights are that are not 0. And what lies outside of
-the foreground's box is known: zeros give zeros.
+into blocks along the diagonal, where the weights are that are not 0. And where a mask does not
+change, as in most of the background and of the foreground, nothing needs to be computed.
 
 benchmarks/dataloader.py and benchmarks/host.py show what it brings.
 """
@@ -11,7 +11,7 @@ benchmarks/dataloader.py and benchmarks/host.py show what it brings.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 
@@ -27,7 +27,7 @@ _ONE = 1 << 22  # Pillow's fixed point (PRECISION_BITS in Resample.c)
 # changes nothing else.
 _UP = 2.0**-24
 # Outputs of one product: few, so that the blocks hold few zeros, but enough for BLAS.
-_COLUMNS, _ROWS = 16, 32
+_STEP = 32
 # OpenBLAS, which numpy's wheels have, starts threads above this number of multiplications; in
 # the workers of a training they would only disturb each other.
 _SERIAL = 4 * 65_536
@@ -63,6 +63,11 @@ class _Block:
     outputs: slice
     inputs: slice
     weights: np.ndarray
+
+    @cached_property
+    def steps(self) -> slice:
+        """The steps between its inputs: each from one input to the next."""
+        return slice(self.inputs.start, self.inputs.stop - 1)
 
 
 @dataclass
@@ -100,14 +105,14 @@ class _Axis:
         weights /= total[:, None]
         return first, np.trunc(weights * _ONE + np.copysign(0.5, weights)) / _ONE
 
-    @cache  # noqa: B019  # axes are kept in a cache of their own
-    def blocks(self, step: int) -> list[_Block]:
-        """Return the weights in blocks of so many outputs."""
+    @cached_property
+    def blocks(self) -> list[_Block]:
+        """The weights in blocks of neighbouring outputs."""
         first, weights = self.weights
         taps = weights.shape[1]
         found = []
-        for begin in range(0, self.wanted, step):
-            rows = range(begin, min(begin + step, self.wanted))
+        for begin in range(0, self.wanted, _STEP):
+            rows = range(begin, min(begin + _STEP, self.wanted))
             start, end = int(first[begin]), min(int(first[rows[-1]]) + taps, self.length)
             matrix = np.zeros((len(rows), end - start + taps))
             for index, row in enumerate(rows):
@@ -116,9 +121,6 @@ class _Axis:
             matrix = np.ascontiguousarray(matrix[:, : end - start])
             found.append(_Block(slice(begin, rows[-1] + 1), slice(start, end), matrix))
         return found
-
-    def __hash__(self) -> int:
-        return id(self)
 
 
 @lru_cache(maxsize=64)
@@ -136,27 +138,22 @@ def _is_pillows() -> bool:
 
 
 def _product(mask: np.ndarray, across: _Axis, down: _Axis) -> np.ndarray:
-    result = np.zeros((down.wanted, across.wanted), np.uint8)
-    left, top, width, height = cv2.boundingRect(mask)
-    if not width:
-        return result
-    levels = mask[top : top + height].astype(np.float64)
-    # The columns first, as Pillow does where an image becomes larger.
-    columns = list(_touching(across.blocks(_COLUMNS), left, left + width))
-    start, end = columns[0].outputs.start, columns[-1].outputs.stop
-    between = np.empty((height, end - start))
-    for block in columns:
-        outputs = slice(block.outputs.start - start, block.outputs.stop - start)
-        for rows in _parts(height, block.weights.size):
-            product = levels[rows, block.inputs] @ block.weights.T
-            between[rows, outputs] = _rounded(product)
-    for block in _touching(down.blocks(_ROWS), top, top + height):
-        begin, stop = max(block.inputs.start, top), min(block.inputs.stop, top + height)
-        weights = block.weights[:, begin - block.inputs.start : stop - block.inputs.start]
-        for part in _parts(end - start, weights.size):
-            product = weights @ between[begin - top : stop - top, part]
-            filled = slice(start + part.start, start + part.stop)
-            result[block.outputs, filled] = _rounded(product)
+    # The width first, as Pillow does where an image becomes larger.
+    wide = cv2.transpose(_lengthened(cv2.transpose(mask), across))
+    return _lengthened(wide, down)
+
+
+def _lengthened(levels: np.ndarray, axis: _Axis) -> np.ndarray:
+    """Return levels with their columns brought from an axis's length to the one that is wanted."""
+    # Right where a column does not change: weights sum to 1, but for less than rounding removes.
+    result = levels.take(axis.weights[0], axis=0)
+    changes = (levels[1:] != levels[:-1]).view(np.uint8)
+    for block in axis.blocks:
+        left, _, width, _ = cv2.boundingRect(changes[block.steps])
+        for part in _parts(left, width, block.weights.size):
+            # A few at a time, which stay in the processor's cache.
+            exact = levels[block.inputs, part].astype(np.float64)
+            result[block.outputs, part] = _rounded(block.weights @ exact)
     return result
 
 
@@ -167,17 +164,12 @@ def _rounded(levels: np.ndarray) -> np.ndarray:
     return cv2.add(levels, (_UP,) * 4, dtype=cv2.CV_8U)  # type: ignore[call-overload, no-any-return]
 
 
-def _touching(blocks: list[_Block], begin: int, end: int) -> Iterator[_Block]:
-    """Yield the blocks that any input of a range has a part in."""
-    return (each for each in blocks if each.inputs.start < end and each.inputs.stop > begin)
-
-
-def _parts(length: int, factor: int) -> Iterator[slice]:
-    """Cut a length into parts that BLAS multiplies in one thread."""
-    step = max(_SERIAL // factor, 8)
-    if length <= step:
-        return iter((slice(0, length),))
-    return (slice(begin, min(begin + step, length)) for begin in range(0, length, step))
+def _parts(begin: int, length: int, factor: int) -> Sequence[slice]:
+    """Cut a range into parts that BLAS multiplies in one thread."""
+    if length * factor <= _SERIAL:
+        return (slice(begin, begin + length),) if length else ()
+    step, end = max(_SERIAL // factor, 8), begin + length
+    return [slice(each, min(each + step, end)) for each in range(begin, end, step)]
 
 
 def _sinc(values: np.ndarray) -> np.ndarray:

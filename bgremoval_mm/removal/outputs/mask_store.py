@@ -17,7 +17,7 @@ from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images.source import SourceImage, SourceStamp
 from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.outputs.base import OutputFolder, join
-from bgremoval_mm.removal.outputs.png import encode_png, text_chunk
+from bgremoval_mm.removal.outputs.png import decode_plain, encode_png, text_chunk
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model
 
 __all__ = ['MaskStore', 'StoredMask', 'StoredMaskError', 'mask_problem', 'other_precision']
@@ -120,10 +120,9 @@ class MaskStore(OutputFolder):
             msg = f'{self.storage.address_of(name)} cannot be read: {err.strerror or err}'
             raise StoredMaskError(msg) from err
         try:
-            with Image.open(io.BytesIO(content), formats=('PNG',)) as picture:
-                fields = json.loads(picture.info[_TEXT_KEY])
-                pillow = str(picture.info.get(_PILLOW_KEY, ''))
-                mask = np.asarray(picture)
+            mask, texts = decode_plain(content) or _by_pillow(content)
+            fields = json.loads(texts[_TEXT_KEY])
+            pillow = str(texts.get(_PILLOW_KEY, ''))
             width, height = fields.pop('size')
             source = SourceStamp(**fields.pop('source'))
             return StoredMask(mask, (width, height), source=source, pillow=pillow, **fields)
@@ -153,6 +152,13 @@ class MaskStore(OutputFolder):
         if record.pillow:
             chunks.append(text_chunk(_PILLOW_KEY, record.pillow))
         return encode_png(mask, chunks, plain=True), ''
+
+
+def _by_pillow(content: bytes) -> tuple[np.ndarray, dict[Any, Any]]:
+    """Return pixels and texts of a PNG by anybody, which may raise any error."""
+    with Image.open(io.BytesIO(content), formats=('PNG',)) as picture:
+        texts = dict(picture.info)
+        return np.asarray(picture), texts
 
 
 def other_precision(store: MaskStore, stored: StoredMask | None) -> str | None:

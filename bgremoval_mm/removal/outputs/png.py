@@ -2,23 +2,28 @@
 
 Pillow tries five filters on each row; here every row has the same one. zlib and numpy release the
 interpreter's lock meanwhile, so that the threads of a job can write side by side.
-benchmarks/encoders.py compares the two.
+benchmarks/encoders.py compares the two. Small masks, whose rows are as they are, are also read
+here: a training reads one for each of its samples.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-__all__ = ['encode_png', 'profile_chunk', 'text_chunk']
+__all__ = ['decode_plain', 'encode_png', 'profile_chunk', 'text_chunk']
 
 _SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # PNG specification, 11.2.1: grey, RGB, RGBA
 _NONE, _UP = 0, 2  # its filters, 9.2
+_PLAIN = re.compile(rb'IHDR( tEXt)*( IDAT)+ IEND')
+_GREY = [8, 0, 0, 0, 0]  # bits, colour type, compression, filter, interlacing
 _BAND = 1 << 20  # bytes that are filtered at a time
+_SMALL = 1 << 22  # pixels of the largest mask that is read here: no file can ask for more memory
 
 
 def encode_png(
@@ -57,6 +62,37 @@ def encode_png(
     return b''.join(parts)
 
 
+def decode_plain(content: bytes) -> tuple[np.ndarray, dict[str, str]] | None:
+    """Return pixels and texts of a small grey image that `encode_png` wrote with ``plain``.
+
+    Args:
+        content: A file.
+
+    Returns:
+        uint8 array of shape (H, W), and the texts by their keys; or None for any other file and a
+        damaged one: Pillow reads it, or says what is wrong.
+    """
+    try:
+        chunks = list(_chunks(content))
+        if not _PLAIN.fullmatch(b' '.join(name for name, _ in chunks)):
+            return None
+        width, height, *kind = struct.unpack('>2I5B', chunks[0][1])
+        if kind != _GREY or not 0 < width * height <= _SMALL:
+            return None
+        inflater = zlib.decompressobj()
+        data = b''.join(body for name, body in chunks if name == b'IDAT')
+        # One more than there should be, so that it ends only where the file does.
+        rows = np.frombuffer(inflater.decompress(data, height * (1 + width) + 1), np.uint8)
+        rows = rows.reshape(height, 1 + width)
+        texts = [body.decode('latin-1').split('\0', 1) for name, body in chunks if name == b'tEXt']
+        found = dict(texts)
+    except (ValueError, struct.error, zlib.error):
+        return None
+    if not inflater.eof or inflater.unused_data or rows[:, 0].any():  # 0 is _NONE
+        return None
+    return np.ascontiguousarray(rows[:, 1:]), found
+
+
 def profile_chunk(icc_profile: bytes) -> tuple[bytes, bytes]:
     """Return name and body of the chunk of a colour profile."""
     return b'iCCP', b'ICC Profile\0\0' + zlib.compress(icc_profile)
@@ -86,3 +122,18 @@ def _filtered(rows: np.ndarray, kind: int) -> Iterator[np.ndarray]:
 def _chunk(name: bytes, body: bytes) -> bytes:
     check = zlib.crc32(body, zlib.crc32(name))
     return b''.join((struct.pack('>I', len(body)), name, body, struct.pack('>I', check)))
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield name and body of each chunk of a PNG; a ValueError says that it is none, or damaged."""
+    if not content.startswith(_SIGNATURE):
+        raise ValueError
+    at = len(_SIGNATURE)
+    while at < len(content):
+        length, name = struct.unpack_from('>I4s', content, at)
+        body = content[at + 8 : at + 8 + length]
+        (check,) = struct.unpack_from('>I', content, at + 8 + length)
+        if check != zlib.crc32(body, zlib.crc32(name)):
+            raise ValueError
+        yield name, body
+        at += 12 + length

@@ -22,6 +22,15 @@ def square() -> np.ndarray:
     return mask
 
 
+def test_blend_takes_a_turned_view() -> None:
+    """Whatever the order in memory: a view is blended as its copy is."""
+    random = np.random.default_rng(1)
+    foreground, background = random.integers(0, 256, (2, 40, 7, 3)).astype(np.uint8)
+    mask = random.integers(0, 256, (40, 7)).astype(np.uint8)
+    turned = blend(*(each.transpose(1, 0, 2) for each in (foreground, background)), mask.T)
+    np.testing.assert_array_equal(turned.transpose(1, 0, 2), blend(foreground, background, mask))
+
+
 def test_blend_pixel_by_pixel() -> None:
     """m/255 of the foreground and the rest of the background, rounded."""
     random = np.random.default_rng(0)

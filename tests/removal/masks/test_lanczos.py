@@ -38,6 +38,7 @@ def kinds(height: int, width: int, seed: int) -> dict[str, np.ndarray]:
     dot = np.zeros_like(noise)
     dot[rng.integers(0, height), rng.integers(0, width)] = rng.integers(1, 256)
     flat = {'none': np.zeros_like(noise), 'all': np.full_like(noise, 255)}
+    flat |= {'grey': np.full_like(noise, 254), 'rows': np.repeat(noise[:, :1], width, axis=1)}
     return {'noise': noise, 'hard': hard, 'box': box, 'dot': dot, 'faint': noise // 85} | flat
 
 
@@ -125,8 +126,9 @@ def test_threads_share_the_weights() -> None:
 
 def test_a_large_mask_is_cut_where_blas_would_start_threads() -> None:
     """Products stay below OpenBLAS's threshold, and the parts join without a seam."""
-    parts = list(lanczos._parts(5000, 32 * 30))
+    parts = lanczos._parts(7, 5000, 32 * 30)
     assert len(parts) > 1
+    assert (parts[0].start, parts[-1].stop) == (7, 5007)
     assert all((each.stop - each.start) * 32 * 30 <= lanczos._SERIAL for each in parts)
     assert [each.start for each in parts[1:]] == [each.stop for each in parts[:-1]]
     mask = kinds(300, 300, 5)['noise']

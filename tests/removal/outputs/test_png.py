@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 
 from bgremoval_mm.removal.outputs import png
 from bgremoval_mm.removal.outputs.cutouts import encode_image
-from bgremoval_mm.removal.outputs.png import encode_png, profile_chunk
+from bgremoval_mm.removal.outputs.png import decode_plain, encode_png, profile_chunk, text_chunk
 
 SHAPES = [(1, 1), (1, 7), (9, 1), (33, 20), (5, 6, 3), (40, 31, 3), (1, 1, 4), (64, 57, 4)]
 
@@ -85,3 +85,58 @@ def test_files_are_no_larger_than_before() -> None:
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, 'PNG', compress_level=1)
         assert len(encode_png(pixels)) < 1.05 * buffer.tell()
+
+
+def test_a_plain_mask_comes_back_with_its_texts() -> None:
+    """What `encode_png` wrote is read as Pillow reads it, in one piece or several."""
+    texts = {'a': 'one', 'a b': '{"n": 1}', 'void': '', 'latin': '\xe9'}
+    chunks = [text_chunk(key, text) for key, text in texts.items()]
+    rng = np.random.default_rng(5)
+    for shape in ((1, 1), (1, 9), (320, 320), (2000, 2001)):
+        pixels = rng.integers(0, 256, shape, np.uint8)
+        content = encode_png(pixels, chunks, plain=True)
+        found = decode_plain(content)
+        assert found is not None
+        with Image.open(io.BytesIO(content)) as picture:
+            assert np.array_equal(found[0], np.asarray(picture))
+            assert found[1] == texts == picture.info
+    assert content.count(b'IDAT') > 1
+
+
+def test_no_damaged_byte_is_passed_over() -> None:
+    """Whichever byte of a plain mask changes, or wherever it ends: it is left to Pillow."""
+    pixels = np.random.default_rng(6).integers(0, 2, (7, 9), np.uint8)
+    content = encode_png(pixels, [text_chunk('key', 'text')], plain=True)
+    assert decode_plain(content) is not None
+    for index in range(len(content)):
+        changed = bytearray(content)
+        changed[index] ^= 1
+        assert decode_plain(bytes(changed)) is None, index
+        assert decode_plain(content[:index]) is None, index
+    assert decode_plain(content + b'more') is None
+
+
+def _file(header: bytes, data: bytes, *more: tuple[bytes, bytes]) -> bytes:
+    """A PNG with these bodies."""
+    chunks = [(b'IHDR', header), *more, (b'IDAT', data), (b'IEND', b'')]
+    return png._SIGNATURE + b''.join(png._chunk(name, body) for name, body in chunks)
+
+
+def test_other_pngs_are_left_to_pillow() -> None:
+    """Filters, colours, other chunks, and pixels that are too many or too few."""
+    grey = struct.pack('>2I5B', 2, 1, 8, 0, 0, 0, 0)
+    assert decode_plain(_file(grey, zlib.compress(b'\0ab'))) is not None
+    for data in (b'\0a', b'\0abc', b'\1ab', b''):
+        assert decode_plain(_file(grey, zlib.compress(data))) is None, data
+    assert decode_plain(_file(grey, zlib.compress(b'\0ab') + b'x')) is None
+    assert decode_plain(_file(grey, zlib.compress(b'\0ab')[:-1])) is None
+    assert decode_plain(_file(grey, zlib.compress(b'\0ab'), (b'tRNS', b'\0a'))) is None
+    assert decode_plain(_file(grey, zlib.compress(b'\0ab'), (b'tEXt', b'key'))) is None
+    for kind in ((16, 0, 0, 0, 0), (8, 2, 0, 0, 0), (8, 3, 0, 0, 0), (8, 0, 0, 0, 1)):
+        header = struct.pack('>2I5B', 2, 1, *kind)
+        assert decode_plain(_file(header, zlib.compress(b'\0ab'))) is None, kind
+    assert decode_plain(_file(struct.pack('>2I5B', 2**31, 2**31, *png._GREY), b'')) is None
+    assert decode_plain(b'') is decode_plain(b'RIFF') is None
+    assert decode_plain(encode_png(np.zeros((3, 3, 3), np.uint8), plain=True)) is None
+    photo = np.arange(60, dtype=np.uint8).reshape(6, 10)
+    assert decode_plain(encode_png(photo)) is None
