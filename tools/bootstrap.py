@@ -10,6 +10,7 @@ import argparse
 import fcntl
 import importlib.metadata
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,10 +21,11 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / '.venv'
 BIN = VENV / 'bin'
-SITE = VENV / 'lib' / 'python{}.{}'.format(*sys.version_info) / 'site-packages'
+PYTHON = 'python{}.{}'.format(*sys.version_info)
+SITE = VENV / 'lib' / PYTHON / 'site-packages'
 LOG = VENV / 'setup.log'
 TEMPORARY = VENV / 'tmp'  # pip unpacks gigabytes; what a killed run left is deleted here
-NEEDED_PYTHON = (3, 11)  # constraints.txt was tested with it, and mmcv is built for it
+PYTHONS = ((3, 11),)  # those that constraints.txt was tested with
 NEEDED_GIGABYTES = 8
 RUNTIMES = {'cpu': 'onnxruntime', 'gpu': 'onnxruntime-gpu'}  # they write the same files: never both
 MMCV_CHECK = """
@@ -78,6 +80,14 @@ def make_venv() -> None:
 
     if works():
         return
+    # Gigabytes that work are not thrown away because PYTHON= was forgotten.
+    if other := re.search(
+        rf' from {re.escape(str(VENV))}/lib/(python[\d.]+)/', ask(BIN / 'pip', '--version')
+    ):
+        fail(
+            f'{VENV} is of {other[1]}, this is {PYTHON}: `make setup PYTHON=/path/to/{other[1]}` '
+            f'goes on with it, `rm -r {VENV}` makes room for one of {PYTHON}.'
+        )
     ours = (VENV / 'pyvenv.cfg').is_file() and not VENV.is_symlink()
     if os.path.lexists(VENV) and not ours:
         fail(f'{VENV} is not a virtual environment made here. Move it away and try again.')
@@ -87,7 +97,7 @@ def make_venv() -> None:
         print(f'      {VENV} does not work and is made again')
         shutil.rmtree(VENV)
     if not (run(sys.executable, '-m', 'venv', VENV) and works()):
-        fail('Python cannot make virtual environments: `sudo apt-get install python3.11-venv`.')
+        fail(f'Python cannot make virtual environments: `sudo apt-get install {PYTHON}-venv`.')
 
 
 def repair() -> None:
@@ -118,7 +128,7 @@ def install_mmcv() -> None:
             return
         print('      the wheel that pip found does not fit this torch')
     if not shutil.which(os.environ.get('CXX', 'c++')):
-        fail('mmcv needs a compiler: `sudo apt-get install build-essential python3.11-dev`.')
+        fail(f'mmcv needs a compiler: `sudo apt-get install build-essential {PYTHON}-dev`.')
     print(f'      building from source, ten minutes on two cores: `tail -f {LOG}`')
     print('      if that ends for want of memory: `MAX_JOBS=1 make setup`')
     install('--no-binary=mmcv', *options)
@@ -143,9 +153,11 @@ def install_package(wanted: str) -> None:
 
 def set_up(runtime: str) -> None:
     """Do all steps in order, each only as far as it is needed."""
-    if sys.version_info[:2] != NEEDED_PYTHON:
+    if sys.version_info[:2] not in PYTHONS:
+        needed = ' or '.join('{}.{}'.format(*version) for version in PYTHONS)
         version = f'{sys.version.split()[0]} ({sys.executable})'
-        fail(f'Python 3.11 is needed, this is {version}: `make setup PYTHON=/path/to/python3.11`.')
+        way = '`make setup PYTHON=/path/to/python3.11`'
+        fail(f'Python {needed} is needed, this is {version}: {way}.')
     print('[1/6] virtual environment', VENV)
     make_venv()
     repair()

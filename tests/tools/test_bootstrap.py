@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -196,10 +197,37 @@ def test_nothing_else_is_deleted(bootstrap: ModuleType, tmp_path: Path, kind: st
 
 
 def test_wrong_python(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another Python than the tested one is refused with the way to choose one."""
-    monkeypatch.setattr(bootstrap, 'NEEDED_PYTHON', (3, 99))
-    with pytest.raises(SystemExit, match='make setup PYTHON='):
+    """Another Python than the tested ones is refused with the way to choose one."""
+    monkeypatch.setattr(bootstrap, 'PYTHONS', ((3, 98), (3, 99)))
+    with pytest.raises(SystemExit, match=r'3\.98 or 3\.99 is needed.*make setup PYTHON='):
         bootstrap.set_up('auto')
+
+
+def test_the_package_names_the_pythons_of_the_set_up(
+    bootstrap: ModuleType, repository: Path
+) -> None:
+    """The metadata's lowest version and classifiers are what `make setup` takes."""
+    project = tomllib.loads((repository / 'pyproject.toml').read_text())['project']
+    pythons = ['{}.{}'.format(*version) for version in bootstrap.PYTHONS]
+    prefix = 'Programming Language :: Python :: '
+    named = [text for text in project['classifiers'] if text.startswith(prefix)]
+    assert named == [f'{prefix}{version}' for version in pythons]
+    assert project['requires-python'] == f'>={pythons[0]}'
+    assert sys.version_info[:2] in bootstrap.PYTHONS
+
+
+def test_a_venv_of_another_python_is_kept(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A working `.venv` of another Python stays, and the error names both ways on."""
+    (bootstrap.VENV / 'pyvenv.cfg').touch()
+    monkeypatch.setattr(bootstrap, 'SITE', bootstrap.VENV / 'lib' / bootstrap.PYTHON)
+    other = f'pip 26.3 from {bootstrap.VENV}/lib/python3.98/site-packages/pip (python 3.98)'
+    monkeypatch.setattr(bootstrap, 'ask', lambda *command: other)
+    ways = rf'PYTHON=/path/to/python3\.98`.*`rm -r {bootstrap.VENV}`.*3\.{sys.version_info[1]}'
+    with pytest.raises(SystemExit, match=ways):
+        bootstrap.make_venv()
+    assert (bootstrap.VENV / 'pyvenv.cfg').exists()
 
 
 @pytest.mark.parametrize('sent', [signal.SIGINT, signal.SIGTERM])
