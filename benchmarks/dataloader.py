@@ -65,6 +65,7 @@ def main() -> None:
         'original': dataset,
         'composed, lanczos': masks,
         'composed, linear': {**masks, 'resize': 'linear'},
+        'blurred': {**masks, 'condition': 'blurred'},
         **{f'removed, {tree.name}': {**options, 'image_dir': str(tree)} for tree in args.removed},
     }
     if args.bank:

@@ -422,7 +422,7 @@ def test_killed_job_resumes_on_real_photos(
 
 
 def test_tool_exit_codes(tiny_model, image_tree: Path, tmp_path: Path, capsys, repository) -> None:
-    """0 when all is well, 1 with a listing when something failed, 1 with one line on misuse."""
+    """0 when all is well, 1 when something failed, 2 where what was typed cannot be."""
     import runpy
 
     tiny_model('u2netp')
@@ -436,8 +436,10 @@ def test_tool_exit_codes(tiny_model, image_tree: Path, tmp_path: Path, capsys, r
     assert main([str(image_tree), str(image_tree), '--model', 'u2netp']) == 1
     error = capsys.readouterr().err
     assert 'error: the results would lie in' in error
-    assert main([*arguments, '--output', 'rgb', '--fill', '1,2']) == 1
-    assert '`fill` must be' in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, '--output', 'rgb', '--fill', '1,2'])
+    assert ended.value.code == 2
+    assert 'argument --fill: must be one level or three' in capsys.readouterr().err
 
 
 def test_resize_in_rgb_output_is_the_stores(run, image_tree: Path, tmp_path: Path) -> None:
