@@ -12,7 +12,7 @@ BIN := .venv/bin
 
 help:
 	@echo 'make setup   create .venv: the pinned stack, this package, two model files'
-	@echo '             (PYTHON=/path/to/python3.11, ORT=cpu or gpu)'
+	@echo '             (PYTHON=/path/to/python3.12, ORT=cpu or gpu)'
 	@echo 'make doctor  show what is installed and whether it works'
 	@echo 'make demo    train on photos with and without backgrounds, ten minutes'
 	@echo 'make demo-service  remove, check and publish 40 photos as a shop would, two minutes'
@@ -26,7 +26,7 @@ help:
 
 setup:
 	@command -v '$(PYTHON)' >/dev/null || \
-	    { echo 'Python 3.11 is needed, but "$(PYTHON)" was not found: make setup PYTHON=/path/to/python3.11'; exit 1; }
+	    { echo 'Python 3.11 or 3.12 is needed, but "$(PYTHON)" was not found: make setup PYTHON=/path/to/python3.12'; exit 1; }
 	@'$(PYTHON)' tools/bootstrap.py --ort '$(ORT)'
 
 $(BIN)/python:
