@@ -30,7 +30,7 @@ def make_parser() -> argparse.ArgumentParser:
         run_reference,
     )
     from bgremoval_mm.cli.pairs import add_pairs_commands
-    from bgremoval_mm.cli.parser import Parser, add_command
+    from bgremoval_mm.cli.parser import Parser, add_command, add_command_group
     from bgremoval_mm.cli.pipeline import add_pipeline_commands
     from bgremoval_mm.cli.remove import run_masks, run_remove
     from bgremoval_mm.cli.replace import add_replace_arguments, run_replace
@@ -88,9 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_serve_arguments(add_command(commands, 'serve', run_serve, text))
 
     text = 'receive photos, remove, check and publish each, with any number of workers'
-    add_pipeline_commands(
-        commands.add_parser('pipeline', help=text, description=text[0].upper() + text[1:] + '.')
-    )
+    add_pipeline_commands(add_command_group(commands, 'pipeline', text))
 
     text = 'watch the masks of a pipeline, and tell of each real drop once'
     add_monitor_arguments(add_command(commands, 'monitor', run_monitor, text))
@@ -123,17 +121,13 @@ def make_parser() -> argparse.ArgumentParser:
     add_apply_arguments(add_command(commands, _APPLY, run_apply, text))
 
     text = 'check and cluster pairs of photo and mask, to train a model of your own'
-    add_pairs_commands(
-        commands.add_parser('pairs', help=text, description=text[0].upper() + text[1:] + '.')
-    )
+    add_pairs_commands(add_command_group(commands, 'pairs', text))
 
     text = 'check a catalogue of products, sample it, divide it into folds'
     add_catalogue_arguments(add_command(commands, 'catalogue', run_catalogue, text))
 
     text = 'find the photos of a folder that are most similar to one'
-    add_search_commands(
-        commands.add_parser('search', help=text, description=text[0].upper() + text[1:] + '.')
-    )
+    add_search_commands(add_command_group(commands, 'search', text))
 
     text = 'write a trained model as an ONNX file that every command takes'
     add_export_arguments(add_command(commands, 'export', run_export, text))

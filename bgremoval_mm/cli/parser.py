@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['Parser', 'add_command']
+__all__ = ['Parser', 'add_command', 'add_command_group']
 
 
 class Parser(argparse.ArgumentParser):
@@ -40,8 +40,16 @@ def add_command(
         run: Does it; takes its parser and its arguments, and returns the exit code.
         text: What it does: a sentence without a capital and a full stop.
     """
+    made = add_command_group(commands, name, text)
+    made.set_defaults(run=run, parser=made)
+    return made
+
+
+def add_command_group(
+    commands: argparse._SubParsersAction[Any], name: str, text: str
+) -> argparse.ArgumentParser:
+    """Add a command that has commands of its own, with the arguments of `add_command`."""
     made: argparse.ArgumentParser = commands.add_parser(
         name, help=text, description=text[0].upper() + text[1:] + '.'
     )
-    made.set_defaults(run=run, parser=made)
     return made
