@@ -243,7 +243,8 @@ def do_runs(
 
     todo, others = scheduler.to_do(list(states), states.__getitem__, args.retry_failed)
     for state, runs in others.items():
-        print(f'{len(runs)} {state}')
+        earlier = ' earlier; --retry-failed tries again' if state == 'failed' else ''
+        print(f'{len(runs)} {state}{earlier}')
     for reason in dict.fromkeys(missing(run) for run in others.get('missing data', [])):
         print(f'  {reason}')
     wrong = others.get('other options', [])

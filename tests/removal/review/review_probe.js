@@ -1,5 +1,5 @@
 // Put into the page by test_review_page.py: sorts, filters, judges by mouse and keys, enlarges, wipes, changes the backdrop.
-// What came of it goes to the title.
+// It says what came of it.
 addEventListener('load', async () => {
   const check = (good, what) => { if (!good) throw new Error(what); };
   const get = id => document.getElementById(id);
@@ -70,6 +70,6 @@ addEventListener('load', async () => {
     check(table().split('reject').length === 1 + paths().length + 1, 'all ' + table());
     set('search', '');
     check(document.documentElement.scrollWidth <= innerWidth, 'too wide');
-    document.title = 'ok';
-  } catch (error) { document.title = 'broken: ' + error.message; }
+    say('ok');
+  } catch (error) { say('broken: ' + error.message); }
 });
