@@ -62,7 +62,8 @@ def mean_of_folds(folds: Sequence[Values], resamples: int = RESAMPLES, seed: int
         seed: Of the draws.
 
     Returns:
-        The estimate; its count is the number of products of all folds.
+        The estimate; its count is the number of products of all folds. Without an interval if
+        there is but one product in each fold, so that every draw is the same.
 
     Raises:
         ArgumentError: If there is no fold or a fold without values, or a product is in two folds.
@@ -86,5 +87,8 @@ def mean_of_folds(folds: Sequence[Values], resamples: int = RESAMPLES, seed: int
         weights = random.multinomial(count, np.full(count, 1 / count), size=resamples)
         means.append(float(values.astype(float).mean()))
         draws.append((weights @ sums) / (weights @ sizes))
+    mean = 100 * float(np.mean(means))
+    if len(products) == len(folds):
+        return Estimate(mean, None, None, len(products))
     low, high = np.percentile(100 * np.mean(draws, axis=0), [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    return Estimate(100 * float(np.mean(means)), float(low), float(high), len(products))
+    return Estimate(mean, float(low), float(high), len(products))

@@ -463,6 +463,18 @@ def test_report_tables(report: tuple[Path, Made, Report]) -> None:
     assert len(provenance) == 3 * 3 * 2
 
 
+def test_one_product_has_no_interval(
+    make_runs: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report of a single product is written, too; over products nothing is known."""
+    monkeypatch.setattr(f'{__name__}.PRODUCTS', 1)
+    make_runs({FINE: {'original': 0.9, 'rembg': 0.1}}, folds=(0,))
+    write_report(build_report(tmp_path / 'root'), tmp_path / 'report')
+    table = pd.read_csv(tmp_path / 'report/open_photos_luma_layout.csv', dtype=str)
+    assert len(table) == 2
+    assert '95 % over products' not in table or set(table['95 % over products']) == {'—'}
+
+
 def test_report_pictures(report: tuple[Path, Made, Report], tmp_path: Path) -> None:
     """Both pages link the confusion matrices beside them; pictures of ours are replaced."""
     folder, _, content = report

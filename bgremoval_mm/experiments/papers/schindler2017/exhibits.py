@@ -119,7 +119,9 @@ def _accuracy(results: Sequence[AnyResult]) -> Estimate | None:
 
 
 def _interval(estimate: Estimate | None) -> str:
-    return GAP if estimate is None else f'{estimate.low:.2f} to {estimate.high:.2f}'
+    if estimate is None or estimate.low is None:  # a bootstrap over one product has none
+        return GAP
+    return f'{estimate.low:.2f} to {estimate.high:.2f}'
 
 
 def pooled_confusion(results: Sequence[AnyResult]) -> tuple[list[str], np.ndarray] | None:
