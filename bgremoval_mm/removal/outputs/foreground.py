@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -33,27 +35,61 @@ def estimate_foreground(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     soft = cv2.inRange(mask, 1, 254)
     if not cv2.countNonZero(soft):
         return image
-    share = cv2.merge([mask] * 3).astype(np.float32)
+    share = mask.astype(np.float32)
     share *= 1 / 255
     rest = 1 - share
-    photo = image.astype(np.float32)
-    foreground = background = photo
-    weights = (cv2.pow(share, 4), cv2.pow(rest, 4))
-    for part in _WINDOWS:
-        side = max(3, round(part * max(mask.shape)))
-        foreground = _weighted_mean(foreground, weights[0], side)
-        background = _weighted_mean(background, weights[1], side)
-        weights = (share, rest)
-        unexplained = photo - cv2.multiply(foreground, share)
-        unexplained -= cv2.multiply(background, rest)
-        cv2.accumulateProduct(unexplained, share, foreground)
-        np.clip(foreground, 0, 255, out=foreground)
+    windows = _windows(share, rest)
+    # One channel after another, in arrays that stay: new pages of memory take as long as the sums.
+    planes = [_estimate(plane, share, rest, windows) for plane in cv2.split(image)]
     result = image.copy()
-    cv2.copyTo(cv2.convertScaleAbs(foreground), soft, result)  # rounds
+    cv2.copyTo(cv2.merge(planes), soft, result)
     return result
 
 
-def _weighted_mean(values: np.ndarray, weights: np.ndarray, side: int) -> np.ndarray:
-    """Return the weighted mean in a square window around each pixel."""
-    total = cv2.blur(cv2.multiply(values, weights), (side, side))
-    return cv2.divide(total, cv2.blur(weights, (side, side)) + _EPSILON)
+@dataclass(frozen=True)
+class _Weights:
+    """Weights of the pixels, and their mean in a square window around each, as float32."""
+
+    each: np.ndarray
+    mean: np.ndarray
+    side: int
+
+    def average(self, values: np.ndarray) -> None:
+        """Replace values by their weighted mean in the window."""
+        cv2.multiply(values, self.each, dst=values)
+        cv2.blur(values, (self.side, self.side), dst=values)
+        cv2.divide(values, self.mean, dst=values)
+
+
+def _windows(share: np.ndarray, rest: np.ndarray) -> list[tuple[_Weights, _Weights]]:
+    """Return the foreground's and the background's weights for each window."""
+    found = []
+    weights = (cv2.pow(share, 4), cv2.pow(rest, 4))
+    for part in _WINDOWS:
+        side = max(3, round(part * max(share.shape)))
+        foreground, background = (
+            _Weights(each, cv2.blur(each, (side, side)) + _EPSILON, side) for each in weights
+        )
+        found.append((foreground, background))
+        weights = (share, rest)
+    return found
+
+
+def _estimate(
+    plane: np.ndarray,
+    share: np.ndarray,
+    rest: np.ndarray,
+    windows: list[tuple[_Weights, _Weights]],
+) -> np.ndarray:
+    """Return the foreground's levels in one channel of a photo, uint8 of shape (H, W)."""
+    photo = plane.astype(np.float32)
+    foreground, background = photo.copy(), photo.copy()
+    unexplained, mixed = np.empty_like(photo), np.empty_like(photo)
+    for inside, outside in windows:
+        inside.average(foreground)
+        outside.average(background)
+        cv2.subtract(photo, cv2.multiply(foreground, share, dst=mixed), dst=unexplained)
+        cv2.subtract(unexplained, cv2.multiply(background, rest, dst=mixed), dst=unexplained)
+        cv2.accumulateProduct(unexplained, share, foreground)
+        np.clip(foreground, 0, 255, out=foreground)
+    return cv2.convertScaleAbs(foreground)  # rounds
