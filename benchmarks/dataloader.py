@@ -32,6 +32,8 @@ from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 from torch.utils.data import Subset
 
+from bgremoval_mm.utils.allocator import FOR_NETWORKS, keep_freed_memory
+
 
 def main() -> None:
     """Time every variant and print the rates."""
@@ -47,8 +49,13 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--workers', type=int, default=2)
     parser.add_argument('--cpu', action='store_true', help='count the CPU time of one process')
+    parser.add_argument(
+        '--default-malloc', action='store_true', help='without keep_freed_memory(), for comparison'
+    )
     args = parser.parse_args()
 
+    if not args.default_malloc:  # as in tools/train.py, whose workers are forked
+        keep_freed_memory(FOR_NETWORKS)
     if args.cpu:  # as in a worker
         torch.set_num_threads(1)
         cv2.setNumThreads(0)

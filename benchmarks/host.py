@@ -39,6 +39,7 @@ from bgremoval_mm.removal.io.storage import open_storage
 from bgremoval_mm.removal.jobs.pipeline import Job
 from bgremoval_mm.removal.outputs.base import OutputFolder
 from bgremoval_mm.removal.outputs.cutouts import CutoutFolder
+from bgremoval_mm.utils.allocator import keep_freed_memory
 from bgremoval_mm.utils.sampling import evenly_spaced
 
 OUTPUTS = ('store', 'mask', 'rgba', 'rgba-clean')
@@ -67,6 +68,7 @@ class Work:
     model: str
     output: str
     batch_size: int
+    keeps_memory: bool
 
     def job(self, folder: Path) -> Job:
         """Return the job, whose results go to a folder."""
@@ -98,14 +100,19 @@ def main() -> None:
     parser.add_argument('--processes', type=int, nargs='+', default=[1, 2])
     parser.add_argument('--cores', type=int, default=16, help='extrapolate to so many')
     parser.add_argument('--batch-size', type=int, default=8)
+    parser.add_argument(
+        '--default-malloc', action='store_true', help='without keep_freed_memory(), for comparison'
+    )
     args = parser.parse_args()
+    if not args.default_malloc:
+        keep_freed_memory()
 
     root = args.photos
     files = sorted(str(each.relative_to(root)) for each in root.rglob('*') if each.is_file())
     stored = [name for name in files if MaskStore(args.masks, args.model).path(name).exists()]
     names = tuple(evenly_spaced(stored, min(args.images, len(stored))))
     works = [
-        Work(root, names, args.masks, args.model, output, args.batch_size)
+        Work(root, names, args.masks, args.model, output, args.batch_size, not args.default_malloc)
         for output in args.outputs
     ]
     steps: dict[str, list[list[float]]] = defaultdict(list)
@@ -171,6 +178,8 @@ def processes(work: Work, count: int) -> tuple[float, float]:
 
 def run_job(work: Work, names: Iterable[str], folder: Path, barrier: Any, spent: Any) -> None:
     """Do a share of the photos as a job does, in a process of its own."""
+    if work.keeps_memory:
+        keep_freed_memory()
     job = work.job(folder)
     barrier.wait(timeout=120)
     before = time.process_time()

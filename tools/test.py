@@ -20,6 +20,7 @@ from bgremoval_mm.engine.hooks.conditions import conditions_of, write_conditions
 from bgremoval_mm.engine.hooks.image_results import collect_per_image
 from bgremoval_mm.engine.process_group import process_group
 from bgremoval_mm.engine.run_config import add_common_arguments, build_test_config
+from bgremoval_mm.utils.allocator import FOR_NETWORKS, keep_freed_memory
 from bgremoval_mm.utils.json_io import write_json
 
 
@@ -48,6 +49,7 @@ def parse_args() -> argparse.Namespace:
 @record  # so that torchrun's summary has the error of each process that failed
 def main(args: argparse.Namespace) -> None:
     """Test."""
+    keep_freed_memory(FOR_NETWORKS)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     with ending_in_one_line('test.py', args.debug):
         cfg = build_test_config(args)

@@ -16,6 +16,7 @@ import bgremoval_mm  # noqa: F401
 from bgremoval_mm.cli.errors import add_debug_argument, ending_in_one_line
 from bgremoval_mm.engine.process_group import process_group
 from bgremoval_mm.engine.run_config import add_common_arguments, build_train_config
+from bgremoval_mm.utils.allocator import FOR_NETWORKS, keep_freed_memory
 
 
 def parse_args() -> argparse.Namespace:
@@ -44,6 +45,7 @@ def parse_args() -> argparse.Namespace:
 @record  # so that torchrun's summary has the error of each process that failed
 def main(args: argparse.Namespace) -> None:
     """Train."""
+    keep_freed_memory(FOR_NETWORKS)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     with ending_in_one_line('train.py', args.debug):
         cfg = build_train_config(args)

@@ -30,6 +30,10 @@ def main(argv: list[str] | None = None, command: str | None = None) -> int:
         signals.install()
     from bgremoval_mm.cli import console
     from bgremoval_mm.cli.errors import guarded
+    from bgremoval_mm.utils.allocator import keep_freed_memory
+
+    if argv is None:
+        keep_freed_memory()
 
     console.prepare(own_process=argv is None)
     console.log_to_stderr()

@@ -11,6 +11,7 @@ from typing import Any
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.argument_types import at_least
 from bgremoval_mm.cli.errors import OPENMMLAB, add_debug_argument, guarded
+from bgremoval_mm.utils.allocator import FOR_NETWORKS, keep_freed_memory
 
 __all__ = [
     'add_config_options',
@@ -42,6 +43,8 @@ def run_script(
         argv: What the script's ``main`` was given: None if it is a program of its own.
     """
     console.prepare(own_process=argv is None)
+    if argv is None:
+        keep_freed_memory(FOR_NETWORKS)
     # mmengine's, once for every config that is read.
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     return guarded(lambda: work(args), args.debug, OPENMMLAB)

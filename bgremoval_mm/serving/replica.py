@@ -12,6 +12,7 @@ from bgremoval_mm.serving.engine import Engine
 from bgremoval_mm.serving.errors import RequestError
 from bgremoval_mm.serving.limits import Limits
 from bgremoval_mm.serving.orders import Cutout, Order
+from bgremoval_mm.utils.allocator import keep_freed_memory
 
 __all__ = ['Observation', 'Replica']
 
@@ -33,6 +34,7 @@ class Replica:
     def __init__(
         self, removers: Mapping[str, BackgroundRemover], limits: Limits, cores: int, one_run: bool
     ) -> None:
+        keep_freed_memory()
         own = {
             name: BackgroundRemover.from_options(replace(each.options, num_threads=cores))
             for name, each in removers.items()

@@ -34,6 +34,7 @@ from bgremoval_mm.experiments.runner.runs import (
     run_of_config,
 )
 from bgremoval_mm.experiments.runner.state import run_lock
+from bgremoval_mm.utils.allocator import FOR_NETWORKS, keep_freed_memory
 from bgremoval_mm.utils.json_io import read_json, write_json
 
 __all__ = ['BUSY', 'main', 'prepare', 'provenance', 'work']
@@ -218,6 +219,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     run = run_of_config(load_work(args.work), args.config, args.seed, args.fold)
     workspace = Workspace(args.root, args.configs, tuple(args.options))
+    keep_freed_memory(FOR_NETWORKS)
     try:
         work(run, workspace)
     except Timeout:

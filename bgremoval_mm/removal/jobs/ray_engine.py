@@ -17,6 +17,7 @@ from bgremoval_mm.removal.io.manifest import Record
 from bgremoval_mm.removal.jobs.pipeline import Job
 from bgremoval_mm.removal.jobs.pool import DaemonPool, result_within
 from bgremoval_mm.removal.jobs.ray_cluster import start_ray
+from bgremoval_mm.utils.allocator import keep_freed_memory
 
 __all__ = ['run_with_ray']
 
@@ -33,6 +34,7 @@ class Remover:
     """An actor: one network, many blocks."""
 
     def __init__(self, job: Job) -> None:
+        keep_freed_memory()
         self.job = job
 
     def __call__(self, block: dict[str, Any]) -> dict[str, list[str]]:
