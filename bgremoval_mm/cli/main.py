@@ -32,12 +32,11 @@ def main(argv: list[str] | None = None, command: str | None = None) -> int:
     from bgremoval_mm.cli.errors import guarded
     from bgremoval_mm.utils.allocator import keep_freed_memory
 
-    if argv is None:
-        keep_freed_memory()
-
     console.prepare(own_process=argv is None)
     console.log_to_stderr()
     args = make_parser().parse_args(words if command is None else [command, *words])
+    if argv is None:
+        keep_freed_memory()
     checked_by = getattr(args, 'checked_by', ())
     return guarded(lambda: args.run(args.parser, args), args.debug, checked_by)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bgremoval_mm.evaluation.products import predict_products
-from bgremoval_mm.evaluation.statistics import LEVEL, RESAMPLES, Estimate
+from bgremoval_mm.evaluation.statistics import RESAMPLES, Estimate, percentile_interval
 from bgremoval_mm.removal.errors import ArgumentError
 
 __all__ = ['Values', 'mean_of_folds', 'right_photos', 'right_products']
@@ -90,5 +90,4 @@ def mean_of_folds(folds: Sequence[Values], resamples: int = RESAMPLES, seed: int
     mean = 100 * float(np.mean(means))
     if len(products) == len(folds):
         return Estimate(mean, None, None, len(products))
-    low, high = np.percentile(100 * np.mean(draws, axis=0), [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    return Estimate(mean, float(low), float(high), len(products))
+    return percentile_interval(mean, 100 * np.mean(draws, axis=0), len(products))
