@@ -7,6 +7,7 @@ import io
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,7 @@ from typing import Protocol
 from bgremoval_mm.removal.images.reading import read_image
 from bgremoval_mm.removal.images.source import SourceImage, SourceStamp
 from bgremoval_mm.removal.io.addresses import local_path
+from bgremoval_mm.removal.io.claims import claim
 from bgremoval_mm.removal.io.scan import Scan, scan_tree
 from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
 from bgremoval_mm.utils.atomic import sweep_leftovers, write_atomically
@@ -123,6 +125,14 @@ class Storage(ABC):
     @abstractmethod
     def sweep(self, folders: set[str]) -> None:
         """Delete what killed processes left half-written in those folders."""
+
+    def claim(self, purpose: str) -> AbstractContextManager[None]:
+        """Hold the tree for a purpose, where the storage has locks; see `claims.claim`.
+
+        Raises:
+            ClaimedError: If a process holds it for another purpose.
+        """
+        return nullcontext()
 
     def address_of(self, name: str) -> str:
         """Return the path or address of a file."""
@@ -268,6 +278,10 @@ class LocalStorage(Storage):
         """Delete what killed processes of this machine left half-written in those folders."""
         for name in folders:
             sweep_leftovers(self.root / name)
+
+    def claim(self, purpose: str) -> AbstractContextManager[None]:
+        """Hold the folder for a purpose."""
+        return claim(self.root, purpose)
 
     def address_of(self, name: str) -> str:
         """Return the path of a file."""

@@ -13,6 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from bgremoval_mm.removal.io.addresses import local_path
+from bgremoval_mm.removal.io.claims import ClaimedError
 from bgremoval_mm.removal.io.manifest import Record, TargetWriteError, latest
 from bgremoval_mm.removal.io.scan import Scan
 from bgremoval_mm.removal.jobs.apart import TargetError
@@ -112,9 +113,26 @@ def run_work(
         started: When the job was begun, by ``time.monotonic()``; None: now.
 
     Raises:
-        TargetError: If the target takes no more; what was done is kept.
+        TargetError: If the target takes no more; what was done is kept. If another process makes
+            other results in the same folder of this machine.
     """
     started = time.monotonic() if started is None else started
+    target = work.target
+    try:
+        # Two settings at once would leave files that are not what the manifest says.
+        with target.storage.claim(target.settings):
+            return _run_work(work, scan, job, num_threads, started)
+    except ClaimedError as err:
+        msg = (
+            f'{err}; this run would make {target.settings}. Wait until it has ended, or choose '
+            'another folder'
+        )
+        raise TargetError(msg) from err
+
+
+def _run_work(
+    work: Job, scan: Scan, job: JobOptions, num_threads: int, started: float
+) -> TreeSummary:
     target = work.target
     images = list(filter(job.includes, scan.images))
     where = local_path(target.storage.address) or target.storage.address

@@ -52,6 +52,12 @@ class OutputFolder(ABC):
         """The folder, where it is one of this machine."""
         return Path(self.storage.address)
 
+    @property
+    def settings(self) -> str:
+        """What the results depend on besides the images, in words."""
+        options = ', '.join(f'{key} {value}' for key, value in sorted(self.params.items()))
+        return f'results of {self.spec.name} ({self.spec.hash[:8]}) with {options}'
+
     def use_manifest(self, part: str = '') -> None:
         """Record what is done in that part of the manifest (see Manifest)."""
         self.manifest = Manifest(self.storage, part)

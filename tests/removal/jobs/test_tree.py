@@ -404,7 +404,7 @@ def test_killed_job_resumes_on_real_photos(
     job.send_signal(signal.SIGKILL)
     job.wait()
     killed = contents(dst)
-    whole = {name for name in killed if not name.endswith('.part')}
+    whole = {name for name in killed if not name.endswith(('.part', '.lock'))}
     assert 4 <= len(whole) < len(photos)
     for name in whole:
         Image.open(dst / name).load()
@@ -484,3 +484,17 @@ def test_masks_that_are_not_there(run, image_tree: Path, tmp_path: Path) -> None
         run(image_tree, tmp_path / 'out', output='rgb', mask_dir=tmp_path / 'nowhere')
     with pytest.raises(ValueError, match='it goes neither with'):
         run(image_tree, tmp_path / 'out', mask_dir=tmp_path / 'nowhere')
+
+
+def test_other_settings_at_once(run, image_tree: Path, tmp_path: Path) -> None:
+    """A job refuses a folder where another one makes results of other settings, and names both."""
+    before = contents(image_tree)
+    store = MaskStore(tmp_path / 'out', 'u2netp')
+    with store.storage.claim(store.settings):
+        run(image_tree, tmp_path / 'out')  # the same settings
+        with pytest.raises(
+            TargetError, match=r'another process makes .*output store.*this run would make .*rgba'
+        ):
+            run(image_tree, tmp_path / 'out' / 'u2netp', output='rgba')
+    assert len(contents(tmp_path / 'out')) == len(before)
+    run(image_tree, tmp_path / 'other', output='rgba')
