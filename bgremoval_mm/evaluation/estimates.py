@@ -11,6 +11,9 @@ from scipy import stats
 __all__ = ['LEVEL', 'Estimate', 'percentile_interval', 'seed_interval']
 
 LEVEL = 0.95
+# Scores have six digits at most. What lies behind the ninth comes from the order of sums, and is
+# neither a difference nor a sign.
+_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -31,17 +34,26 @@ class Estimate:
 
     @property
     def sign(self) -> int:
-        """1 or -1 if the whole interval lies above or below 0, else 0 (also without interval)."""
+        """The side of 0, see `side_of`."""
+        return self.side_of(0)
+
+    def side_of(self, border: float) -> int:
+        """Return 1 or -1 if the whole interval lies above or below a border, else 0.
+
+        Without an interval it is 0, too.
+        """
         if self.low is None or self.high is None:
             return 0
-        return int(self.low > 0) - int(self.high < 0)
+        return int(self.low > border) - int(self.high < border)
 
 
 def seed_interval(values: Sequence[float]) -> Estimate:
     """Return the mean of one value a seed, with Student's t interval.
 
     That is mean +- t(0.975, n - 1) s / sqrt(n). For paired differences this is the interval of the
-    paired t test. With one seed there is none.
+    paired t test. With one seed there is none, and none where all values are equal: scores come in
+    steps, of one image in a hundred for example, so that equal ones do not mean that there is no
+    spread, but that it is not known.
 
     Args:
         values: One a seed; at least one.
@@ -53,11 +65,11 @@ def seed_interval(values: Sequence[float]) -> Estimate:
     if array.size == 0:
         msg = '`values` must have at least one value, but got none'
         raise ValueError(msg)
-    mean = float(array.mean())
-    if array.size == 1:
-        return Estimate(mean, None, None, 1)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, array.size - 1) * stats.sem(array))
-    return Estimate(mean, mean - half, mean + half, int(array.size))
+    mean, count = float(array.mean()), int(array.size)
+    if not _rounded(float(np.ptp(array))):
+        return Estimate(_rounded(mean), None, None, count)
+    half = float(stats.t.ppf((1 + LEVEL) / 2, count - 1) * stats.sem(array))
+    return _estimate(mean, mean - half, mean + half, count)
 
 
 def percentile_interval(observed: float, draws: np.ndarray, count: int) -> Estimate:
@@ -69,6 +81,14 @@ def percentile_interval(observed: float, draws: np.ndarray, count: int) -> Estim
         count: Of how many units.
     """
     if count < 2:  # every draw is the same one
-        return Estimate(observed, None, None, count)
+        return Estimate(_rounded(observed), None, None, count)
     low, high = np.nanpercentile(draws, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
-    return Estimate(observed, float(low), float(high), count)
+    return _estimate(observed, float(low), float(high), count)
+
+
+def _estimate(mean: float, low: float, high: float, count: int) -> Estimate:
+    return Estimate(_rounded(mean), _rounded(low), _rounded(high), count)
+
+
+def _rounded(value: float) -> float:
+    return round(value, _DIGITS) + 0.0  # no -0.0, which is shown with its sign

@@ -18,6 +18,7 @@ from bgremoval_mm.evaluation.statistics import (
     iou_interval,
     mcnemar,
     mean_iou,
+    percentile_interval,
     resampled_difference,
     seed_interval,
 )
@@ -38,6 +39,28 @@ def test_one_seed_has_no_interval() -> None:
     assert seed_interval([5.0]).sign == 0
     with pytest.raises(ValueError, match='at least one value'):
         seed_interval([])
+
+
+def test_equal_values_have_no_interval() -> None:
+    """Scores come in steps: equal ones do not say that there is no spread."""
+    assert seed_interval([-2.2, -2.2]) == Estimate(-2.2, None, None, 2)
+    dress = [-6.666666666666671, -6.666666666666657, -6.666666666666671]
+    assert seed_interval(dress).low is None
+
+
+def test_dust_is_no_difference() -> None:
+    """What is left of sums that are 0 has no sign, not even that of -0.0."""
+    hundred = 100 / 372
+    values = [74 * hundred - 73 * hundred, 0.0, 73 * hundred - 74 * hundred, 1e-15]
+    found = [seed_interval(values).mean, percentile_interval(-1e-16, np.zeros(3), 3).mean]
+    assert [math.copysign(1, each) * (1 + each) for each in found] == [1, 1]
+    assert percentile_interval(1.0, np.full(100, 1e-16), 5).sign == 0
+
+
+def test_side_of_a_border() -> None:
+    """A border counts as 0 does: the interval must leave it out."""
+    assert [Estimate(5.0, 4.0, 6.0, 3).side_of(at) for at in (3, 4, 5, 6, 7)] == [1, 0, 0, 0, -1]
+    assert Estimate(5.0, None, None, 1).side_of(0) == 0
 
 
 def test_sign() -> None:

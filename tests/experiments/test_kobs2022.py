@@ -300,8 +300,12 @@ def make_runs(make_result: Callable[..., Path]) -> Callable[..., None]:
             values = numbers.get(run.experiment.model, {}).get(run.variant)
             if values is not None:
                 noise = (run.seed - 1) * 0.001 * (1 if run.variant == 'original' else 2)
-                keys = (CLEAN, REPLACED, ATTENTION)
-                metrics = {k: v + noise for k, v in zip(keys, values, strict=True)}
+                metrics = {
+                    key: value + noise * steps
+                    for steps, (key, value) in enumerate(
+                        zip((CLEAN, REPLACED, ATTENTION), values, strict=True), start=1
+                    )
+                }
                 metrics['replaced_std/retrieval/MAP@R'] = 0.1
                 metrics['attention/photos'] = 12.0
                 make_result(run, metrics, checkpoint='best.pth')

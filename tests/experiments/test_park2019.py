@@ -515,7 +515,8 @@ def make_runs(make_result: Callable[..., Path]) -> Callable[..., None]:
         for run in select_runs(WORK, [item], variants=[variant], seeds=range(3)):
             values = numbers.get(run.experiment.model)
             if values is not None:
-                noise = (run.seed - 1) * 0.001 * (1 + run.experiment.model.endswith('oc-is'))
+                steps = 1 + list(numbers).index(run.experiment.model) + (variant != 'original')
+                noise = (run.seed - 1) * 0.001 * steps
                 metrics = {k: v + noise for k, v in zip(keys, values, strict=True)}
                 make_result(run, metrics)
 

@@ -28,6 +28,8 @@ from tests.browser import Browser
 
 UP = [(20, 26), (21, 28), (22, 28)]  # of 60 images: about 10 points more, in each seed
 DOWN = [(30, 26), (31, 26), (30, 25)]
+LITTLE = [(30, 31), (30, 31), (30, 30)]
+ABOUT = [(30, 34), (31, 34), (30, 34)]
 UNSURE = [(30, 34), (31, 28), (30, 30)]
 
 
@@ -128,7 +130,9 @@ def test_damaged_results_are_named(content: str, message: str, tmp_path: Path) -
         ({'vgg11': UP, 'vgg13': DOWN, 'vgg16': UP, 'vgg19': UP}, 'does not hold'),
         ({'vgg11': UP, 'vgg13': UNSURE, 'vgg16': UP, 'vgg19': UP}, 'undecided'),
         ({'vgg11': UP[:1], 'vgg13': UP[:1], 'vgg16': UP[:1], 'vgg19': UP[:1]}, 'undecided'),
-        ({'vgg11': UP, 'vgg13': UP, 'vgg16': [(20, 21)] * 3, 'vgg19': UP}, 'does not hold'),
+        ({'vgg11': UP, 'vgg13': UP, 'vgg16': LITTLE, 'vgg19': UP}, 'does not hold'),
+        # 5 points in the mean, but not in the interval
+        ({'vgg11': UP, 'vgg13': UP, 'vgg16': ABOUT, 'vgg19': UP}, 'undecided'),
     ],
 )
 def test_claim_on_vgg(runs: dict, label: str, make_pairs: Callable, tmp_path: Path) -> None:
@@ -158,8 +162,28 @@ def test_claim_on_resnets(make_pairs: Callable, tmp_path: Path) -> None:
         make_pairs(f'vgg{depth}bn', UP)
     make_pairs('resnet50', UP)
     assert verdict('F5-c', tmp_path / 'root').label == 'undecided'
-    make_pairs('resnet101', UP)
+    make_pairs('resnet101', [(20, 26), (21, 27), (22, 28)])
     assert verdict('F5-c', tmp_path / 'root').label == 'holds'
+
+
+@pytest.mark.parametrize(
+    ('swin', 'label'),
+    [
+        ([(20, 20), (21, 21), (23, 23)], 'holds'),
+        ([(40, 40), (42, 42), (41, 41)], 'does not hold'),
+        ([(40, 40)], 'undecided'),  # of one seed, however good
+        ([(30, 30), (32, 32), (30, 30)], 'undecided'),
+    ],
+)
+def test_claim_on_the_best(swin: list, label: str, make_pairs: Callable, tmp_path: Path) -> None:
+    """F5-d: better than each other network, by an interval over common seeds."""
+    for each in CLASSIFICATION:
+        if not each.pretrained:
+            others = [(10, 10), (11, 11), (9, 9)]
+            make_pairs(each.model, {'resnest101': DOWN, 'swin-tiny': swin}.get(each.model, others))
+    found = verdict('F5-d', tmp_path / 'root')
+    assert found.label == label
+    assert found.figures.startswith('ResNeSt-101 on originals minus Swin-T ')
 
 
 @pytest.mark.parametrize(('right', 'label'), [(DOWN, 'holds'), (UP, 'does not hold')])
@@ -171,7 +195,7 @@ def test_claims_on_pretrained(
         if each.pretrained:
             make_pairs(each.model, right, item='Fig. 6')
         else:
-            make_pairs(each.model, [(5, 5), (6, 6), (5, 6)])
+            make_pairs(each.model, [(5, 5), (6, 6), (4, 6)])
     root = tmp_path / 'root'
     assert verdict('F6-a', root).label == label
     assert verdict('F6-c', root).label == label

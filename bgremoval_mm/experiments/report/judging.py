@@ -1,8 +1,8 @@
 """What the claims of all works are judged with: intervals over seeds, and how they are shown.
 
-A claim about a direction holds when the interval (Student's over seeds, 95 %) lies on its side of
-0, does not hold when it (or one of several) lies on the other, and is undecided otherwise, with one
-seed always.
+A claim about a direction, or about more or less than a number, holds when the interval (Student's
+over seeds, 95 %) lies on its side of 0, or of the number, does not hold when it (or one of several)
+lies on the other, and is undecided otherwise, with one seed always.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Others = Mapping[str, Group]
 """The groups of a work on the same dataset with the same options, by item."""
 
 
-def sign_of(estimate: Estimate | None) -> int | None:
-    """Return the side of 0 on which an interval lies; None if nothing was run."""
-    return None if estimate is None else estimate.sign
+def sign_of(estimate: Estimate | None, border: float = 0) -> int | None:
+    """Return the side of 0, or of a border, on which an interval lies; None if nothing was run."""
+    return None if estimate is None else estimate.side_of(border)
 
 
 def judge_signs(signs: Iterable[int | None], wanted: int | Iterable[int]) -> VerdictLabel:
@@ -56,11 +56,11 @@ def metric_gap(cell: Cell, variant: str, metric: str, other: str) -> Estimate | 
     return seed_interval(gaps) if gaps else None
 
 
-def show(estimate: Estimate | None, digits: int = 2) -> str:
-    """Return a difference with its interval, as text."""
+def show(estimate: Estimate | None, digits: int = 2, sign: str = '+') -> str:
+    """Return a difference with its interval, or with ``sign='-'`` a score with its, as text."""
     if estimate is None:
         return 'not run'
-    mean = f'{estimate.mean:+.{digits}f}'
+    mean = f'{estimate.mean:{sign}.{digits}f}'
     if estimate.low is None or estimate.high is None:
-        return f'{mean} (one seed)'
-    return f'{mean} [{estimate.low:+.{digits}f}, {estimate.high:+.{digits}f}]'
+        return f'{mean} (one seed)' if estimate.count == 1 else f'{mean} (equal in all seeds)'
+    return f'{mean} [{estimate.low:{sign}.{digits}f}, {estimate.high:{sign}.{digits}f}]'

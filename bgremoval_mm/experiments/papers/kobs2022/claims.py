@@ -67,17 +67,8 @@ def _cost(group: Group, _: Others) -> Verdict:
     gains = [_gain(cell, CLEAN) for cell in group.cells]
     printed = [_printed(group, cell, CLEAN) for cell in group.cells]
     wanted = [-1 if each is not None and each < -COST else 1 for each in printed]
-    signs = [_side(each, -COST) for each in gains]
+    signs = [sign_of(each, -COST) for each in gains]
     return Verdict(judge_signs(signs, wanted), _listed(group, gains))
-
-
-def _side(estimate: Estimate | None, border: float) -> int | None:
-    """Return the side of a border on which an interval lies, as ``Estimate.sign`` that of 0."""
-    if estimate is None:
-        return None
-    if estimate.low is None or estimate.high is None:
-        return 0
-    return int(estimate.low > border) - int(estimate.high < border)
 
 
 def _selection(group: Group, _: Others) -> Verdict:

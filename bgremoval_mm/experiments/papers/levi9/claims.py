@@ -15,10 +15,7 @@ __all__ = ['CLAIMS']
 def _target(group: Group, _: Others) -> Verdict:
     (cell,) = group.cells
     found = cell.mean(IOU, 'u2net')
-    if found is None:
-        return Verdict('undecided', 'U²-Net: not run')
-    figures = f'U²-Net: IoU {found.mean:.4f}'
-    return Verdict('holds' if found.mean >= TARGET else 'does not hold', figures)
+    return Verdict(judge_signs([sign_of(found, TARGET)], 1), f'U²-Net: IoU {show(found, 4, "-")}')
 
 
 def _choice(group: Group, _: Others) -> Verdict:
@@ -42,7 +39,7 @@ CLAIMS: tuple[Claim, ...] = (
         'N-a',
         NETWORKS,
         'U²-Net reaches an IoU of at least 0.99 on photos of the catalogue.',
-        f'Mean IoU of U²-Net {TARGET} or more.',
+        f'Interval of the IoU of U²-Net above {TARGET}.',
         _target,
     ),
     Claim(

@@ -91,26 +91,28 @@ def open_exhibits(group: Group) -> Sequence[Exhibit]:
 
 
 def _given_back(cell: Cell) -> Iterator[dict[str, str]]:
-    """Yield a row for each treatment that was run beside the plain removal."""
-    plain = cell.values(TOP1, REMBG.name)
-    loss = cell.pair(REMBG.name).difference(TOP1)
+    """Yield a row for each treatment that was run beside the original and the plain removal."""
     for variant in GENTLER:
-        values = cell.values(TOP1, variant.name)
-        seeds = sorted(plain.keys() & values.keys())
+        original, plain, values = (
+            cell.values(TOP1, name) for name in (ORIGINAL.name, REMBG.name, variant.name)
+        )
+        seeds = sorted(original.keys() & plain.keys() & values.keys())
         if seeds:
+            loss = seed_interval([plain[seed] - original[seed] for seed in seeds])
             gain = seed_interval([values[seed] - plain[seed] for seed in seeds])
+            change = seed_interval([values[seed] - original[seed] for seed in seeds])
             yield {
                 'network': cell.experiment.title,
                 'variant': variant.title,
-                'loss by the removal': show(loss),
-                'variant minus original': show(cell.pair(variant.name).difference(TOP1)),
+                'removed minus original': show(loss),
+                'variant minus original': show(change),
                 'given back': show(gain),
                 'share of the loss': _share(gain, loss),
                 'seeds': ' '.join(map(str, seeds)),
             }
 
 
-def _share(gain: Estimate, loss: Estimate | None) -> str:
-    if loss is None or loss.sign >= 0:
+def _share(gain: Estimate, loss: Estimate) -> str:
+    if loss.sign >= 0:
         return GAP
     return f'{-gain.mean / loss.mean:.0%}'
