@@ -52,12 +52,14 @@ def _watch(args: argparse.Namespace) -> int:
         with signals.raised():
             # What is wrong with the options is told now, not when the first image arrives.
             remove(lambda path: False)
-            print(f'Watching {printable(args.src)}; Ctrl-C ends it.', file=sys.stderr)
-            for summary in Watcher(Path(args.src)).run(lambda new: remove(new.__contains__)):
-                if summary.failed:
-                    code = FAILED
-                if summary.done or summary.failed:
-                    print(describe(summary), flush=True)
+            # Between two images, too, jobs of other settings are kept out.
+            with run.claimed(run.open_target(args.dst, engine, output)):
+                print(f'Watching {printable(args.src)}; Ctrl-C ends it.', file=sys.stderr)
+                for summary in Watcher(Path(args.src)).run(lambda new: remove(new.__contains__)):
+                    if summary.failed:
+                        code = FAILED
+                    if summary.done or summary.failed:
+                        print(describe(summary), flush=True)
     except signals.Terminated:
         raise
     except KeyboardInterrupt:

@@ -99,3 +99,19 @@ def test_wrong_target_is_told_at_the_start(
     error = capsys.readouterr().err
     assert error.startswith('error: the results would lie in')
     assert 'Watching' not in error
+
+
+@pytest.mark.slow
+def test_other_settings_while_it_waits(
+    watch: Callable[[Path, Path], Watch], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job of other settings is refused between two photos, too, and the watch goes on."""
+    source, target = tmp_path / 'in', tmp_path / 'out'
+    source.mkdir()
+    running = watch(source, target)
+    running.wait_for('Watching ')
+    other = [str(source), str(target), '--model', 'u2netp', '--device', 'cpu', '--output', 'rgb']
+    assert main(['remove', *other]) == 1
+    assert 'another process makes results of u2netp' in capsys.readouterr().err
+    (source / 'later.jpg').write_bytes(b'')
+    running.wait_for('  failed: later')

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from PIL import Image
 
 from bgremoval_mm.removal import MaskStore, ModelSpec, read_image, remove_tree
 from bgremoval_mm.removal.io import storage
+from bgremoval_mm.removal.io.manifest import Manifest, Record
 
 CHAOS = Path(__file__).with_name('chaos.py')
 IMAGES = 500
@@ -150,3 +153,46 @@ def test_photo_replaced_while_it_is_read(
     assert not store.is_current(stored, victim)
     monkeypatch.setattr(storage, 'read_image', read_image)
     assert remove_tree(tree, masks, spec, device='cpu', progress=False).done == 1
+
+
+@pytest.mark.parametrize(
+    ('first', 'other'),
+    [
+        ({'output': 'rgba'}, {'output': 'rgb'}),
+        ({'output': 'store'}, {'output': 'store', 'overwrite': True}),
+        ({'output': 'store'}, 'another photo'),
+    ],
+    ids=['other settings', 'overwritten', 'another photo'],
+)
+def test_killed_while_results_are_replaced(
+    first: dict, other: Any, spec: ModelSpec, tmp_path: Path, monkeypatch, picture
+) -> None:
+    """A result that was replaced, but not recorded, is not taken for the earlier one."""
+    source, target = tmp_path / 'in', tmp_path / 'out'
+    source.mkdir()
+    for index in range(12):
+        Image.fromarray(picture(60, 50, index)).save(source / f'{index:02}.png')
+    quiet = {'device': 'cpu', 'progress': False}
+    remove_tree(source, target, spec, **first, **quiet)
+    undisturbed = {path: path.read_bytes() for path in target.rglob('*.png')}
+    photo = source / '00.png'
+    before, status = photo.read_bytes(), photo.stat()
+    if other == 'another photo':
+        photo.write_bytes((source / '01.png').read_bytes())
+        other = first
+
+    def killed(self: Manifest, record: Record) -> None:
+        if record.status == 'ok':
+            raise KeyboardInterrupt
+        append(self, record)
+
+    append = Manifest.append
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, 'append', killed)
+        with pytest.raises(KeyboardInterrupt):
+            remove_tree(source, target, spec, **other, **quiet)
+    photo.write_bytes(before)
+    os.utime(photo, ns=(status.st_atime_ns, status.st_mtime_ns))
+    remove_tree(source, target, spec, **first, **quiet)
+    assert {path: path.read_bytes() for path in target.rglob('*.png')} == undisturbed
+    assert remove_tree(source, target, spec, **first, **quiet).skipped == 12

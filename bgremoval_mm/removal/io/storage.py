@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from bgremoval_mm.removal.images.reading import read_image
 from bgremoval_mm.removal.images.source import SourceImage, SourceStamp
@@ -200,6 +200,10 @@ class LocalStorage(Storage):
         super().__init__(str(root), only)
         self.root = root
         self._prepared: set[Path] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        root = self.root.absolute()  # the process that gets it may stand in another folder
+        return self.__dict__ | {'root': root, 'address': str(root), '_prepared': set()}
 
     def scan(self) -> Scan:
         """Find the images, by content, following links."""

@@ -149,14 +149,14 @@ class Job:
                     yield written()
             while writing:
                 yield written()
-        except (OSError, KeyboardInterrupt):
-            # What was written meanwhile is not to be done again.
-            for _, future in writing:
-                with suppress(OSError):
-                    yield self._result(future, lambda: 'what was begun to be written')
-            raise
         except StalledError:
             stalled = True
+            raise
+        except (Exception, KeyboardInterrupt):
+            # What was written meanwhile is not to be done again.
+            for _, future in writing:
+                with suppress(Exception):
+                    yield self._result(future, lambda: 'what was begun to be written')
             raise
         finally:
             for pool in pools:

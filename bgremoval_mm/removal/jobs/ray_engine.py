@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from bgremoval_mm.removal.io.manifest import Record
@@ -44,7 +44,7 @@ class Remover:
         return {'record': [record.to_json() for record in self.job.run(paths)]}
 
 
-def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Record]:
+def run_with_ray(job: Job, paths: Iterable[str], workers: int = 0) -> Generator[Record]:
     """Do these images on a Ray cluster; yields records, in any order.
 
     A cluster that runs is used (``RAY_ADDRESS``, or the one of this machine); else one is started
@@ -62,6 +62,7 @@ def run_with_ray(job: Job, paths: list[str], workers: int = 0) -> Generator[Reco
         StalledError: If Ray gave no result for an hour.
         RuntimeError: If an actor fails otherwise.
     """
+    paths = list(paths)
     if not paths:
         return
     try:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,11 @@ from bgremoval_mm.removal.outputs.results import delete_superseded, format_of
 from bgremoval_mm.removal.remover import BackgroundRemover
 from bgremoval_mm.removal.zoo.weights import check_licence
 
-__all__ = ['TreeSummary', 'run_job', 'run_work']
+__all__ = ['TreeSummary', 'claimed', 'open_target', 'run_job', 'run_work']
+
+_REPLACED = 'the run that was replacing its result did not end: run it again'
+# Where files cannot grow, each announcement is a file.
+_ANNOUNCED_AT_ONCE = 1000
 
 
 @dataclass
@@ -90,7 +94,7 @@ def run_job(
     """
     started = time.monotonic()
     remover, second = _make_removers(engine, output)
-    target = _open_target(dst, remover, output)
+    target = _target_of(dst, remover, output)
     target.use_manifest(job.part.name)
     source, scan = open_source(src, dst, target)
     store = None
@@ -117,11 +121,22 @@ def run_work(
             other results in the same folder of this machine.
     """
     started = time.monotonic() if started is None else started
-    target = work.target
+    with claimed(work.target):
+        return _run_work(work, scan, job, num_threads, started)
+
+
+@contextmanager
+def claimed(target: OutputFolder) -> Iterator[None]:
+    """Keep jobs of other settings out of a folder; those of the same may work on it, too.
+
+    Two settings at once would leave files that are not what the manifest says.
+
+    Raises:
+        TargetError: If another process makes other results there.
+    """
     try:
-        # Two settings at once would leave files that are not what the manifest says.
         with target.storage.claim(target.settings):
-            return _run_work(work, scan, job, num_threads, started)
+            yield
     except ClaimedError as err:
         msg = (
             f'{err}; this run would make {target.settings}. Wait until it has ended, or choose '
@@ -140,6 +155,7 @@ def _run_work(
     target.sweep(images)
     known, formats = _known(work, job)
     todo = images if job.overwrite else _select(work, images, known, job)
+    replaced = {path for path in todo if path in known and known[path].status == 'ok'}
     del known  # large, and the run is long
     summary.skipped = len(images) - len(todo)
     run = _engine(work.with_threads(num_threads), job)
@@ -155,7 +171,7 @@ def _run_work(
                     note(target.failure(path, reason))
             with (
                 progress_bar(len(todo), target.spec.name, disable=not job.progress) as bar,
-                closing(run(todo)) as records,
+                closing(run(_announced(target, todo, replaced))) as records,
             ):
                 for record in records:
                     note(record)
@@ -193,9 +209,12 @@ def _make_removers(
     return remover, others[0] if others else None
 
 
-def _open_target(
-    dst: str | Path, remover: BackgroundRemover, output: OutputOptions
-) -> OutputFolder:
+def open_target(dst: str | Path, engine: EngineOptions, output: OutputOptions) -> OutputFolder:
+    """Return the folder that a job fills; for the arguments see `run_job`."""
+    return _target_of(dst, _make_removers(engine, output)[0], output)
+
+
+def _target_of(dst: str | Path, remover: BackgroundRemover, output: OutputOptions) -> OutputFolder:
     spec, precision = remover.spec, remover.precision
     if output.output == 'store':
         return MaskStore(dst, spec, precision)
@@ -235,7 +254,24 @@ def _shared(record: Record, work: Job) -> dict[str, Any]:
     return work.target.params if record.params == work.target.params else record.params
 
 
-def _engine(work: Job, job: JobOptions) -> Callable[[list[str]], Generator[Record]]:
+def _announced(target: OutputFolder, images: list[str], replaced: set[str]) -> Iterator[str]:
+    """Yield images; record of each that has a result that it is no longer to be trusted.
+
+    A result is replaced first and recorded then. If the run is killed in between, the manifest must
+    not say that the new result is the earlier one.
+    """
+    at_once = 1 if target.storage.can_append else _ANNOUNCED_AT_ONCE
+    for begin in range(0, len(images), at_once):
+        part = images[begin : begin + at_once]
+        announced = replaced.intersection(part)
+        for path in announced:
+            target.manifest.append(target.failure(path, _REPLACED))
+        if announced:
+            target.manifest.flush()
+        yield from part
+
+
+def _engine(work: Job, job: JobOptions) -> Callable[[Iterable[str]], Generator[Record]]:
     if job.engine == 'local':
         return work.run
     from bgremoval_mm.removal.jobs.ray_engine import run_with_ray

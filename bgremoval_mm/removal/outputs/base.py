@@ -56,7 +56,8 @@ class OutputFolder(ABC):
     def settings(self) -> str:
         """What the results depend on besides the images, in words."""
         options = ', '.join(f'{key} {value}' for key, value in sorted(self.params.items()))
-        return f'results of {self.spec.name} ({self.spec.hash[:8]}) with {options}'
+        weights = self.spec.hash.rpartition(':')[2][:8]
+        return f'results of {self.spec.name} ({weights}) with {options}'
 
     def use_manifest(self, part: str = '') -> None:
         """Record what is done in that part of the manifest (see Manifest)."""

@@ -119,6 +119,8 @@ def _overlap(start: float, scale: float, length: int, room: int) -> tuple[slice,
     first = max(0, int(np.floor(-start / scale)))
     last = min(length, int(np.ceil((room - start) / scale)))
     begin, end = round(start + scale * first), round(start + scale * last)
+    if scale == 1:  # copied: where both ends are halves, rounding them would change the length
+        end = begin + last - first
     if last <= first or end <= 0 or begin >= room:
         return None
     return slice(first, last), slice(begin, max(begin + 1, end))

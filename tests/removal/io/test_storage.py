@@ -244,3 +244,18 @@ def test_local_names_need_not_be_text(run, tmp_path: Path, picture) -> None:
     Image.fromarray(picture()).save(src / 'a.png')
     (src / 'a.png').rename(src / os.fsdecode(b'caf\xe9.png'))
     assert sum(run(src, tmp_path / 'out', shard=f'{i}/2').done for i in (1, 2)) == 1
+
+
+def test_another_process_finds_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative folder means the same in a process that stands elsewhere, as Ray's actors do."""
+    monkeypatch.chdir(tmp_path)
+    relative = open_storage('results')
+    relative.write('a/b.txt', b'first')
+    assert relative.address == 'results'
+    sent = pickle.dumps(relative)
+    (tmp_path / 'elsewhere').mkdir()
+    monkeypatch.chdir(tmp_path / 'elsewhere')
+    arrived = pickle.loads(sent)
+    assert arrived.read('a/b.txt') == b'first'
+    arrived.write('a/c.txt', b'second')
+    assert (tmp_path / 'results/a/c.txt').read_bytes() == b'second'

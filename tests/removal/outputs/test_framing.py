@@ -92,6 +92,17 @@ def test_place_copies_pixels() -> None:
     assert not place(layers, Placement(1, -9, 0, (4, 4))).any()
 
 
+@pytest.mark.parametrize('missing', [1, 2, 3, 20, 21])
+def test_place_between_two_pixels(missing: int) -> None:
+    """A photo that fits the canvas as it is loses no column and no row, wherever its middle is."""
+    layers = np.arange(1, 1 + 40 * (50 - missing), dtype=np.float32).reshape(40, 50 - missing)
+    framing = Framing(canvas='50x40')
+    found = place(layers, placement_of(framing, None, (50 - missing, 40)))
+    assert sorted(found[found > 0]) == sorted(layers.ravel())
+    turned = placement_of(Framing(canvas='40x50'), None, (40, 50 - missing))
+    assert sorted(place(layers.T, turned)[place(layers.T, turned) > 0]) == sorted(layers.ravel())
+
+
 def test_place_averages_areas() -> None:
     """Half the size: means of 2 x 2 pixels."""
     layers = np.random.default_rng(0).random((4, 6), np.float32)
