@@ -18,6 +18,7 @@ from PIL import Image
 
 from bgremoval_mm import RemoveBackground
 from bgremoval_mm.analysis.background_audit.evaluate import Auditor
+from bgremoval_mm.analysis.background_audit.prepare_config import for_testing
 from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScores
 from bgremoval_mm.analysis.background_audit.text import as_text
 from bgremoval_mm.datasets.first_steps import load_photo
@@ -51,7 +52,9 @@ def audited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
     torch.save({'state_dict': {'weight': torch.zeros(1)}}, 'model.pth')
 
-    def make(dataset: dict, number: int | None = None, **removal: object) -> Auditor:
+    def make(
+        dataset: dict, number: int | None = None, test_cfg: dict | None = None, **removal: object
+    ) -> Auditor:
         config = Config({
             'default_scope': 'mmpretrain',
             'model': {'type': 'SaysHat'},
@@ -61,7 +64,7 @@ def audited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
                 'dataset': dataset,
                 'sampler': {'type': 'DefaultSampler', 'shuffle': False},
             },
-            'test_cfg': {},
+            'test_cfg': test_cfg or {},
             'test_evaluator': {'type': 'Accuracy', 'topk': (1,)},
             'experiment_name': uuid4().hex,  # loggers are kept by name
         })  # fmt: skip
@@ -361,3 +364,28 @@ def test_temporary_files_are_deleted(audited) -> None:
     del forgotten, auditor
     gc.collect()
     assert left() == []
+
+
+def test_a_loop_that_tests_on_other_backgrounds(audited) -> None:
+    """Is a plain test: the backgrounds are the audit's, and the loop's bank need not be there."""
+    write_photos('photos', store=MaskStore('masks', 'u2netp'))
+    named = {'mask_dir': 'masks', 'model': 'u2netp'}
+    loop = {'type': 'BackgroundTestLoop', 'bank': 'nowhere', 'fp16': True, **named}
+    with audited(photos(), test_cfg=loop, **named) as auditor:
+        assert auditor.runner.test_loop.fp16
+        metrics, _ = auditor.evaluate('removed')
+    assert metrics == {'accuracy/top1': 50.0}
+    settings = {'type': 'TestLoop', 'fp16': True}
+    with audited(photos(), test_cfg=settings, **named) as auditor:
+        assert auditor.runner.test_loop.fp16
+
+
+def test_a_config_of_metric_learning() -> None:
+    """Neither its loop nor its attention score runs under each condition."""
+    folder = Path(__file__).parents[2] / 'configs/metric_learning/efficientnet_lite'
+    config = Config.fromfile(folder / 'efficientnet-lite0_arcface_1xb32_grocery-store.py')
+    assert config.test_cfg.type == 'BackgroundTestLoop'
+    assert 'AttentionScoreHook' in {hook.type for hook in config.custom_hooks}
+    config = for_testing(config)
+    assert config.test_cfg == {}
+    assert 'AttentionScoreHook' not in {hook.type for hook in config.custom_hooks}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from copy import deepcopy
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
+from mmengine.runner import TestLoop
 
 from bgremoval_mm.datasets.unwrap import children_of, type_name
 from bgremoval_mm.removal.errors import ArgumentError
@@ -17,7 +19,9 @@ from bgremoval_mm.utils.sampling import evenly_spaced
 
 __all__ = ['add_per_image_results', 'choose_photos', 'coco_annotations', 'for_testing']
 
-_TRAINING_HOOKS = (
+# Of no use in an audit, of which some would be at work under every condition.
+_LEFT_OUT_HOOKS = (
+    'AttentionScoreHook',
     'DiffMetricsHook',
     'EarlyStoppingHook',
     'EpochSeedHook',
@@ -27,17 +31,23 @@ _PER_IMAGE = ('PerImageAccuracy', 'PerImageIoU', 'ClassEvidence', 'RegionEvidenc
 
 
 def for_testing(config: Config) -> Config:
-    """Return the config without training and validation: their data need not be there."""
+    """Return the config without training and validation: their data need not be there.
+
+    What measures other backgrounds than the audit's is left out too.
+    """
     for part in ('train', 'val'):
         for what in ('dataloader', 'evaluator', 'cfg'):
             if config.get(f'{part}_{what}') is not None or f'{part}_{what}' in config:
                 config[f'{part}_{what}'] = None
     config.optim_wrapper = config.param_scheduler = config.auto_scale_lr = None
-    config.setdefault('test_cfg', {})
-    config.test_cfg = config.test_cfg or {}
+    test = config.get('test_cfg') or {}
+    if type_name(test) == 'BackgroundTestLoop':
+        plain = signature(TestLoop).parameters
+        test = {name: value for name, value in test.items() if name in plain}
+    config.test_cfg = test
     # Others may matter to a test, such as EMAHook's averaged weights.
     hooks = config.get('custom_hooks') or []
-    config.custom_hooks = [hook for hook in hooks if type_name(hook) not in _TRAINING_HOOKS]
+    config.custom_hooks = [hook for hook in hooks if type_name(hook) not in _LEFT_OUT_HOOKS]
     config.resume = False
     config.default_hooks = {
         name: hook
