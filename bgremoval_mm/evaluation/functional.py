@@ -67,8 +67,11 @@ def class_scores(results: Mapping[str, np.ndarray]) -> dict[str, float | None]:
 
     Returns:
         Class to score; None for a class that is nowhere annotated, wherever the network sees it.
+        Empty if the classes have no names.
     """
     names = results['classes'].tolist()
+    if not names:
+        return {}
     if 'areas' in results:
         areas = results['areas'].sum(axis=0)
         scores = np.where(areas[:, 3] > 0, classwise_iou(areas), np.nan)

@@ -37,9 +37,9 @@ def main_score(results: PerImage) -> tuple[str, float]:
 
 def images_of_classes(results: PerImage) -> dict[str, int]:
     """Return the number of images of each class, by the name of its metric (classification)."""
-    if 'labels' not in results:
+    names = results['classes'].tolist() if 'labels' in results else []
+    if not names:
         return {}
-    names = results['classes'].tolist()
     counts = np.bincount(results['labels'], minlength=len(names))
     return {f'{OF_CLASS}{name}': int(n) for name, n in zip(names, counts, strict=True)}
 

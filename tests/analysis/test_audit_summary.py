@@ -108,6 +108,7 @@ def test_chance_is_the_best_constant_answer() -> None:
     assert chance_level(found) == pytest.approx(100 * 80 / 120 / 2)
     assert photos_of_classes(found) == {'ground': 2, 'hat': 2, 'cap': 0}
     assert photos_of_classes(PERFECT) == {'hat': 6, 'bag': 3, 'cap': 1, 'belt': 0}
+    assert photos_of_classes({**PERFECT, 'classes': np.array((), np.str_)}) == {}
 
 
 def test_intervals_of_an_audit() -> None:
@@ -188,6 +189,7 @@ def test_scores_of_classes() -> None:
     labels = {'labels': np.array([0, 0, 1]), 'predictions': np.array([0, 1, 1])}
     names = np.array(['hat', 'bag', 'cap'])
     assert class_scores({**labels, 'classes': names}) == {'hat': 50.0, 'bag': 100.0, 'cap': None}
+    assert class_scores({**labels, 'classes': np.array((), np.str_)}) == {}
     areas = np.array([[[1, 4, 2, 3], [0, 5, 5, 0]], [[1, 4, 2, 3], [0, 1, 1, 0]]])
     found = class_scores({'areas': areas, 'classes': names[:2]})
     assert found == {'hat': 25.0, 'bag': None}

@@ -29,6 +29,7 @@ def test_classification() -> None:
         'accuracy/class/bag': 2,
         'accuracy/class/cap': 0,
     }
+    assert images_of_classes({**first, 'classes': np.array((), np.str_)}) == {}
     found = score_differences(first, second)
     assert set(found) == {'accuracy/top1', 'accuracy/class/hat', 'accuracy/class/bag'}
     right = [each['predictions'] == LABELS for each in (first, second)]

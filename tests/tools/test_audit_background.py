@@ -180,6 +180,21 @@ def test_what_was_evaluated_is_kept(
     assert json.loads(Path('out/audit.json').read_text())['images'] == 6
 
 
+def test_classes_without_names(audit: Callable[..., int]) -> None:
+    """A list of numbered classes has scores, but no table of classes."""
+    files = sorted(Path('photos/test').rglob('*.png'))
+    lines = [f'{each.relative_to("photos/test")} {int("shoe" in each.name)}' for each in files]
+    Path('photos/list.txt').write_text('\n'.join(lines))
+    Path('mine.py').write_text(f"{Path('wall.py').read_text()}dataset['ann_file'] = 'list.txt'\n")
+    arguments = ('mine.py', 'model.pth', '--mask-dir', 'masks', '--out', 'out', '--draws', '1')
+    assert audit(*arguments, '--conditions', 'original', 'removed') == 0
+    assert scores('out') == {'original': 100.0, 'removed': 50.0}
+    content = json.loads(Path('out/audit.json').read_text())
+    assert [each['classes'] for each in content['outcomes'].values()] == [{}, {}]
+    assert content['leaning'] == []
+    assert content['uncertainty']['chance'] == 50.0
+
+
 @pytest.mark.parametrize('row', ['wall', 'thing'])
 def test_masks_of_another_precision_stay(
     audit: Callable[..., int], capsys: pytest.CaptureFixture[str], row: str

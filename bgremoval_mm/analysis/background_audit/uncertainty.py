@@ -100,8 +100,10 @@ def chance_level(results: PerImage) -> float:
 
 
 def photos_of_classes(results: PerImage) -> dict[str, int]:
-    """Return on how many photos each class is: as their label, or annotated somewhere."""
+    """Return on how many photos each class is, if classes have names: as label, or annotated."""
     names = results['classes'].tolist()
+    if not names:
+        return {}
     if 'areas' in results:
         counts = (results['areas'][..., 3] > 0).sum(axis=0)
     else:
