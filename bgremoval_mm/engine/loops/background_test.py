@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from mmengine.dist import sync_random_seed
+from mmengine.logging import print_log
 from mmengine.runner import Runner, TestLoop
 from torch.utils.data import DataLoader
 
@@ -18,6 +20,7 @@ from bgremoval_mm.removal.errors import ArgumentError
 __all__ = ['BackgroundTestLoop', 'replaced_dataset', 'summarise_repeats']
 
 _OWN = ('type', 'fp16', 'repeats')
+_NUMBER = (int, float, np.number)
 
 
 @LOOPS.register_module(force=True)
@@ -111,15 +114,26 @@ def summarise_repeats(repeats: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
     Returns:
         ``replaced/NAME``, the mean, and ``replaced_std/NAME``, the sample standard deviation (0 of
-        a single repeat).
+        a single repeat). Both are NaN if a repeat gave none, as mmdet's metrics do where nothing
+        is found; the log names such repeats.
     """
+    numbers = [
+        {name: float(value) for name, value in repeat.items() if isinstance(value, _NUMBER)}
+        for repeat in repeats
+    ]
+    names = list(dict.fromkeys(name for each in numbers for name in each))
+    for index, each in enumerate(numbers):
+        lacking = [name for name in names if name not in each]
+        if lacking:
+            message = f'Background replaced, {index + 1} of {len(numbers)}, gave no '
+            message += f'{", ".join(lacking)}: mean and deviation are NaN'
+            print_log(message, 'current', logging.WARNING)
     summary = {}
-    for name, first in repeats[0].items():
-        if isinstance(first, int | float | np.number):
-            values = [float(repeat[name]) for repeat in repeats]
-            summary[f'replaced/{name}'] = float(np.mean(values))
-            deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-            summary[f'replaced_std/{name}'] = deviation
+    for name in names:
+        values = [each.get(name, np.nan) for each in numbers]
+        summary[f'replaced/{name}'] = float(np.mean(values))
+        deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+        summary[f'replaced_std/{name}'] = deviation
     return summary
 
 

@@ -18,6 +18,7 @@ from mmengine.runner import Runner
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from bgremoval_mm.engine.loops import background_test
 from bgremoval_mm.engine.loops.background_test import replaced_dataset, summarise_repeats
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.images.reading import read_image
@@ -37,13 +38,17 @@ class Levels(BaseModel):
 
 
 class MeanLevel(BaseMetric):
-    """The mean level of all photos, a count, and a text; writes the levels to a file."""
+    """The mean level of all photos, a count, and a text; writes the levels to a file.
+
+    Nothing if the mean is above a limit, as mmdet's metrics where nothing is found.
+    """
 
     default_prefix = 'toy'
 
-    def __init__(self, file: str | None = None) -> None:
+    def __init__(self, file: str | None = None, limit: float = 255) -> None:
         super().__init__()
         self.file = file
+        self.limit = limit
 
     def process(self, data_batch: Any, data_samples: Any) -> None:
         """Collect the levels."""
@@ -53,6 +58,8 @@ class MeanLevel(BaseMetric):
         """Two numbers and a text."""
         if self.file:
             Path(self.file).write_text(str(sorted(results)))
+        if np.mean(results) > self.limit:
+            return {}
         return {'level': float(np.mean(results)), 'count': len(results), 'text': 'some'}
 
 
@@ -166,6 +173,38 @@ def test_summary() -> None:
         'replaced/m/a': pytest.approx(statistics.mean(values)),
         'replaced_std/m/a': pytest.approx(statistics.stdev(values)),
     }
+
+
+@pytest.mark.parametrize('lacking', [0, 1])
+def test_summary_where_a_repeat_gives_nothing(
+    monkeypatch: pytest.MonkeyPatch, lacking: int
+) -> None:
+    """Whichever it is: no mean is known, and a line says which repeat, and of what."""
+    lines: list[str] = []
+    monkeypatch.setattr(background_test, 'print_log', lambda line, *_: lines.append(line))
+    repeats: list[dict[str, Any]] = [{'coco/bbox_mAP': 0.1, 'n': 3}, {'coco/bbox_mAP': 0.1, 'n': 3}]
+    repeats[lacking] = {'n': 3}
+    summary = summarise_repeats(repeats)
+    assert summary == {
+        'replaced/coco/bbox_mAP': pytest.approx(np.nan, nan_ok=True),
+        'replaced_std/coco/bbox_mAP': pytest.approx(np.nan, nan_ok=True),
+        'replaced/n': 3,
+        'replaced_std/n': 0,
+    }
+    (line,) = lines
+    assert f'{lacking + 1} of 2, gave no coco/bbox_mAP: ' in line
+    assert summarise_repeats([{}, {}]) == {}
+    assert len(lines) == 1
+
+
+def test_photos_as_they_are_are_kept(toy: dict[str, Any]) -> None:
+    """Also where some repeats, or all, give no metric."""
+    some = run(toy)['replaced/toy/level']
+    found = run(toy, test_evaluator={**toy['test_evaluator'], 'limit': some})
+    assert (found['toy/level'], found['toy/count']) == (0, PHOTOS)
+    assert np.isnan(found['replaced/toy/level'])
+    found = run(toy, test_evaluator={**toy['test_evaluator'], 'limit': 0})
+    assert found == {'toy/level': 0, 'toy/count': PHOTOS, 'toy/text': 'some'}
 
 
 def test_wrong_arguments(toy: dict[str, Any]) -> None:
