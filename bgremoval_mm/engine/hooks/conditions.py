@@ -43,6 +43,8 @@ _ASIDE = frozenset(
         *('backend_args', 'file_client_args', 'serialize_data', 'max_refetch'),
     )
 )
+# Names of steps that only one config of a pair has, or that differ, begin so.
+_OF_BACKGROUNDS = ('LoadImage', 'RemoveBackground', 'ReplaceBackground', 'ChangeBackground')
 _REMOVAL = ('model', 'precision', 'fill', 'threshold', 'resize', 'prob', 'mask_dir')
 
 
@@ -54,7 +56,7 @@ class Conditions:
         tta: Whether it was augmented at test time.
         images: Number of images.
         datasets: The config of each dataset, and of wrappers, but for its pipeline, as JSON.
-        pipeline: The steps behind the loader and RemoveBackground, as JSON.
+        pipeline: The steps but for the loader and those of masks and backgrounds, as JSON.
         removal: How the background was removed, one entry per way; empty for the originals.
     """
 
@@ -244,7 +246,10 @@ def _kept(pipeline: Any) -> Iterator[Any]:
     for step in pipeline:
         kind = step.get('type', '') if isinstance(step, Mapping) else step
         name = str(getattr(kind, '__name__', kind)).rsplit('.', 1)[-1]
-        if not name.startswith(('LoadImage', 'RemoveBackground', 'ReplaceBackground')):
+        if name == 'LoadForegroundMask':
+            # It may hold steps that the original has in its place.
+            yield from _kept(step.get('transforms') or () if isinstance(step, Mapping) else ())
+        elif not name.startswith(_OF_BACKGROUNDS):
             yield {**step, 'type': name} if isinstance(step, Mapping) else step
 
 

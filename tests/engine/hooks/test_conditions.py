@@ -250,8 +250,18 @@ def test_other_dataset_or_pipeline(test: Test, change: dict[str, Any], message: 
     assert report()['test']['accuracy/top1']['diff'] == 10.0
 
 
-def test_removal_is_no_difference(test: Test) -> None:
-    """The wrapper, the loader and RemoveBackground are what the runs differ in."""
+RESIZE = {'type': 'mmpretrain.Resize', 'scale': 8}
+
+
+@pytest.mark.parametrize('steps', [
+    [{'type': 'bgremoval_mm.RemoveBackground'}, RESIZE],
+    [{'type': 'ReplaceBackground', 'bank': 'bank'}, RESIZE],
+    [{'type': 'ChangeBackground', 'condition': 'blurred'}, RESIZE],
+    [{'type': 'bgremoval_mm.LoadForegroundMask'}, {'type': 'RemoveBackground'}, RESIZE],
+    [{'type': 'LoadForegroundMask', 'transforms': [RESIZE]}, {'type': 'RemoveBackground'}],
+], ids=lambda steps: steps[0]['type'])  # fmt: skip
+def test_removal_is_no_difference(test: Test, steps: list[dict[str, Any]]) -> None:
+    """The wrapper, the loader and steps of backgrounds and masks are what the runs differ in."""
     test('toy', **{'test_dataloader.dataset.data_root': 'data'})
     inner = {'type': '_Points', 'data_root': 'data', 'pipeline': [{'type': 'Other'}]}
     start = Path('work_dirs/other/20260101_000000/vis_data')
@@ -261,8 +271,7 @@ def test_removal_is_no_difference(test: Test) -> None:
         'mask_dir': 'masks',
         'pipeline': [
             {'type': 'LoadImageFromFile'},
-            {'type': 'bgremoval_mm.RemoveBackground'},
-            {'type': 'mmpretrain.Resize', 'scale': 8},
+            *steps,
         ],
         'dataset': {'type': 'RepeatDataset', 'dataset': inner},
     }
