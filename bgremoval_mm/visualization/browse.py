@@ -6,14 +6,18 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dataset import BaseDataset
 
 from bgremoval_mm.datasets.formats.categories import IGNORED
 from bgremoval_mm.datasets.transforms.remove_background import DEFAULTS
+from bgremoval_mm.datasets.transforms.replace_background import OPTIONS
+from bgremoval_mm.datasets.wrappers import RembgDataset
 from bgremoval_mm.engine.pairs import baseline_name
 from bgremoval_mm.removal.errors import ArgumentError
 
@@ -21,6 +25,11 @@ __all__ = ['choose', 'denormalise', 'find_other_config', 'label_text', 'options_
 
 _DATASET = re.compile(r'((?:train|val|test)_dataloader\.dataset)\.(\w+)(.*)')
 _NAMED = 3
+# What RembgDataset takes, but for what goes to the dataset inside.
+_OF_REMOVAL = {*signature(RembgDataset).parameters, *DEFAULTS, *OPTIONS} - {
+    *('dataset', 'removal'),
+    *signature(BaseDataset).parameters,
+}
 
 
 def find_other_config(config: Path) -> Path | None:
@@ -68,7 +77,7 @@ def options_of_pair(
             mine[key] = value
             if match[2] == 'dataset' and match[3]:
                 theirs[match[1] + match[3]] = value
-        elif match[2] in DEFAULTS:
+        elif match[2] in _OF_REMOVAL:
             theirs[key] = value
         else:
             mine[key] = value

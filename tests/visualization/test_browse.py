@@ -47,6 +47,24 @@ def test_options_reach_what_corresponds() -> None:
     assert options_of_pair(given, True, False) == (given, {**photos, **common})
 
 
+@pytest.mark.parametrize('name', [
+    *('mask_dir', 'img_root', 'image_dir', 'bank', 'condition', 'exclude'),
+    *('model', 'fill', 'prob', 'scale', 'flip_prob'),
+])  # fmt: skip
+def test_options_of_the_removal(name: str) -> None:
+    """Whatever RembgDataset takes is for it, but for what every dataset takes."""
+    removal = {f'train_dataloader.dataset.{name}': 'x'}
+    assert options_of_pair(removal, False, True) == ({}, removal)
+
+
+@pytest.mark.parametrize('name', ['dataset', 'removal', 'test_mode', 'lazy_init', 'indices'])
+def test_options_of_the_dataset_inside(name: str) -> None:
+    """They go one level deeper, also where RembgDataset would take them."""
+    given = {f'train_dataloader.dataset.{name}': 'x'}
+    inner = {f'train_dataloader.dataset.dataset.{name}': 'x'}
+    assert options_of_pair(given, False, True) == (given, inner)
+
+
 @pytest.mark.parametrize('wrapped', [True, False])
 def test_options_of_equal_arms_are_the_same(wrapped: bool) -> None:
     """Two configs of one kind get what was given."""
