@@ -67,7 +67,7 @@ class RembgDataset(Dataset[Any]):
         exclude: List of images that are left out, as `bgremoval review apply --leave-out` writes
             it: their paths below `img_root`. For a dataset that loads images, not a wrapper.
         condition: ``'blurred'``: backgrounds are not removed but blurred; ``'background_only'``:
-            the foregrounds are filled in, see ChangeBackground.
+            the foregrounds are filled in, see ChangeBackground. Neither takes `fill`.
         **removal: What RemoveBackground takes: model, fill, threshold, prob, on_missing...; with
             `bank` what ReplaceBackground takes.
 

@@ -317,6 +317,14 @@ def test_wrong_condition(class_folders: dict) -> None:
         RembgDataset(class_folders, condition='blurred', bank='nowhere')
 
 
+@pytest.mark.parametrize('condition', ['blurred', 'background_only'])
+def test_colour_without_effect(class_folders: dict, condition: str) -> None:
+    """Is refused: only what is removed has a colour in its place."""
+    expected = f"`fill` must be given with `condition`='removed' only, but got {condition!r}"
+    with pytest.raises(ValueError, match=expected):
+        RembgDataset(class_folders, condition=condition, fill=255)
+
+
 def test_pickles_for_spawned_workers(model, any_dataset: dict) -> None:
     """A wrapper that was used can be sent to another process."""
     removed = wrapped(any_dataset)

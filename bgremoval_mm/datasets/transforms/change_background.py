@@ -53,12 +53,14 @@ class ChangeBackground(RemoveBackground):
             depends on its name and on `seed` alone, not on the order or the number of workers.
         seed: Another one gives other backgrounds.
         bank: Instead of `donors`, photos without a foreground, see BackgroundBank.
-        **removal: What RemoveBackground takes.
+        **removal: What RemoveBackground takes; `fill` for ``'removed'`` only, or where that may be
+            set later.
 
     Raises:
-        ValueError: If `condition` is none of these, ``'replaced'`` has neither donors nor a bank,
-            both are given, or a donor cannot be opened as an image, or does not lie in `img_root`
-            where that is needed; as BackgroundBank does.
+        ValueError: If `condition` is none of these, or has no use for a `fill` that is given;
+            ``'replaced'`` has neither donors nor a bank, both are given, or a donor cannot be
+            opened as an image, or does not lie in `img_root` where that is needed; as
+            BackgroundBank does.
     """
 
     def __init__(
@@ -70,6 +72,10 @@ class ChangeBackground(RemoveBackground):
         **removal: Any,
     ) -> None:
         super().__init__(**removal)
+        # An audit makes 'original' ones, and sets 'removed' later.
+        if 'fill' in removal and condition not in ('original', 'removed'):
+            msg = f"`fill` must be given with `condition`='removed' only, but got {condition!r}"
+            raise ArgumentError(msg)
         self.donors = list_donors(donors)
         self.bank = None if bank is None else BackgroundBank.of(bank)
         if self.bank is not None and self.donors:

@@ -180,6 +180,9 @@ def test_wrong_arguments(tree: Path) -> None:
     """Errors name the argument, what is allowed and what came."""
     with pytest.raises(ValueError, match='`condition` must be one of original, removed, replaced'):
         change(tree, 'inverted')
+    for condition in ('replaced', 'blurred', 'background_only'):
+        with pytest.raises(ValueError, match=f"`fill` must .*'removed' only, but got '{condition}"):
+            change(tree, condition, fill=0)
     with pytest.raises(ValueError, match='`donors` must be at least 2 files, but got 1'):
         change(tree, 'replaced', donors=['a.png'])
     with pytest.raises(ValueError, match=r'there is no file .*none\.png'):
