@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform, Compose
 
-from bgremoval_mm.datasets.transforms.mask_source import FG_MASK, MaskSource, check_image
+from bgremoval_mm.datasets.transforms.mask_fit import moves_of
+from bgremoval_mm.datasets.transforms.mask_source import (
+    FG_MASK,
+    FG_MASK_MOVES,
+    MaskSource,
+    check_image,
+)
 from bgremoval_mm.datasets.transforms.randomness import random_numbers_kept, random_states
 from bgremoval_mm.registry import TRANSFORMS
 from bgremoval_mm.removal.errors import ArgumentError
@@ -43,6 +49,7 @@ class LoadForegroundMask(BaseTransform):
     **Added Keys:**
 
     - fg_mask: uint8 array of the image's height and width, 0 for background to 255 for foreground
+    - fg_mask_moves: by which RemoveBackground tells whether the image was flipped without its mask
 
     **Modified Keys:**
 
@@ -96,13 +103,13 @@ class LoadForegroundMask(BaseTransform):
         """Add ``results['fg_mask']``; return None if one of `transforms` gives the sample up."""
         image: Any = results.get('img')
         check_image(image, type(self).__name__)
-        path = results.get('img_path')
-        mask = self.masks.mask(image, None if path is None else str(path), self.resize)
+        mask = self.masks.mask_of(results, self.resize)
         with random_numbers_kept(self.transforms):
             moved: dict[str, Any] | None = self.transforms(results)
             if moved is None:
                 return None
             moved[FG_MASK] = self._move(mask, moved['img'].shape[:2])
+        moved[FG_MASK_MOVES] = moves_of(moved)
         if 'seg_fields' in moved:
             moved['seg_fields'] = [*moved['seg_fields'], FG_MASK]
         return moved

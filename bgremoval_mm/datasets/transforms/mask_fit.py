@@ -1,8 +1,10 @@
-"""Checks that a stored mask was made for an image as its loader gave it: same size, same way up."""
+"""Checks that a stored mask was made for an image as its loader gave it: size, way up, side."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +13,9 @@ from bgremoval_mm.removal import ImageError, StoredMask, read_image
 from bgremoval_mm.removal.images.reading import read_stored
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['explain_misfit', 'fits', 'is_upright']
+__all__ = ['explain_misfit', 'explain_move', 'fits', 'is_upright', 'moves_of']
+
+_BEHIND_LOADER = 'the transform that needs the mask must stand directly after the image loader'
 
 
 def fits(image: np.ndarray, stored: StoredMask, path: str) -> bool:
@@ -41,8 +45,7 @@ def explain_misfit(image: np.ndarray, stored: StoredMask, path: str, command: st
         return _explain_turn(image, stored, path, command)
     msg = (
         f'the mask of {printable(path)} is for an image of {stored.size[0]} x {stored.size[1]} '
-        f'pixels, but `img` has {width} x {height}: the transform that needs the mask must stand '
-        'directly after the image loader'
+        f'pixels, but `img` has {width} x {height}: {_BEHIND_LOADER}'
     )
     if (height, width) == stored.size:
         msg += (
@@ -50,6 +53,27 @@ def explain_misfit(image: np.ndarray, stored: StoredMask, path: str, command: st
             "also uses what an editor left in the file's XMP; 'cv2' does not)"
         )
     return msg
+
+
+def moves_of(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what transforms that keep an image's size, but move its pixels, wrote into a sample.
+
+    RandomFlip writes ``flip``, also where it does not flip, so that it shows at the first sample;
+    mmdet's transforms write ``homography_matrix``. An image as it was loaded has neither.
+    """
+    moves = {key: results[key] for key in ('flip', 'flip_direction') if key in results}
+    matrix = results.get('homography_matrix')
+    if matrix is not None and not np.array_equal(matrix, np.eye(3)):
+        moves['homography_matrix'] = np.asarray(matrix).tolist()
+    return moves
+
+
+def explain_move(path: str) -> str:
+    """Say why a stored mask does not fit an image that `moves_of` found moved."""
+    return (
+        f'the mask of {printable(path)} is for the image as it was loaded, but a transform has '
+        f'flipped or moved `img`, or does so at random: {_BEHIND_LOADER}'
+    )
 
 
 def _explain_turn(image: np.ndarray, stored: StoredMask, path: str, command: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 from mmengine.logging import print_log
 
-from bgremoval_mm.datasets.transforms.mask_fit import explain_misfit, fits
+from bgremoval_mm.datasets.transforms.mask_fit import explain_misfit, explain_move, fits, moves_of
 from bgremoval_mm.removal import (
     BackgroundRemover,
     ImageError,
@@ -28,6 +29,7 @@ from bgremoval_mm.utils.text import printable
 
 __all__ = [
     'FG_MASK',
+    'FG_MASK_MOVES',
     'ON_MISSING',
     'MaskMissingError',
     'MaskSource',
@@ -38,6 +40,9 @@ __all__ = [
 
 FG_MASK = 'fg_mask'
 """Key of a sample: its foreground mask, uint8 of shape (H, W), 0 to 255."""
+
+FG_MASK_MOVES = 'fg_mask_moves'
+"""Key of a sample: what `moves_of` found in it when it got its mask."""
 
 ON_MISSING = ('compute', 'error')
 
@@ -97,7 +102,28 @@ class MaskSource:
         self.store = None if mask_dir is None else MaskStore(mask_dir, made_by, self.precision)
         self._known_upright: set[str] = set()
 
-    def mask(self, image: np.ndarray, path: str | None, resize: str = 'lanczos') -> np.ndarray:
+    def mask_of(self, results: Mapping[str, Any], resize: str = 'lanczos') -> np.ndarray:
+        """Return the mask of a sample's image, see `mask`.
+
+        Args:
+            results: The sample: ``img`` and, if it has a file, ``img_path``.
+            resize: See `mask`.
+
+        Raises:
+            ArgumentError: If a transform has moved the image before a stored mask was asked for;
+                as `mask` does.
+        """
+        path = results.get('img_path')
+        path = None if path is None else str(path)
+        return self.mask(results['img'], path, resize, moved=bool(moves_of(results)))
+
+    def mask(
+        self,
+        image: np.ndarray,
+        path: str | None,
+        resize: str = 'lanczos',
+        moved: bool = False,
+    ) -> np.ndarray:
         """Return the mask of a loaded image: the stored one, else the network's.
 
         Args:
@@ -105,6 +131,7 @@ class MaskSource:
             path: Its file; None for an array that was never a file, as inferencers load them.
             resize: Filter that brings a stored mask to the image's size: ``'lanczos'`` or
                 ``'linear'``.
+            moved: Whether a transform has moved the image's pixels: only its own mask fits then.
 
         Returns:
             uint8 array of shape (H, W), 0 for background to 255 for foreground.
@@ -123,6 +150,8 @@ class MaskSource:
         stored = None if path is None else self.find(path)
         if path is None or stored is None:
             return self.compute(image)
+        if moved:
+            raise ArgumentError(explain_move(path))
         self._check_fit(image, stored, path)
         return stored.full_size(resize)
 

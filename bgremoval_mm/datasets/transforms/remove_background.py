@@ -10,8 +10,10 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
+from bgremoval_mm.datasets.transforms.mask_fit import moves_of
 from bgremoval_mm.datasets.transforms.mask_source import (
     FG_MASK,
+    FG_MASK_MOVES,
     ON_MISSING,
     MaskSource,
     check_image,
@@ -79,7 +81,8 @@ class RemoveBackground(BaseTransform):
 
     Raises:
         TypeError, ValueError: If an argument is not one of the above, `img` is none of the
-            above, or its mask has another size, orientation or precision.
+            above, its mask has another size, orientation or precision, or the image was flipped
+            without it.
         FileNotFoundError: If a mask is missing or stale, with ``on_missing='error'``.
     """
 
@@ -163,13 +166,24 @@ class RemoveBackground(BaseTransform):
         """Return the mask that the sample carries already, else that of its file."""
         mask: np.ndarray | None = results.get(FG_MASK)
         if mask is None:
-            path = results.get('img_path')
-            return self.masks.mask(image, None if path is None else str(path), self.resize)
+            return self.masks.mask_of(results, self.resize)
         if mask.shape != image.shape[:2]:
             msg = (
                 f"results['{FG_MASK}'] must have the size of the image, {image.shape[1]} x "
                 f'{image.shape[0]} pixels, but has shape {mask.shape}: a transform between '
                 'LoadForegroundMask and RemoveBackground has changed the image only'
+            )
+            raise ArgumentError(msg)
+        # What mmsegmentation's transforms move, they move with the maps in `seg_fields`.
+        moves = moves_of(results)
+        if FG_MASK not in results.get('seg_fields', ()) and moves != results.get(
+            FG_MASK_MOVES, moves
+        ):
+            msg = (
+                f"results['{FG_MASK}'] must be moved as the image is, but a transform between "
+                'LoadForegroundMask and RemoveBackground has flipped or moved the image only, or '
+                'does so at random: give it to LoadForegroundMask as one of its `transforms`, or '
+                'let RemoveBackground stand directly after the image loader'
             )
             raise ArgumentError(msg)
         return mask

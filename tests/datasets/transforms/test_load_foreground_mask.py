@@ -171,6 +171,111 @@ def test_removal_takes_the_mask_of_the_sample(photo: Path) -> None:
         removal(crop(results))
 
 
+def flip(scope: str, prob: float) -> dict:
+    """A horizontal flip of a codebase."""
+    return {'type': f'{scope}.RandomFlip', 'prob': prob, 'direction': 'horizontal'}
+
+
+REMOVAL_STEPS = ['LoadForegroundMask', 'RemoveBackground', 'ReplaceBackground', 'ChangeBackground']
+
+
+@pytest.mark.parametrize('prob', [0.0, 1.0])
+@pytest.mark.parametrize('scope', ['mmcv', 'mmdet', 'mmseg'])
+@pytest.mark.parametrize('name', REMOVAL_STEPS)
+def test_stored_mask_behind_a_flip(name: str, scope: str, prob: float, photo: Path) -> None:
+    """It would be that of the unmirrored image: an error at the first sample, flipped or not."""
+    pytest.importorskip(scope)
+    more = {
+        'ReplaceBackground': {'bank': str(photo.parent)},
+        'ChangeBackground': {'condition': 'blurred'},
+    }.get(name, {})
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        pipeline = Compose([flip(scope, prob), {'type': name, **options(photo), **more}])
+    with pytest.raises(ArgumentError, match=r'a\.png .* directly after the image loader$'):
+        pipeline(loaded(photo))
+
+
+@pytest.mark.parametrize('prob', [0.0, 1.0])
+@pytest.mark.parametrize('scope', ['mmcv', 'mmdet'])
+@pytest.mark.parametrize('stored', [True, False])
+def test_flip_between_mask_and_removal(
+    scope: str, prob: float, stored: bool, photo: Path, request: pytest.FixtureRequest
+) -> None:
+    """The mask stays behind, wherever it came from; inside `transforms` it is carried along."""
+    pytest.importorskip(scope)
+    source = options(photo) if stored else {'model': request.getfixturevalue('model')}
+    load = {'type': 'LoadForegroundMask', **source}
+    removal = {'type': 'RemoveBackground', **source}
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        apart = Compose([load, flip(scope, prob), removal])
+        inside = Compose([{**load, 'transforms': [flip(scope, prob)]}, removal])
+        behind = Compose([load, removal, flip(scope, prob)])
+        twice = Compose([{**load, 'transforms': [flip(scope, 1.0)]}, flip(scope, 0.0), removal])
+    for wrong in (apart, twice):
+        with pytest.raises(ArgumentError, match=r'one of its `transforms`, .* the image loader$'):
+            wrong(loaded(photo))
+    np.testing.assert_array_equal(inside(loaded(photo))['img'], behind(loaded(photo))['img'])
+
+
+def test_mmdet_turns_between_mask_and_removal(photo: Path) -> None:
+    """They keep the size and write no `flip`; one that changes nothing is let through."""
+    pytest.importorskip('mmdet')
+    turn = {'type': 'mmdet.Rotate', 'prob': 1.0, 'level': 10}
+    same = {'type': 'mmdet.Resize', 'scale': (WIDTH, HEIGHT)}
+    removal = {'type': 'RemoveBackground', **options(photo)}
+    load = {**removal, 'type': 'LoadForegroundMask'}
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        wrong = [Compose([turn, removal]), Compose([load, turn, removal])]
+        right = [Compose([same, removal]), Compose([load, same, removal])]
+    for pipeline in wrong:
+        with pytest.raises(ArgumentError, match=r'directly after the image loader$'):
+            pipeline(loaded(photo))
+    for pipeline in right:
+        assert pipeline(loaded(photo)) is not None
+
+
+def test_mmseg_flips_the_mask_in_its_fields(photo: Path) -> None:
+    """A flip behind LoadForegroundMask is right there: the mask is one of the sample's maps."""
+    pytest.importorskip('mmseg')
+    load = {'type': 'LoadForegroundMask', **options(photo)}
+    removal = {'type': 'RemoveBackground', **options(photo)}
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        pipeline = Compose([load, flip('mmseg', 1.0), removal])
+        expected = Compose([removal, flip('mmseg', 1.0)])
+    results = pipeline(loaded(photo, seg_fields=[]))
+    np.testing.assert_array_equal(results['img'], expected(loaded(photo, seg_fields=[]))['img'])
+
+
+@pytest.mark.parametrize('name', ['LoadForegroundMask', 'RemoveBackground'])
+def test_mask_computed_of_a_flipped_image(name: str, photo: Path, model: str) -> None:
+    """Without a store it is the flipped image's own, so it may stand behind the flip."""
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        pipeline = Compose(
+            [
+                flip('mmcv', 1.0),
+                {'type': name, 'model': model},
+                {'type': 'RemoveBackground', 'model': model},
+            ]
+        )
+    results = pipeline(loaded(photo))
+    assert results['flip']
+    assert results['img'].shape == (HEIGHT, WIDTH, 3)
+
+
+def test_flips_of_test_time_augmentation(photo: Path) -> None:
+    """They stand behind the removal, whose stored mask is found once."""
+    flips = [flip('mmcv', 1.0), flip('mmcv', 0.0)]
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        pipeline = Compose(
+            [
+                {'type': 'RemoveBackground', **options(photo)},
+                {'type': 'mmcv.TestTimeAug', 'transforms': [flips]},
+            ]
+        )
+        images = pipeline(loaded(photo))['img']
+    np.testing.assert_array_equal(images[0], images[1][:, ::-1])
+
+
 class Unseen(BaseTransform):
     """Crops at random without saying so to mmcv."""
 
