@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -109,7 +110,8 @@ def test_configs_of_the_page_train(
     blocks = titled_blocks(PAGE)
     Path('mine.py').write_text(blocks[f'mine.py, {codebase}'])
     Path('mine-rembg.py').write_text(blocks['mine-rembg.py'])
-    Path('step.py').write_text(blocks['step.py'])
+    for name in ('step.py', 'infer.py'):
+        Path(name).write_text(blocks[name])
     shrink(Config.fromfile('mine.py'), codebase)
 
     for name in ('mine', 'mine-rembg', 'step'):
@@ -123,6 +125,9 @@ def test_configs_of_the_page_train(
     (variant,) = Path('work_dirs/mine-rembg').glob('*_[12].pth')
     photo = str(next(masks.parents[1].joinpath('photos').rglob('*.jpg')))
     assert infer(codebase, 'mine-rembg.py', str(variant), photo)
+    # A photo from elsewhere has no stored mask; the page's config for inferencers computes it.
+    shutil.copy(photo, 'new.jpg')
+    assert infer(codebase, 'infer.py', str(variant), 'new.jpg')
     if codebase != 'mmdet':  # whose config has no TTA
         (baseline,) = Path('work_dirs/mine').glob('*_[12].pth')
         run_tool('test', 'mine.py', str(baseline), '--tta')

@@ -183,7 +183,7 @@ class MaskSource:
         """Return what the store has for an image, and why it cannot serve, if it cannot."""
         if self.store is None:
             return None, 'there is no mask store'
-        stored = self.store.get(path_below(path, self._root))
+        stored = self.store.get(self._name_of(path))
         return stored, mask_problem(self.store, stored, path)
 
     def compute(self, image: np.ndarray) -> np.ndarray:
@@ -206,10 +206,18 @@ class MaskSource:
             words += ['--calibration', str(self._options.calibration)]
         return f'python tools/remove_background.py {printable(shlex.join(words))}'
 
-    @property
-    def _root(self) -> str:
+    def _name_of(self, path: str) -> str:
+        """Return the name that the store has for an image."""
         assert self.img_root is not None  # there is a store
-        return self.img_root
+        try:
+            return path_below(path, self.img_root)
+        except ArgumentError as err:
+            # Strict whatever `on_missing` says: a mistyped folder would compute all masks anew.
+            msg = (
+                f'{err}. For photos from elsewhere, as an inferencer gets them, leave `mask_dir` '
+                'and `img_root` out: their masks are computed'
+            )
+            raise ArgumentError(msg) from err
 
     def _make(self, store: MaskStore, path: str) -> StoredMask | None:
         """Make and store the mask of a file, or None if only the loader can read it."""
@@ -219,7 +227,7 @@ class MaskSource:
             msg = f'no mask can be stored for {path} ({err}); computed from the loaded image'
             print_log(printable(msg), 'current', logging.WARNING)
             return None
-        name = path_below(path, self._root)
+        name = self._name_of(path)
         store.put(name, source, *self._make_remover().low_resolution([source.rgb])[0])
         return store.get(name)
 
@@ -236,7 +244,7 @@ class MaskSource:
 
     def _explain(self, path: str, problem: str, precision: str | None = None) -> str:
         assert self.store is not None
-        file = self.store.path(path_below(path, self._root))
+        file = self.store.path(self._name_of(path))
         msg = f'{problem} for {printable(path)} at {printable(file)}. '
         if precision is None:
             return f'{msg}Make it: {self.command()}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, repeat
@@ -117,6 +118,23 @@ def test_calibration_stands_in_the_command(tmp_path: Path) -> None:
         'python tools/remove_background.py photos masks --model u2netp --precision int8 '
         "--calibration 'some photos'"
     )
+
+
+@pytest.mark.parametrize('on_missing', ['compute', 'error'])
+def test_photos_from_elsewhere(
+    filled, image_tree: Path, tmp_path: Path, model: str, on_missing: str
+) -> None:
+    """An inferencer's photo is refused with the way out, which then works."""
+    new = tmp_path / 'new.jpg'
+    shutil.copy(image_tree / 'dress' / '1.jpg', new)
+    step = RemoveBackground(on_missing=on_missing, **filled('fp32'))
+    expected = (
+        r'new\.jpg does not lie in .*\. For photos from elsewhere, as an inferencer gets them, '
+        r'leave `mask_dir` and `img_root` out: their masks are computed$'
+    )
+    with pytest.raises(ArgumentError, match=expected):
+        step(loaded(new))
+    assert RemoveBackground(model, device='cpu')(loaded(new))['img'].any()
 
 
 class Photos(Dataset):
