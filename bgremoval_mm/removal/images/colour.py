@@ -41,13 +41,16 @@ _BRADFORD = np.array(
 )
 
 
-def colour_chunks(content: bytes) -> Chunks:
+def colour_chunks(content: bytes, profile: bytes | None = None) -> Chunks:
     """Return the colour description that a file has besides an ICC profile.
 
-    PNG has its chunks; AVIF and HEIC have the code of a cICP chunk, which is returned as such.
+    PNG has its chunks, of which cICP outranks a profile; AVIF and HEIC have the code of a cICP
+    chunk, which is returned as such where there is no profile: beside one, it only says how the
+    file is decoded.
 
     Args:
         content: The whole file.
+        profile: Its ICC profile, if it has one.
     """
     if content.startswith(b'\x89PNG'):
         return tuple(
@@ -55,7 +58,7 @@ def colour_chunks(content: bytes) -> Chunks:
             for name, body in _png_chunks(content)
             if _DESCRIPTIONS.get(name) == len(body)
         )
-    if content[4:8] == b'ftyp':
+    if content[4:8] == b'ftyp' and not profile:
         at = content.find(b'colrnclx')
         code = content[at + 8 : at + 14] if at >= 0 else b''
         if len(code) == 6:

@@ -244,5 +244,5 @@ def _to_source(decoded: _Decoded, content: bytes, stamp: SourceStamp) -> SourceI
         icc_profile=profile,
         note='; '.join(filter(None, [*decoded.notes, said])),
         stamp=stamp,
-        colour=() if converted else colour.colour_chunks(content),
+        colour=() if converted else colour.colour_chunks(content, profile),
     )

@@ -251,3 +251,27 @@ def test_colours_of_an_avif_without_profile() -> None:
     assert decode_image(content).colour == ()  # sRGB
     wide = content[:at] + struct.pack('>HH', 12, 13) + content[at + 4 :]
     assert decode_image(wide).colour == (DISPLAY_P3,)
+
+
+def test_profile_of_an_avif_outranks_its_code() -> None:
+    """The code then says how the file is decoded only; a PNG's cICP would outrank the profile."""
+    embedded = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+    buffer = io.BytesIO()
+    Image.new('RGB', (6, 4), (200, 100, 50)).save(buffer, 'AVIF', icc_profile=embedded)
+    content = buffer.getvalue()
+    at = content.index(b'colrnclx') + 8
+    source = decode_image(content[:at] + struct.pack('>HH', 12, 13) + content[at + 4 :])
+    assert source.icc_profile == embedded
+    assert source.colour == ()
+
+
+def test_code_of_a_png_is_kept_beside_its_profile() -> None:
+    """Both are handed on: the third edition of PNG ranks cICP first."""
+    embedded = ImageCms.ImageCmsProfile(ImageCms.createProfile('sRGB')).tobytes()
+    buffer = io.BytesIO()
+    Image.new('RGB', (6, 4)).save(buffer, 'PNG', icc_profile=embedded)
+    content = buffer.getvalue()
+    name, body = DISPLAY_P3
+    chunk = struct.pack('>I', len(body)) + name + body + struct.pack('>I', zlib.crc32(name + body))
+    source = decode_image(content[:33] + chunk + content[33:])
+    assert (source.icc_profile, source.colour) == (embedded, (DISPLAY_P3,))
