@@ -145,7 +145,7 @@ def make_tile(record: Record, store: MaskStore, images: Path) -> Tile:
     removed: np.ndarray | str = 'cannot be shown'
     stored, warning = None, ''
     try:
-        original = thumbnail(path, _SIDE)
+        original = thumbnail(path, _SIDE, record.max_pixels, record.max_bytes)
     except FileNotFoundError:
         original, warning = 'image is gone', 'the image is not there any more'
     except (ImageError, OSError) as err:

@@ -20,6 +20,7 @@ from bgremoval_mm.visualization.mask_sheet import (
     make_tile,
     write_mask_sheet,
 )
+from tests.limits import lower_limits
 
 NAME = 'hat/4.png'  # not a JPEG, so that its pixels are what the fixture made
 
@@ -57,6 +58,18 @@ def test_tile_shows_what_training_sees(store: MaskStore, image_tree: Path) -> No
         f'foreground {100 * quality.foreground:.1f}%, confidence {quality.confidence:.3f}',
     ]
     assert tile.warning == 'mask is uncertain'  # the tiny model is sure of nothing
+
+
+@pytest.mark.parametrize('name', [NAME, 'hat/0.jpg'])
+def test_large_photo_is_shown(
+    store: MaskStore, image_tree: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """One that `--max-pixels` or `--max-bytes` let in when the mask was made."""
+    lower_limits(monkeypatch)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 10)  # Pillow's own, which is as low
+    tile = tile_of(store, image_tree, name)
+    assert all(isinstance(each, np.ndarray) for each in tile.pictures)
+    assert tile.warning == 'mask is uncertain'
 
 
 def test_flags_are_a_warning(store: MaskStore, image_tree: Path) -> None:

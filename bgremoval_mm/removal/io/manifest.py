@@ -17,6 +17,7 @@ from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images.source import SourceStamp
 from bgremoval_mm.removal.io.storage import Storage, open_storage
 from bgremoval_mm.removal.masks.quality import MaskQuality
+from bgremoval_mm.removal.options import MAX_BYTES, MAX_PIXELS
 from bgremoval_mm.utils.text import printable
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,17 @@ class Record:
     time: float = 0.0
     second_model: str = ''
     pillow: str = ''
+
+    @property
+    def max_pixels(self) -> int:
+        """The limit to read the image with again: what was let in once stays so."""
+        width, height = self.size or (0, 0)
+        return max(MAX_PIXELS, width * height)
+
+    @property
+    def max_bytes(self) -> int:
+        """The same for the size of its file."""
+        return max(MAX_BYTES, self.source.bytes if self.source else 0)
 
     def to_json(self) -> str:
         """Return one line of JSON, without what is empty, that is valid UTF-8."""

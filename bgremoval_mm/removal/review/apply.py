@@ -116,7 +116,13 @@ def make_again(
         engine = EngineOptions(
             model, precision=settings.get('precision', 'fp32'), accept_licence=accept_licence
         )
-        job = JobOptions(overwrite=True, accept=paths.__contains__, progress=progress)
+        job = JobOptions(
+            overwrite=True,
+            accept=paths.__contains__,
+            progress=progress,
+            max_pixels=max(record.max_pixels for record in group),
+            max_bytes=max(record.max_bytes for record in group),
+        )
         output = _output_of(settings)
         summaries.append(run_job(images, _root(results), engine, output, job))
     return summaries

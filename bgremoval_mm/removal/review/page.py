@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from bgremoval_mm.removal import CutoutFolder, ImageError, Manifest, MaskStore
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
+from bgremoval_mm.removal.images.opening import pixel_limit
 from bgremoval_mm.removal.images.thumbnails import thumbnail
 from bgremoval_mm.removal.io.addresses import lies_in, local_path
 from bgremoval_mm.removal.io.manifest import Record
@@ -40,6 +41,7 @@ __all__ = ['SIDE', 'check_folder', 'open_results', 'write_review']
 
 SIDE = 1280  # pixels
 _WEBP_SIDE = 16_383  # the format holds no more
+_LARGEST_CANVAS = _WEBP_SIDE**2
 
 
 def open_results(
@@ -214,7 +216,7 @@ def _draw(
     """Draw photo and result: the names of their pictures, if there are any, and what is wrong."""
     drawn = {'photo': '', 'result': '', 'trouble': ''}
     try:
-        photo = thumbnail(images / record.path, side)
+        photo = thumbnail(images / record.path, side, record.max_pixels, record.max_bytes)
     except (ImageError, OSError) as err:
         return drawn | {'trouble': printable(f'the image cannot be shown: {err}')}
     drawn['photo'] = f'{stem}.jpg'
@@ -244,7 +246,8 @@ def _result(record: Record, results: OutputFolder, photo: np.ndarray) -> Image.I
         return Image.fromarray(np.dstack([photo, resize(stored.mask, size)]))
     # A folder may hold results of several runs, so the record's own settings count.
     name = results.name(record.path).removesuffix(results.suffix) + suffix_of(record)
-    with Image.open(io.BytesIO(results.storage.read(name))) as picture:
+    content = io.BytesIO(results.storage.read(name))
+    with pixel_limit(max(record.max_pixels, _LARGEST_CANVAS)), Image.open(content) as picture:
         if record.params.get('output') == 'mask' and not FRAMING & record.params.keys():
             mask = np.asarray(picture.convert('L').resize(size))
             return Image.fromarray(np.dstack([photo, mask]))

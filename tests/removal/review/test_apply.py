@@ -16,6 +16,7 @@ from bgremoval_mm.removal.review import apply
 from bgremoval_mm.removal.review.left_out import read_left_out
 from bgremoval_mm.removal.review.page import open_results
 from bgremoval_mm.removal.review.ranking import rank
+from tests.limits import lower_limits
 
 NAMES = ('a.png', 'b/c.png', 'd.png')
 VERDICTS = {'a.png': 'reject', 'b/c.png': 'reject', 'd.png': 'keep'}
@@ -126,6 +127,18 @@ def test_masks_are_made_again_beside_the_first(
     assert set(MaskStore(tmp_path / 'out', 'silueta').manifest.read()) == {'a.png', 'b/c.png'}
     assert MaskStore(tmp_path / 'out', 'silueta').get('d.png') is None
     assert MaskStore(tmp_path / 'out', 'u2netp').get('a.png') is not None
+
+
+def test_large_photos_are_made_again(
+    models, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A photo that `--max-pixels` or `--max-bytes` let in then is read now without being asked."""
+    make(images, tmp_path / 'out')
+    results = open_results(tmp_path / 'out', 'u2netp')
+    rejected = apply.rejected_records(results, VERDICTS)
+    lower_limits(monkeypatch)
+    (summary,) = apply.make_again(results, rejected, images, 'silueta', progress=False)
+    assert (summary.done, summary.failed) == (2, {})
 
 
 def test_list_grows_and_shrinks(models, images: Path, tmp_path: Path, verdicts, capsys) -> None:

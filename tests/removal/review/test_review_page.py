@@ -16,6 +16,7 @@ from bgremoval_mm.removal.jobs.run import run_job
 from bgremoval_mm.removal.options import EngineOptions, Framing, JobOptions, OutputOptions
 from bgremoval_mm.removal.review.page import check_folder, open_results, write_review
 from tests.browser import Browser
+from tests.limits import lower_limits
 
 
 @pytest.fixture
@@ -87,6 +88,22 @@ def test_missing_images_and_results(photos_and_masks, tmp_path: Path) -> None:
     assert troubles['unsure.png'] == ''
     assert 'No such file' in troubles['full.png']
     assert troubles['parts.png'].startswith('the result cannot be shown')
+
+
+@pytest.mark.parametrize('output', ['store', 'rgba'])
+def test_large_photos_are_shown(
+    tiny_model, image_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str
+) -> None:
+    """Those that `--max-pixels` or `--max-bytes` let in, and their results, as any other."""
+    tiny_model('u2netp')
+    remove_tree(image_tree, tmp_path / 'out', 'u2netp', output=output, device='cpu', progress=False)
+    lower_limits(monkeypatch)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 10)  # Pillow's own, which is as low
+    results = open_results(tmp_path / 'out', 'u2netp')
+    page = write_review(tmp_path / 'review', results, image_tree, everything=True, progress=False)
+    cards = json.loads(re.search(r'const data = (\{.*\});', page.read_text())[1])['cards']
+    assert [card['trouble'] for card in cards] == [''] * 6
+    assert all(card['photo'] and card['result'] for card in cards)
 
 
 @pytest.mark.parametrize('output', ['store', 'mask', 'rgb', 'rgba'])
