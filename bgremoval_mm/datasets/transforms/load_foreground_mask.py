@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,52 @@ from bgremoval_mm.datasets.transforms.mask_source import (
     MaskSource,
     check_image,
 )
-from bgremoval_mm.datasets.transforms.randomness import random_numbers_kept, random_states
+from bgremoval_mm.datasets.transforms.randomness import (
+    each_of,
+    random_numbers_kept,
+    random_states,
+)
 from bgremoval_mm.registry import TRANSFORMS
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.masks.functional import RESIZE_METHODS
 
 __all__ = ['LoadForegroundMask']
+
+# Transforms of mmpretrain, mmdet, mmseg and mmcv that change levels, not places.
+_COLOUR = {
+    'AdjustGamma',
+    'AutoContrast',
+    'BioMedicalGaussianBlur',
+    'BioMedicalGaussianNoise',
+    'BioMedicalRandomGamma',
+    'Brightness',
+    'CLAHE',
+    'Color',
+    'ColorJitter',
+    'ColorTransform',
+    'Contrast',
+    'Corrupt',
+    'Equalize',
+    'GaussianBlur',
+    'Invert',
+    'Lighting',
+    'Normalize',
+    'PhotoMetricDistortion',
+    'Posterize',
+    'RGB2Gray',
+    'RandomGrayscale',
+    'Rerange',
+    'Sharpness',
+    'Solarize',
+    'SolarizeAdd',
+    'YOLOXHSVRandomAug',
+}
+
+# Those that draw random numbers where mmcv cannot keep them: at a random sample, or unseen.
+_UNSHARED = {'Albu', 'Albumentations', 'CutOut', 'Cutout'}
+
+# Where transforms keep the colour of what an image does not cover; mmseg's RandomRotate: `pal_val`.
+_PADDING = ('pad_val', 'pal_val', 'img_border_value', 'border_val', 'fill_color', 'fill_in', 'mean')
 
 
 @TRANSFORMS.register_module(force=True)
@@ -38,7 +79,8 @@ class LoadForegroundMask(BaseTransform):
     - mmpretrain, mmdet and mmcv: their transforms change the image and annotations of their own
       only. Give the geometric ones as `transforms`: they are applied to the image and its
       annotations, and then, with the same random numbers, to the mask as if it were an image. So
-      it is interpolated and padded as the image is: pad with 0, the background.
+      it is interpolated as the image is; what is padded or cut out is background, 0, whatever
+      colour the image gets there.
 
     **Required Keys:**
 
@@ -65,6 +107,7 @@ class LoadForegroundMask(BaseTransform):
         transforms: Geometric transforms, or their configs, for the image and the mask alike. They
             must draw random numbers as mmcv's TransformBroadcaster needs it (in methods under
             ``@cache_randomness``), which Resize, RandomFlip, RandomCrop and RandomResizedCrop do.
+            Those that change colours are refused, also inside RandAugment and the like.
         **engine: What else BackgroundRemover takes: backend, device, precision, accept_licence,
             calibration.
 
@@ -97,6 +140,7 @@ class LoadForegroundMask(BaseTransform):
             raise ArgumentError(msg)
         self.resize = resize
         self.transforms = Compose(list(transforms))
+        _check_geometric(self.transforms)
         self.masks = MaskSource(model, mask_dir, img_root, on_missing, **engine)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any] | None:
@@ -122,8 +166,13 @@ class LoadForegroundMask(BaseTransform):
             size: Height and width of the image now.
         """
         before = random_states()
-        sample = self.transforms({'img': mask, 'img_shape': mask.shape, 'ori_shape': mask.shape})
-        if sample is None or sample['img'].shape != size:
+        # As an image of three channels, which is what transforms and their padding are made for.
+        image = np.repeat(mask[..., None], 3, axis=-1)
+        with _background_padded(self.transforms):
+            sample = self.transforms(
+                {'img': image, 'img_shape': mask.shape, 'ori_shape': mask.shape}
+            )
+        if sample is None or sample['img'].shape != (*size, 3):
             got = 'nothing' if sample is None else f'shape {sample["img"].shape}'
             msg = (
                 '`transforms` must do the same to image and mask, but make an image of shape '
@@ -137,11 +186,56 @@ class LoadForegroundMask(BaseTransform):
                 f'{self.transforms}'
             )
             raise ArgumentError(msg)
-        moved: np.ndarray = sample['img']
-        return moved
+        return np.ascontiguousarray(sample['img'][..., 0])
 
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}({self.masks!r}, resize={self.resize!r}, '
             f'transforms={self.transforms!r})'
         )
+
+
+def _check_geometric(transforms: Iterable[Any]) -> None:
+    """Refuse transforms that would change the levels of a mask, or move it elsewhere.
+
+    Raises:
+        ArgumentError: If there is one, by the name of its class, also inside another transform.
+    """
+    for each in each_of(transforms):
+        # torchvision's stand in a wrapper of mmpretrain, as `t`.
+        kind = type(getattr(each, 't', each))
+        names = {base.__name__ for base in kind.__mro__}
+        msg = f'`transforms` must be geometric, alike for image and mask, but got {kind.__name__}'
+        if names & _COLOUR:
+            msg += ', which changes colours: put it behind LoadForegroundMask'
+            raise ArgumentError(msg)
+        if names & _UNSHARED:
+            msg += ', which draws random numbers of its own: put it behind RemoveBackground'
+            raise ArgumentError(msg)
+
+
+@contextmanager
+def _background_padded(transforms: Iterable[Any]) -> Iterator[None]:
+    """Let transforms pad and cut out with 0, which is background in a mask, for a while."""
+    kept = [
+        (vars(each), name, vars(each)[name])
+        for each in each_of(transforms)
+        for name in _PADDING
+        if name in vars(each)
+    ]
+    try:
+        for attributes, name, value in kept:
+            attributes[name] = _zero(value)
+        yield
+    finally:
+        for attributes, name, value in kept:
+            attributes[name] = value
+
+
+def _zero(value: Any) -> Any:
+    """Return 0 in place of each number of a colour, of several, or of those of image and map."""
+    if isinstance(value, Mapping):
+        return {key: _zero(each) for key, each in value.items()}
+    if isinstance(value, Sequence | np.ndarray):
+        return tuple(_zero(each) for each in value)
+    return None if value is None else 0

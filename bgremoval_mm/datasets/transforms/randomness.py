@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ['random_numbers_kept', 'random_states']
+__all__ = ['each_of', 'random_numbers_kept', 'random_states']
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def random_numbers_kept(transforms: Iterable[Any]) -> Iterator[None]:
     mmcv's ``cache_random_params`` does that, too, but refuses mmpretrain's RandomResizedCrop: it
     shares the list of such methods with a subclass, and each of its calls is counted twice.
     """
-    cached = [each for each in _each(transforms) if hasattr(each, '_methods_with_randomness')]
+    cached = [each for each in each_of(transforms) if hasattr(each, '_methods_with_randomness')]
     for each in cached:
         each._cache_enabled = True
     try:
@@ -31,12 +31,12 @@ def random_numbers_kept(transforms: Iterable[Any]) -> Iterator[None]:
             vars(each).pop('_cache', None)
 
 
-def _each(transforms: Iterable[Any]) -> Iterator[Any]:
+def each_of(transforms: Iterable[Any]) -> Iterator[Any]:
     """Yield transforms and those inside them, as inside RandomApply."""
     for each in transforms:
         yield each
         if isinstance(each, Iterable):
-            yield from _each(each)
+            yield from each_of(each)
 
 
 def random_states() -> tuple[object, ...]:

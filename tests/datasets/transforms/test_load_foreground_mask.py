@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import random
 from pathlib import Path
 
 import numpy as np
@@ -276,6 +277,129 @@ def test_flips_of_test_time_augmentation(photo: Path) -> None:
     np.testing.assert_array_equal(images[0], images[1][:, ::-1])
 
 
+GREY = (128, 127, 126)
+PADDED = {
+    'mmpretrain.Shear': {'magnitude': 0.3, 'prob': 1.0},
+    'mmpretrain.Translate': {'magnitude': 0.3, 'prob': 1.0},
+    'mmpretrain.Rotate': {'angle': 30.0, 'prob': 1.0},
+    'mmpretrain.RandomCrop': {'crop_size': 44, 'padding': 8},
+    'mmcv.Pad': {'size': (60, 60), 'pad_val': {'img': GREY, 'seg': 255}},
+    'mmdet.Pad': {'size': (60, 60), 'pad_val': {'img': GREY}},
+    'mmdet.Expand': {'mean': GREY, 'prob': 1.0},
+    'mmdet.Rotate': {'prob': 1.0, 'img_border_value': GREY},
+    'mmdet.ShearX': {'prob': 1.0, 'img_border_value': GREY},
+    'mmdet.TranslateY': {'prob': 1.0, 'img_border_value': GREY},
+}
+BLACK = {'pad_val': 0, 'mean': (0, 0, 0), 'img_border_value': 0}
+
+
+@pytest.mark.parametrize('name', PADDED)
+def test_padding_is_background(name: str, photo: Path) -> None:
+    """Whatever colour the image gets: the mask is that of the transform that pads with 0."""
+    pytest.importorskip(name.split('.')[0])
+    settings = PADDED[name]
+    if name.startswith('mmpretrain'):
+        settings = {**settings, 'pad_val': GREY}
+    black = {key: BLACK.get(key, value) for key, value in settings.items()}
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        step = LoadForegroundMask(**options(photo), transforms=[{'type': name, **settings}])
+        grey = TRANSFORMS.build({'type': name, **settings})
+        alone = TRANSFORMS.build({'type': name, **black})
+    for seed in range(4):
+        results = []
+        for transform in (step, grey, alone):
+            np.random.seed(seed)  # noqa: NPY002
+            random.seed(seed)
+            results.append(transform(loaded(photo)))
+        found, coloured, expected = results
+        np.testing.assert_array_equal(found['img'], coloured['img'])
+        np.testing.assert_array_equal(found['fg_mask'], expected['img'][..., 2])
+        assert found['fg_mask'].min() == 0
+
+
+def test_geometric_policies_carry_the_mask(photo: Path) -> None:
+    """RandAugment of geometry alone moves image and mask by the same policies, at any sample."""
+    pytest.importorskip('mmpretrain')
+    policies = [
+        {'type': 'Rotate', 'magnitude_range': (0, 30)},
+        {'type': 'Shear', 'magnitude_range': (0, 0.3), 'direction': 'vertical'},
+        {'type': 'Translate', 'magnitude_range': (0, 0.45)},
+    ]
+    augment = {'type': 'RandAugment', 'num_policies': 2, 'magnitude_level': 7}
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        step = LoadForegroundMask(
+            **options(photo),
+            transforms=[{**augment, 'policies': policies, 'hparams': {'pad_val': (0, 0, 0)}}],
+        )
+    for seed in range(30):
+        np.random.seed(seed)  # noqa: NPY002
+        results = step(loaded(photo))
+        np.testing.assert_array_equal(results['fg_mask'], results['img'][..., 2])
+
+
+COLOURS = [
+    {'type': 'mmpretrain.Invert'},
+    {'type': 'mmpretrain.Solarize', 'thr': 128},
+    {'type': 'mmpretrain.SolarizeAdd', 'magnitude': 10},
+    {'type': 'mmpretrain.Posterize', 'bits': 4},
+    {'type': 'mmpretrain.Brightness', 'magnitude': 0.5},
+    {'type': 'mmpretrain.Contrast', 'magnitude': 0.5},
+    {'type': 'mmpretrain.AutoContrast'},
+    {'type': 'mmpretrain.Equalize'},
+    {'type': 'mmpretrain.ColorTransform', 'magnitude': 0.5},
+    {'type': 'mmpretrain.Sharpness', 'magnitude': 0.5},
+    {'type': 'mmpretrain.ColorJitter'},
+    {'type': 'mmpretrain.Lighting', 'eigval': [1.0] * 3, 'eigvec': [[1.0] * 3] * 3},
+    {'type': 'mmpretrain.GaussianBlur', 'radius': 2},
+    {'type': 'mmdet.PhotoMetricDistortion'},
+    {'type': 'mmdet.YOLOXHSVRandomAug'},
+    {'type': 'mmdet.Color'},
+    {'type': 'mmseg.PhotoMetricDistortion'},
+    {'type': 'mmseg.AdjustGamma'},
+    {'type': 'mmcv.Normalize', 'mean': [0.0] * 3, 'std': [1.0] * 3},
+    {'type': 'mmcv.RandomGrayscale'},
+]
+INSIDE = [
+    {'type': 'mmcv.RandomApply', 'transforms': [COLOURS[0]]},
+    {'type': 'mmcv.RandomChoice', 'transforms': [[flip('mmcv', 0.5)], [COLOURS[0]]]},
+    {'type': 'mmcv.KeyMapper', 'transforms': [COLOURS[0]]},
+    {'type': 'mmpretrain.AutoAugment', 'policies': 'imagenet'},
+    {
+        'type': 'mmpretrain.RandAugment',
+        'policies': 'timm_increasing',
+        'num_policies': 2,
+        'magnitude_level': 7,
+    },
+    {'type': 'mmdet.RandAugment'},
+]
+
+
+@pytest.mark.parametrize('transform', COLOURS + INSIDE, ids=lambda each: each['type'])
+def test_transforms_of_colour(transform: dict) -> None:
+    """They would change the levels of the mask: refused by name, alone and inside others."""
+    pytest.importorskip('mmpretrain')
+    scope, name = transform['type'].split('.')
+    name = r'\w+' if transform in INSIDE else name
+    pytest.importorskip(scope)
+    expected = rf'must be geometric.* got {name}, .*: put it behind LoadForegroundMask$'
+    with (
+        DefaultScope.overwrite_default_scope('mmengine' if scope == 'mmcv' else scope),
+        pytest.raises(ArgumentError, match=expected),
+    ):
+        LoadForegroundMask(transforms=[transform])
+
+
+def test_cutout_draws_unseen() -> None:
+    """mmpretrain's draws within mmcv, so that no sample could give the mask the same hole."""
+    pytest.importorskip('mmpretrain')
+    cutout = {'type': 'mmpretrain.Cutout', 'shape': 9}
+    with (
+        DefaultScope.overwrite_default_scope('mmengine'),
+        pytest.raises(ArgumentError, match=r'got Cutout, which draws .* put it behind RemoveB'),
+    ):
+        LoadForegroundMask(transforms=[{'type': 'mmcv.RandomApply', 'transforms': [cutout]}])
+
+
 class Unseen(BaseTransform):
     """Crops at random without saying so to mmcv."""
 
@@ -286,12 +410,12 @@ class Unseen(BaseTransform):
 
 
 class ImageOnly(BaseTransform):
-    """Crops images of three channels only."""
+    """Crops what comes from a file only."""
 
     def transform(self, results: dict) -> dict:
         """Crop."""
         image = results['img']
-        return {**results, 'img': image[:8] if image.ndim == 3 else image}
+        return {**results, 'img': image[:8] if 'img_path' in results else image}
 
 
 @pytest.mark.parametrize(
