@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from torch.nn import functional
 
 from bgremoval_mm.models.heads.pooled import PooledHead
@@ -20,12 +22,16 @@ class BinaryClsHead(PooledHead):
     """A linear layer to one logit; its sigmoid is the probability of class 1.
 
     For mmpretrain's ``ImageClassifier``. Predictions have the two probabilities as ``pred_score``,
-    so that metrics for classes measure them; the label is 1 where the probability is `threshold`
-    or more. Schindler et al. (arXiv 1811.04374) detect persons so, at 0.5.
+    so that metrics for classes measure them; ``pred_label`` is 1 where the probability is
+    `threshold` or more. Schindler et al. (arXiv 1811.04374) detect persons so, at 0.5.
+
+    Metrics that read scores where there are any take the likelier class whatever `threshold` is, as
+    at 0.5: so do all of mmpretrain's, inferencers and the audit. ClasswiseAccuracy reads labels. A
+    warning says so where they differ.
 
     Args:
         in_channels: Channels of the pooled feature.
-        threshold: Probability from which the label is 1, above 0 and below 1.
+        threshold: Probability from which ``pred_label`` is 1, above 0 and below 1.
         init_cfg: Initialisation. None: Glorot's uniform one, as Keras's by default.
 
     Raises:
@@ -46,6 +52,12 @@ class BinaryClsHead(PooledHead):
         if not 0 < threshold < 1:
             msg = f'`threshold` must be above 0 and below 1, but got {threshold}'
             raise ArgumentError(msg)
+        if threshold != 0.5:
+            msg = (
+                f'BinaryClsHead: `threshold`={threshold} sets `pred_label` only. Metrics that read '
+                "`pred_score`, as mmpretrain's do, take the likelier class, as at 0.5"
+            )
+            print_log(msg, 'current', logging.WARNING)
         self.threshold = threshold
         self.fc = torch.nn.Linear(in_channels, 1)
 

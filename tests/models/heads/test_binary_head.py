@@ -7,6 +7,8 @@ import math
 import pytest
 import torch
 
+from bgremoval_mm.evaluation.metrics.classwise_accuracy import ClasswiseAccuracy
+from bgremoval_mm.models.heads import binary_head
 from bgremoval_mm.models.heads.binary_head import BinaryClsHead
 from bgremoval_mm.removal.errors import ArgumentError
 
@@ -49,3 +51,27 @@ def test_errors(head: BinaryClsHead) -> None:
         head.loss(torch.zeros(2, 1), samples(0, 2))
     with pytest.raises(ArgumentError, match='`threshold` must be above 0 and below 1, but got 1'):
         BinaryClsHead(1, threshold=1)
+
+
+def test_threshold_sets_the_label_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A warning says that metrics differ: those of mmpretrain read the scores, ours the label."""
+    metrics = pytest.importorskip('mmpretrain.evaluation')
+    said: list[str] = []
+    monkeypatch.setattr(binary_head, 'print_log', lambda text, *_: said.append(text))
+    BinaryClsHead(1)
+    assert said == []
+    head = BinaryClsHead(1, threshold=0.9)
+    torch.nn.init.ones_(head.fc.weight)
+    torch.nn.init.zeros_(head.fc.bias)
+    assert len(said) == 1
+    assert '`threshold`=0.9 sets `pred_label` only' in said[0]
+    # A probability of 0.88 is class 1 by score, but not by the threshold.
+    found = head.predict(torch.tensor([[2.0], [-1.0]]), samples(0, 0))
+    assert [int(each.pred_label) for each in found] == [0, 0]
+    given = [each.to_dict() for each in found]
+    accuracy, ours = metrics.Accuracy(), ClasswiseAccuracy()
+    ours.dataset_meta = {'classes': ('nobody', 'person')}
+    for metric in (accuracy, ours):
+        metric.process(None, given)
+    assert accuracy.evaluate(2) == {'accuracy/top1': 50.0}
+    assert 100.0 in ours.evaluate(2).values()
