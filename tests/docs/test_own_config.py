@@ -171,3 +171,23 @@ def test_both_ways_remove_the_same(
         after = RemoveBackground(**settings)(loaded)['img']
         assert (after <= before).all()
         assert (after < before).any()
+
+
+@pytest.mark.parametrize(
+    'base',
+    ['mmpretrain::resnet/resnet18_8xb32_in1k.py', 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'],
+)
+def test_workers_that_epoch_seed_hook_can_seed(
+    base: str, titled_blocks: Callable[[str], dict[str, str]], tmp_path: Path
+) -> None:
+    """The codebases keep workers from epoch to epoch; the page's lines do not."""
+    pytest.importorskip(base.split(':')[0])
+    mine = tmp_path / 'mine.py'
+    mine.write_text(f"_base_ = '{base}'\n")
+    # Where a config says nothing, as mmpretrain's, train.py keeps them.
+    assert Config.fromfile(mine).train_dataloader.get('persistent_workers', True)
+    lines = titled_blocks('classification.md')['resumable, to be added to mine.py']
+    mine.write_text(f"_base_ = '{base}'\n{lines}")
+    config = Config.fromfile(mine)
+    assert config.custom_hooks == [{'type': 'EpochSeedHook'}]
+    assert not config.train_dataloader.persistent_workers
