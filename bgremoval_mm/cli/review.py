@@ -49,6 +49,9 @@ def add_apply_arguments(parser: argparse.ArgumentParser) -> None:
         help='enter the rejected images into a list for RembgDataset(exclude=...)',
     )
     parser.add_argument('--images', type=Path, metavar='SRC', help='SRC of that job')
+    parser.add_argument(
+        '--calibration', metavar='DIR', help='photos for results in int8 (default: SRC)'
+    )
     arguments.add_licence_argument(parser)
     arguments.add_debug_argument(parser)
 
@@ -72,6 +75,8 @@ def run_apply(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
         parser.error('--remake and --images go together')
     if args.accept_licence and args.remake is None:
         parser.error('--accept-licence goes with --remake')
+    if args.calibration is not None and args.remake is None:
+        parser.error('--calibration goes with --remake')
     from bgremoval_mm.cli.tree import describe
     from bgremoval_mm.removal.review import apply
     from bgremoval_mm.removal.review.page import open_results
@@ -89,7 +94,12 @@ def run_apply(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
             print(f'{apply.delete_results(results, rejected)} results deleted')
         if args.remake is not None:
             summaries = apply.make_again(
-                results, rejected, args.images, args.remake, args.accept_licence
+                results,
+                rejected,
+                args.images,
+                args.remake,
+                args.accept_licence,
+                calibration=args.calibration,
             )
             for summary in summaries:
                 print(describe(summary))

@@ -85,6 +85,7 @@ def make_again(
     model: str | Path,
     accept_licence: bool = False,
     progress: bool = True,
+    calibration: str | None = None,
 ) -> list[TreeSummary]:
     """Make results again with another model, with the settings that they were made with.
 
@@ -98,6 +99,8 @@ def make_again(
         model: Name of the other model, or the path of its ONNX file.
         accept_licence: See EngineOptions.
         progress: Show a progress bar.
+        calibration: Folder of photos that int8 is calibrated with. None takes `images`, which
+            are like those that are made again.
 
     Returns:
         What was done; one summary for each group of equal settings.
@@ -113,8 +116,10 @@ def make_again(
             msg = f'`model` must be another one than {name}, which made the rejected results'
             raise ArgumentError(msg)
         paths = {record.path for record in group}
+        precision = settings.get('precision', 'fp32')
+        photos = (calibration or str(images)) if precision == 'int8' else None
         engine = EngineOptions(
-            model, precision=settings.get('precision', 'fp32'), accept_licence=accept_licence
+            model, precision=precision, accept_licence=accept_licence, calibration=photos
         )
         job = JobOptions(
             overwrite=True,

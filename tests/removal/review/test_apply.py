@@ -10,7 +10,7 @@ from PIL import Image
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.removal import CutoutFolder, MaskStore, remove_tree
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.jobs.run import run_job
+from bgremoval_mm.removal.jobs.run import TreeSummary, run_job
 from bgremoval_mm.removal.options import EngineOptions, Framing, JobOptions, OutputOptions
 from bgremoval_mm.removal.review import apply
 from bgremoval_mm.removal.review.left_out import read_left_out
@@ -141,6 +141,30 @@ def test_large_photos_are_made_again(
     assert (summary.done, summary.failed) == (2, {})
 
 
+@pytest.mark.parametrize('given', [True, False])
+def test_int8_is_calibrated_again(
+    models, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdicts, given: bool
+) -> None:
+    """The other model needs photos to be quantised with: those of the job, or the ones given."""
+    make(images, tmp_path / 'out', output='rgba')
+    manifest = tmp_path / 'out' / 'manifest.jsonl'
+    lines = manifest.read_text()
+    assert lines.count('"precision":"fp32"') == 3
+    manifest.write_text(lines.replace('"precision":"fp32"', '"precision":"int8"'))
+    asked: list[EngineOptions] = []
+
+    def do(src, dst, engine: EngineOptions, output, job) -> TreeSummary:
+        asked.append(engine)
+        return TreeSummary(dst)
+
+    monkeypatch.setattr(apply, 'run_job', do)
+    command = ['review', 'apply', str(verdicts), str(tmp_path / 'out'), '--remake', 'silueta']
+    calibration = ['--calibration', 'others'] if given else []
+    assert main([*command, '--images', str(images), *calibration]) == 0
+    (engine,) = asked
+    assert (engine.precision, engine.calibration) == ('int8', 'others' if given else str(images))
+
+
 def test_list_grows_and_shrinks(models, images: Path, tmp_path: Path, verdicts, capsys) -> None:
     """Earlier entries stay; an image that is kept now leaves the list."""
     make(images, tmp_path / 'out')
@@ -182,6 +206,7 @@ def test_what_cannot_be_made_again(models, images: Path, tmp_path: Path) -> None
         (['--remake', 'silueta'], '--remake and --images go together'),
         (['--delete', '--images', 'x'], '--remake and --images go together'),
         (['--delete', '--accept-licence'], '--accept-licence goes with --remake'),
+        (['--delete', '--calibration', 'x'], '--calibration goes with --remake'),
         (['--delete', '--remake', 'silueta'], 'not allowed with argument'),
     ],
 )
