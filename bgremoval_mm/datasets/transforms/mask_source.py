@@ -150,9 +150,9 @@ class MaskSource:
         stored = None if path is None else self.find(path)
         if path is None or stored is None:
             return self.compute(image)
+        self._check_fit(image, stored, path)
         if moved:
             raise ArgumentError(explain_move(path))
-        self._check_fit(image, stored, path)
         return stored.full_size(resize)
 
     def find(self, path: str) -> StoredMask | None:
