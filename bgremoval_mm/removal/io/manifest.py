@@ -8,8 +8,10 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from dataclasses import fields as dataclass_fields
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +69,8 @@ class Record:
         pillow: Version of Pillow that resized image and mask: 13 resizes tall images in another
             order of passes than 12, and the masks differ a little. Nothing in manifests of earlier
             versions, and where the image failed.
+        file: Address of the file that it was read from; never written, as the file's lines are its
+            own.
     """
 
     path: str
@@ -83,6 +87,7 @@ class Record:
     time: float = 0.0
     second_model: str = ''
     pillow: str = ''
+    file: str = field(default='', compare=False)
 
     @property
     def max_pixels(self) -> int:
@@ -97,18 +102,19 @@ class Record:
 
     def to_json(self) -> str:
         """Return one line of JSON, without what is empty, that is valid UTF-8."""
-        kept = {key: value for key, value in asdict(self).items() if value not in (None, '', 0.0)}
+        said = asdict(replace(self, file=''))
+        kept = {key: value for key, value in said.items() if value not in (None, '', 0.0)}
         line = json.dumps(kept, ensure_ascii=False, separators=(',', ':'))
         return _ESCAPED.sub(lambda found: f'\\u{ord(found[0]):04x}', line)
 
     @classmethod
-    def from_json(cls, line: str) -> Record:
-        """Return the record of a line.
+    def from_json(cls, line: str, file: str = '') -> Record:
+        """Return the record of a line, which was read from that file.
 
         Raises:
             ValueError, TypeError, KeyError: If the line is not a whole record.
         """
-        fields = json.loads(line)
+        fields = json.loads(line) | {'file': file}
         if 'source' in fields:
             fields['source'] = SourceStamp(**fields['source'])
         if 'size' in fields:
@@ -216,24 +222,33 @@ def _file_name(part: str, separator: str = '-') -> str:
 
 
 def latest(records: Iterable[Record]) -> dict[str, Record]:
-    """Return the last record of each path; of two made at one time, the later in order."""
+    """Return the last record of each path.
+
+    Of two in one file the later one holds: the clock may have been ahead when the other was made.
+    Of several files, whose lines follow each other, the newest holds; of two made at one time, the
+    later in order.
+    """
     found: dict[str, Record] = {}
-    for record in records:
-        known = found.get(record.path)
-        if known is None or record.time >= known.time:
-            found[record.path] = record
+    for _, lines in groupby(records, attrgetter('file')):
+        last = {record.path: record for record in lines}
+        if not found:
+            found = last  # most often the only file, which may be large: not copied
+            continue
+        for path, record in last.items():
+            if path not in found or record.time >= found[path].time:
+                found[path] = record
     return found
 
 
 def _parse(lines: Iterable[bytes], source: str) -> Iterator[Record]:
     torn = 0
     for line in filter(bytes.strip, lines):
-        record = _whole(line)
+        record = _whole(line, source)
         if record is None:
             torn += 1
             # A record may follow on the same line, written by another process.
             start = line.rfind(_START)
-            record = _whole(line[start:]) if start > 0 else None
+            record = _whole(line[start:], source) if start > 0 else None
         if record is not None:
             yield record
     if torn:
@@ -244,8 +259,8 @@ def _parse(lines: Iterable[bytes], source: str) -> Iterator[Record]:
         )
 
 
-def _whole(line: bytes) -> Record | None:
+def _whole(line: bytes, source: str) -> Record | None:
     try:
-        return Record.from_json(line.decode(errors='surrogateescape'))
+        return Record.from_json(line.decode(errors='surrogateescape'), source)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None

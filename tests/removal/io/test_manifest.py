@@ -8,12 +8,13 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bgremoval_mm.removal import Manifest, Record
-from bgremoval_mm.removal.io.manifest import TargetWriteError
+from bgremoval_mm.removal.io.manifest import TargetWriteError, latest
 from bgremoval_mm.utils.atomic import write_atomically
 
 NAMES = [
@@ -44,6 +45,32 @@ def test_names_of_any_kind_survive(tmp_path: Path) -> None:
     assert list(Manifest(tmp_path).read()) == NAMES
     lines = written.path.read_bytes().decode('utf-8').splitlines()
     assert [json.loads(line)['path'] for line in lines] == NAMES
+
+
+def test_last_line_of_a_file_holds_whatever_the_clock_said(tmp_path: Path) -> None:
+    """One that was written while the clock was ahead does not outlive the next."""
+    written = Manifest(tmp_path)
+    for time in (9.0, 3.0):
+        written.append(record('a', time=time))
+    read = Manifest(tmp_path).read()
+    assert read == {'a': record('a', time=3.0)}
+    # Wrapped as a job does it.
+    stripped = (replace(each, note='') for each in Manifest(tmp_path).records())
+    assert latest(stripped)['a'].time == 3.0
+    written.append(read['a'])  # a record does not take along where it was read
+    assert written.path.read_text().splitlines()[-1] == record('a', time=3.0).to_json()
+
+
+@pytest.mark.parametrize(('times', 'part'), [((9.0, 3.0), 5.0), ((9.0, 7.0), 7.0)])
+def test_newest_of_several_files_holds(tmp_path: Path, times, part: float) -> None:
+    """Each file's own last line is compared, whichever file is read first."""
+    for time in times:
+        Manifest(tmp_path).append(record('a', time=time))
+        Manifest(tmp_path, 'z').append(record('b', time=time))
+    Manifest(tmp_path, 'z').append(record('a', time=5.0))
+    Manifest(tmp_path).append(record('b', time=5.0))
+    read = Manifest(tmp_path).read()
+    assert (read['a'].time, read['b'].time) == (part, part)
 
 
 def test_names_of_any_kind_survive_at_addresses() -> None:
