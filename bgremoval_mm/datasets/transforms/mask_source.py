@@ -212,7 +212,7 @@ class MaskSource:
         try:
             return path_below(path, self.img_root)
         except ArgumentError as err:
-            # Strict whatever `on_missing` says: a mistyped folder would compute all masks anew.
+            # Strict whatever `on_missing` says: a mistyped folder would compute all masks again.
             msg = (
                 f'{err}. For photos from elsewhere, as an inferencer gets them, leave `mask_dir` '
                 'and `img_root` out: their masks are computed'
