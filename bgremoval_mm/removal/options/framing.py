@@ -14,6 +14,7 @@ _ASPECT = re.compile(r'(\d+(?:\.\d+)?):(\d+(?:\.\d+)?)')
 _CANVAS = re.compile(r'(\d+)x(\d+)')
 _ALIGN = re.compile(r'(width|height)=(\d+(?:\.\d+)?)%')
 _MAX_SIDE = 16_383  # pixels, WebP's limit
+_MAX_MARGIN = {'%': 100, 'px': _MAX_SIDE}
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Framing:
 
     Attributes:
         crop: ``'5%'`` or ``'20px'``: crop to the object's box, with this margin on every side, in
-            percent of the box's longer side or in pixels. Where the margin leaves the photo, the
-            background goes on.
+            percent of the box's longer side, up to 100, or in pixels, up to 16,383. Where the
+            margin leaves the photo, the background goes on.
         aspect: ``'W:H'``: widen or heighten the result around its centre to this ratio.
         canvas: ``'WxH'``: scale the result to fit in so many pixels, and centre it there.
         align: ``'height=80%'`` or ``'width=60%'``: scale the object so that its box takes that
@@ -70,8 +71,9 @@ class Framing:
     def crop_value(self) -> tuple[float, str]:
         """Margin and its unit, ``'%'`` or ``'px'``."""
         size, unit = _parse('crop', self.crop, _MARGIN, "a margin such as '5%' or '20px'")
-        if unit == '%' and float(size) > 100:
-            msg = f"`crop` must be at most '100%', but got {self.crop!r}"
+        most = _MAX_MARGIN[unit]
+        if float(size) > most:
+            msg = f"`crop` must be at most '{most}{unit}', but got {self.crop!r}"
             raise ArgumentError(msg)
         if unit == 'px' and not size.isdigit():
             msg = f'`crop` must be a whole number of pixels, but got {self.crop!r}'

@@ -127,6 +127,7 @@ def test_place_enlarges_what_is_seen() -> None:
         ({'crop': 5}, "`crop` must be a margin such as '5%' or '20px', but got 5"),
         ({'crop': '-5%'}, "`crop` must be a margin such as '5%' or '20px', but got '-5%'"),
         ({'crop': '101%'}, "`crop` must be at most '100%', but got '101%'"),
+        ({'crop': '16384px'}, "`crop` must be at most '16383px', but got '16384px'"),
         ({'crop': '1.5px'}, "`crop` must be a whole number of pixels, but got '1.5px'"),
         ({'aspect': '4x5'}, "`aspect` must be 'W:H' such as '4:5', but got '4x5'"),
         ({'aspect': '0:5'}, "`aspect` must be a ratio from '1:20' to '20:1', but got '0:5'"),
