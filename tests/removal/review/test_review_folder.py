@@ -225,7 +225,7 @@ def test_interrupted_review_can_be_written_again(
     before = content(folder)
     drawn = iter(['a.png'])
 
-    def interrupt(path: Path, side: int) -> np.ndarray:
+    def interrupt(path: Path, side: int, *limits: int) -> np.ndarray:
         if next(drawn, None) is None:
             raise KeyboardInterrupt
         return np.zeros((8, 8, 3), np.uint8)
