@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -37,7 +38,9 @@ __all__ = ['add_work_arguments', 'run_work']
 logger = logging.getLogger(__name__)
 
 _LOOK = 1.0  # seconds between two looks into a watched folder
-_LISTING = 30.0  # and between two listings of an address, which stores of objects charge for
+# And between two listings of an address, which stores of objects charge for, or two tries of what
+# could not be received.
+_LISTING = 30.0
 
 
 def add_work_arguments(parser: argparse.ArgumentParser) -> None:
@@ -190,9 +193,15 @@ def _receive_as_they_settle(worker: Worker, photos: Path, stop: threading.Event)
     from bgremoval_mm.removal.io.storage import open_storage
 
     watcher, storage = Watcher(photos), open_storage(photos)
+    missed, tried = set[str](), time.monotonic()
     while not stop.wait(_LOOK):
+        if time.monotonic() - tried > _LISTING:  # a full disk is told of twice a minute at most
+            watcher.forget(missed)
+            missed, tried = set(), time.monotonic()
         if new := watcher.take():
-            told(receive_files(worker.queue, worker.files, storage, new))
+            received = receive_files(worker.queue, worker.files, storage, new)
+            missed.update(received.missed)
+            told(received)
 
 
 def _receive_by_listing(worker: Worker, photos: str, stop: threading.Event) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bgremoval_mm.removal import TreeSummary
@@ -53,6 +53,11 @@ class Watcher:
         self._done = {path: state for path, state in self._done.items() if path in self._seen}
         self._done |= {path: self._seen[path][0] for path in new}
         return new
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Return these again at the next look, as what was to be done with them was not."""
+        for name in names:
+            self._done.pop(name, None)
 
     def run(
         self, remove: Callable[[set[str]], TreeSummary], interval: float = 0.5

@@ -20,8 +20,8 @@ class Received:
     Attributes:
         new: Uploads that were recorded.
         known: Photos whose bytes were known already.
-        unreadable: Files that could not be read, each with the reason.
-        missed: Their names.
+        unreadable: Files that could not be read or stored, each with the reason.
+        missed: The names of those for which another try may help.
     """
 
     new: int = 0
@@ -57,7 +57,7 @@ class ListingWatcher:
         return new
 
     def forget(self, names: Iterable[str]) -> None:
-        """Return these again at the next look, as they could not be read."""
+        """Return these again at the next look, as they were not received."""
         for name in names:
             self._seen.pop(name, None)
 
@@ -97,7 +97,8 @@ def receive_files(
         except (ArgumentError, OSError) as err:
             reason = err.strerror if isinstance(err, OSError) and err.strerror else err
             found.unreadable.append(f'{name}: {reason}')
-            found.missed.append(name)
+            if isinstance(err, OSError):
+                found.missed.append(name)
             continue
         found.new += is_new
         found.known += not is_new

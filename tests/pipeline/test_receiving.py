@@ -1,0 +1,98 @@
+"""`bgremoval pipeline run` while it receives: what could not be stored is received later."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
+
+import pytest
+
+from bgremoval_mm.cli import pipeline_work
+from bgremoval_mm.cli.watch import Watcher
+from bgremoval_mm.pipeline.files import PipelineFiles
+from bgremoval_mm.pipeline.queue import UploadQueue
+
+
+class Until(Event):
+    """Set once a condition holds, or after some seconds without it."""
+
+    def __init__(self, holds: Callable[[], bool], seconds: float = 20) -> None:
+        super().__init__()
+        self.holds = holds
+        self.end = time.monotonic() + seconds
+
+    def is_set(self) -> bool:
+        """Whether it holds, or the time is over."""
+        return self.holds() or time.monotonic() > self.end
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for a moment, however long is asked for."""
+        time.sleep(min(timeout or 0, 0.01))
+        return self.is_set()
+
+
+@pytest.fixture
+def worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """Queue and files of a pipeline that does not wait until files have settled."""
+    monkeypatch.setattr(Watcher.__init__, '__defaults__', (0.0,))
+    queue = UploadQueue(f'sqlite:///{tmp_path}/pipeline.db')
+    yield SimpleNamespace(queue=queue, files=PipelineFiles(tmp_path / 'root'))
+    queue.close()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A folder of six photos, of which nothing reads the pixels."""
+    folder = tmp_path / 'photos'
+    folder.mkdir()
+    for number in range(6):
+        (folder / f'{number}.png').write_bytes(b'%d' % number)
+    return folder
+
+
+def names(worker: SimpleNamespace) -> list[str]:
+    """The names of the uploads that were recorded."""
+    return sorted(each.name for each in worker.queue.uploads())
+
+
+def fill_disk(worker: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Let the disk be full for so many photos."""
+    honest, calls = worker.files.keep_photo, []
+
+    def keep(content: bytes) -> str:
+        calls.append(content)
+        if len(calls) <= times:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        return honest(content)
+
+    monkeypatch.setattr(worker.files, 'keep_photo', keep)
+
+
+def test_a_photo_that_could_not_be_stored(worker, photos: Path, monkeypatch, caplog) -> None:
+    """It is received once the disk has room again, without a change of its file."""
+    monkeypatch.setattr(pipeline_work, '_LISTING', 0.1)
+    fill_disk(worker, monkeypatch, times=1)
+    stop = Until(lambda: len(names(worker)) == 6)
+    pipeline_work._receive_as_they_settle(worker, photos, stop)
+    assert names(worker) == [f'{number}.png' for number in range(6)]
+    assert caplog.text.count('not received: 0.png: No space left on device') == 1
+
+
+def test_a_full_disk_is_not_told_of_at_each_look(worker, photos: Path, monkeypatch, caplog) -> None:
+    """A photo is tried again after the time between two listings, and not before."""
+    fill_disk(worker, monkeypatch, times=1000)
+    pipeline_work._receive_as_they_settle(worker, photos, Until(lambda: False, seconds=0.5))
+    assert caplog.text.count('not received') == 6
+
+
+def test_a_name_that_no_upload_can_have(worker, photos: Path, monkeypatch, caplog) -> None:
+    """It is told of once: another try would not help."""
+    (photos / 'a\\b.png').write_bytes(b'x')
+    monkeypatch.setattr(pipeline_work, '_LISTING', 0.05)
+    pipeline_work._receive_as_they_settle(worker, photos, Until(lambda: False, seconds=0.5))
+    assert len(names(worker)) == 6
+    assert caplog.text.count('not received') == 1
