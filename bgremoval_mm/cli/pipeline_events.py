@@ -81,7 +81,7 @@ def receive_as_told(worker: Worker, photos: str, events: EventQueue, stop: threa
     while not stop.is_set():
         try:
             messages = events.take(_LONG_WAIT)
-            told(receive_events(worker.queue, worker.files, messages, events, photos))
+            told(receive_events(worker.queue, worker.files, messages, events, photos, stop))
         except EventQueueError as err:  # a network that is down comes back
             logger.warning('%s', err)
             stop.wait(_PAUSE)
@@ -101,7 +101,7 @@ def receive_waiting(worker: Worker, photos: str, events: EventQueue, stop: threa
         if not new:  # what was left comes again
             break
         seen.update(each.id for each in new)
-        left += told(receive_events(worker.queue, worker.files, new, events, photos))
+        left += told(receive_events(worker.queue, worker.files, new, events, photos, stop))
     return left
 
 

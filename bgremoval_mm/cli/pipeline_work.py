@@ -59,6 +59,8 @@ def add_work_arguments(parser: argparse.ArgumentParser) -> None:
 def run_work(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """Work until SIGTERM or Ctrl-C, or with `--once` until nothing is left to be done.
 
+    With `--once`, the exit code is 1 if anything failed, or a signal came before the end.
+
     Raises:
         BgremovalError: If the database, the routes or a folder cannot be read.
     """
@@ -81,14 +83,14 @@ def run_work(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
             if events is not None:
                 unreadable = receive_waiting(worker, photos, events, stop)
             else:
-                unreadable = _receive_once(queue, files, photos)
+                unreadable = _receive_once(queue, files, photos, stop)
             _work(worker, True, stop)
             print_counts(queue)
-            return FAILED if unreadable or has_failed(queue) else OK
+            return FAILED if unreadable or stop.is_set() or has_failed(queue) else OK
         else:
             _watch_and_work(worker, photos, events, stop)
     print_counts(queue)
-    return FAILED if args.once and has_failed(queue) else OK
+    return FAILED if args.once and (stop.is_set() or has_failed(queue)) else OK
 
 
 def _make_worker(args: argparse.Namespace, queue: UploadQueue, files: PipelineFiles) -> Worker:
@@ -141,7 +143,9 @@ def _work(worker: Worker, until_done: bool, stop: threading.Event) -> None:
     print(f'This worker finished {ended} uploads', file=sys.stderr)
 
 
-def _receive_once(queue: UploadQueue, files: PipelineFiles, photos: str) -> int:
+def _receive_once(
+    queue: UploadQueue, files: PipelineFiles, photos: str, stop: threading.Event
+) -> int:
     from bgremoval_mm.pipeline.sources import receive_files
     from bgremoval_mm.removal.errors import BgremovalError
     from bgremoval_mm.removal.io.storage import open_storage
@@ -152,7 +156,7 @@ def _receive_once(queue: UploadQueue, files: PipelineFiles, photos: str) -> int:
     except OSError as err:
         msg = f'{photos} cannot be listed: {err.strerror or err}'
         raise BgremovalError(msg) from err
-    received = receive_files(queue, files, storage, found.images)
+    received = receive_files(queue, files, storage, found.images, stop)
     received.unreadable += [f'{name}: {reason}' for name, reason in found.unreadable.items()]
     return told(received)
 
@@ -199,7 +203,7 @@ def _receive_as_they_settle(worker: Worker, photos: Path, stop: threading.Event)
             watcher.forget(missed)
             missed, tried = set(), time.monotonic()
         if new := watcher.take():
-            received = receive_files(worker.queue, worker.files, storage, new)
+            received = receive_files(worker.queue, worker.files, storage, new, stop)
             missed.update(received.missed)
             told(received)
 
@@ -215,7 +219,7 @@ def _receive_by_listing(worker: Worker, photos: str, stop: threading.Event) -> N
         except OSError as err:  # a network that is down comes back
             logger.warning('%s cannot be listed: %s', photos, err)
             new = set()
-        received = receive_files(worker.queue, worker.files, open_storage(photos), new)
+        received = receive_files(worker.queue, worker.files, open_storage(photos), new, stop)
         watcher.forget(received.missed)
         told(received)
         stop.wait(_LISTING)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event
 
 from bgremoval_mm.pipeline.bucket_events import BucketPlace, EventError, stored_objects
 from bgremoval_mm.pipeline.files import PipelineFiles
@@ -111,6 +112,7 @@ def receive_events(
     messages: list[Message],
     events: EventQueue,
     address: str,
+    stop: Event | None = None,
 ) -> Received:
     """Receive the photos that messages tell of; delete a message once all of them are recorded.
 
@@ -123,6 +125,7 @@ def receive_events(
         messages: What `events` gave.
         events: Where they are deleted.
         address: Bucket and prefix from which photos are taken, such as ``s3://bucket/photos``.
+        stop: Once it is set, the messages that are left stay in the queue.
 
     Returns:
         What came of it; messages that were left in the queue are in `unreadable`.
@@ -132,6 +135,8 @@ def receive_events(
     """
     place, storage, found = BucketPlace.of(address), open_storage(address), Received()
     for message in messages:
+        if stop is not None and stop.is_set():
+            break
         try:
             for name in _names(message, place):
                 _receive(queue, files, storage, name, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from threading import Event
 
 from bgremoval_mm.pipeline.files import PipelineFiles, check_name
 from bgremoval_mm.pipeline.queue import UploadQueue
@@ -21,7 +22,7 @@ class Received:
         new: Uploads that were recorded.
         known: Photos whose bytes were known already.
         unreadable: Files that could not be read or stored, each with the reason.
-        missed: The names of those for which another try may help.
+        missed: The names of those for which another try may help, and of those that were left.
     """
 
     new: int = 0
@@ -87,11 +88,18 @@ def receive_file(queue: UploadQueue, files: PipelineFiles, storage: Storage, nam
 
 
 def receive_files(
-    queue: UploadQueue, files: PipelineFiles, storage: Storage, names: Iterable[str]
+    queue: UploadQueue,
+    files: PipelineFiles,
+    storage: Storage,
+    names: Iterable[str],
+    stop: Event | None = None,
 ) -> Received:
-    """Store and record files, by their path below the top of their storage."""
-    found = Received()
+    """Store and record files, by their path below the top of their storage, until told to stop."""
+    found, stop = Received(), stop or Event()
     for name in sorted(names):
+        if stop.is_set():
+            found.missed.append(name)
+            continue
         try:
             is_new = receive_file(queue, files, storage, name)
         except (ArgumentError, OSError) as err:

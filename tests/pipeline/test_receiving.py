@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +13,12 @@ from types import SimpleNamespace
 import pytest
 
 from bgremoval_mm.cli import pipeline_work
+from bgremoval_mm.cli.main import main
 from bgremoval_mm.cli.watch import Watcher
 from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.queue import UploadQueue
+from bgremoval_mm.pipeline.sources import receive_files
+from bgremoval_mm.removal.io.storage import open_storage
 
 
 class Until(Event):
@@ -96,3 +100,62 @@ def test_a_name_that_no_upload_can_have(worker, photos: Path, monkeypatch, caplo
     pipeline_work._receive_as_they_settle(worker, photos, Until(lambda: False, seconds=0.5))
     assert len(names(worker)) == 6
     assert caplog.text.count('not received') == 1
+
+
+def stop_after(worker: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, count: int) -> Event:
+    """An event that is set once so many photos have been recorded."""
+    stop, honest, calls = Event(), worker.queue.receive, []
+
+    def receive(*arguments: object) -> object:
+        calls.append(1)
+        if len(calls) == count:
+            stop.set()
+        return honest(*arguments)
+
+    monkeypatch.setattr(worker.queue, 'receive', receive)
+    return stop
+
+
+@pytest.mark.parametrize('way', ['folder', 'address', 'once'])
+def test_a_signal_ends_receiving(worker, photos: Path, monkeypatch, caplog, way: str) -> None:
+    """After the photo under way, and without a word on those that are left."""
+    stop = stop_after(worker, monkeypatch, 3)
+    if way == 'folder':
+        pipeline_work._receive_as_they_settle(worker, photos, stop)
+    elif way == 'address':
+        pipeline_work._receive_by_listing(worker, photos.as_uri(), stop)
+    else:
+        pipeline_work._receive_once(worker.queue, worker.files, str(photos), stop)
+    assert names(worker) == ['0.png', '1.png', '2.png']
+    assert not caplog.text
+
+
+def test_what_a_signal_left_is_given_again(worker, photos: Path) -> None:
+    """The names that were not received go back to who watches."""
+    stop = Event()
+    stop.set()
+    received = receive_files(worker.queue, worker.files, open_storage(photos), ['0.png'], stop)
+    assert (received.new, received.unreadable, received.missed) == (0, [], ['0.png'])
+
+
+@pytest.mark.parametrize('once', [True, False])
+def test_exit_code_after_a_signal(
+    tmp_path: Path, photos: Path, tiny_file: Path, once: bool
+) -> None:
+    """With `--once`, a command that was stopped before the end has failed."""
+    routes = tmp_path / 'routes.toml'
+    routes.write_text(f'[[route]]\nname = "all"\nmodel = "{tiny_file}"\n')
+    honest = UploadQueue.receive
+
+    def receive(*arguments: object) -> object:
+        signal.raise_signal(signal.SIGTERM)
+        return honest(*arguments)
+
+    command = ['pipeline', 'run', str(photos), str(tmp_path / 'root'), '--routes', str(routes)]
+    command += ['--backend', 'onnxruntime', '--device', 'cpu', '--threads', '1']
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(UploadQueue, 'receive', receive)
+        assert main([*command, '--once'] if once else command) == (1 if once else 0)
+    queue = UploadQueue(f'sqlite:///{tmp_path}/root/pipeline.db')
+    assert [each.name for each in queue.uploads()] == ['0.png']
+    queue.close()
