@@ -157,14 +157,23 @@ def _naming(place: str) -> Iterator[None]:
 
 
 def check_name(name: str) -> str:
-    """Return a photo's name if it stays below the folder that it is put in.
+    """Return a photo's name if it stays below the folder that it is put in, and is spelled plainly.
+
+    Of two spellings of a path, such as ``a/b`` and ``a//b``, one is a name: they would be two
+    uploads with one result.
 
     Raises:
-        ArgumentError: If it does not, is empty, or is no text that a database can hold.
+        ArgumentError: If it does not or is not, is empty, lies where results are that are not
+            whole yet, or is no text that a database can hold.
     """
     path = PurePosixPath(name)
-    if not path.name or path.is_absolute() or '..' in path.parts or '\\' in name or '\0' in name:
-        msg = f'the name of an upload must be a relative path such as shoes/a.jpg, but got {name!r}'
+    stays = path.name and not path.is_absolute() and '..' not in path.parts
+    is_ours = path.parts[:1] == (_UNFINISHED,)
+    if not stays or is_ours or name != str(path) or '\\' in name or '\0' in name:
+        msg = (
+            'the name of an upload must be a relative path such as shoes/a.jpg, with no part that '
+            f'is empty, "." or "..", and not in {_UNFINISHED}, but got {name!r}'
+        )
         raise ArgumentError(msg)
     try:
         name.encode()

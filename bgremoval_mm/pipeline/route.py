@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bgremoval_mm.pipeline.gate import Gate
 from bgremoval_mm.pipeline.live import LIVE
@@ -68,7 +68,7 @@ class Route:
         The photo's own ending is kept, so that a.jpg and a.png do not have one result.
         """
         ending = {'jpeg': 'jpg'}.get(self.output.file_format, self.output.file_format)
-        return '/'.join(filter(None, (self.folder.strip('/'), f'{name}.{ending}')))
+        return str(PurePosixPath(self.folder.strip('/'), f'{name}.{ending}'))
 
 
 DEFAULT = Route('default')

@@ -287,6 +287,18 @@ def test_a_changed_object_is_a_new_version(
     assert len(kept) == (2 if versioning == 'Enabled' else 1)
 
 
+def test_another_spelling_of_a_key(s3, tmp_path: Path, routes, encoded, caplog, capsys) -> None:
+    """It is named and not received: its result would take the place of the other one's."""
+    for number, key in enumerate(['x/a.png', 'x//a.png', './x/a.png', '/b.png']):
+        s3.put_object(Bucket='shop', Key=f'photos/{key}', Body=encoded(number))
+    assert run('s3://shop/photos', tmp_path / 'root', routes) == 1
+    assert 'not received: x//a.png: the name of an upload must be a relative path' in caplog.text
+    assert 'not received: ./x/a.png: ' in caplog.text
+    assert 'not received: b.png: ' in caplog.text
+    assert capsys.readouterr().out == '1 published\n'
+    assert [key for key in keys(s3) if key.startswith('results/')] == ['results/x/a.png.png']
+
+
 def test_a_bucket_that_denies_reading(s3, tmp_path: Path, routes, encoded, capsys, caplog) -> None:
     """Each photo is named with the reason, also by the exit code; a later look can succeed."""
     s3.put_object(Bucket='shop', Key='photos/a.png', Body=encoded())

@@ -312,7 +312,15 @@ def test_photos_at_an_address(make_worker, encoded) -> None:
     assert gone.unreadable[0].startswith('a.png: ')
 
 
-@pytest.mark.parametrize('name', ['', '/etc/x.jpg', '../x.jpg', 'a/../../x.jpg', 'a\\b.jpg', 'a\0'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        *['', '/etc/x.jpg', '../x.jpg', 'a/../../x.jpg', 'a\\b.jpg', 'a\0'],
+        # Other spellings of a name, whose results would be the same file.
+        *['a//x.jpg', './a/x.jpg', 'a/./x.jpg', 'a/', 'a/.'],
+        '.unfinished/x.jpg',
+    ],
+)
 def test_names_stay_below_the_folder(name: str) -> None:
     """A name that leads elsewhere is refused."""
     with pytest.raises(ArgumentError, match='the name of an upload must be a relative path'):
@@ -375,6 +383,7 @@ def test_routes_file(tmp_path: Path) -> None:
     assert shoes.gate == Gate(suspicion=0.7, flags=('empty',), weak_edge=0.5)
     assert shoes.models == ('u2netp', 'u2netp')
     assert shoes.result_name('boots/a.jpg') == 'shop/boots/a.jpg.jpg'
+    assert Route('x', folder='./shop//x/').result_name('a.jpg') == 'shop/x/a.jpg.png'
     assert rest == Route('rest')
 
 

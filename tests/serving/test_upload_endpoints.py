@@ -100,7 +100,11 @@ def test_an_upload_that_is_not_there(client, number: str) -> None:
 
 
 @pytest.mark.parametrize(
-    'name', ['', '/a.png', '../a.png', 'x/../../a.png', 'a\\b', 'a\nb', 'a' * 201, 'a/' * 500 + 'b']
+    'name',
+    [
+        *['', '/a.png', '../a.png', 'x/../../a.png', 'a\\b', 'a\nb', 'a' * 201, 'a/' * 500 + 'b'],
+        *['x//a.png', './a.png', 'x/./a.png', 'x/', 'x/.', '.unfinished/a.png'],
+    ],
 )
 def test_wrong_names(client, inbox, encoded, name: str) -> None:
     """They are refused by name, and nothing is stored."""
