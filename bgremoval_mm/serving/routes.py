@@ -88,7 +88,7 @@ def make_router(engine: Service, tokens: Tokens, fetcher: Fetcher) -> APIRouter:
             if source == 'image_url':
                 content = await unless_gone(request, fetcher.fetch(given))
             elif source == 'image_file_b64':
-                content = removebg.decode_base64(given, limits.max_bytes)
+                content = await asyncio.to_thread(removebg.decode_base64, given, limits.max_bytes)
             else:
                 content = upload.files[source]
             cutout = await unless_gone(request, engine.remove(Order(content, **arguments)))
