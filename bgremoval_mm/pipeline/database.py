@@ -3,24 +3,62 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError as UrlError
-from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 
-__all__ = ['DatabaseError', 'open_database']
+__all__ = ['DatabaseError', 'DatabaseWait', 'open_database']
+
+logger = logging.getLogger(__name__)
 
 _WAIT = 60  # seconds for which a connection waits for another one's lock
 _DRIVERS = ('sqlite', 'postgresql+psycopg')
+_PAUSE = 0.5  # seconds before a database that does not answer is asked again
+_AWAY = 120.0  # seconds for which a database that has gone away is waited for
 _LOCK = 0x62677265  # of PostgreSQL's advisory locks, the one held while tables are made
 
 
 class DatabaseError(BgremovalError):
     """The database cannot be opened."""
+
+
+class DatabaseWait:
+    """Waits for a database that has gone away, two minutes at most.
+
+    Args:
+        stop: Ends a wait once it is set.
+    """
+
+    def __init__(self, stop: Event) -> None:
+        self._stop = stop
+        self._since: float | None = None
+
+    @contextmanager
+    def over_errors(self) -> Iterator[None]:
+        """Wait for a moment in place of an error; what was begun is left to the next try.
+
+        Raises:
+            OperationalError: If the database has been away for two minutes.
+        """
+        try:
+            yield
+        except OperationalError:
+            self._since = self._since or time.monotonic()
+            if time.monotonic() - self._since > _AWAY:
+                raise
+            logger.warning('the database does not answer: waiting')
+            self._stop.wait(_PAUSE)
+        else:
+            self._since = None
 
 
 def open_database(url: str) -> Engine:

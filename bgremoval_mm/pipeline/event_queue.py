@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
 
 from bgremoval_mm.pipeline.bucket_events import BucketPlace, EventError, stored_objects
+from bgremoval_mm.pipeline.database import DatabaseWait
 from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.pipeline.sources import Received, receive_file
@@ -132,20 +134,25 @@ def receive_events(
 
     Raises:
         EventQueueError: If the queue does not answer.
+        OperationalError: If the database has been away for two minutes.
     """
     place, storage, found = BucketPlace.of(address), open_storage(address), Received()
-    for message in messages:
-        if stop is not None and stop.is_set():
-            break
-        try:
-            for name in _names(message, place):
-                _receive(queue, files, storage, name, found)
-        except (EventError, ArgumentError) as err:
-            found.unreadable.append(f'message {message.id}: {err}')
-        except OSError as err:
-            found.unreadable.append(f'message {message.id}: {err.strerror or err}')
-        else:
-            events.delete(message)
+    stop, left = stop or Event(), deque(messages)
+    database = DatabaseWait(stop)
+    while left and not stop.is_set():
+        message = left[0]
+        # Waited for here: messages taken again and again would be set aside by a redrive policy.
+        with database.over_errors():
+            try:
+                for name in _names(message, place):
+                    _receive(queue, files, storage, name, found)
+            except (EventError, ArgumentError) as err:
+                found.unreadable.append(f'message {message.id}: {err}')
+            except OSError as err:
+                found.unreadable.append(f'message {message.id}: {err.strerror or err}')
+            else:
+                events.delete(message)
+            left.popleft()
     return found
 
 

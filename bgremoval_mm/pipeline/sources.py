@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import Event
 
+from bgremoval_mm.pipeline.database import DatabaseWait
 from bgremoval_mm.pipeline.files import PipelineFiles, check_name
 from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.removal.errors import ArgumentError
@@ -94,20 +96,31 @@ def receive_files(
     names: Iterable[str],
     stop: Event | None = None,
 ) -> Received:
-    """Store and record files, by their path below the top of their storage, until told to stop."""
-    found, stop = Received(), stop or Event()
-    for name in sorted(names):
-        if stop.is_set():
-            found.missed.append(name)
-            continue
-        try:
-            is_new = receive_file(queue, files, storage, name)
-        except (ArgumentError, OSError) as err:
-            reason = err.strerror if isinstance(err, OSError) and err.strerror else err
-            found.unreadable.append(f'{name}: {reason}')
-            if isinstance(err, OSError):
-                found.missed.append(name)
-            continue
-        found.new += is_new
-        found.known += not is_new
+    """Store and record files, by their path below the top of their storage, until told to stop.
+
+    Raises:
+        OperationalError: If the database has been away for two minutes.
+    """
+    found, stop, left = Received(), stop or Event(), deque(sorted(names))
+    database = DatabaseWait(stop)
+    while left and not stop.is_set():
+        with database.over_errors():
+            _receive(queue, files, storage, left[0], found)
+            left.popleft()
+    found.missed += left
     return found
+
+
+def _receive(
+    queue: UploadQueue, files: PipelineFiles, storage: Storage, name: str, found: Received
+) -> None:
+    try:
+        is_new = receive_file(queue, files, storage, name)
+    except (ArgumentError, OSError) as err:
+        reason = err.strerror if isinstance(err, OSError) and err.strerror else err
+        found.unreadable.append(f'{name}: {reason}')
+        if isinstance(err, OSError):
+            found.missed.append(name)
+        return
+    found.new += is_new
+    found.known += not is_new

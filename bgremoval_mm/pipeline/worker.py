@@ -10,6 +10,7 @@ from threading import Event
 
 from sqlalchemy.exc import OperationalError
 
+from bgremoval_mm.pipeline.database import DatabaseWait
 from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.live import LIVE, live_model
 from bgremoval_mm.pipeline.measurements import measured
@@ -30,7 +31,6 @@ logger = logging.getLogger(__name__)
 _Source = Callable[[], SourceImage]
 _REPORT = 10.0  # seconds between two lines on how far the work is
 _PAUSE = 0.5  # seconds between two looks at an idle queue
-_DATABASE_AWAY = 120.0  # seconds for which a database that has gone away is waited for
 
 
 class Worker:
@@ -77,28 +77,21 @@ class Worker:
             OperationalError: If the database has been away for two minutes.
         """
         stop = stop or Event()
-        ended, away_since, reported = 0, None, time.monotonic()
+        ended, reported, database = 0, time.monotonic(), DatabaseWait(stop)
         while not stop.is_set():
-            try:
+            with database.over_errors():
                 claim = self.queue.claim()
-                if claim is not None:
-                    ended += self._work(claim) not in OPEN
-                elif until_done and self.queue.next_due() is None:
-                    break
-                away_since = None
-            except OperationalError:
-                away_since = away_since or time.monotonic()
-                if time.monotonic() - away_since > _DATABASE_AWAY:
-                    raise
-                logger.warning('the database does not answer: waiting')
-                claim = None
-            if claim is None:
-                stop.wait(_PAUSE)
-            elif time.monotonic() - reported > _REPORT:
-                counts = self.queue.counts()
-                left = sum(counts[state] for state in OPEN)
-                logger.info('finished %d uploads; %d are left', ended, left)
-                reported = time.monotonic()
+                if claim is None:
+                    if until_done and self.queue.next_due() is None:
+                        break
+                    stop.wait(_PAUSE)
+                    continue
+                ended += self._work(claim) not in OPEN
+                if time.monotonic() - reported > _REPORT:
+                    counts = self.queue.counts()
+                    left = sum(counts[state] for state in OPEN)
+                    logger.info('finished %d uploads; %d are left', ended, left)
+                    reported = time.monotonic()
         return ended
 
     def _work(self, claim: Claim) -> State:

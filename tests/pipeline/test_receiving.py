@@ -11,10 +11,13 @@ from threading import Event
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from bgremoval_mm.cli import pipeline_work
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.cli.watch import Watcher
+from bgremoval_mm.pipeline import database, event_queue
+from bgremoval_mm.pipeline.event_queue import Message, receive_events
 from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.pipeline.sources import receive_files
@@ -161,3 +164,53 @@ def test_exit_code_after_a_signal(
     queue = UploadQueue(f'sqlite:///{tmp_path}/root/pipeline.db')
     assert [each.name for each in queue.uploads()] == ['0.png']
     queue.close()
+
+
+@pytest.mark.parametrize('way', ['folder', 'address', 'once', 'events'])
+def test_a_database_that_is_away_for_a_moment(
+    worker, photos: Path, monkeypatch, caplog, way: str
+) -> None:
+    """It is waited for, and then everything is recorded."""
+    monkeypatch.setattr(database, '_PAUSE', 0.01)
+    honest, calls = worker.queue.receive, []
+
+    def receive(*arguments: object) -> object:
+        calls.append(1)
+        if len(calls) in (3, 4):
+            statement = 'INSERT'
+            raise OperationalError(statement, {}, Exception('server closed the connection'))
+        return honest(*arguments)
+
+    monkeypatch.setattr(worker.queue, 'receive', receive)
+    stop = Until(lambda: len(names(worker)) == 6)
+    if way == 'folder':
+        pipeline_work._receive_as_they_settle(worker, photos, stop)
+    elif way == 'address':
+        pipeline_work._receive_by_listing(worker, photos.as_uri(), stop)
+    elif way == 'once':
+        pipeline_work._receive_once(worker.queue, worker.files, str(photos), stop)
+    else:
+        told = [Message(f'{number}', '', '') for number in range(6)]
+        deleted: list[Message] = []
+        monkeypatch.setattr(event_queue.BucketPlace, 'of', lambda address: None)
+        monkeypatch.setattr(event_queue, '_names', lambda message, _: [f'{message.id}.png'])
+        events = SimpleNamespace(delete=deleted.append)
+        receive_events(worker.queue, worker.files, told, events, str(photos))
+        assert deleted == told
+    assert names(worker) == [f'{number}.png' for number in range(6)]
+    assert caplog.text.count('the database does not answer: waiting') == 2
+    assert 'not received' not in caplog.text
+
+
+def test_a_database_that_stays_away(worker, photos: Path, monkeypatch) -> None:
+    """It ends the command, as it ends a worker."""
+    monkeypatch.setattr(database, '_PAUSE', 0.01)
+    monkeypatch.setattr(database, '_AWAY', 0.05)
+
+    def refuse(*_: object) -> None:
+        statement = 'INSERT'
+        raise OperationalError(statement, {}, Exception('connection refused'))
+
+    monkeypatch.setattr(worker.queue, 'receive', refuse)
+    with pytest.raises(OperationalError, match='connection refused'):
+        pipeline_work._receive_once(worker.queue, worker.files, str(photos), Event())

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from sqlalchemy.exc import OperationalError
 
+from bgremoval_mm.pipeline import database as database_module
 from bgremoval_mm.pipeline import worker as worker_module
 from bgremoval_mm.pipeline.files import PipelineFiles, check_name
 from bgremoval_mm.pipeline.product_types import ProductType
@@ -260,8 +261,8 @@ def test_a_database_that_stays_away_ends_the_worker(make_worker, monkeypatch) ->
         raise OperationalError(msg, {}, Exception('connection refused'))
 
     monkeypatch.setattr(worker.queue, 'claim', refuse)
-    monkeypatch.setattr(worker_module, '_PAUSE', 0.01)
-    monkeypatch.setattr(worker_module, '_DATABASE_AWAY', 0.1)
+    monkeypatch.setattr(database_module, '_PAUSE', 0.01)
+    monkeypatch.setattr(database_module, '_AWAY', 0.1)
     with pytest.raises(OperationalError, match='connection refused'):
         worker.run(until_done=True)
 
