@@ -74,8 +74,13 @@ def draw(following: Mapping[State, Iterable[State]] = NEXT) -> str:
     pairs = [(a, b) for a in State for b in State if b in set(following.get(a, ()))]
     sources = {b: tuple(a for a, to in pairs if to is b) for b in State}
     shared = {state for state, before in sources.items() if len(before) >= SHARED}
-    parts = [_arrow(a, b) for a, b in pairs if b not in shared]
-    parts += [_shared(state, sources[state]) for state in State if state in shared]
+    own = [(a, b) for a, b in pairs if b not in shared or _row(a) == _row(b)]
+    parts = [_arrow(a, b) for a, b in own]
+    parts += [
+        _shared(state, [each for each in sources[state] if (each, state) not in own])
+        for state in State
+        if state in shared
+    ]
     parts += [_box(state) for state in State]
     told = '; '.join(f'{a} to {b}' for a, b in pairs)
     lines = [
@@ -90,6 +95,10 @@ def draw(following: Mapping[State, Iterable[State]] = NEXT) -> str:
         '</svg>',
     ]
     return '\n'.join(lines) + '\n'
+
+
+def _row(state: State) -> int:
+    return PLACES[state][1]
 
 
 def _box(state: State) -> str:

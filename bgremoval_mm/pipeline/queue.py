@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -93,7 +93,7 @@ class UploadQueue(UploadList):
                 if found.tries >= self.most_tries:
                     # Errors are recorded as they occur: these tries ended without one.
                     reason = f'the worker has ended {found.tries} times without a word on this step'
-                    self._change(session, found, State.FAILED, reason)
+                    self._fail(session, found, reason)
                     continue
                 return self._take(found, now)
 
@@ -146,7 +146,7 @@ class UploadQueue(UploadList):
         """
         with Session(self.engine) as session, session.begin():
             # All versions are locked before this one: two workers cannot wait for each other.
-            ends = publish is not None or state is State.REVIEW
+            ends = publish is not None or state in {State.REVIEW, State.FAILED}
             newest = self._newest(session, claim.name) if ends else claim.version
             found = self._held(session, claim)
             if newest > claim.version:
@@ -163,6 +163,8 @@ class UploadQueue(UploadList):
     def fail(self, claim: Claim, reason: str, final: bool = False) -> State:
         """Record that a step has failed: it is tried again later, or was tried often enough.
 
+        In that case it is superseded instead if a later version has come.
+
         Args:
             claim: Which upload.
             reason: What went wrong.
@@ -175,8 +177,7 @@ class UploadQueue(UploadList):
             found = self._held(session, claim)
             if final or found.tries >= self.most_tries:
                 tried = '' if final else f', tried {found.tries} times'
-                self._change(session, found, State.FAILED, f'{reason}{tried}')
-                return State.FAILED
+                return self._fail(session, found, f'{reason}{tried}')
             now = self.clock()
             found.not_before = now + _back_off(found.tries)
             found.claim, found.claimed_until = '', 0.0
@@ -194,12 +195,26 @@ class UploadQueue(UploadList):
             )
 
     def retry(self) -> int:
-        """Try again all that has failed; return how many that are."""
+        """Try again all that has failed; return how many that are.
+
+        Versions that are past are superseded: early versions of this package left them failed.
+        """
         with Session(self.engine) as session, session.begin():
-            failed = session.scalars(select(Upload).where(Upload.state == State.FAILED)).all()
+            failed = session.scalars(
+                select(Upload)
+                .where(Upload.state == State.FAILED)
+                .order_by(Upload.id)
+                .with_for_update()
+            ).all()
+            tried = 0
             for found in failed:
-                self._change(session, found, State.RECEIVED, 'another try was asked for')
-            return len(failed)
+                newest = self._newest_unlocked(session, found)
+                if newest > found.version:
+                    self._change(session, found, State.SUPERSEDED, f'version {newest} has come')
+                else:
+                    self._change(session, found, State.RECEIVED, 'another try was asked for')
+                    tried += 1
+            return tried
 
     def _receive(self, name: str, sha256: str, source: str) -> tuple[int, bool]:
         with Session(self.engine) as session, session.begin():
@@ -210,7 +225,8 @@ class UploadQueue(UploadList):
             version = 1 if newest is None else newest.version + 1
             # Nobody need look at the former version any more. Whoever is deciding on it just now
             # learns of this one when they have decided.
-            if newest is not None and newest.state == State.REVIEW and newest.claimed_until <= now:
+            ended = newest is not None and newest.state in (State.REVIEW, State.FAILED)
+            if newest is not None and ended and newest.claimed_until <= now:
                 self._change(session, newest, State.SUPERSEDED, f'version {version} has come')
             made = Upload(name=name, version=version, sha256=sha256, received=now, changed=now)
             session.add(made)
@@ -225,6 +241,19 @@ class UploadQueue(UploadList):
                 )
             )
             return made.id, True
+
+    def _fail(self, session: Session, found: Upload, reason: str) -> State:
+        """Record the failure of an upload whose row is locked, unless it is past anyway."""
+        newest, state = self._newest_unlocked(session, found), State.FAILED
+        if newest > found.version:
+            state, reason = State.SUPERSEDED, f'version {newest} has come; {reason}'
+        self._change(session, found, state, reason)
+        return state
+
+    def _newest_unlocked(self, session: Session, found: Upload) -> int:
+        # As the row is locked, no later version can be recorded meanwhile.
+        wanted = select(func.max(Upload.version)).where(Upload.name == found.name)
+        return session.scalar(wanted) or 0
 
     def _newest(self, session: Session, name: str) -> int:
         found = self._newest_or_none(session, name)

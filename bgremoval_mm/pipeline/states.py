@@ -17,7 +17,7 @@ class State(StrEnum):
         PUBLISHED: Its result stands in the folder of published results.
         REVIEW: Its mask waits for a person.
         FAILED: It cannot be read, or every try has failed.
-        SUPERSEDED: A later version of the photo came before this one was published.
+        SUPERSEDED: A later version of the photo has come, and this one was not published.
     """
 
     RECEIVED = 'received'
@@ -37,7 +37,7 @@ NEXT: dict[State, frozenset[State]] = {
     State.REMOVED: frozenset({State.PUBLISHED, State.REVIEW, *_ENDS}),
     State.REVIEW: frozenset({State.PUBLISHED, *_ENDS}),
     State.PUBLISHED: frozenset(),
-    State.FAILED: frozenset({State.RECEIVED}),
+    State.FAILED: frozenset({State.RECEIVED, State.SUPERSEDED}),
     State.SUPERSEDED: frozenset(),
 }
 OPEN = (State.RECEIVED, State.TYPED, State.REMOVED)

@@ -79,10 +79,10 @@ def test_a_folder_once(tmp_path: Path, routes: Path, capsys, caplog) -> None:
     assert found['counts']['failed'] == 1
     assert found['counts']['published'] + found['counts']['review'] == 3
     (photos / 'broken.jpg').write_bytes(encoded(9))  # mended
-    assert main(command) == 1  # the former version has still failed
+    assert main(command) == 1  # the name that is no UTF-8 is still there
     assert main(['pipeline', 'status', root, '--name', 'broken.jpg']) == 0
     history = capsys.readouterr().out
-    assert 'broken.jpg, version 1: failed' in history
+    assert 'broken.jpg, version 1: superseded' in history
     assert 'broken.jpg, version 2: ' in history
 
 
@@ -275,3 +275,20 @@ def expected_ends(
             output = OutputOptions(output='rgb', fill=255)
             found[name] = State.PUBLISHED, render(source, mask, output).pixels
     return found
+
+
+def test_a_broken_photo_that_is_replaced(tmp_path: Path, routes: Path, capsys) -> None:
+    """It counts as failed until another version comes, and no longer."""
+    photos, root = tmp_path / 'photos', tmp_path / 'root'
+    photos.mkdir()
+    run = ['pipeline', 'run', str(photos), str(root), '--once', *worker_options(routes)]
+    (photos / 'b.png').write_bytes(encoded(1)[:60])
+    assert main(run) == 1
+    assert capsys.readouterr().out.startswith('1 failed\n')
+    (photos / 'b.png').write_bytes(encoded(1))
+    assert main(run) == 0
+    counted = capsys.readouterr().out.splitlines()[0]
+    assert 'failed' not in counted
+    assert '1 superseded' in counted
+    assert main(['pipeline', 'retry', str(root)]) == 0
+    assert capsys.readouterr().out == '0 uploads will be tried again\n'

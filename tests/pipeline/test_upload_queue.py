@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from bgremoval_mm.pipeline.database import DatabaseError, open_database
 from bgremoval_mm.pipeline.queue import ClaimLostError, UploadQueue
 from bgremoval_mm.pipeline.states import State
-from bgremoval_mm.pipeline.tables import Base
+from bgremoval_mm.pipeline.tables import Base, Upload
 from bgremoval_mm.removal.errors import ArgumentError
 
 
@@ -184,6 +184,54 @@ def test_a_final_failure_is_not_tried_again(queue: UploadQueue) -> None:
     assert claim is not None
     assert queue.fail(claim, 'not an image', final=True) is State.FAILED
     assert queue.history(upload)[-1].reason == 'not an image'
+
+
+def test_a_failure_ends_with_a_later_version(queue: UploadQueue) -> None:
+    """Whether that comes after the photo has failed, or before."""
+    old, _ = queue.receive('a.jpg', 'a' * 64, 'tests')
+    claim = queue.claim()
+    assert claim is not None
+    queue.fail(claim, 'not an image', final=True)
+    new, _ = queue.receive('a.jpg', 'b' * 64, 'tests')
+    assert states(queue, old) == ['received', 'failed', 'superseded']
+    assert queue.history(old)[-1].reason == 'version 2 has come'
+    claim = queue.claim()
+    assert claim is not None
+    last, _ = queue.receive('a.jpg', 'c' * 64, 'tests')
+    assert queue.fail(claim, 'not an image', final=True) is State.SUPERSEDED
+    assert queue.history(new)[-1].reason == 'version 3 has come; not an image'
+    claim = queue.claim()
+    assert claim is not None
+    queue.receive('a.jpg', 'd' * 64, 'tests')
+    assert queue.advance(claim, State.FAILED, 'no route fits it').state is State.SUPERSEDED
+    assert states(queue, last) == ['received', 'superseded']
+    assert queue.counts()[State.FAILED] == 0
+
+
+def test_a_photo_that_ended_every_worker_is_past(queue: UploadQueue, clock: Clock) -> None:
+    """It has not failed if a later version has come."""
+    old, _ = queue.receive('a.jpg', 'a' * 64, 'tests')
+    for _ in range(3):
+        assert queue.claim() is not None
+        clock.now += 10
+    queue.receive('a.jpg', 'b' * 64, 'tests')
+    claim = queue.claim()
+    assert claim is not None
+    assert claim.version == 2
+    assert states(queue, old) == ['received', 'superseded']
+
+
+def test_retry_knows_which_versions_are_past(queue: UploadQueue) -> None:
+    """Early versions of this package left them failed: they are not tried again."""
+    old, _ = queue.receive('a.jpg', 'a' * 64, 'tests')
+    queue.receive('a.jpg', 'b' * 64, 'tests')
+    other, _ = queue.receive('b.jpg', 'a' * 64, 'tests')
+    with queue.engine.begin() as connection:
+        ids = sa.update(Upload).where(Upload.id.in_([old, other]))
+        connection.execute(ids.values(state=State.FAILED))
+    assert queue.retry() == 1
+    assert [each.state for each in queue.uploads()] == ['superseded', 'received', 'received']
+    assert queue.history(old)[-1].reason == 'version 2 has come'
 
 
 def test_who_waits(queue: UploadQueue, database: str) -> None:
