@@ -69,7 +69,7 @@ def open_database(url: str) -> Engine:
 
     Raises:
         ArgumentError: If it is another kind of address.
-        DatabaseError: If it cannot be reached, or is not one of ours.
+        DatabaseError: If it cannot be reached, is not one of ours, or is one of a later version.
     """
     try:
         parsed = make_url(url)
@@ -86,7 +86,7 @@ def open_database(url: str) -> Engine:
         engine = _make_engine(url)
         with engine.begin() as connection:
             _migrate(connection)
-    except (SQLAlchemyError, NoSuchModuleError) as err:
+    except (DatabaseError, SQLAlchemyError, NoSuchModuleError) as err:
         reason = str(getattr(err, 'orig', None) or err).strip().splitlines()[0]
         msg = f'cannot open the database {shown}: {reason}'
         raise DatabaseError(msg) from err
@@ -127,11 +127,16 @@ def _migrate(connection: Connection) -> None:
     logging.getLogger('alembic').setLevel(logging.WARNING)
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option('script_location', str(Path(__file__).with_name('migrations')))
     config.attributes['connection'] = connection
-    command.upgrade(config, 'head')
+    try:
+        command.upgrade(config, 'head')
+    except CommandError as err:  # its tables are not among those that we know
+        msg = f'a later version of bgremoval_mm has made it ({err})'
+        raise DatabaseError(msg) from err
 
 
 def _shown(url: str) -> str:

@@ -357,6 +357,17 @@ def test_a_file_that_is_no_database(tmp_path) -> None:
         UploadQueue(f'sqlite:///{tmp_path}/x.db')
 
 
+def test_a_database_of_a_later_version(database: str) -> None:
+    """The message names it, and says what is the matter."""
+    engine = open_database(database)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    expected = r'^cannot open the database .*: a later version of bgremoval_mm has made it \(.*9999'
+    with pytest.raises(DatabaseError, match=expected):
+        UploadQueue(database)
+
+
 def test_workers_that_start_at_once_make_the_tables_once(database: str) -> None:
     """Four connections bring the tables up to date at the same time."""
     with ThreadPoolExecutor(4) as pool:
