@@ -40,14 +40,25 @@ def is_held_back(sha256: str, share: float) -> bool:
     return int(sha256[:8], 16) < share * 2**32
 
 
-def lay_out(root: Path, found: Iterable[Correction], folder: Path) -> None:
-    """Put photos and masks of corrections into a folder as pairs, ``photos`` and ``masks``."""
+def lay_out(root: Path, found: Iterable[Correction], folder: Path) -> dict[str, str]:
+    """Put photos and masks of corrections into a folder as pairs, ``photos`` and ``masks``.
+
+    Returns:
+        Reasons by name, of photos that are left out as a file of theirs is missing.
+    """
+    missing = {}
     for each in found:
         suffix = PurePosixPath(each.name).suffix.lower() or '.jpg'
         stored = Path(each.sha256[:2]) / each.sha256
-        link(root / 'photos' / stored, folder / 'photos' / f'{each.sha256}{suffix}')
+        photo = folder / 'photos' / f'{each.sha256}{suffix}'
         mask = root / 'masks' / PEOPLE / stored.with_name(f'{each.sha256}.png')
-        link(mask, folder / 'masks' / f'{each.sha256}.png')
+        try:
+            link(root / 'photos' / stored, photo)
+            link(mask, folder / 'masks' / f'{each.sha256}.png')
+        except FileNotFoundError as err:
+            photo.unlink(missing_ok=True)  # without its mask it is no pair
+            missing[each.name] = err.strerror or str(err)
+    return missing
 
 
 def join(

@@ -160,7 +160,7 @@ def _prepare(
         return
     base = Path(settings.manifest)
     found = [each for each in corrections(queue.engine) if each.judged <= at]
-    lay_out(root, found, folder / 'pairs')
+    missing = lay_out(root, found, folder / 'pairs')
     joined = join(
         read_manifest(base), base.parent, found, folder / 'pairs', manifest, settings.share, workers
     )
@@ -181,7 +181,7 @@ def _prepare(
         msg = f'no photo is held back: {printable(base)} must have pairs of the split {HELD_BACK}'
         raise ArgumentError(msg)
     write_manifest(held / 'manifest.csv', rows)
-    for photo_name, reason in joined.left_out.items():
+    for photo_name, reason in (missing | joined.left_out).items():
         say(f'left out: {printable(photo_name)}: {printable(reason)}')
     trained = sum(pair.split == 'train' for pair in joined.pairs)
     say(

@@ -164,6 +164,30 @@ def test_photos_are_trained_on_or_held_back(
     assert {split.get(each) for each in versions} == {'val', None}
 
 
+def test_files_that_are_missing(
+    root: Path,
+    queue: UploadQueue,
+    base: Path,
+    correct: Callable[..., None],
+    make_models: Callable[..., Path],
+    model_file: Callable[..., Path],
+) -> None:
+    """A correction whose photo or mask is gone is named and left out; the others are used."""
+    correct({f'{n}.png': n for n in range(24)}, model_file(scale=-1.0))
+    make_models(1.0)
+    found = {each.name: each.sha256 for each in corrections(queue.engine)}
+    photo, mask = found['0.png'], found['1.png']
+    (root / 'photos' / photo[:2] / photo).unlink()
+    (root / 'masks' / 'people' / mask[:2] / f'{mask}.png').unlink()
+    said: list[str] = []
+    outcome = retrain(root, queue, settings(base), ENGINE, workers=1, say=said.append)
+    assert outcome.folder is not None
+    used = {pair.image_sha256 for pair in read_manifest(outcome.folder / 'manifest.csv')}
+    assert set(found.values()) - used == {photo, mask}
+    named = [line for line in said if line.startswith('left out: ')]
+    assert named == [f'left out: {n}.png: No such file or directory' for n in (0, 1)]
+
+
 @pytest.mark.parametrize(('live', 'new', 'goes'), [(-1.0, 1.0, True), (1.0, -1.0, False)])
 def test_the_better_one_is_live(
     live: float,
