@@ -166,8 +166,7 @@ def _receive(
     except FileNotFoundError:
         logger.warning('%s is no longer there', printable(storage.address_of(name)))
         return
-    found.new += is_new
-    found.known += not is_new
+    found.count(is_new)
 
 
 def _names(message: Message, place: BucketPlace) -> Iterator[str]:

@@ -32,6 +32,11 @@ class Received:
     unreadable: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
 
+    def count(self, is_new: bool) -> None:
+        """Count a photo whose bytes are stored and recorded."""
+        self.new += is_new
+        self.known += not is_new
+
 
 class ListingWatcher:
     """Tells which photos of an address are new, or have changed, by listing it again and again.
@@ -122,5 +127,4 @@ def _receive(
         if isinstance(err, OSError):
             found.missed.append(name)
         return
-    found.new += is_new
-    found.known += not is_new
+    found.count(is_new)
