@@ -7,16 +7,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bgremoval_mm.pipeline.claims import Claim, ClaimLostError, claim_of
 from bgremoval_mm.pipeline.states import NEXT, OPEN, State
 from bgremoval_mm.pipeline.tables import Change, Upload
-from bgremoval_mm.pipeline.upload_list import UploadList
+from bgremoval_mm.pipeline.upload_list import IS_PAST, UploadList
 
 __all__ = ['Claim', 'ClaimLostError', 'UploadQueue']
+
+_LEFT = (State.REVIEW, State.FAILED)  # where an upload stays until somebody comes
 
 
 class UploadQueue(UploadList):
@@ -73,14 +75,18 @@ class UploadQueue(UploadList):
                 continue
 
     def claim(self) -> Claim | None:
-        """Take the next upload that is due; None if there is none at present."""
+        """Take the next upload that is due; None if there is none at present.
+
+        A version in review that is past, and whose reviewer left without a word, is superseded.
+        """
+        left = and_(Upload.state == State.REVIEW, Upload.claim != '', IS_PAST)
         while True:
             with Session(self.engine) as session, session.begin():
                 now = self.clock()
                 found = session.scalar(
                     select(Upload)
                     .where(
-                        Upload.state.in_(OPEN),
+                        or_(Upload.state.in_(OPEN), left),
                         Upload.not_before <= now,
                         Upload.claimed_until <= now,
                     )
@@ -90,12 +96,15 @@ class UploadQueue(UploadList):
                 )
                 if found is None:
                     return None
+                if found.state == State.REVIEW:
+                    self._supersede(session, found, self._newest_version(session, found))
+                    continue
                 if found.tries >= self.most_tries:
                     # Errors are recorded as they occur: these tries ended without one.
                     reason = f'the worker has ended {found.tries} times without a word on this step'
                     self._fail(session, found, reason)
                     continue
-                return self._take(found, now)
+                return self._take(found)
 
     def claim_review(self, name: str, version: int | None = None, token: str = '') -> Claim | None:
         """Take the newest version of a photo if it waits in review and nobody else has it.
@@ -103,19 +112,20 @@ class UploadQueue(UploadList):
         Args:
             name: Of the photo.
             version: Which one must be the newest; None allows any.
-            token: Of a claim that was made before: if it still holds, it is renewed.
+            token: Of a claim that was made before: if it still holds, it is renewed, also if a
+                later version has come.
         """
         with Session(self.engine) as session, session.begin():
-            found = self._newest_or_none(session, name)
-            now = self.clock()
+            versions = self._lock(session, name)
+            held = [each for each in versions if token and each.claim == token]
+            found = next(iter(held or versions[-1:]), None)
             if found is None or found.state != State.REVIEW:
                 return None
             if version not in (None, found.version):
                 return None
-            if token and found.claim == token:
-                found.claimed_until = now + self.lease
-                return claim_of(found)
-            return None if found.claimed_until > now else self._take(found, now)
+            if not held and found.claimed_until > self.clock():
+                return None
+            return self._take(found, token)
 
     def advance(
         self,
@@ -147,10 +157,11 @@ class UploadQueue(UploadList):
         with Session(self.engine) as session, session.begin():
             # All versions are locked before this one: two workers cannot wait for each other.
             ends = publish is not None or state in {State.REVIEW, State.FAILED}
-            newest = self._newest(session, claim.name) if ends else claim.version
+            versions = self._lock(session, claim.name) if ends else []
             found = self._held(session, claim)
-            if newest > claim.version:
-                state, reason, values = State.SUPERSEDED, f'version {newest} has come', {}
+            if versions and versions[-1].version > claim.version:
+                state, values = State.SUPERSEDED, {}
+                reason = f'version {versions[-1].version} has come'
             elif publish is not None:
                 publish()
             for name, value in values.items():
@@ -188,11 +199,13 @@ class UploadQueue(UploadList):
     def release(self, claim: Claim) -> None:
         """Give an upload back whose step was not done, as when the worker is asked to stop."""
         with Session(self.engine) as session, session.begin():
-            session.execute(
-                update(Upload)
-                .where(Upload.id == claim.id, Upload.claim == claim.token)
-                .values(claim='', claimed_until=0.0, tries=Upload.tries - 1)
-            )
+            found = self._held_or_none(session, claim)
+            if found is None:
+                return
+            found.claim, found.claimed_until, found.tries = '', 0.0, found.tries - 1
+            newest = self._newest_version(session, found)
+            if found.state == State.REVIEW and newest > found.version:
+                self._supersede(session, found, newest)
 
     def retry(self) -> int:
         """Try again all that has failed; return how many that are.
@@ -208,9 +221,9 @@ class UploadQueue(UploadList):
             ).all()
             tried = 0
             for found in failed:
-                newest = self._newest_unlocked(session, found)
+                newest = self._newest_version(session, found)
                 if newest > found.version:
-                    self._change(session, found, State.SUPERSEDED, f'version {newest} has come')
+                    self._supersede(session, found, newest)
                 else:
                     self._change(session, found, State.RECEIVED, 'another try was asked for')
                     tried += 1
@@ -218,16 +231,16 @@ class UploadQueue(UploadList):
 
     def _receive(self, name: str, sha256: str, source: str) -> tuple[int, bool]:
         with Session(self.engine) as session, session.begin():
-            newest = self._newest_or_none(session, name)
-            if newest is not None and newest.sha256 == sha256:
-                return newest.id, False
+            versions = self._lock(session, name)
+            if versions and versions[-1].sha256 == sha256:
+                return versions[-1].id, False
             now = self.clock()
-            version = 1 if newest is None else newest.version + 1
-            # Nobody need look at the former version any more. Whoever is deciding on it just now
+            version = versions[-1].version + 1 if versions else 1
+            # Nobody need look at former versions any more. Whoever is deciding on one just now
             # learns of this one when they have decided.
-            ended = newest is not None and newest.state in (State.REVIEW, State.FAILED)
-            if newest is not None and ended and newest.claimed_until <= now:
-                self._change(session, newest, State.SUPERSEDED, f'version {version} has come')
+            for former in versions:
+                if former.state in _LEFT and former.claimed_until <= now:
+                    self._supersede(session, former, version)
             made = Upload(name=name, version=version, sha256=sha256, received=now, changed=now)
             session.add(made)
             session.flush()
@@ -244,46 +257,52 @@ class UploadQueue(UploadList):
 
     def _fail(self, session: Session, found: Upload, reason: str) -> State:
         """Record the failure of an upload whose row is locked, unless it is past anyway."""
-        newest, state = self._newest_unlocked(session, found), State.FAILED
+        newest = self._newest_version(session, found)
         if newest > found.version:
-            state, reason = State.SUPERSEDED, f'version {newest} has come; {reason}'
-        self._change(session, found, state, reason)
-        return state
+            return self._supersede(session, found, newest, f'; {reason}')
+        return self._change(session, found, State.FAILED, reason)
 
-    def _newest_unlocked(self, session: Session, found: Upload) -> int:
+    def _supersede(self, session: Session, found: Upload, newest: int, more: str = '') -> State:
+        return self._change(session, found, State.SUPERSEDED, f'version {newest} has come{more}')
+
+    def _newest_version(self, session: Session, found: Upload) -> int:
         # As the row is locked, no later version can be recorded meanwhile.
         wanted = select(func.max(Upload.version)).where(Upload.name == found.name)
         return session.scalar(wanted) or 0
 
-    def _newest(self, session: Session, name: str) -> int:
-        found = self._newest_or_none(session, name)
-        return 0 if found is None else found.version
+    def _lock(self, session: Session, name: str) -> list[Upload]:
+        """Lock all versions of a photo, so that none is recorded meanwhile; return them in order.
 
-    def _newest_or_none(self, session: Session, name: str) -> Upload | None:
-        # All versions are locked, so that a later one is not published in between.
-        versions = session.scalars(
-            select(Upload).where(Upload.name == name).order_by(Upload.id).with_for_update()
-        )
-        return max(versions, key=lambda each: each.version, default=None)
+        PostgreSQL's statements see what was committed before they began: a version that another
+        worker recorded while the first one waited is seen by the second one only.
+        """
+        wanted = select(Upload).where(Upload.name == name).order_by(Upload.version)
+        session.execute(wanted.with_for_update())
+        return list(session.scalars(wanted.with_for_update()))
 
-    def _take(self, found: Upload, now: float) -> Claim:
-        found.tries += 1
-        found.claim = secrets.token_hex(16)
-        found.claimed_until = now + self.lease
+    def _take(self, found: Upload, token: str = '') -> Claim:
+        """Claim an upload, or renew the claim of this token."""
+        if not token or found.claim != token:
+            found.tries += 1
+            found.claim = secrets.token_hex(16)
+        found.claimed_until = self.clock() + self.lease
         return claim_of(found)
 
-    def _held(self, session: Session, claim: Claim) -> Upload:
-        found = session.scalar(
+    def _held_or_none(self, session: Session, claim: Claim) -> Upload | None:
+        return session.scalar(
             select(Upload)
             .where(Upload.id == claim.id, Upload.claim == claim.token)
             .with_for_update()
         )
+
+    def _held(self, session: Session, claim: Claim) -> Upload:
+        found = self._held_or_none(session, claim)
         if found is None:
             msg = f'{claim.name}, version {claim.version}, was taken over by another worker'
             raise ClaimLostError(msg)
         return found
 
-    def _change(self, session: Session, found: Upload, state: State, reason: str) -> None:
+    def _change(self, session: Session, found: Upload, state: State, reason: str) -> State:
         before = State(found.state)
         if state not in NEXT[before]:
             msg = f'{before} cannot become {state}'
@@ -297,6 +316,7 @@ class UploadQueue(UploadList):
         else:
             found.claim, found.claimed_until = '', 0.0
         session.add(_entry(found, before, reason, now))
+        return state
 
 
 def _back_off(tries: int) -> float:

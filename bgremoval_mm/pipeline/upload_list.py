@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session, aliased
 
 from bgremoval_mm.pipeline.database import open_database
 from bgremoval_mm.pipeline.states import OPEN, State
 from bgremoval_mm.pipeline.tables import Change, Upload
 
-__all__ = ['UploadList']
+__all__ = ['IS_PAST', 'UploadList']
+
+_Later = aliased(Upload)
+#: Whether there is a later version of the photo.
+IS_PAST = exists().where(_Later.name == Upload.name, _Later.version > Upload.version)
 
 
 class UploadList:
@@ -47,6 +51,12 @@ class UploadList:
         wanted = select(Upload).order_by(Upload.id)
         if state is not None:
             wanted = wanted.where(Upload.state == state)
+        with Session(self.engine, expire_on_commit=False) as session:
+            return list(session.scalars(wanted))
+
+    def in_review(self) -> list[Upload]:
+        """Return what waits in review and is the newest version of its photo."""
+        wanted = select(Upload).where(Upload.state == State.REVIEW, ~IS_PAST).order_by(Upload.id)
         with Session(self.engine, expire_on_commit=False) as session:
             return list(session.scalars(wanted))
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.queue import UploadQueue
-from bgremoval_mm.pipeline.states import State
 from bgremoval_mm.pipeline.tables import Upload
 from bgremoval_mm.removal.masks.quality import MaskQuality, quality
 
@@ -56,9 +55,7 @@ class WaitingList:
         Versions of a photo that is there in a later version are left out: a verdict on them would
         have no effect.
         """
-        rows = self._queue.uploads(State.REVIEW)
-        newest = {row.name: row.version for row in rows}  # in order of arrival
-        rows = [row for row in rows if newest[row.name] == row.version]
+        rows = self._queue.in_review()
         now = self._queue.clock()
         with self._lock:
             known = {key: self._known[key] for row in rows if (key := _key(row)) in self._known}

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from sqlalchemy.exc import OperationalError
 
+from bgremoval_mm.pipeline.claims import claim_of
 from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.pipeline.routes import Routes
@@ -210,9 +211,7 @@ def _add_verdicts(
         guard.check_change(request.headers)
         upload, token = _find(queue, number), request.headers.get('x-claim', '')
         if token and upload.claim == token:
-            claim = queue.claim_review(upload.name, upload.version, token)
-            if claim is not None:
-                queue.release(claim)
+            queue.release(claim_of(upload))
         return JSONResponse({}, headers=_NOT_KEPT)
 
 

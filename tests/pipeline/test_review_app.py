@@ -409,7 +409,7 @@ def test_a_database_that_is_away(sqlite_shop: Shop, monkeypatch: pytest.MonkeyPa
         statement = 'SELECT'
         raise OperationalError(statement, {}, Exception('server closed the connection'))
 
-    monkeypatch.setattr(sqlite_shop.queue, 'uploads', fail)
+    monkeypatch.setattr(sqlite_shop.queue, 'in_review', fail)
     response = sqlite_shop.client().get('/uploads')
     assert errors_of(response) == (503, 'no_database', 'try again')
     assert response.headers['retry-after'] == '5'

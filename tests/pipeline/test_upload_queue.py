@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,9 +11,11 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from bgremoval_mm.pipeline.database import DatabaseError, open_database
-from bgremoval_mm.pipeline.queue import ClaimLostError, UploadQueue
+from bgremoval_mm.pipeline.queue import Claim, ClaimLostError, UploadQueue
 from bgremoval_mm.pipeline.states import State
 from bgremoval_mm.pipeline.tables import Base, Upload
 from bgremoval_mm.removal.errors import ArgumentError
@@ -279,6 +282,92 @@ def test_an_old_version_leaves_the_review(queue: UploadQueue) -> None:
     assert states(queue, new)[-1] == 'review'
     ended = queue.advance(claim, State.PUBLISHED, '', publish=lambda: pytest.fail('published'))
     assert ended.state is State.SUPERSEDED
+
+
+def held_in_review(queue: UploadQueue) -> tuple[int, Claim]:
+    """Version 1 of a photo whose version 2 came while somebody looked at it."""
+    old, _ = queue.receive('a.jpg', 'a' * 64, 'tests')
+    to_review(queue)
+    claim = queue.claim_review('a.jpg')
+    assert claim is not None
+    queue.receive('a.jpg', 'b' * 64, 'tests')
+    return old, claim
+
+
+def test_an_old_version_that_is_given_back_leaves_the_review(queue: UploadQueue) -> None:
+    """Nobody else need look at it."""
+    old, claim = held_in_review(queue)
+    queue.release(claim)
+    assert states(queue, old)[-1] == 'superseded'
+    assert queue.history(old)[-1].reason == 'version 2 has come'
+
+
+def test_an_old_version_that_is_forgotten_leaves_the_review(
+    queue: UploadQueue, clock: Clock
+) -> None:
+    """The next worker supersedes it once the claim has ended."""
+    old, _ = held_in_review(queue)
+    claim = queue.claim()
+    assert claim is not None
+    assert claim.version == 2
+    queue.advance(claim, State.TYPED, '')
+    assert queue.claim() is None
+    assert states(queue, old)[-1] == 'review'
+    clock.now += 11
+    claim = queue.claim()
+    assert claim is not None
+    assert claim.version == 2
+    assert states(queue, old)[-1] == 'superseded'
+    assert queue.history(old)[-1].reason == 'version 2 has come'
+
+
+def test_who_decides_on_an_old_version_may_end(queue: UploadQueue, clock: Clock) -> None:
+    """The work on a mask is not lost, though the photo is not published."""
+    _, claim = held_in_review(queue)
+    assert queue.claim_review('a.jpg', 1) is None  # nobody else may begin
+    for _ in range(3):
+        clock.now += 8
+        assert queue.claim_review('a.jpg', 1, claim.token) == claim
+    assert queue.claim_review('a.jpg', 2, claim.token) is None
+    ended = queue.advance(claim, State.PUBLISHED, '', publish=lambda: pytest.fail('published'))
+    assert ended.state is State.SUPERSEDED
+
+
+def test_the_review_lists_newest_versions(queue: UploadQueue) -> None:
+    """Also if the newest one does not wait in review."""
+    held_in_review(queue)
+    assert queue.in_review() == []
+    to_review(queue)
+    assert [each.version for each in queue.in_review()] == [2]
+
+
+@pytest.mark.parametrize('database', ['postgresql'], indirect=True)
+def test_a_version_that_comes_meanwhile_is_seen(queue: UploadQueue) -> None:
+    """Also if it was not there yet when the step began to wait for the others' rows."""
+    queue.receive('a.jpg', 'a' * 64, 'tests')
+    claim = queue.claim()
+    assert claim is not None
+    claim = queue.advance(queue.advance(claim, State.TYPED, ''), State.REMOVED, '')
+    with ThreadPoolExecutor(1) as pool, Session(queue.engine) as session, session.begin():
+        session.scalars(select(Upload).with_for_update()).all()  # as whoever records version 2
+        ended = pool.submit(
+            queue.advance, claim, State.PUBLISHED, '', publish=lambda: pytest.fail('published')
+        )
+        wait_for_a_lock(queue)
+        session.add(Upload(name='a.jpg', version=2, sha256='b' * 64, received=0.0, changed=0.0))
+        session.commit()
+        assert ended.result(30).state is State.SUPERSEDED
+
+
+def wait_for_a_lock(queue: UploadQueue) -> None:
+    """Return once a statement waits for rows that another transaction holds."""
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    for _ in range(300):
+        with queue.engine.connect() as connection:
+            if connection.scalar(sa.text(f'{waits} AND datname = current_database()')):
+                return
+        time.sleep(0.1)
+    pytest.fail('no statement has waited for a lock in 30 seconds')
 
 
 def test_an_old_version_does_not_enter_the_review(queue: UploadQueue) -> None:
