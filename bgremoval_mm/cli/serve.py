@@ -248,7 +248,7 @@ def _add_limit_arguments(parser: argparse.ArgumentParser) -> None:
         dest='upload_seconds',
         type=arguments.at_least(1),
         metavar='SECONDS',
-        help='within which a request must arrive (default: 30)',
+        help='within which a request must arrive, and its answer be taken (default: 30)',
     )
     parser.add_argument(
         '--time-limit',

@@ -17,6 +17,7 @@ from bgremoval_mm.serving import pages, removebg
 from bgremoval_mm.serving.answers import add_error_handlers
 from bgremoval_mm.serving.errors import RequestError
 from bgremoval_mm.serving.metrics import CONTENT_TYPE, Metrics
+from bgremoval_mm.serving.places import Places
 from bgremoval_mm.serving.routes import REMOVEBG, make_router
 from bgremoval_mm.serving.search.desk import SearchDesk
 from bgremoval_mm.serving.search.routes import make_search_router
@@ -78,6 +79,7 @@ def make_app(
         app.include_router(make_search_router(engine, tokens, desk))
     _add_pages(app, engine, tokens, searches=desk is not None)
     _add_error_handlers(app, engine.metrics)
+    app.add_middleware(Places)
     app.add_middleware(_Observer, metrics=engine.metrics)
     return app
 

@@ -16,9 +16,10 @@ class Limits:
     Attributes:
         max_bytes: Largest picture file, checked while it is received.
         max_pixels: Largest picture and largest result, checked before they are decoded or made.
-        queue: Requests that are under way at once, being received or worked on; further ones are
-            refused with status 503.
-        upload_seconds: Time within which a request must have been received, else status 408.
+        queue: Requests that are under way at once, being received, worked on or answered; further
+            ones are refused with status 503.
+        upload_seconds: Time within which a request must have been received, else status 408, and
+            within which its answer must be taken, else the connection is closed.
         seconds: Time within which a received request is answered, else status 504.
 
     Raises:

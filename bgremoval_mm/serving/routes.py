@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from bgremoval_mm.serving import parameters, removebg
 from bgremoval_mm.serving.errors import RequestError
 from bgremoval_mm.serving.orders import Cutout, Order
+from bgremoval_mm.serving.places import take_place
 from bgremoval_mm.serving.service import Service
 from bgremoval_mm.serving.tokens import Tokens
 from bgremoval_mm.serving.uploads import Upload, read_upload
@@ -57,14 +58,14 @@ def make_router(engine: Service, tokens: Tokens, fetcher: Fetcher) -> APIRouter:
     async def remove(request: Request) -> Response:
         """Cut out the picture of a form's field `file`, or of the body itself."""
         tokens.check(request.headers)
-        async with engine.admitted():
-            upload = await read_upload(request, limits)
-            content = picture_of(upload)
-            name = upload.fields.pop('model', '').strip() or engine.models[0]
-            if name not in engine.models:
-                parameters.refuse_value('model', ' or '.join(engine.models), name)
-            output = parameters.read_output(upload.fields, limits.max_pixels)
-            cutout = await unless_gone(request, engine.remove(Order(content, name, output)))
+        await take_place(request, engine)
+        upload = await read_upload(request, limits)
+        content = picture_of(upload)
+        name = upload.fields.pop('model', '').strip() or engine.models[0]
+        if name not in engine.models:
+            parameters.refuse_value('model', ' or '.join(engine.models), name)
+        output = parameters.read_output(upload.fields, limits.max_pixels)
+        cutout = await unless_gone(request, engine.remove(Order(content, name, output)))
         headers = {'X-Width': str(cutout.size[0]), 'X-Height': str(cutout.size[1])}
         return _response(cutout, {**headers, 'X-Model': _ascii(name)})
 
@@ -77,21 +78,21 @@ def make_router(engine: Service, tokens: Tokens, fetcher: Fetcher) -> APIRouter:
     async def remove_as_removebg(request: Request) -> Response:
         """Do the same for clients of remove.bg: its parameters, headers and errors."""
         tokens.check(request.headers)
-        async with engine.admitted():
-            upload = await read_upload(request, limits, _BASE64)
-            if '' in upload.files:
-                title = 'The request needs a form, or JSON'
-                raise RequestError(400, 'invalid_content_type', title)
-            source = removebg.source_of(upload.fields, upload.files)
-            given = upload.fields.pop(source, '')
-            arguments = removebg.read_order(upload.fields, engine.models, limits.max_pixels)
-            if source == 'image_url':
-                content = await unless_gone(request, fetcher.fetch(given))
-            elif source == 'image_file_b64':
-                content = await asyncio.to_thread(removebg.decode_base64, given, limits.max_bytes)
-            else:
-                content = upload.files[source]
-            cutout = await unless_gone(request, engine.remove(Order(content, **arguments)))
+        await take_place(request, engine)
+        upload = await read_upload(request, limits, _BASE64)
+        if '' in upload.files:
+            title = 'The request needs a form, or JSON'
+            raise RequestError(400, 'invalid_content_type', title)
+        source = removebg.source_of(upload.fields, upload.files)
+        given = upload.fields.pop(source, '')
+        arguments = removebg.read_order(upload.fields, engine.models, limits.max_pixels)
+        if source == 'image_url':
+            content = await unless_gone(request, fetcher.fetch(given))
+        elif source == 'image_file_b64':
+            content = await asyncio.to_thread(removebg.decode_base64, given, limits.max_bytes)
+        else:
+            content = upload.files[source]
+        cutout = await unless_gone(request, engine.remove(Order(content, **arguments)))
         headers = removebg.headers_of(cutout)
         if 'application/json' in request.headers.get('accept', ''):
             return JSONResponse(removebg.answer(cutout), headers=headers)

@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.serving.connections import make_protocol
 from bgremoval_mm.serving.limits import Limits
 from bgremoval_mm.serving.service import Service
 
@@ -70,17 +71,19 @@ def make_server(app: FastAPI, limits: Limits) -> Server:
     # What it says at the start and the end, the command says itself.
     logging.getLogger('uvicorn').setLevel(logging.WARNING)
     logging.getLogger('httpx').setLevel(logging.WARNING)  # it would log the addresses of pictures
+    # An upload, the work on it, and its answer.
+    longest = math.ceil(2 * limits.upload_seconds + limits.seconds) + 1
     config = uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         server_header=False,
         loop='asyncio',  # the same whatever else is installed
-        http='h11',
+        http=make_protocol(limits.upload_seconds),
         proxy_headers=False,  # who the client is makes no difference
         lifespan='on',
         ws='none',
-        timeout_graceful_shutdown=math.ceil(limits.upload_seconds + limits.seconds) + 1,
+        timeout_graceful_shutdown=longest,
     )
     return Server(config)
 

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 
 from bgremoval_mm.serving import parameters
 from bgremoval_mm.serving.errors import RequestError
+from bgremoval_mm.serving.places import take_place
 from bgremoval_mm.serving.routes import body_schema, picture_of
 from bgremoval_mm.serving.service import Service
 from bgremoval_mm.serving.tokens import Tokens
@@ -50,15 +51,15 @@ def make_upload_router(engine: Service, tokens: Tokens, inbox: Inbox) -> APIRout
         """Receive a photo for the pipeline: a form's field `file`, or the body itself."""
         tokens.check(request.headers)
         _check_site(request.headers)
-        async with engine.admitted():
-            upload = await read_upload(request, engine.limits)
-            content = picture_of(upload)
-            parameters.refuse_unknown(upload.fields, {'name': None})
-            if 'name' not in upload.fields:
-                detail = '`name` must be a relative path such as shoes/a.jpg, but is missing'
-                raise RequestError(400, 'invalid_parameter', 'A parameter is missing', detail)
-            # To its end, also if the client leaves: files and database are written in a thread.
-            receipt = await asyncio.to_thread(inbox.receive, upload.fields['name'], content)
+        await take_place(request, engine)
+        upload = await read_upload(request, engine.limits)
+        content = picture_of(upload)
+        parameters.refuse_unknown(upload.fields, {'name': None})
+        if 'name' not in upload.fields:
+            detail = '`name` must be a relative path such as shoes/a.jpg, but is missing'
+            raise RequestError(400, 'invalid_parameter', 'A parameter is missing', detail)
+        # To its end, also if the client leaves: files and database are written in a thread.
+        receipt = await asyncio.to_thread(inbox.receive, upload.fields['name'], content)
         headers = {'Location': f'uploads/{receipt.body["id"]}', 'Cache-Control': 'no-store'}
         return JSONResponse(receipt.body, 202 if receipt.is_new else 200, headers)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import cv2
 import httpx
 import numpy as np
 import pytest
@@ -164,6 +166,63 @@ def test_slow_upload_and_leaving_client(engine, running, encoded) -> None:
         remover.infer = infer
         assert httpx.post(f'{address}/remove', content=body).status_code == 200
     assert sum(seen) <= 2, 'pictures of clients that had gone were computed'
+
+
+def test_a_head_that_does_not_come(engine, running) -> None:
+    """A connection is closed on which no request comes, or only half of its head."""
+    made = engine(upload_seconds=0.4)
+    with running(make_app(made), made) as address:
+        place = urlsplit(address).hostname, urlsplit(address).port
+        for sent in (b'', b'POST /remove HT', b'GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /he'):
+            with socket.create_connection(place, timeout=30) as client:
+                client.sendall(sent)
+                received = read_all(client)
+            assert received.endswith(b'"}') == sent.startswith(b'GET')
+
+
+def read_all(client: socket.socket) -> bytes:
+    """What comes until the connection is closed."""
+    return b''.join(iter(lambda: client.recv(65536), b''))
+
+
+def test_an_answer_that_is_not_taken(engine, running) -> None:
+    """It keeps its place in the queue; when its time is up, it is given up."""
+    made = engine(queue=1, upload_seconds=3)
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), np.uint8)
+    body = cv2.imencode('.bmp', noise)[1].tobytes()
+    head = f'POST /remove HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n'
+    with running(make_app(made), made) as address:
+        place = urlsplit(address)
+        with socket.socket() as client:
+            client.settimeout(30)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect((place.hostname, place.port))
+            client.sendall(head.encode() + body)
+            assert client.recv(12) == b'HTTP/1.1 200'
+            refused = httpx.post(f'{address}/remove', content=b'')
+            assert refused.json()['errors'][0]['code'] == 'queue_full'
+            for _ in range(300):
+                if not made._admitted:
+                    break
+                time.sleep(0.1)
+            assert httpx.post(f'{address}/remove', content=b'').status_code == 400
+            head, _, rest = read_all(client).partition(b'\r\n\r\n')
+            (length,) = re.findall(rb'content-length: (\d+)', head)
+            assert len(rest) < int(length)
+
+
+def test_an_answer_that_is_taken_slowly(engine, running) -> None:
+    """It comes whole, as long as its time is not up."""
+    made = engine(upload_seconds=60)
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 1500, 3), np.uint8)
+    body = cv2.imencode('.bmp', noise)[1].tobytes()
+    with running(make_app(made), made) as address:
+        with httpx.stream('POST', f'{address}/remove', content=body, timeout=60) as answer:
+            time.sleep(1)
+            content = answer.read()
+        assert len(content) == int(answer.headers['content-length'])
+        decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        assert decoded.shape == (1500, 1500, 4)
 
 
 def test_tokens(service, encoded, tmp_path: Path) -> None:

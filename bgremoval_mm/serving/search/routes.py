@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from bgremoval_mm.serving import pages
 from bgremoval_mm.serving.parameters import Parameter, parse_flag, refuse_unknown, refuse_value
+from bgremoval_mm.serving.places import take_place
 from bgremoval_mm.serving.routes import ERROR, body_schema, picture_of, unless_gone
 from bgremoval_mm.serving.search.desk import MOST_HITS, SearchDesk
 from bgremoval_mm.serving.service import Service
@@ -61,20 +62,20 @@ def make_search_router(engine: Service, tokens: Tokens, desk: SearchDesk) -> API
     async def search(request: Request) -> Response:
         """Find the photos of the index that are most similar to a form's `file`, or the body."""
         tokens.check(request.headers)
-        async with engine.admitted():
-            upload = await read_upload(request, desk.limits)
-            content = picture_of(upload)
-            refuse_unknown(upload.fields, known)
-            given: dict[str, Any] = {'k': desk.k, 'query': False}
-            for name, text in upload.fields.items():
-                if text.strip():
-                    try:
-                        given[name] = known[name].parse(text.strip())
-                    except ValueError as err:
-                        refuse_value(name, str(err), text)
-            work = desk.search(content, given['k'], given['query'])
-            with engine.metrics.stages.labels('search').time():
-                found = await unless_gone(request, work)
+        await take_place(request, engine)
+        upload = await read_upload(request, desk.limits)
+        content = picture_of(upload)
+        refuse_unknown(upload.fields, known)
+        given: dict[str, Any] = {'k': desk.k, 'query': False}
+        for name, text in upload.fields.items():
+            if text.strip():
+                try:
+                    given[name] = known[name].parse(text.strip())
+                except ValueError as err:
+                    refuse_value(name, str(err), text)
+        work = desk.search(content, given['k'], given['query'])
+        with engine.metrics.stages.labels('search').time():
+            found = await unless_gone(request, work)
         # In ASCII: names of files may hold what is no Unicode.
         headers = {'Cache-Control': 'no-store'}
         return Response(json.dumps(found), media_type='application/json', headers=headers)
@@ -87,8 +88,8 @@ def make_search_router(engine: Service, tokens: Tokens, desk: SearchDesk) -> API
     async def thumbnail(request: Request, state: str, number: str) -> Response:
         """Return a small picture of a photo that was found; its address is in the answer."""
         tokens.check(request.headers)
-        async with engine.admitted():
-            content = await desk.thumbnail(state, number)
+        await take_place(request, engine)
+        content = await desk.thumbnail(state, number)
         headers = {'Cache-Control': 'private, max-age=300'}
         return Response(content, media_type='image/jpeg', headers=headers)
 
