@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bgremoval_mm.cli import arguments, signals
 from bgremoval_mm.cli.errors import FAILED, OK, writing_to
+from bgremoval_mm.cli.pipeline_root import check_root
 from bgremoval_mm.utils.text import printable
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ def _watch(
 
     from bgremoval_mm.cli.errors import print_error
     from bgremoval_mm.monitoring.alarms import WebhookError
+    from bgremoval_mm.pipeline.database import explained
 
     code = OK
     try:
@@ -166,8 +168,10 @@ def _watch(
             while True:
                 try:
                     code = _once(args, queue, rule, reference, gauges) or code
-                except (WebhookError, OperationalError) as err:  # both may come back
+                except WebhookError as err:  # it may come back
                     print_error(err)
+                except OperationalError as err:  # it, too
+                    print_error(explained(err))
                 sys.stdout.flush()
                 time.sleep(args.every)
     except signals.Terminated:
@@ -260,9 +264,6 @@ def _need() -> None:
 def open_queue(args: argparse.Namespace) -> UploadQueue:
     """Return the queue of a pipeline that is there; its folder is not made."""
     from bgremoval_mm.pipeline.queue import UploadQueue
-    from bgremoval_mm.removal.errors import BgremovalError
 
-    if not args.root.is_dir():
-        msg = f'{printable(args.root)}: there is no pipeline; `bgremoval pipeline run` begins one'
-        raise BgremovalError(msg)
+    check_root(args.root)
     return UploadQueue(args.database or f'sqlite:///{(args.root / "pipeline.db").absolute()}')

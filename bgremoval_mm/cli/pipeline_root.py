@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bgremoval_mm.cli import arguments
+from bgremoval_mm.utils.text import printable
 
 if TYPE_CHECKING:
     from bgremoval_mm.pipeline.files import PipelineFiles
     from bgremoval_mm.pipeline.queue import UploadQueue
     from bgremoval_mm.pipeline.routes import Routes
 
-__all__ = ['add_root', 'add_routes_argument', 'open_root', 'routes_of']
+__all__ = ['add_root', 'add_routes_argument', 'check_root', 'open_root', 'routes_of']
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +38,20 @@ def add_routes_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_root(root: Path) -> None:
+    """Check that there is a pipeline; nothing is made.
+
+    Raises:
+        BgremovalError: If there is none.
+    """
+    from bgremoval_mm.pipeline.files import is_pipeline
+    from bgremoval_mm.removal.errors import BgremovalError
+
+    if not is_pipeline(root):
+        msg = f'{printable(root)}: there is no pipeline; `bgremoval pipeline run` begins one'
+        raise BgremovalError(msg)
+
+
 def open_root(args: argparse.Namespace) -> tuple[UploadQueue, PipelineFiles]:
     """Open the database and the folder.
 
@@ -50,11 +65,9 @@ def open_root(args: argparse.Namespace) -> tuple[UploadQueue, PipelineFiles]:
         msg = f'the pipeline needs {err.name}: `pip install "bgremoval_mm[pipeline]"`'
         raise ModuleNotFoundError(msg, name=err.name) from None
     from bgremoval_mm.pipeline.files import PipelineFiles
-    from bgremoval_mm.removal.errors import BgremovalError
 
-    if args.step not in ('run', 'work') and not args.root.is_dir():
-        msg = f'{args.root}: there is no pipeline; `bgremoval pipeline run` begins one'
-        raise BgremovalError(msg)
+    if args.step not in ('run', 'work'):
+        check_root(args.root)
     files = PipelineFiles(args.root)
     url = args.database or f'sqlite:///{(args.root / "pipeline.db").absolute()}'
     return UploadQueue(url, getattr(args, 'lease', 300)), files

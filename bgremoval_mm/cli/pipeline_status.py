@@ -12,13 +12,15 @@ from bgremoval_mm.utils.text import printable
 if TYPE_CHECKING:
     from bgremoval_mm.pipeline.queue import UploadQueue
 
-__all__ = ['has_failed', 'print_counts', 'print_status']
+__all__ = ['print_counts', 'print_status']
 
 _LISTED = 20
 
 
 def print_status(queue: UploadQueue, name: str | None, as_json: bool) -> int:
     """Print where the uploads stand, or the history of one; return 1 if any has failed."""
+    from bgremoval_mm.pipeline.states import State
+
     if name is not None:
         return _print_history(queue, name)
     if as_json:
@@ -29,21 +31,32 @@ def print_status(queue: UploadQueue, name: str | None, as_json: bool) -> int:
             }
             for each in queue.uploads()
         ]
-        print(json.dumps({'counts': queue.counts(), 'uploads': listed}, indent=2))
-    else:
-        print_counts(queue)
-    return FAILED if has_failed(queue) else OK
+        counts = queue.counts()
+        print(json.dumps({'counts': counts, 'uploads': listed}, indent=2))
+        return FAILED if counts[State.FAILED] else OK
+    return FAILED if print_counts(queue) else OK
 
 
-def has_failed(queue: UploadQueue) -> bool:
-    """Return whether any upload has failed."""
-    from bgremoval_mm.pipeline.states import State
+def print_counts(queue: UploadQueue) -> bool:
+    """Print how many uploads stand where, and why some are not published.
 
-    return queue.counts()[State.FAILED] > 0
+    Returns:
+        Whether any has failed.
+
+    Raises:
+        DatabaseError: If the database does not answer.
+    """
+    from sqlalchemy.exc import OperationalError
+
+    from bgremoval_mm.pipeline.database import explained
+
+    try:
+        return _print_counts(queue)
+    except OperationalError as err:
+        raise explained(err) from err
 
 
-def print_counts(queue: UploadQueue) -> None:
-    """Print how many uploads stand where, and why some are not published."""
+def _print_counts(queue: UploadQueue) -> bool:
     from bgremoval_mm.pipeline.states import State
 
     counts = queue.counts()
@@ -55,6 +68,7 @@ def print_counts(queue: UploadQueue) -> None:
             print(f'  {state}: {printable(each.name)}: {printable(reason)}')
         if len(listed) > _LISTED:
             print(f'  ... and {len(listed) - _LISTED} more in {state}')
+    return counts[State.FAILED] > 0
 
 
 def _print_history(queue: UploadQueue, name: str) -> int:

@@ -24,7 +24,7 @@ from bgremoval_mm.cli.pipeline_events import (
     told,
 )
 from bgremoval_mm.cli.pipeline_root import add_routes_argument, open_root, routes_of
-from bgremoval_mm.cli.pipeline_status import has_failed, print_counts
+from bgremoval_mm.cli.pipeline_status import print_counts
 from bgremoval_mm.utils.text import printable
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ def run_work(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     With `--once`, the exit code is 1 if anything failed, or a signal came before the end.
 
     Raises:
-        BgremovalError: If the database, the routes or a folder cannot be read.
+        BgremovalError: If the database, the routes or a folder cannot be read, or the database does
+            not answer.
     """
     if args.calibration is not None and args.precision != 'int8':
         parser.error('--calibration goes with --precision int8 only')
@@ -85,12 +86,12 @@ def run_work(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
             else:
                 unreadable = _receive_once(queue, files, photos, stop)
             _work(worker, True, stop)
-            print_counts(queue)
-            return FAILED if unreadable or stop.is_set() or has_failed(queue) else OK
+            has_failed = print_counts(queue)
+            return FAILED if unreadable or stop.is_set() or has_failed else OK
         else:
             _watch_and_work(worker, photos, events, stop)
-    print_counts(queue)
-    return FAILED if args.once and (stop.is_set() or has_failed(queue)) else OK
+    has_failed = print_counts(queue)
+    return FAILED if args.once and (stop.is_set() or has_failed) else OK
 
 
 def _make_worker(args: argparse.Namespace, queue: UploadQueue, files: PipelineFiles) -> Worker:

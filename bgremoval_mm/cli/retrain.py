@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bgremoval_mm.cli import arguments, signals
 from bgremoval_mm.cli.errors import OK
 from bgremoval_mm.cli.monitor import open_queue
+from bgremoval_mm.cli.pipeline_root import check_root
 from bgremoval_mm.utils.text import printable
 
 if TYPE_CHECKING:
@@ -118,11 +119,8 @@ def _tell(outcome: Outcome) -> None:
 
 def _change(args: argparse.Namespace) -> int:
     from bgremoval_mm.pipeline.live import FIRST, live_history, put_back, put_live
-    from bgremoval_mm.removal.errors import BgremovalError
 
-    if not args.root.is_dir():
-        msg = f'{printable(args.root)}: there is no pipeline; `bgremoval pipeline run` begins one'
-        raise BgremovalError(msg)
+    check_root(args.root)
     if args.history:
         entries = live_history(args.root)
         for each in entries:

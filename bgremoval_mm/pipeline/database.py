@@ -16,7 +16,7 @@ from sqlalchemy.exc import NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 
-__all__ = ['DatabaseError', 'DatabaseWait', 'open_database']
+__all__ = ['DatabaseError', 'DatabaseWait', 'explained', 'open_database']
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,12 @@ _LOCK = 0x62677265  # of PostgreSQL's advisory locks, the one held while tables 
 
 
 class DatabaseError(BgremovalError):
-    """The database cannot be opened."""
+    """The database cannot be opened, or does not answer."""
+
+
+def explained(error: OperationalError) -> DatabaseError:
+    """Return the error of a database that does not answer, in words for people."""
+    return DatabaseError(f'the database does not answer: {_reason(error)}')
 
 
 class DatabaseWait:
@@ -47,14 +52,14 @@ class DatabaseWait:
         """Wait for a moment in place of an error; what was begun is left to the next try.
 
         Raises:
-            OperationalError: If the database has been away for two minutes.
+            DatabaseError: If the database has been away for two minutes.
         """
         try:
             yield
-        except OperationalError:
+        except OperationalError as err:
             self._since = self._since or time.monotonic()
             if time.monotonic() - self._since > _AWAY:
-                raise
+                raise explained(err) from err
             logger.warning('the database does not answer: waiting')
             self._stop.wait(_PAUSE)
         else:
@@ -87,8 +92,7 @@ def open_database(url: str) -> Engine:
         with engine.begin() as connection:
             _migrate(connection)
     except (DatabaseError, SQLAlchemyError, NoSuchModuleError) as err:
-        reason = str(getattr(err, 'orig', None) or err).strip().splitlines()[0]
-        msg = f'cannot open the database {shown}: {reason}'
+        msg = f'cannot open the database {shown}: {_reason(err)}'
         raise DatabaseError(msg) from err
     return engine
 
@@ -137,6 +141,10 @@ def _migrate(connection: Connection) -> None:
     except CommandError as err:  # its tables are not among those that we know
         msg = f'a later version of bgremoval_mm has made it ({err})'
         raise DatabaseError(msg) from err
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, 'orig', None) or error).strip().splitlines()[0]
 
 
 def _shown(url: str) -> str:

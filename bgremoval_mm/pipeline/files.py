@@ -16,7 +16,7 @@ from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.storage import Unwritten, open_storage
 from bgremoval_mm.utils.atomic import StagedFile, sweep_leftovers, write_atomically
 
-__all__ = ['PipelineFiles', 'check_name']
+__all__ = ['PipelineFiles', 'check_name', 'is_pipeline']
 
 _FOLDERS = ('photos', 'masks', 'published')
 # In each of them, for files that are not whole yet. Each may be a volume of its own, and what is
@@ -154,6 +154,11 @@ def _naming(place: str) -> Iterator[None]:
     except OSError as err:
         msg = f'{place} cannot be written to: {err.strerror or err}'
         raise OSError(msg) from err
+
+
+def is_pipeline(root: Path) -> bool:
+    """Return whether a folder is one of a pipeline."""
+    return all((root / name).is_dir() for name in _FOLDERS)
 
 
 def check_name(name: str) -> str:

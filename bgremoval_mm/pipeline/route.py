@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from bgremoval_mm.pipeline.files import check_name
 from bgremoval_mm.pipeline.gate import Gate
 from bgremoval_mm.pipeline.live import LIVE
 from bgremoval_mm.removal.errors import ArgumentError
@@ -46,9 +47,15 @@ class Route:
         if self.output.output not in ('rgba', 'rgb', 'mask'):
             msg = f"`output` must be 'rgba', 'rgb' or 'mask', but got {self.output.output!r}"
             raise ArgumentError(msg)
-        if Path(self.folder).is_absolute() or '..' in Path(self.folder).parts:
-            msg = f'`folder` must stay below the published results, but got {self.folder!r}'
-            raise ArgumentError(msg)
+        try:
+            is_absolute = Path(self.folder).is_absolute()
+            check_name('' if is_absolute else self.result_name('photo.jpg'))
+        except ArgumentError:
+            msg = (
+                '`folder` must stay below the published results, and not be one that the pipeline '
+                f'uses itself, but got {self.folder!r}'
+            )
+            raise ArgumentError(msg) from None
         if self.publish and not is_url(self.publish):
             msg = (
                 '`publish` must be an address such as s3://bucket/results, '

@@ -104,7 +104,7 @@ def receive_files(
     """Store and record files, by their path below the top of their storage, until told to stop.
 
     Raises:
-        OperationalError: If the database has been away for two minutes.
+        DatabaseError: If the database has been away for two minutes.
     """
     found, stop, left = Received(), stop or Event(), deque(sorted(names))
     database = DatabaseWait(stop)

@@ -74,7 +74,7 @@ class Worker:
             How many uploads this worker led to their end.
 
         Raises:
-            OperationalError: If the database has been away for two minutes.
+            DatabaseError: If the database has been away for two minutes.
         """
         stop = stop or Event()
         ended, reported, database = 0, time.monotonic(), DatabaseWait(stop)

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import insert
 
 from bgremoval_mm.monitoring.shifts import WEEK
+from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.pipeline.tables import Measurement, Upload
 
@@ -32,9 +33,7 @@ FIRST_WEEK = 2900  # of July 2025
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Folder of a pipeline."""
-    made = tmp_path / 'root'
-    made.mkdir()
-    return made
+    return PipelineFiles(tmp_path / 'root').root
 
 
 @pytest.fixture

@@ -94,6 +94,9 @@ def test_workers_take_it_at_the_next_photo(tmp_path: Path, model_file: Callable[
 def test_command(tmp_path: Path, model_file: Callable[..., Path], capsys) -> None:
     """The command puts live, back, and tells the history."""
     root, file = str(tmp_path), model_file()
+    assert main(['retrain', root, '--history']) == 1
+    assert 'there is no pipeline' in capsys.readouterr().err
+    PipelineFiles(tmp_path)
     assert main(['retrain', root, '--history']) == 0
     assert 'u2net, from the beginning' in capsys.readouterr().out
     assert main(['retrain', root, '--put', str(file)]) == 0

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.pipeline.files import PipelineFiles
@@ -143,11 +144,33 @@ def test_verdicts(tmp_path: Path, routes: Path, capsys) -> None:
     queue.close()
 
 
+def test_a_database_that_is_gone_in_the_end(
+    tmp_path: Path, routes: Path, monkeypatch, capsys
+) -> None:
+    """What was done is not counted then; that is told in one line."""
+
+    def refuse(*_: object) -> None:
+        statement = 'SELECT'
+        raise OperationalError(statement, {}, Exception('server closed the connection\nhint'))
+
+    monkeypatch.setattr(UploadQueue, 'counts', refuse)
+    (tmp_path / 'photos').mkdir()
+    command = ['pipeline', 'run', str(tmp_path / 'photos'), str(tmp_path / 'root'), '--once']
+    assert main([*command, '--routes', str(routes)]) == 1
+    expected = 'error: the database does not answer: server closed the connection'
+    assert capsys.readouterr().err.splitlines()[-1] == expected
+
+
 def test_errors(tmp_path: Path, routes: Path, capsys) -> None:
     """What is missing is named in one line."""
     root = str(tmp_path / 'root')
     assert main(['pipeline', 'status', root]) == 1
     assert f'{root}: there is no pipeline' in capsys.readouterr().err
+    other = tmp_path / 'other'
+    (other / 'photos').mkdir(parents=True)
+    assert main(['pipeline', 'status', str(other)]) == 1
+    assert f'{other}: there is no pipeline' in capsys.readouterr().err
+    assert [each.name for each in other.iterdir()] == ['photos']  # nothing was made there
     assert main(['pipeline', 'run', str(tmp_path / 'gone'), root]) == 1
     assert 'gone' in capsys.readouterr().err
     assert main(['pipeline', 'work', root, '--routes', str(tmp_path / 'no.toml')]) == 1

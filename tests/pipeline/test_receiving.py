@@ -17,6 +17,7 @@ from bgremoval_mm.cli import pipeline_work
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.cli.watch import Watcher
 from bgremoval_mm.pipeline import database, event_queue
+from bgremoval_mm.pipeline.database import DatabaseError
 from bgremoval_mm.pipeline.event_queue import Message, receive_events
 from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.queue import UploadQueue
@@ -212,5 +213,5 @@ def test_a_database_that_stays_away(worker, photos: Path, monkeypatch) -> None:
         raise OperationalError(statement, {}, Exception('connection refused'))
 
     monkeypatch.setattr(worker.queue, 'receive', refuse)
-    with pytest.raises(OperationalError, match='connection refused'):
+    with pytest.raises(DatabaseError, match=r'^the database does not answer: connection refused$'):
         pipeline_work._receive_once(worker.queue, worker.files, str(photos), Event())

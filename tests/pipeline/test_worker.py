@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from bgremoval_mm.pipeline import database as database_module
 from bgremoval_mm.pipeline import worker as worker_module
+from bgremoval_mm.pipeline.database import DatabaseError
 from bgremoval_mm.pipeline.files import PipelineFiles, check_name
 from bgremoval_mm.pipeline.product_types import ProductType
 from bgremoval_mm.pipeline.queue import UploadQueue
@@ -263,7 +264,7 @@ def test_a_database_that_stays_away_ends_the_worker(make_worker, monkeypatch) ->
     monkeypatch.setattr(worker.queue, 'claim', refuse)
     monkeypatch.setattr(database_module, '_PAUSE', 0.01)
     monkeypatch.setattr(database_module, '_AWAY', 0.1)
-    with pytest.raises(OperationalError, match='connection refused'):
+    with pytest.raises(DatabaseError, match=r'^the database does not answer: connection refused$'):
         worker.run(until_done=True)
 
 
@@ -404,6 +405,9 @@ def test_routes_file(tmp_path: Path) -> None:
         ('[types]\n[[route]]\nname="a"\ntypes="b"', 'from a `table` or from a `classifier`'),
         ('[[route]]\nname="a"\noutput="store"', "`output` must be 'rgba', 'rgb' or 'mask'"),
         ('[[route]]\nname="a"\nfolder="../x"', '`folder` must stay below'),
+        ('[[route]]\nname="a"\nfolder="/x"', '`folder` must stay below'),
+        ('[[route]]\nname="a"\nfolder=".unfinished"', '`folder` must stay below'),
+        ('[[route]]\nname="a"\nfolder="a\\\\b"', '`folder` must stay below'),
         ('[[route]]\nname="a"\n[route.gate]\nx=1', '`gate` must be a table of suspicion, flags'),
         ('[[route]]\nname="a"\n[route.gate]\nsuspicion="x"', '`suspicion` must be a number'),
         ('[[route]]\nname="a"\n[route.gate]\nthin=2', '`thin` must be a number from 0 to 1'),

@@ -73,7 +73,7 @@ class FsspecStorage(Storage):
             return {self.only: self._info(self.only)}
         with as_os_error(self.address):
             found = filesystem.find(root, detail=True)
-        return {path[len(root) :].lstrip('/'): info for path, info in found.items()}
+        return {path[len(root) :].removeprefix('/'): info for path, info in found.items()}
 
     def __getstate__(self) -> dict[str, Any]:
         return {'address': self.address, 'only': self.only}
@@ -99,6 +99,8 @@ class FsspecStorage(Storage):
             hidden = any(is_litter(part) for part in PurePosixPath(name).parts)
             if hidden or not has_image_suffix(name):
                 scan.ignored.append(name)
+            elif name != str(PurePosixPath(name)) or name.startswith('/'):
+                scan.unreadable[name] = 'its name has an empty part'  # a key such as a//b.jpg
             elif self._listing[name].get('type') == 'other':
                 scan.unreadable[name] = 'not a file'  # a FIFO, a device
             else:

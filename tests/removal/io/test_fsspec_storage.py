@@ -117,6 +117,15 @@ def test_litter_at_addresses(stores, photo: bytes) -> None:
     assert FsspecStorage('memory://in').scan().images == ['a.jpg']
 
 
+def test_keys_with_empty_parts(stores, photo: bytes) -> None:
+    """Stores of objects know names that no file system can have: none takes another one's place."""
+    for name in ('b.png', '/b.png', 'x//c.png', 'x/c.png'):
+        stores['memory'].pipe_file(f'/in/{name}', photo)
+    scan = FsspecStorage('memory://in').scan()
+    assert scan.images == ['b.png', 'x/c.png']
+    assert scan.unreadable == dict.fromkeys(['/b.png', 'x//c.png'], 'its name has an empty part')
+
+
 def test_unknown_time_proves_nothing(
     stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
