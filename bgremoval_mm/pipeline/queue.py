@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -75,18 +75,14 @@ class UploadQueue(UploadList):
                 continue
 
     def claim(self) -> Claim | None:
-        """Take the next upload that is due; None if there is none at present.
-
-        A version in review that is past, and whose reviewer left without a word, is superseded.
-        """
-        left = and_(Upload.state == State.REVIEW, Upload.claim != '', IS_PAST)
+        """Take the next upload that is due; None if there is none at present."""
         while True:
             with Session(self.engine) as session, session.begin():
                 now = self.clock()
                 found = session.scalar(
                     select(Upload)
                     .where(
-                        or_(Upload.state.in_(OPEN), left),
+                        Upload.state.in_(OPEN),
                         Upload.not_before <= now,
                         Upload.claimed_until <= now,
                     )
@@ -96,9 +92,6 @@ class UploadQueue(UploadList):
                 )
                 if found is None:
                     return None
-                if found.state == State.REVIEW:
-                    self._supersede(session, found, self._newest_version(session, found))
-                    continue
                 if found.tries >= self.most_tries:
                     # Errors are recorded as they occur: these tries ended without one.
                     reason = f'the worker has ended {found.tries} times without a word on this step'
@@ -206,6 +199,21 @@ class UploadQueue(UploadList):
             newest = self._newest_version(session, found)
             if found.state == State.REVIEW and newest > found.version:
                 self._supersede(session, found, newest)
+
+    def supersede_left(self) -> int:
+        """Supersede what is past and was left in review without a word; return how many that are.
+
+        When a later version comes, whoever is deciding on the former one may go on; if they never
+        decide, it would stay in review.
+        """
+        wanted = select(Upload).where(Upload.state == State.REVIEW, IS_PAST).order_by(Upload.id)
+        with Session(self.engine) as session, session.begin():
+            left = session.scalars(
+                wanted.where(Upload.claimed_until <= self.clock()).with_for_update(skip_locked=True)
+            ).all()
+            for found in left:
+                self._supersede(session, found, self._newest_version(session, found))
+            return len(left)
 
     def retry(self) -> int:
         """Try again all that has failed; return how many that are.

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 _Source = Callable[[], SourceImage]
 _REPORT = 10.0  # seconds between two lines on how far the work is
 _PAUSE = 0.5  # seconds between two looks at an idle queue
+_SWEEP = 60.0  # seconds between two looks for what was left in review
 
 
 class Worker:
@@ -78,8 +79,12 @@ class Worker:
         """
         stop = stop or Event()
         ended, reported, database = 0, time.monotonic(), DatabaseWait(stop)
+        swept = float('-inf')
         while not stop.is_set():
             with database.over_errors():
+                if time.monotonic() - swept > _SWEEP:
+                    self.queue.supersede_left()
+                    swept = time.monotonic()
                 claim = self.queue.claim()
                 if claim is None:
                     if until_done and self.queue.next_due() is None:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
 from bgremoval_mm.pipeline import database as database_module
@@ -23,6 +24,7 @@ from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.pipeline.routes import Gate, Route, RouteError, Routes, read_routes
 from bgremoval_mm.pipeline.sources import ListingWatcher, receive_bytes, receive_files
 from bgremoval_mm.pipeline.states import State
+from bgremoval_mm.pipeline.tables import Upload
 from bgremoval_mm.pipeline.worker import Worker
 from bgremoval_mm.removal import BackgroundRemover
 from bgremoval_mm.removal.errors import ArgumentError
@@ -229,6 +231,18 @@ def test_a_changed_photo_replaces_its_result(make_worker, encoded, remover) -> N
         results.append(made)
     assert (results[0] != results[1]).any()
     assert [each.version for each in worker.queue.uploads(State.PUBLISHED)] == [1, 2]
+
+
+def test_what_was_left_in_review(make_worker, encoded) -> None:
+    """A worker supersedes it as it begins, and then once a minute."""
+    worker = make_worker()
+    queue = worker.queue
+    for seed in (1, 2):
+        receive_bytes(queue, worker.files, 'a.png', encoded(seed), 'tests')
+    with queue.engine.begin() as connection:  # as a reviewer leaves it whose claim has ended
+        connection.execute(update(Upload).where(Upload.version == 1).values(state=State.REVIEW))
+    assert worker.run(until_done=True) == 1
+    assert [each.state for each in queue.uploads()] == ['superseded', 'published']
 
 
 def test_a_fault_of_the_network_is_tried_again(make_worker, encoded, monkeypatch) -> None:
