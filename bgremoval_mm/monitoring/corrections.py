@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from bgremoval_mm.pipeline.corrections import Correction, corrections
-from bgremoval_mm.pipeline.verdicts import PEOPLE
+from bgremoval_mm.pipeline.files import PipelineFiles
+from bgremoval_mm.pipeline.pairs import hard_mask
 from bgremoval_mm.removal.pairs.check import check_pairs
 from bgremoval_mm.removal.pairs.manifest import GIVEN, Pair, relative_to_manifest
+from bgremoval_mm.utils.atomic import write_atomically
 
 __all__ = ['Correction', 'Joined', 'corrections', 'is_held_back', 'join', 'lay_out', 'link']
 
@@ -41,23 +43,27 @@ def is_held_back(sha256: str, share: float) -> bool:
 
 
 def lay_out(root: Path, found: Iterable[Correction], folder: Path) -> dict[str, str]:
-    """Put photos and masks of corrections into a folder as pairs, ``photos`` and ``masks``.
+    """Put photos and hard masks of corrections into a folder as pairs, ``photos`` and ``masks``.
 
     Returns:
-        Reasons by name, of photos that are left out as a file of theirs is missing.
+        Reasons by name, of photos that are left out as a file of theirs is missing or damaged.
     """
-    missing = {}
+    files, missing = PipelineFiles(root), {}
+    (folder / 'masks').mkdir(parents=True, exist_ok=True)
     for each in found:
         suffix = PurePosixPath(each.name).suffix.lower() or '.jpg'
-        stored = Path(each.sha256[:2]) / each.sha256
         photo = folder / 'photos' / f'{each.sha256}{suffix}'
-        mask = root / 'masks' / PEOPLE / stored.with_name(f'{each.sha256}.png')
         try:
-            link(root / 'photos' / stored, photo)
-            link(mask, folder / 'masks' / f'{each.sha256}.png')
-        except FileNotFoundError as err:
-            photo.unlink(missing_ok=True)  # without its mask it is no pair
+            mask = hard_mask(files, each.sha256)
+        except OSError as err:
             missing[each.name] = err.strerror or str(err)
+            continue
+        try:
+            link(root / 'photos' / each.sha256[:2] / each.sha256, photo)
+        except FileNotFoundError as err:
+            missing[each.name] = err.strerror or str(err)
+            continue
+        write_atomically(folder / 'masks' / f'{each.sha256}.png', mask)
     return missing
 
 

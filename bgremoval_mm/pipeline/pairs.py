@@ -18,7 +18,7 @@ from bgremoval_mm.removal.images.formats import HEAD, IMAGE_SUFFIXES, kind_of, s
 from bgremoval_mm.removal.outputs.cutouts import encode_image
 from bgremoval_mm.utils.atomic import sweep_leftovers, write_atomically
 
-__all__ = ['Exported', 'export_pairs']
+__all__ = ['Exported', 'export_pairs', 'hard_mask']
 
 _THRESHOLD = 127 / 255  # levels from 128 on are the object's
 _STEM = 160  # bytes of a photo's name that are kept, of the 255 that a name may have
@@ -70,20 +70,28 @@ def export_pairs(queue: UploadQueue, files: PipelineFiles, folder: Path) -> Expo
             target, stamp = folder / 'masks' / mask, files.mask_time(each.sha256, PEOPLE)
             # A mask that was corrected again has another time.
             is_new = not target.exists() or target.stat().st_mtime_ns != stamp
-            levels = files.mask(each.sha256, PEOPLE) if is_new else None
+            hard = hard_mask(files, each.sha256) if is_new else None
         except OSError as err:
             done.unreadable.append(f'{each.name}: {err.strerror or err}')
             continue
         is_new |= _write(folder / 'photos' / photo, content)
-        if levels is not None:
-            hard = masks.binarise(levels, _THRESHOLD)
-            _write(target, encode_image(hard, 'png'), replace=True)
+        if hard is not None:
+            _write(target, hard, replace=True)
             os.utime(target, ns=(stamp, stamp))
         done.new, done.known = done.new + is_new, done.known + (not is_new)
         rows.append((photo, mask, each.name, each.cluster))
     if rows:
         write_atomically(folder / 'list.csv', _table(rows))
     return done
+
+
+def hard_mask(files: PipelineFiles, sha256: str) -> bytes:
+    """Return a photo's corrected mask as a PNG file of 0 and 255, as the training wants it.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    return encode_image(masks.binarise(files.mask(sha256, PEOPLE), _THRESHOLD), 'png')
 
 
 def _names(each: Correction, content: bytes) -> tuple[str, str]:

@@ -188,6 +188,33 @@ def test_files_that_are_missing(
     assert named == [f'left out: {n}.png: No such file or directory' for n in (0, 1)]
 
 
+def test_soft_corrections(
+    root: Path,
+    queue: UploadQueue,
+    base: Path,
+    correct: Callable[..., None],
+    make_models: Callable[..., Path],
+    model_file: Callable[..., Path],
+) -> None:
+    """What a person left grey is made hard at one half, as `bgremoval pipeline pairs` makes it."""
+    correct({f'{n}.png': n for n in range(24)}, model_file(scale=-1.0))
+    make_models(1.0)
+    found = {each.name: each.sha256 for each in corrections(queue.engine)}
+    files = PipelineFiles(root)
+    levels = files.mask(found['0.png'], 'people')
+    soft = np.where(levels == 0, np.uint8(100), np.uint8(200))
+    files.keep_mask(found['0.png'], 'people', soft)
+    said: list[str] = []
+    outcome = retrain(root, queue, settings(base), ENGINE, workers=1, say=said.append)
+    assert not [line for line in said if line.startswith('left out: ')]
+    assert outcome.folder is not None
+    pairs = read_manifest(outcome.folder / 'manifest.csv')
+    pair = next(each for each in pairs if each.image_sha256 == found['0.png'])
+    with Image.open(outcome.folder / pair.mask) as mask:
+        assert (np.asarray(mask) == levels).all()
+    assert (files.mask(found['0.png'], 'people') == soft).all()
+
+
 @pytest.mark.parametrize(('live', 'new', 'goes'), [(-1.0, 1.0, True), (1.0, -1.0, False)])
 def test_the_better_one_is_live(
     live: float,
