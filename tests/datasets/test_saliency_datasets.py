@@ -203,6 +203,15 @@ def test_the_rule_of_levels() -> None:
     assert foreground_of(levels[:1]).tolist() == [0]
 
 
+@pytest.mark.parametrize('suffix', ['png', 'tif'])
+def test_masks_of_16_bits(tmp_path: Path, suffix: str) -> None:
+    """Half of their range is the threshold, as `bgremoval pairs check` and comparisons have it."""
+    levels = np.array([[0, 60, 127], [128, 200, 255]], np.uint16) * 257
+    write(tmp_path / f'mask.{suffix}', levels)
+    sample = {'seg_map_path': str(tmp_path / f'mask.{suffix}'), 'seg_fields': []}
+    assert LoadSaliencyMask()(sample)['gt_seg_map'].tolist() == [[0, 0, 0], [1, 1, 1]]
+
+
 def test_masks_that_will_not_do(tmp_path: Path) -> None:
     """Another size than the photo's, and a file that is no picture."""
     write(tmp_path / 'mask.png', mask(0))

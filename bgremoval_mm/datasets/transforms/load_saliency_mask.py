@@ -13,6 +13,7 @@ from PIL import Image
 from bgremoval_mm.datasets.formats.ccp import read_labels
 from bgremoval_mm.registry import TRANSFORMS
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.images.reading import ImageError, read_stored
 
 __all__ = ['LoadSaliencyMask', 'foreground_of', 'read_foreground']
 
@@ -25,8 +26,8 @@ class LoadSaliencyMask(BaseTransform):
     predictions are compared at the photo's own size.
 
     A picture is foreground (1) where its level is 128 or more, as in evaluations of salient object
-    detection, or where it is 1 if it holds 0 and 1 only. A ``.mat`` file of Clothing Co-Parsing
-    is foreground where its label is above 0.
+    detection, or where it is 1 if it holds 0 and 1 only; 16 bits are reduced to 8 first. A ``.mat``
+    file of Clothing Co-Parsing is foreground where its label is above 0.
 
     **Required Keys:**
 
@@ -74,9 +75,8 @@ def read_foreground(path: Path, size: Sequence[int] | None = None) -> np.ndarray
         mask = (read_labels(path) > 0).astype(np.uint8)
     else:
         try:
-            with Image.open(path) as picture:
-                mask = foreground_of(np.asarray(picture.convert('L')))
-        except (OSError, SyntaxError, ValueError) as err:
+            mask = foreground_of(np.asarray(Image.fromarray(read_stored(path)).convert('L')))
+        except (ImageError, OSError) as err:
             msg = f'{path}, a mask, cannot be read: {err}'
             raise ArgumentError(msg) from err
     if size is not None and mask.shape != tuple(size[:2]):
