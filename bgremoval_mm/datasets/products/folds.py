@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bgremoval_mm.datasets.products.manifest import Manifest
+from bgremoval_mm.datasets.products.table import read_table
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.utils.messages import first_few
 from bgremoval_mm.utils.sampling import hash_order
@@ -162,9 +161,9 @@ def read_folds(path: Path, product: str, column: str = FOLD) -> Folds:
     """Read a file of folds.
 
     Args:
-        path: CSV with a row for each product.
+        path: CSV with a row for each product, as of `read_table`.
         product: Name of the column of the product.
-        column: Name of the column of the fold. A column ``val`` may be there.
+        column: Name of the column of the fold. A column ``val``, of 0 and 1, may be there.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -176,24 +175,15 @@ def read_folds(path: Path, product: str, column: str = FOLD) -> Folds:
             f'`bgremoval catalogue folds MANIFEST {path}`'
         )
         raise FileNotFoundError(msg)
-    try:
-        text = path.read_bytes().decode('utf-8-sig')
-        reader = csv.DictReader(io.StringIO(text, newline=''))
-        rows = list(reader)
-    except (UnicodeDecodeError, csv.Error) as err:
-        msg = f'{path} must be a CSV file in UTF-8, but is not: {err}'
-        raise ArgumentError(msg) from err
-    missing = {product, column} - set(reader.fieldnames or ())
-    if missing:
-        msg = (
-            f'{path} must have the columns {product} and {column}, but has '
-            f'{", ".join(reader.fieldnames or ()) or "none"}'
-        )
-        raise ArgumentError(msg)
+    rows = read_table(path, [product, column]).rows
     pairs = [(row[product], row[column]) for row in rows]
     twice = [name for name, number in Counter(name for name, _ in pairs).items() if number > 1]
     if twice:
         msg = f'each product must be in {path} once, but {first_few(twice)} is there again'
+        raise ArgumentError(msg)
+    marks = sorted({row.get(VALIDATION, '') for row in rows} - {'', '0', '1'})
+    if marks:
+        msg = f'{VALIDATION} of {path} must be 0 or 1, but is {first_few(marks)}'
         raise ArgumentError(msg)
     validation = frozenset(row[product] for row in rows if row.get(VALIDATION) == '1')
     return Folds(_numbers(pairs, str(path), column), validation, str(path))

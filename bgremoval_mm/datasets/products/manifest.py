@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bgremoval_mm.datasets.products.table import Row, read_table
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.messages import first_few
 
@@ -24,10 +22,6 @@ __all__ = [
 #: ``csv`` is any table; ``styles`` is ``styles.csv`` of Kaggle's *Fashion Product Images*.
 FORMATS = ('csv', 'styles')
 
-Row = Mapping[str, str]
-"""The cells of a row, by column."""
-
-_DELIMITERS = (',', ';', '\t')
 _ID, _STYLES_IMAGE = 'id', 'image'
 
 
@@ -138,7 +132,8 @@ def read_manifest(path: Path, columns: Columns | None = None, form: str = 'csv')
     Raises:
         FileNotFoundError: If there is no such file.
         ArgumentError: If it is not such a table: a column is missing, a row has too many or too few
-            cells, a photo or a product has no name, or a photo has two rows. Names file and lines.
+            cells, a quotation mark has no partner, a photo or a product has no name, or a photo has
+            two rows. Names file and lines.
     """
     if form not in FORMATS:
         msg = f'`form` must be one of {", ".join(map(repr, FORMATS))}, but got {form!r}'
@@ -146,65 +141,20 @@ def read_manifest(path: Path, columns: Columns | None = None, form: str = 'csv')
     if not path.is_file():
         msg = f'the manifest {path} must be a CSV file, but there is none'
         raise FileNotFoundError(msg)
-    text = _decoded(path)
     is_styles = form == 'styles'
     columns = columns_of(form) if columns is None else columns
-    first = text.partition('\n')[0]
-    delimiter = ',' if is_styles else max(_DELIMITERS, key=first.count)
-    lines = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter)
-    header = [cell.strip() for cell in next(lines, [])]
-    _check_header(path, header, [_ID] if is_styles else [columns.image, columns.product], columns)
-    rows: list[Row] = []
-    numbers: list[int] = []
-    wrong: list[str] = []
-    for cells in lines:
-        if not any(cells):
-            continue
-        if is_styles and len(cells) > len(header):
-            cells = [*cells[: len(header) - 1], ','.join(cells[len(header) - 1 :])]
-        if len(cells) != len(header):
-            wrong.append(f'line {lines.line_num} has {len(cells)}')
-            continue
-        row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
-        if is_styles:
-            row[_STYLES_IMAGE] = f'images/{row[_ID]}.jpg'
-        rows.append(row)
-        numbers.append(lines.line_num)
-    if wrong:
-        msg = (
-            f'each row of {path} must have {len(header)} cells, but {len(wrong):,} have not: '
-            f'{first_few(wrong)}. Is a cell with a comma not in quotation marks?'
-        )
-        raise ArgumentError(msg)
+    needed = [_ID] if is_styles else [columns.image, columns.product]
+    table = read_table(path, [*needed, columns.label], unquoted_end=is_styles)
+    header = table.header
     if is_styles:
-        header.append(_STYLES_IMAGE)
-    _check_rows(path, rows, numbers, columns)
-    return Manifest(path, tuple(header), tuple(rows), columns)
+        for row in table.rows:
+            row[_STYLES_IMAGE] = f'images/{row[_ID]}.jpg'
+        header = (*(name for name in header if name != _STYLES_IMAGE), _STYLES_IMAGE)
+    _check_rows(path, table.rows, table.numbers, columns)
+    return Manifest(path, header, tuple(table.rows), columns)
 
 
-def _decoded(path: Path) -> str:
-    try:
-        return path.read_bytes().decode('utf-8-sig')
-    except UnicodeDecodeError as err:
-        msg = f'{path} must be UTF-8, but is not ({err}): save it as "CSV UTF-8"'
-        raise ArgumentError(msg) from err
-
-
-def _check_header(path: Path, header: list[str], needed: list[str], columns: Columns) -> None:
-    missing = [name for name in (*needed, columns.label) if name not in header]
-    if missing:
-        msg = (
-            f'{path} must have the columns {", ".join((*needed, columns.label))}, but has no '
-            f'{", ".join(missing)}; it has {first_few(header) or "none"}'
-        )
-        raise ArgumentError(msg)
-    twice = [name for name, count in Counter(header).items() if count > 1]
-    if twice:
-        msg = f'each column of {path} must have its own name, but {first_few(twice)} is there twice'
-        raise ArgumentError(msg)
-
-
-def _check_rows(path: Path, rows: list[Row], numbers: list[int], columns: Columns) -> None:
+def _check_rows(path: Path, rows: Sequence[Row], numbers: Sequence[int], columns: Columns) -> None:
     if not rows:
         msg = f'{path} must have a row for each photo, but has none'
         raise ArgumentError(msg)

@@ -74,12 +74,14 @@ def test_column_of_the_manifest(tmp_path: Path) -> None:
 
 
 BAD = {
-    'product_id,part\n1,0\n': 'must have the columns product_id and fold, but has product_id, part',
+    'product_id,part\n1,0\n': 'columns product_id, fold, but has no fold; it has product_id, part',
     'product_id,fold\n1,0\n1,1\n': '1 is there again',
     'product_id,fold\n1,0\n2,-1\n': "must be a whole number from 0, but is not: 2: '-1'",
     'product_id,fold\n1,0\n2,2\n': 'from 0 without a gap, and be two or more, but are 0, 2',
     'product_id,fold\n1,0\n': 'two or more, but are 0',
     'product_id,fold\n': 'but are none',
+    'product_id,fold,val\n1,0\n2,1,0\n': '3 cells, but 1 have not: line 2 has 2',
+    'product_id,fold,val\n1,0,True\n2,1,False\n': 'val of .* must be 0 or 1, but is False, True',
 }
 
 
@@ -91,6 +93,14 @@ def test_files_that_are_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ArgumentError, match=BAD[text]) as caught:
         read_folds(path, 'product_id')
     assert str(path) in str(caught.value)
+
+
+def test_file_of_a_spreadsheet(tmp_path: Path) -> None:
+    """Delimiters, a byte order mark and spaces are those that a catalogue may have."""
+    path = tmp_path / 'folds.csv'
+    path.write_text('\ufeffproduct_id; fold; val\r\n1; 0; 1\r\n\r\n2; 1;\r\n', encoding='utf-8')
+    folds = read_folds(path, 'product_id')
+    assert (folds.fold_of, folds.validation) == ({'1': 0, '2': 1}, {'1'})
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -58,6 +58,10 @@ def test_styles_of_kaggle(tmp_path: Path) -> None:
     assert manifest.rows[0]['image'] == 'images/15970.jpg'
     assert manifest.classes == ('Shirts',)
     assert manifest.header[-1] == 'image'
+    path.write_bytes(csv_bytes(manifest.header, manifest.rows))  # as of a sample
+    again = read_manifest(path, form='styles')
+    assert (again.header, again.rows) == (manifest.header, manifest.rows)
+    path.write_bytes(csv_bytes(manifest.header[:-1], manifest.rows).replace(b'"', b''))
     with pytest.raises(ArgumentError, match=r'must have 10 cells, but 1 have not: line 3 has 12'):
         read_manifest(path, Columns('id', 'id', 'articleType'))
 
@@ -72,6 +76,9 @@ BAD = {
     'image,product_id,category\n,1,x\n': 'have no image: line 2',
     'image,product_id,category\na,1,x\na,2,x\n': r'but 1 do not: a in lines 2 and 3',
     'image,product_id,category\na,1\nb,2,x,y\n': r'2 have not: line 2 has 2, line 3 has 4',
+    'image,product_id,category\na,1,x\nb,2,"y\nc,3,z\n': r'line 3: .*no partner',
+    'image,product_id,category\na,1,"x\nb,2,"y"\nc,3,z\n': r'line 2: .*no partner',
+    'image,product_id,category\na,1,"x\n' + 'b,2,y\n' * 30_000: r'line 2: .*no partner',
 }
 
 
