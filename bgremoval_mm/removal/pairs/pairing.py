@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.io.addresses import lies_in
 from bgremoval_mm.removal.io.scan import scan_tree
 from bgremoval_mm.utils.messages import first_few
 from bgremoval_mm.utils.text import printable
@@ -63,7 +65,8 @@ def pair_by_name(
 
     A mask lies in the same subfolder as its photo and has the same name with any suffix, or with a
     suffix appended, as in a mask store: ``a/1.jpg`` has ``a/1.png`` or ``a/1.jpg.png``. In whatever
-    Unicode normalisation names are written, they are compared in NFC.
+    Unicode normalisation names are written, they are compared in NFC. Where both lie in one folder,
+    `mask_suffix` tells which are masks; a folder of masks may lie in that of the photos, too.
 
     Args:
         images: Folder of the photos.
@@ -79,6 +82,8 @@ def pair_by_name(
     photos, rejected = _list(images, 'IMAGES')
     found, unreadable = _list(masks, 'MASKS')
     rejected += [Rejection('', each.image, each.kind, each.reason) for each in unreadable]
+    if mask_suffix or (lies_in(masks, images) and not lies_in(images, masks)):
+        photos, found = _told_apart(photos, found, images, masks, mask_suffix)
     by_key: dict[str, list[str]] = defaultdict(list)
     for mask in found:
         stem = _without_suffix(mask)
@@ -207,6 +212,21 @@ def _list(folder: Path, name: str) -> tuple[list[str], list[Rejection]]:
     return scan.images, [
         Rejection(path, '', 'unreadable', reason) for path, reason in scan.unreadable.items()
     ]
+
+
+def _told_apart(
+    photos: Sequence[str], found: Sequence[str], images: Path, masks: Path, mask_suffix: str
+) -> tuple[list[str], list[str]]:
+    """Return the photos without the masks, and the masks without the photos."""
+    files_of_masks = {
+        os.path.abspath(masks / each)  # noqa: PTH100 (Path.resolve follows links)
+        for each in found
+        if _without_suffix(each).endswith(mask_suffix)
+    }
+    by_file = {os.path.abspath(images / each): each for each in photos}  # noqa: PTH100
+    by_file = {file: each for file, each in by_file.items() if file not in files_of_masks}
+    others = [each for each in found if os.path.abspath(masks / each) not in by_file]  # noqa: PTH100
+    return list(by_file.values()), others
 
 
 def _without_suffix(path: str) -> str:

@@ -59,6 +59,25 @@ def test_suffix_of_masks(tmp_path: Path, write_pair: Callable[..., None]) -> Non
     assert [(each.image, each.mask) for each in rejected] == [('2.jpg', ''), ('', '2_trimap.png')]
 
 
+def test_photos_and_masks_in_one_folder(tmp_path: Path, write_pair: Callable[..., None]) -> None:
+    """Masks are told from photos by their suffix, or by the folder below that they lie in."""
+    for name in ('1', '2', '3'):
+        write_pair(f'a/{name}.jpg', f'../images/a/{name}_mask.png')
+    images = tmp_path / 'images'
+    (images / 'a/2_mask.png').unlink()
+    (images / 'a/3.jpg').unlink()
+    pairs, rejected = pair_by_name(images, images, '_mask')
+    assert pairs == [Candidate('a/1.jpg', 'a/1_mask.png')]
+    found = [(each.image, each.mask, each.kind) for each in rejected]
+    assert found == [('a/2.jpg', '', 'no mask'), ('', 'a/3_mask.png', 'no photo')]
+    pairs, rejected = pair_by_name(images / 'a', images / 'a', '_mask')
+    assert (len(pairs), len(rejected)) == (1, 2)
+    write_pair('a/1.jpg', '../images/masks/a/1.png')
+    pairs, rejected = pair_by_name(images, images / 'masks')
+    assert pairs == [Candidate('a/1.jpg', 'a/1.png')]
+    assert {each.image for each in rejected} == {'a/1_mask.png', 'a/2.jpg', 'a/3_mask.png'}
+
+
 def test_by_list(tmp_path: Path, write_pair: Callable[..., None]) -> None:
     """Its photos only, its masks where it names them, with item, cluster and split."""
     write_pair('1.jpg')
