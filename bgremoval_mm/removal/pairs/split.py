@@ -20,8 +20,10 @@ def deal_out(pairs: Sequence[Pair], share: float = VAL_SHARE, seed: int = 0) -> 
 
     The photos of an item stay together; an item whose photos are in several clusters counts to the
     one of most of them. Items are taken in the order of a hash of the seed and their name (without
-    one, the photo's content), and each that fits into what is left of the share is taken. So the
-    split depends neither on the order of the pairs nor on the names of folders.
+    one, the photo's content), and each that fits into what is left of the share is taken; then one
+    that does not, if that comes nearer to the share. What is missing in a cluster, or too much, is
+    made up for in the next one. So the split depends neither on the order of the pairs nor on the
+    names of folders.
 
     Args:
         pairs: All pairs.
@@ -42,12 +44,19 @@ def deal_out(pairs: Sequence[Pair], share: float = VAL_SHARE, seed: int = 0) -> 
         counts = Counter(pair.cluster for pair in members)
         by_cluster[min(counts, key=lambda each: (-counts[each], each))].append(name)
     validating: set[str] = set()
-    for names in by_cluster.values():
-        left = round(share * sum(len(units[name]) for name in names))
-        for name in sorted(names, key=lambda each: _order(each, seed)):
+    left = 0
+    for _, names in sorted(by_cluster.items()):
+        left += round(share * sum(len(units[name]) for name in names))
+        names.sort(key=lambda each: _order(each, seed))
+        for name in names:
             if len(units[name]) <= left:
                 left -= len(units[name])
                 validating.add(name)
+        others = (name for name in names if name not in validating)
+        nearer = next((name for name in others if len(units[name]) < 2 * left), None)
+        if nearer is not None:
+            left -= len(units[nearer])
+            validating.add(nearer)
     splits = {
         pair.image: 'val' if name in validating else 'train'
         for name, members in units.items()

@@ -196,6 +196,21 @@ def test_an_item_is_in_one_split() -> None:
     assert sum(pair.split == 'val' for pair in dealt) == 24
 
 
+@pytest.mark.parametrize(('count', 'clusters', 'size'), [(100, 5, 5), (80, 5, 8), (30, 1, 10)])
+def test_large_items_validate_too(count: int, clusters: int, size: int) -> None:
+    """About a fifth does, also where no product fits into the fifth of its cluster."""
+    pairs = [
+        replace(pair, item=f'{index // size}', cluster=f'{index // size % clusters}')
+        for index, pair in enumerate(made_up(count))
+    ]
+    dealt = deal_out(pairs)
+    validating = sum(pair.split == 'val' for pair in dealt)
+    assert abs(validating - 0.2 * count) <= size / 2
+    assert len({(pair.item, pair.split) for pair in dealt}) == count // size
+    again = deal_out(pairs[::-1])
+    assert {pair.image: pair.split for pair in again} == {p.image: p.split for p in dealt}
+
+
 def test_the_oddest_come_first() -> None:
     """By distance from the median in interquartile ranges, with the figure that is odd."""
     figures = [{'share': 0.5 + 0.01 * (i % 5), 'parts': 1.0} for i in range(20)]
