@@ -16,10 +16,11 @@ from bgremoval_mm.cli.errors import OK
 from bgremoval_mm.cli.script import (
     add_number_argument,
     add_sheet_argument,
+    read_pixels,
     run_script,
     script_parser,
 )
-from bgremoval_mm.removal import BackgroundRemover, read_image
+from bgremoval_mm.removal import BackgroundRemover
 from bgremoval_mm.removal.io.scan import scan_tree
 from bgremoval_mm.utils.sampling import evenly_spaced
 from bgremoval_mm.utils.text import printable
@@ -64,7 +65,7 @@ def draw(args: argparse.Namespace) -> int:
     remover = BackgroundRemover(args.model)
     loaded = {}
     for file in chosen:
-        photo = read_image(file).rgb
+        photo = read_pixels(file)
         loaded[file] = (photo, remover([photo])[0])
     augmentations = read_augmentations(shown_augmentations(CONFIGS))
     shown = evenly_spaced(chosen, args.number)

@@ -15,10 +15,11 @@ from bgremoval_mm.cli.errors import OK
 from bgremoval_mm.cli.script import (
     add_number_argument,
     add_sheet_argument,
+    read_pixels,
     run_script,
     script_parser,
 )
-from bgremoval_mm.removal import MaskStore, compose, read_image
+from bgremoval_mm.removal import MaskStore, compose
 from bgremoval_mm.utils.sampling import evenly_spaced
 from bgremoval_mm.utils.text import printable
 
@@ -57,7 +58,7 @@ def draw(args: argparse.Namespace) -> int:
         raise FileNotFoundError(msg)
     tiles = []
     for name in evenly_spaced(names, args.number):
-        photo = read_image(args.src / name).rgb
+        photo = read_pixels(args.src / name)
         stored = store.get(name)
         if stored is None:
             msg = f'the mask of {name} is gone from {store.folder}'

@@ -6,18 +6,23 @@ import argparse
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bgremoval_mm.cli import console
 from bgremoval_mm.cli.argument_types import at_least
 from bgremoval_mm.cli.errors import OPENMMLAB, add_debug_argument, guarded
+from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.utils.allocator import FOR_NETWORKS, keep_freed_memory
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = [
     'add_config_options',
     'add_number_argument',
     'add_seed_argument',
     'add_sheet_argument',
+    'read_pixels',
     'run_script',
     'script_parser',
 ]
@@ -48,6 +53,21 @@ def run_script(
     # mmengine's, once for every config that is read.
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     return guarded(lambda: work(args), args.debug, OPENMMLAB)
+
+
+def read_pixels(path: Path) -> np.ndarray:
+    """Return a photo's pixels, uint8 of shape (H, W, 3), RGB.
+
+    Raises:
+        BgremovalError: If it cannot be read; the message begins with its name.
+    """
+    from bgremoval_mm.removal.images.reading import ImageError, read_image
+
+    try:
+        return read_image(path).rgb
+    except ImageError as err:
+        msg = f'{path}: {err}'
+        raise BgremovalError(msg) from err
 
 
 def add_config_options(parser: argparse.ArgumentParser, about: str) -> None:

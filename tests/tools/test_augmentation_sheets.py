@@ -130,6 +130,23 @@ def test_sheet_errors(
     assert '--out must end in .png or .jpg, but got a.gif' in capsys.readouterr().err
 
 
+def test_a_damaged_photo_is_named(
+    image_tree: Path, tiny_model: Callable, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of many photos, the error says which one cannot be read."""
+    tiny_model('u2netp')
+    remove_tree(image_tree, tmp_path / 'masks', 'u2netp', device='cpu', progress=False)
+    first = min(path for path in image_tree.rglob('*') if path.is_file())
+    first.write_bytes(first.read_bytes()[:40])
+    common = ('--model', 'u2netp', '--out', str(tmp_path / 'a.png'))
+    for arguments in (
+        ('augmentation_sheet', str(image_tree)),
+        ('sample_sheet', str(image_tree), str(tmp_path / 'masks')),
+    ):
+        assert run(*arguments, *common) == 1
+        assert f'error: {first}: ' in capsys.readouterr().err
+
+
 def test_photos_are_not_replaced(
     image_tree: Path, tiny_model: Callable, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
