@@ -72,7 +72,7 @@ def read_manifest(path: str | Path) -> list[Pair]:
     """
     path = Path(path)
     pairs = []
-    with path.open(encoding='utf-8', errors='surrogateescape', newline='') as file:
+    with path.open(encoding='utf-8-sig', errors='surrogateescape', newline='') as file:
         reader = csv.reader(file)
         header = next(reader, [])
         if tuple(header) != _COLUMNS:

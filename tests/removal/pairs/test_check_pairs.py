@@ -228,6 +228,9 @@ def test_manifest(tmp_path: Path) -> None:
     pairs = deal_out(pairs)
     write_manifest(tmp_path / 'new' / 'manifest.csv', pairs)
     assert read_manifest(tmp_path / 'new' / 'manifest.csv') == pairs
+    edited = tmp_path / 'edited.csv'  # a spreadsheet puts a byte order mark before it
+    edited.write_bytes(b'\xef\xbb\xbf' + (tmp_path / 'new' / 'manifest.csv').read_bytes())
+    assert read_manifest(edited) == pairs
     other = tmp_path / 'other.csv'
     other.write_text('image,label\na,b\n')
     with pytest.raises(ArgumentError, match=r'must be a manifest .* but has image, label'):
