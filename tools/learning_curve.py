@@ -16,9 +16,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from bgremoval_mm.cli.argument_types import at_least
 from bgremoval_mm.cli.errors import OK
 from bgremoval_mm.cli.script import (
-    add_number_argument,
     add_sheet_argument,
     run_script,
     script_parser,
@@ -27,6 +27,8 @@ from bgremoval_mm.experiments.papers import WORKS, load_work
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.text import printable
 
+_DATASET, _PHOTOS = 'clothing10', 3068
+
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
@@ -34,7 +36,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('roots', nargs='+', type=Path, metavar='ROOT', help='folders of results')
     parser.add_argument('--work', default=WORKS[0], help=f'as in reproduce.py ({WORKS[0]})')
     parser.add_argument('--results', default='Open weights', metavar='ITEM', help='(Open weights)')
-    parser.add_argument('--dataset', default='clothing10', help='(clothing10)')
+    parser.add_argument('--dataset', default=_DATASET, help=f'({_DATASET})')
     parser.add_argument('--models', nargs='+', default=[], help='by name (default: all)')
     parser.add_argument(
         '--variants',
@@ -42,11 +44,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=['original', 'rembg'],
         help='by name (default: original rembg)',
     )
-    add_number_argument(parser, '--photos', 3068, 'training photos in all: of Clothing10')
+    parser.add_argument(
+        '--photos', type=at_least(1), help=f'training photos in all (of clothing10: {_PHOTOS})'
+    )
     parser.add_argument('--partial', action='store_true', help='draw although points are missing')
     add_sheet_argument(parser, 'learning_curve.png')
     parser.add_argument('--csv', type=Path, metavar='FILE.csv', help='write the points as a table')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.photos is None:
+        if args.dataset != _DATASET:
+            parser.error(f'give --photos, the number of all training photos of {args.dataset}')
+        args.photos = _PHOTOS
+    return args
 
 
 def main(argv: list[str] | None = None) -> int:

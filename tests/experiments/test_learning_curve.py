@@ -124,6 +124,15 @@ def test_gaps_are_named(
     assert main([str(root), '--out', str(figure), '--models', SCRATCH]) == 0
 
 
+def test_photos_of_another_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Their number must be given: it is not that of Clothing10."""
+    with pytest.raises(SystemExit) as caught:
+        main([str(tmp_path), '--dataset', 'fashionstyle14'])
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert 'give --photos, the number of all training photos of fashionstyle14' in said
+
+
 def test_one_size_is_no_curve(root: Path, add: Add) -> None:
     """All results with as many photos, or none at all, or none of a variant."""
     add(TUNED, 'original', 1, (80.0,))
