@@ -25,8 +25,8 @@ def check_catalogue(
     """Check a catalogue: its photos, its products, its classes, and its folds.
 
     Errors: photos that are missing or cannot be read, a product with two labels, products without a
-    fold. Warnings: photos without a label, classes of one product, the same photo (by content)
-    under two products, a class that is not in every fold.
+    fold. Warnings: photos without a label, one class only, classes of one product, the same photo
+    (by content) under two products, a class that is not in every fold.
 
     Args:
         manifest: The catalogue.
@@ -89,6 +89,9 @@ def _check_labels(report: CheckReport, manifest: Manifest) -> dict[str, int]:
         report.errors.append(
             f'products with more than one {columns.label}: {len(several):,}{listing(shown)}'
         )
+    if len(products) < 2:
+        alike = f'all labels of {columns.label} are {"".join(products) or "empty"}'
+        report.warnings.append(f'{alike}: there is nothing to tell apart')
     single = sorted(label for label, names in products.items() if len(names) == 1)
     if single:
         shown = [f'{label}: {next(iter(products[label]))}' for label in single]

@@ -95,3 +95,12 @@ def test_luma(repository: Path) -> None:
     assert report.usable
     assert sum(report.tables['catalogue']['photos'].values()) == 717
     assert sum(report.tables['catalogue']['products'].values()) == 185
+
+
+def test_one_class(write_manifest: Callable[..., Path]) -> None:
+    """Every model is right then: a warning says that the column tells nothing apart."""
+    path = write_manifest(
+        [('a', '1', 'x', '', ''), ('b', '2', 'x', '', ''), ('c', '3', '', '', '')]
+    )
+    report = check_catalogue(read_manifest(path), path.parent, read=False, progress=False)
+    assert 'all labels of category are x: there is nothing to tell apart' in report.warnings
