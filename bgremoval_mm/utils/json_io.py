@@ -54,7 +54,8 @@ def write_json(path: str | Path, content: Any) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, f'{text}\n'.encode())
+    # What is left of bytes in names that are no UTF-8 is written as JSON's own \udcXX.
+    write_atomically(path, f'{text}\n'.encode(errors='backslashreplace'))
 
 
 def _plain(content: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,14 @@ def test_object_is_read_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / 'a/figures.json'
     write_json(path, {'é': np.float32(0.5), 'none': float('nan'), 'list': np.arange(2)})
     assert read_json_object(path) == {'é': 0.5, 'none': None, 'list': [0, 1]}
+
+
+def test_names_that_are_no_unicode_survive(tmp_path: Path) -> None:
+    """As of a folder from an old archive; the file itself is UTF-8 all the same."""
+    path, name = tmp_path / 'names.json', os.fsdecode(b'M\xf6bel/M\xc3\xb6bel.jpg')
+    write_json(path, {name: [name]})
+    assert read_json_object(path) == {name: [name]}
+    assert '\\udcf6bel/Möbel.jpg' in path.read_bytes().decode()
 
 
 @pytest.mark.parametrize(
