@@ -10,6 +10,7 @@ from bgremoval_mm.evaluation.functional import mean_iou
 from bgremoval_mm.evaluation.proportions import newcombe_difference
 from bgremoval_mm.evaluation.query_results import query_differences, query_scores
 from bgremoval_mm.evaluation.statistics import Estimate, accuracy_difference, iou_difference
+from bgremoval_mm.removal.errors import ArgumentError
 
 __all__ = ['OF_CLASS', 'RETRIEVAL', 'images_of_classes', 'main_score', 'score_differences']
 
@@ -65,9 +66,10 @@ def score_differences(original: PerImage, changed: PerImage) -> dict[str, Estima
         pair = (original['areas'][None], changed['areas'][None])
         return {'mIoU': iou_difference(*pair)} if pair[0].shape == pair[1].shape else {}
     if 'first_right' in original and 'first_right' in changed:
-        if not np.array_equal(original['topk'], changed['topk']):
+        try:
+            found = query_differences(original, changed)
+        except ArgumentError:  # other items, or other k
             return {}
-        found = query_differences(original, changed)
         return {f'{RETRIEVAL}{name}': each for name, each in found.items()}
     same = 'labels' in original and 'labels' in changed
     if not same or not np.array_equal(original['labels'], changed['labels']):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from bgremoval_mm.evaluation.statistics import Estimate, clustered_accuracy_difference
+from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.messages import first_few
 
 __all__ = ['metrics', 'query_differences', 'query_results', 'query_scores']
 
@@ -76,10 +79,33 @@ def query_differences(original: QueryResults, changed: QueryResults) -> dict[str
 
     Returns:
         Metric, such as 'hit@5', to its difference.
+
+    Raises:
+        ArgumentError: If the two are of other queries, items or k, or a query is there twice.
     """
+    _check_same_queries(original, changed)
     return {
         name: clustered_accuracy_difference(
             query_scores(original, name)[None], query_scores(changed, name)[None], changed['items']
         )
         for name in metrics(original['topk'].tolist())
     }
+
+
+def _check_same_queries(original: QueryResults, changed: QueryResults) -> None:
+    for key in ('names', 'items', 'topk'):
+        first, second = original[key].tolist(), changed[key].tolist()
+        if first == second:
+            continue
+        other = sorted(set(first) ^ set(second))
+        msg = (
+            f'two tests are compared on the same queries, but their `{key}` differ: '
+            f'{first_few([str(each) for each in other]) or "another order"}'
+        )
+        if key == 'names':
+            msg += '. `root` of QueryGalleryMetric says what names are relative to'
+        raise ArgumentError(msg)
+    twice = [name for name, count in Counter(changed['names'].tolist()).items() if count > 1]
+    if twice:
+        msg = f'each query must be there once, but {first_few(twice)} is there more often'
+        raise ArgumentError(msg)

@@ -7,6 +7,7 @@ import pytest
 
 from bgremoval_mm.evaluation.paired import main_score, score_differences
 from bgremoval_mm.evaluation.query_results import query_differences, query_results, query_scores
+from bgremoval_mm.removal.errors import ArgumentError
 
 
 def results(*first_right: int, items: str = 'aabb') -> dict[str, np.ndarray]:
@@ -63,3 +64,25 @@ def test_tests_are_compared_by_the_names_of_the_metrics() -> None:
     assert found['retrieval/hit@5'].mean == 0
     assert score_differences(before, {**after, 'topk': np.array([1, 9])}) == {}
     assert score_differences(before, {**after, 'names': after['names'][::-1]}) == {}
+    assert score_differences(before, {**after, 'items': after['items'][::-1]}) == {}
+
+
+def test_other_queries_are_no_pairs() -> None:
+    """As many queries as before, or another k, would give a number that means nothing."""
+    before, after = results(0, 3, 1, 1), results(1, 1, 1, 0)
+    others = {**after, 'names': np.array(['1.jpg', '2.jpg', '3.jpg', '9.jpg'])}
+    with pytest.raises(ArgumentError, match=r'same queries, but their `names` differ: 4\.jpg, 9'):
+        query_differences(before, others)
+    fewer = {key: each[:3] if key != 'topk' else each for key, each in after.items()}
+    with pytest.raises(ArgumentError, match=r'`names` differ: 4\.jpg\. `root` of Query'):
+        query_differences(before, fewer)
+    turned = {key: each[::-1] if key != 'topk' else each for key, each in after.items()}
+    with pytest.raises(ArgumentError, match=r'`names` differ: another order'):
+        query_differences(before, turned)
+    with pytest.raises(ArgumentError, match=r'`items` differ: c$'):
+        query_differences(before, {**after, 'items': np.array(list('cabb'))})
+    with pytest.raises(ArgumentError, match=r'`topk` differ: 5, 9$'):
+        query_differences(before, {**after, 'topk': np.array([1, 9])})
+    twice = {**after, 'names': after['names'][[0, 0, 2, 3]]}
+    with pytest.raises(ArgumentError, match=r'must be there once, but 1\.jpg is'):
+        query_differences(twice, twice)
