@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bgremoval_mm.datasets.catalogue import Catalogue
-from bgremoval_mm.datasets.products.manifest import read_manifest
+from bgremoval_mm.datasets.products.manifest import Manifest, read_manifest
 from bgremoval_mm.datasets.products.selection import rows_with
 from bgremoval_mm.registry import DATASETS
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.messages import first_few
 
 __all__ = ['CatalogueItems']
 
@@ -35,7 +36,8 @@ class CatalogueItems(Catalogue):
 
     Raises:
         FileNotFoundError: As of Catalogue.
-        ArgumentError: As of Catalogue; or there is no such column, or no such value in it.
+        ArgumentError: As of Catalogue; or there is no such column, or no such value in it; or a
+            photo has no item, or, with folds, an item is of several products.
 
     Examples:
         >>> dict(type='CatalogueItems', data_root='data/luma_catalogue', image='file',
@@ -71,7 +73,7 @@ class CatalogueItems(Catalogue):
             msg = f'`item` must name columns of {manifest.path}, but got {self.item}'
             raise ArgumentError(msg)
         image = manifest.columns.image
-        rows = {row[image]: row for row in manifest.rows}
+        items = self._items(manifest)
         queries = {row[image] for row in rows_with(manifest, self.queries)}
         wanted = self.subset
         try:
@@ -81,10 +83,40 @@ class CatalogueItems(Catalogue):
             self.subset = wanted
         for each in images:
             name = each['img_path']
-            each['item_id'] = '/'.join(rows[name][column] for column in self.item)
+            each['item_id'] = items[name]
             each['role'] = 'query' if name in queries else 'gallery'
             if wanted == 'train':
                 each['role'] = 'train'
         if wanted in ('query', 'gallery'):
             images = [each for each in images if each['role'] == wanted]
         return sorted(images, key=lambda each: each['role'] != 'query')
+
+    def _items(self, manifest: Manifest) -> dict[str, str]:
+        """Return the item of each photo that is used.
+
+        Raises:
+            ArgumentError: If a photo has none, or the folds would tear an item apart.
+        """
+        rows = rows_with(manifest, self.where)
+        image, product = manifest.columns.image, manifest.columns.product
+        columns = ', '.join(self.item)
+        without = [row[image] for row in rows if not any(row[name] for name in self.item)]
+        if without:
+            msg = (
+                f'each photo of {manifest.path} must have an item ({columns}), but '
+                f'{len(without):,} have none: {first_few(without)}'
+            )
+            raise ArgumentError(msg)
+        items = {row[image]: '/'.join(row[name] for name in self.item) for row in rows}
+        products: dict[str, set[str]] = {}
+        for row in rows:
+            products.setdefault(items[row[image]], set()).add(row[product])
+        torn = sorted(item for item, each in products.items() if len(each) > 1)
+        if torn and self.fold is not None:
+            msg = (
+                f'`item` must lie within a product ({product}), as folds divide products, but '
+                f'{len(torn):,} do not: {first_few(torn)}. Name a column as `product` that holds '
+                'whole items, and divide by it, or take `fold=None`'
+            )
+            raise ArgumentError(msg)
+        return items

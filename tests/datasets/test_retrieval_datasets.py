@@ -306,6 +306,29 @@ def test_wrong_arguments_of_items(luma_items: Path, options: dict, message: str)
         load('CatalogueItems', luma_items, **{**LUMA, **options})
 
 
+def test_photos_that_have_no_item(luma_items: Path) -> None:
+    """They would all be one item, and find each other."""
+    table = luma_items / 'products.csv'
+    header, *rows = table.read_text().splitlines()
+    models = [row.split(',')[1] if number % 3 else '' for number, row in enumerate(rows)]
+    rows = [f'{row},{model}' for row, model in zip(rows, models, strict=True)]
+    table.write_text('\n'.join([f'{header},model', *rows]))
+    message = r'each photo of .*products\.csv must have an item \(model\), but 12 have none: '
+    with pytest.raises(ArgumentError, match=message):
+        load('CatalogueItems', luma_items, 'test', **{**LUMA, 'item': ('model',)})
+    both = load('CatalogueItems', luma_items, 'test', **{**LUMA, 'item': ('item_id', 'model')})
+    assert {each[2] for each in shown(both)} >= {'p00/', 'p00/p00'}
+
+
+def test_items_of_several_products(luma_items: Path) -> None:
+    """Folds would tear them apart: photos of an item in training, and others in the test."""
+    message = r'`item` must lie within a product.* but 2 do not: blue, red\. Name .* `product`'
+    options = {**LUMA, 'item': ('colour',)}
+    with pytest.raises(ArgumentError, match=message):
+        load('CatalogueItems', luma_items, 'test', **options)
+    assert load('CatalogueItems', luma_items, 'test', **{**options, 'fold': None})
+
+
 @pytest.mark.parametrize('tree', KINDS)
 def test_workers(request: pytest.FixtureRequest, tree: str) -> None:
     """A dataset is pickled and read by two workers."""
