@@ -20,6 +20,9 @@ from bgremoval_mm.utils.text import printable
 
 __all__ = ['Answer', 'Hit', 'Searcher', 'VectorIndex']
 
+#: How often an index is read that another run writes to meanwhile, which merges and drops shards.
+_TRIES = 5
+
 
 @dataclass(frozen=True)
 class Hit:
@@ -59,16 +62,34 @@ class VectorIndex:
 
     Args:
         folder: The index.
+
+    Raises:
+        SearchIndexError: If it is none, or damaged, or another run does not cease to write to it.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = IndexFolder(folder)
-        self.state = self.folder.state()  # before it is read: what changes meanwhile is noticed
+        for _ in range(_TRIES):
+            # Of before it is read: what changes meanwhile is noticed.
+            self.state = self.folder.state()
+            try:
+                self._read()
+            except SearchIndexError:
+                if self.folder.state() == self.state:
+                    raise
+            else:
+                # Shards that were added do no harm, and are there for the next one to find.
+                if set(self.state) <= set(self.folder.state()):
+                    return
+        msg = f'{printable(folder)} is being written to by another run: try again'
+        raise SearchIndexError(msg)
+
+    def _read(self) -> None:
         header = self.folder.read_header()
         if header is None:
             msg = (
                 f'INDEX must be a folder that `bgremoval search index` has made, but '
-                f'{printable(folder)} is none'
+                f'{printable(self.folder.root)} is none'
             )
             raise SearchIndexError(msg)
         self.header = header
@@ -80,7 +101,7 @@ class VectorIndex:
         for shard, paths in by_shard.items():
             vectors = self.folder.vectors(shard)
             if max(paths) >= len(vectors):
-                msg = f'{printable(folder)} is damaged: shard {shard} lacks vectors'
+                msg = f'{printable(self.folder.root)} is damaged: shard {shard} lacks vectors'
                 raise SearchIndexError(msg)
             rows = sorted(paths)
             if len(rows) < len(vectors):

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bgremoval_mm.removal import ImageError
+from bgremoval_mm.removal import ImageError, read_image
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.search import build
+from bgremoval_mm.search import build, shards
 from bgremoval_mm.search.build import update_index
-from bgremoval_mm.search.folder import SearchIndexError
+from bgremoval_mm.search.folder import Entry, IndexFolder, SearchIndexError
 from bgremoval_mm.search.query import Searcher, VectorIndex
 from bgremoval_mm.search.removal import PhotoRemoval
 
@@ -105,6 +105,42 @@ def test_missing_vectors(index: Path, network) -> None:
     next((index / 'shards').glob('*.npy')).unlink()
     with pytest.raises(SearchIndexError, match=r'\.npy is damaged or missing'):
         VectorIndex(index)
+
+
+def test_opened_while_another_run_writes(
+    shop: Path, index: Path, network, paint: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shards that are merged between two reads are no damage; paths and vectors go together."""
+    monkeypatch.setattr(shards, '_SMALL_SHARDS', 0)
+    read, runs = IndexFolder.entries, iter(('one.png', 'two.png', ''))
+
+    def entries(folder: IndexFolder) -> dict[str, Entry]:
+        found = read(folder)
+        with monkeypatch.context() as patch:
+            patch.setattr(IndexFolder, 'entries', read)
+            if name := next(runs):
+                paint(shop / name, 0, 250, 0)
+                update_index(shop, index, network)
+        return found
+
+    monkeypatch.setattr(IndexFolder, 'entries', entries)
+    opened = VectorIndex(index)
+    assert {'one.png', 'two.png'} <= set(opened.paths)
+    for path in opened.paths:
+        (hits,) = opened.search(network.embed([read_image(shop / path).rgb]), 2)
+        assert path in [hit.path for hit in hits if hit.similarity > 0.999]
+    assert opened.state == IndexFolder(index).state()
+
+
+def test_an_index_that_never_rests(index: Path, network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would end only with the writing run says so."""
+    states = [('000001.jsonl', number, 0) for number in range(99)]
+    read = iter(range(1, 99))
+    monkeypatch.setattr(IndexFolder, 'state', lambda self: (states[next(read)],))
+    with pytest.raises(SearchIndexError, match=r'shop\.index is being written to.* try again$'):
+        VectorIndex(index)
+    monkeypatch.setattr(IndexFolder, 'state', lambda self: tuple(states[: next(read)]))
+    assert len(VectorIndex(index)) == 6  # what is only added to can be read
 
 
 def test_refresh(
