@@ -63,7 +63,10 @@ def add_index_command(commands: argparse._SubParsersAction[Any]) -> None:
     precisions = [each for each in PRECISIONS if each != 'int8']  # which needs calibration
     index.add_argument('--precision', choices=precisions, help='of the removal (default: fp32)')
     index.add_argument(
-        '--batch-size', type=at_least(1), default=32, help='photos at a time (default: 32)'
+        '--batch-size',
+        type=at_least(1),
+        default=32,
+        help='photos at a time, fewer where they are large (default: 32)',
     )
     add_device_arguments(index)
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,9 @@ __all__ = ['IndexSummary', 'update_index']
 
 #: A shard is written after so many photos or seconds, whichever comes first.
 _SHARD_PHOTOS, _SHARD_SECONDS = 1024, 60.0
+#: A batch gets no further photo once it has so many pixels, 384 MB: memory holds about two of them,
+#: and three where backgrounds are removed.
+_BATCH_PIXELS = 128_000_000
 
 
 @dataclass
@@ -74,7 +78,7 @@ def update_index(
         index: Folder of the index, outside `photos`.
         network: What turns photos into vectors.
         removal: What removes their backgrounds before; None: they stay.
-        batch_size: Photos in one run of the network.
+        batch_size: Photos in one run of the network; fewer where they are large.
         progress: Show progress on standard error.
 
     Raises:
@@ -222,24 +226,33 @@ class _Run:
 def _read_ahead(
     root: Path, paths: Sequence[str], batch_size: int
 ) -> Iterator[dict[str, SourceImage | str]]:
-    """Yield batches of photos, or why they cannot be read; the next two are read meanwhile."""
-    with ThreadPoolExecutor(max(1, min(8, available_cores()))) as pool:
-        ahead: deque[list[tuple[str, Future[SourceImage | str]]]] = deque()
+    """Yield batches of photos, or why they cannot be read; about as many are read meanwhile."""
+    threads = max(1, min(8, available_cores()))
+    with ThreadPoolExecutor(threads) as pool:
+        remaining, most = iter(paths), threads
+        ahead: deque[tuple[str, Future[SourceImage | str]]] = deque()
+        batch: dict[str, SourceImage | str] = {}
+        pixels = 0
         try:
-            for start in range(0, len(paths), batch_size):
-                batch = paths[start : start + batch_size]
-                ahead.append([(path, pool.submit(_read, root / path)) for path in batch])
-                if len(ahead) > 2:
-                    yield {path: future.result() for path, future in ahead.popleft()}
-            while ahead:
-                yield {path: future.result() for path, future in ahead.popleft()}
+            while True:
+                for path in islice(remaining, max(0, most - len(ahead))):
+                    ahead.append((path, pool.submit(_read, root / path)))
+                if batch and (not ahead or len(batch) >= batch_size or pixels >= _BATCH_PIXELS):
+                    most = max(threads, len(batch))
+                    yield batch
+                    batch, pixels = {}, 0
+                if not ahead:
+                    return
+                path, future = ahead.popleft()
+                batch[path] = found = future.result()
+                pixels += 0 if isinstance(found, str) else found.rgb[..., 0].size
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _read(path: Path) -> SourceImage | str:
     try:
-        return read_image(path)
+        return read_image(path).as_array()
     except ImageError as err:
         return str(err)
     except OSError as err:

@@ -173,6 +173,36 @@ def test_interrupted_work_is_kept(
     check(index, shop, network)
 
 
+@pytest.mark.parametrize(('pixels', 'sizes'), [(10**9, [4, 3]), (2 * 120, [2, 2, 2, 1])])
+def test_large_photos_come_in_smaller_batches(
+    shop: Path,
+    index: Path,
+    network,
+    monkeypatch: pytest.MonkeyPatch,
+    pixels: int,
+    sizes: list[int],
+) -> None:
+    """So many pixels at a time, each photo of 120, and no more are read ahead than a batch has."""
+    monkeypatch.setattr(build, '_BATCH_PIXELS', pixels)
+    monkeypatch.setattr(build, 'available_cores', lambda: 1)
+    read, embed = build._read, network.embed
+    opened: list[Path] = []
+    ahead: list[int] = []
+    batches: list[int] = []
+
+    def embed_batch(images):
+        batches.append(len(images))
+        ahead.append(len(opened) - sum(batches))
+        return embed(images)
+
+    monkeypatch.setattr(build, '_read', lambda path: opened.append(path) or read(path))
+    monkeypatch.setattr(network, 'embed', embed_batch)
+    update_index(shop, index, network, batch_size=4)
+    assert batches == sizes
+    assert all(number <= sizes[0] for number in ahead)
+    check(index, shop, network)
+
+
 def test_shards_are_merged(
     shop: Path, index: Path, network, paint: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
