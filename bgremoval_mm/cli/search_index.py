@@ -14,6 +14,7 @@ from bgremoval_mm.cli.console import quiet
 from bgremoval_mm.cli.errors import FAILED, OK, OPENMMLAB, add_debug_argument
 from bgremoval_mm.cli.result_arguments import fill_levels
 from bgremoval_mm.removal.options import PRECISIONS
+from bgremoval_mm.utils.messages import first_few
 from bgremoval_mm.utils.text import printable
 
 if TYPE_CHECKING:
@@ -138,6 +139,11 @@ def _describe(summary: IndexSummary, index: Path) -> str:
         f'{summary.gone:,} gone, {len(summary.broken):,} broken',
         f'{summary.total:,} photos in {printable(index)}',
     ]
+    if summary.blank:
+        lines += [
+            f'{len(summary.blank):,} have no foreground, so that the search takes them for one '
+            f'another: {printable(first_few(summary.blank))}'
+        ]
     shown = list(summary.broken.items())[:_LISTED]
     lines += [f'  broken: {printable(path)}: {printable(reason)}' for path, reason in shown]
     if len(summary.broken) > _LISTED:

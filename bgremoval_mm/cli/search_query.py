@@ -67,6 +67,8 @@ def run_query(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     else:
         for rank, hit in enumerate(answer.hits, start=1):
             print(f'{rank:>4}  {hit.similarity:.4f}  {printable(hit.path)}')
+    if answer.note:
+        print(f'note: {answer.note}', file=sys.stderr)
     if args.sheet is not None:
         _draw(args, searcher, answer)
         print(f'Look at {printable(args.sheet)}', file=sys.stderr)

@@ -19,7 +19,7 @@ from bgremoval_mm.removal.io.scan import scan_tree
 from bgremoval_mm.removal.jobs.progress import progress_bar
 from bgremoval_mm.search.folder import IndexFolder
 from bgremoval_mm.search.records import Embedder, check_same, new_header
-from bgremoval_mm.search.removal import PhotoRemoval
+from bgremoval_mm.search.removal import PhotoRemoval, leaves_nothing
 from bgremoval_mm.search.shards import Entry, SearchIndexError
 from bgremoval_mm.utils.cpu import available_cores
 from bgremoval_mm.utils.text import printable
@@ -43,6 +43,7 @@ class IndexSummary:
         kept: Photos that were there.
         gone: Photos of the index that have been deleted, or can no longer be read.
         broken: Photos that cannot be read, with the reason.
+        blank: Photos of this run of which the removal has left nothing, see ``leaves_nothing``.
         seconds: How long turning photos into vectors took.
     """
 
@@ -51,6 +52,7 @@ class IndexSummary:
     kept: int = 0
     gone: int = 0
     broken: dict[str, str] = field(default_factory=dict)
+    blank: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -197,7 +199,10 @@ class _Run:
             if good:
                 images = [each.rgb for each in good.values()]
                 if self._removal is not None:
-                    images, _ = self._removal(images)
+                    images, masks = self._removal(images)
+                    self._summary.blank += [
+                        path for path, mask in zip(good, masks, strict=True) if leaves_nothing(mask)
+                    ]
                 self._vectors.append(self._network.embed(images))
                 self._sources |= {path: each.without_pixels() for path, each in good.items()}
             now = time.monotonic()

@@ -14,7 +14,7 @@ from bgremoval_mm.removal import read_image
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.search.folder import IndexFolder
 from bgremoval_mm.search.records import Embedder, NetworkRecord, check_same, records_of
-from bgremoval_mm.search.removal import PhotoRemoval
+from bgremoval_mm.search.removal import PhotoRemoval, leaves_nothing
 from bgremoval_mm.search.shards import SearchIndexError
 from bgremoval_mm.utils.text import printable
 
@@ -53,6 +53,13 @@ class Answer:
     hits: list[Hit]
     mask: np.ndarray | None
     seen: np.ndarray
+
+    @property
+    def note(self) -> str:
+        """What a user should know of the answer, or nothing."""
+        if self.mask is None or not leaves_nothing(self.mask):
+            return ''
+        return 'no foreground was found in the photo, so what is found may be anything'
 
 
 class VectorIndex:

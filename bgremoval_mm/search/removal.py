@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from bgremoval_mm.removal import BackgroundRemover, compose
+from bgremoval_mm.removal.masks.quality import EMPTY_SHARE
 from bgremoval_mm.removal.options import check_fill
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model, is_model_file
 from bgremoval_mm.search.records import RemovalRecord
 
-__all__ = ['PhotoRemoval']
+__all__ = ['PhotoRemoval', 'leaves_nothing']
 
 
 class PhotoRemoval:
@@ -60,3 +61,11 @@ class PhotoRemoval:
         masks = self.remover(list(images))
         fill = self.record.fill
         return [compose(each, mask, fill) for each, mask in zip(images, masks, strict=True)], masks
+
+
+def leaves_nothing(mask: np.ndarray) -> bool:
+    """Return whether a photo has next to no foreground: its mask has the flag ``empty``.
+
+    What is left is the fill: the vectors of all such photos are the same.
+    """
+    return float(mask.mean()) < 255 * EMPTY_SHARE

@@ -12,7 +12,7 @@ from PIL import Image
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.evaluation.nearest import normalise
 from bgremoval_mm.search.definition import Definition
-from bgremoval_mm.search.records import NetworkRecord
+from bgremoval_mm.search.records import NetworkRecord, RemovalRecord
 
 
 class ColourNetwork:
@@ -86,6 +86,37 @@ def test_broken_photos(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert '1 broken' in said.splitlines()[0]
     assert '  broken: x.jpg: ' in said
     assert run('query', tmp_path / 'index', shop / '1.png') == 0
+
+
+def test_photos_without_foreground(
+    shop: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are counted and named, and a query of that kind gets a note."""
+
+    class Nothing:
+        record = RemovalRecord('u2net', 'ab', 'fp32', (255.0, 255.0, 255.0))
+
+        def __init__(self, *arguments: object, **options: object) -> None:
+            pass
+
+        def __call__(self, images):
+            empty = [np.zeros(image.shape[:2], np.uint8) for image in images]
+            return [np.full_like(image, 255) for image in images], empty
+
+    for module in ('removal', 'query'):
+        monkeypatch.setattr(f'bgremoval_mm.search.{module}.PhotoRemoval', Nothing)
+    index = tmp_path / 'index'
+    options = ('--backbone', 'a', '--remove-background', 'u2net')
+    assert run('index', shop, index, *options) == 0
+    assert '\n4 have no foreground, ' in (said := capsys.readouterr().out)
+    assert said.splitlines()[-1].endswith(' one another: 0.png, 1.png, 2.png, 3.png')
+    assert run('query', index, shop / '1.png', '--format', 'json') == 0
+    said = capsys.readouterr()
+    assert len(json.loads(said.out)['hits']) == 4
+    assert said.err.startswith('note: no foreground was found')
 
 
 def test_another_network(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

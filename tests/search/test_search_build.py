@@ -16,6 +16,7 @@ from bgremoval_mm.search import build, shards
 from bgremoval_mm.search import folder as folders
 from bgremoval_mm.search.build import IndexSummary, update_index
 from bgremoval_mm.search.folder import IndexFolder, SearchIndexError
+from bgremoval_mm.search.query import Searcher
 from bgremoval_mm.search.removal import PhotoRemoval
 
 
@@ -265,6 +266,29 @@ def test_backgrounds_are_removed(shop: Path, tmp_path: Path, network, tiny_model
     assert header.removal['model'] == 'u2netp'
     assert header.removal['fill'] == [0, 255, 0]
     assert counts(update_index(shop, tmp_path / 'index', network, removal)) == (0, 0, 7, 0, 0)
+
+
+@pytest.mark.parametrize('photo', ['red/1.png', 'blue/sky.png'])
+def test_photos_without_foreground(
+    shop: Path, index: Path, network, tiny_model, monkeypatch: pytest.MonkeyPatch, photo: str
+) -> None:
+    """They are one colour to the network, and find each other: the run and the query say so."""
+    removal = PhotoRemoval(tiny_model('u2netp'), device='cpu')
+
+    def masks(remover, images):
+        found = [np.full(image.shape[:2], 255, np.uint8) for image in images]
+        for image, mask in zip(images, found, strict=True):
+            if image[0, 0, 2]:  # what is blue
+                mask[:] = 1
+        return found
+
+    monkeypatch.setattr(type(removal.remover), '__call__', masks)
+    summary = update_index(shop, index, network, removal)
+    assert sorted(summary.blank) == ['blue/sky.png', 'blue/w\nave.png']
+    assert counts(summary) == (7, 0, 0, 0, 0)
+    assert update_index(shop, index, network, removal).blank == []
+    answer = Searcher(index, network, removal).answer(shop / photo)
+    assert ('no foreground was found' in answer.note) == (photo == 'blue/sky.png')
 
 
 def test_wrong_places(

@@ -365,9 +365,30 @@ def test_page_in_a_browser(
         browser.visit(f'{address}/search?{width}', width, said)
 
 
+def test_query_without_foreground(
+    engine, shop: Path, tmp_path: Path, network: ColourNetwork, tiny_model
+) -> None:
+    """The note says that what is found may be anything, beside what there is to say of the file."""
+    removal = WholePhoto(tiny_model('u2netp'), device='cpu')
+    update_index(shop, tmp_path / 'cut', network, removal, progress=False)
+    made = engine()
+    frames = [Image.new('RGB', (12, 10), colour) for colour in ('red', 'blue')]
+    frames[0].save(buffer := io.BytesIO(), 'GIF', save_all=True, append_images=frames[1:])
+    desk = SearchDesk(Searcher(tmp_path / 'cut', network, removal))
+    with TestClient(make_app(made, desk=desk)) as client:
+        made.batcher.ready.result(60)
+        assert 'note' not in client.post('/search', content=picture(250, 41, 0)).json()
+        removal.level = 0
+        found = client.post('/search', content=buffer.getvalue()).json()
+    assert found['note'].startswith('animation: ')
+    assert '; no foreground was found in the photo' in found['note']
+
+
 class WholePhoto(PhotoRemoval):
     """Takes all of a photo for foreground, so that its colour stays what it was."""
 
+    level = 255
+
     def __call__(self, images: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return the photos, and white masks."""
-        return list(images), [np.full(each.shape[:2], 255, np.uint8) for each in images]
+        """Return the photos, and masks of one level."""
+        return list(images), [np.full(each.shape[:2], self.level, np.uint8) for each in images]

@@ -139,8 +139,8 @@ class SearchDesk:
                 for rank, hit in enumerate(answer.hits, start=1)
             ],
         }
-        if source.note:
-            found['note'] = source.note
+        if note := '; '.join(filter(None, (source.note, answer.note))):
+            found['note'] = note
         if shows_query:
             found['query'] = {
                 'seen': as_address(answer.seen, 'jpeg'),
