@@ -157,7 +157,8 @@ class QueryGalleryMetric(BaseMetric):
                 f'gallery and do not count: {shown}',
                 'current',
             )
-        count = min(max(*self.topk, int(in_gallery.max()), self.hits), len(gallery))
+        most = int(in_gallery[items[queries]].max())  # not of photos that no query is for
+        count = min(max(*self.topk, most, self.hits), len(gallery))
         rows: list[dict[str, object]] = []
         by_query: list[dict[str, np.ndarray]] = []
         for start in range(0, len(queries), _QUERIES):

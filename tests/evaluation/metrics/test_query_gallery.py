@@ -94,6 +94,29 @@ def test_agrees_with_a_loop(monkeypatch: pytest.MonkeyPatch, library: str) -> No
     assert found['hit@500'] == 100
 
 
+def test_photos_that_no_query_is_for_are_not_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many neighbours as a query's item has photos; of distractors there may be a million."""
+    embeddings, items, roles = random_photos()
+    others = np.random.default_rng(1).normal(size=(400, 6)).astype(np.float32)
+    photos = (
+        np.concatenate([embeddings, others]),
+        np.append(items, [99] * 400),
+        np.append(roles, ['gallery'] * 400),
+    )
+    asked: list[int] = []
+    find = query_gallery.find_nearest
+
+    def find_nearest(queries: np.ndarray, gallery: np.ndarray, k: int) -> nearest.Neighbours:
+        asked.append(k)
+        return find(queries, gallery, k)
+
+    monkeypatch.setattr(query_gallery, 'find_nearest', find_nearest)
+    found = measure(*photos)
+    assert found == pytest.approx(found | by_definition(*photos, (1, 2, 3)), abs=1e-4)
+    gallery = items[roles == 'gallery']
+    assert asked == [max(10, *np.bincount(gallery)[:11])]
+
+
 def test_by_hand() -> None:
     """Directions in degrees: which gallery photo is nearest can be seen."""
     degrees = np.radians([0, 90, 10, 20, 80, 40])
