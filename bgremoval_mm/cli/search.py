@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from bgremoval_mm.cli.argument_types import at_least
@@ -43,7 +44,15 @@ def run_sheet(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     photos = [hit.photo for query in queries for hit in query.hits]
     photos += [query.photo for query in queries if isinstance(query.photo, Path)]
     check_sheet(args.out, photos, named=args.named)
-    heading = (f'{len(queries)} queries', f'their first {args.k} hits, of {args.hits.name}')
-    save_sheet(draw_retrieval_sheet(queries, heading, args.k), args.out)
+    # What the file lacks may have been in the gallery all the same.
+    shown = min(args.k, max((len(query.hits) for query in queries), default=args.k))
+    heading = (f'{len(queries)} queries', f'their first {shown} hits, of {args.hits.name}')
+    save_sheet(draw_retrieval_sheet(queries, heading, shown), args.out)
+    if shown < args.k:
+        print(
+            f'note: {printable(args.hits)} has the first {shown} hits: `hits` of '
+            'QueryGalleryMetric says how many are written',
+            file=sys.stderr,
+        )
     print(f'Look at {printable(args.out)}')
     return OK

@@ -179,7 +179,12 @@ def test_sheet_of_hits(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     hits.write_text('\n'.join(rows))
     out = tmp_path / 'sheet.png'
     assert run('sheet', hits, '--out', out) == 0
-    assert Image.open(out).size[0] > 500
+    assert (wide := Image.open(out).size[0]) > 500
+    assert capsys.readouterr().err == ''
+    # More than there are: nothing says that the gallery had no further photo.
+    assert run('sheet', hits, '--out', out, '-k', '9') == 0
+    assert Image.open(out).size[0] == wide
+    assert 'hits.csv has the first 3 hits: `hits` of QueryGalleryMetric' in capsys.readouterr().err
     hits.write_text('query,photo\n')
     assert run('sheet', hits, '--out', out) == 1
     assert 'must have the columns query, query_item' in capsys.readouterr().err
