@@ -194,7 +194,7 @@ class _Run:
         for batch in _read_ahead(self._root, paths, batch_size):
             good = {path: each for path, each in batch.items() if not isinstance(each, str)}
             self._summary.broken |= {
-                path: each for path, each in batch.items() if isinstance(each, str)
+                path: each for path, each in batch.items() if isinstance(each, str) and each
             }
             if good:
                 images = [each.rgb for each in good.values()]
@@ -256,8 +256,11 @@ def _read_ahead(
 
 
 def _read(path: Path) -> SourceImage | str:
+    """Return a photo, or why it cannot be read; nothing if it is gone since it was listed."""
     try:
         return read_image(path).as_array()
+    except FileNotFoundError:
+        return ''
     except ImageError as err:
         return str(err)
     except OSError as err:

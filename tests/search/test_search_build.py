@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.images.source import SourceStamp
 from bgremoval_mm.search import build, shards
 from bgremoval_mm.search import folder as folders
 from bgremoval_mm.search.build import IndexSummary, update_index
@@ -108,6 +109,28 @@ def test_broken_photos(shop: Path, index: Path, network, paint: Callable[..., No
     (shop / 'red' / 'empty.png').unlink()
     assert counts(update_index(shop, index, network)) == (1, 0, 6, 0, 0)
     assert not (index / 'broken.csv').exists()
+    check(index, shop, network)
+
+
+def test_photos_that_go_during_a_run(
+    shop: Path, index: Path, network, paint: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shop that lives deletes and renames photos meanwhile: these are gone, not broken."""
+    update_index(shop, index, network)
+    paint(shop / 'red' / '0.png', 10, 10, 10)
+    paint(shop / 'green' / 'new.png', 0, 200, 0)
+    paint(shop / 'green' / 'newer.png', 0, 100, 0)
+    scan = build.scan_tree
+
+    def scan_tree(root: Path):
+        found = scan(root)
+        for name in ('red/0.png', 'green/new.png'):
+            (root / name).unlink()
+        return found
+
+    monkeypatch.setattr(build, 'scan_tree', scan_tree)
+    monkeypatch.setattr(SourceStamp, 'matches', lambda stamp, path: path.name != '0.png')
+    assert counts(update_index(shop, index, network)) == (1, 0, 6, 1, 0)
     check(index, shop, network)
 
 
