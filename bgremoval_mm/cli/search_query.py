@@ -67,6 +67,9 @@ def run_query(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     else:
         for rank, hit in enumerate(answer.hits, start=1):
             print(f'{rank:>4}  {hit.similarity:.4f}  {printable(hit.path)}')
+    if not answer.hits:
+        again = 'run `bgremoval search index` again'
+        print(f'note: {printable(args.index)} has no photos: {again}', file=sys.stderr)
     if answer.note:
         print(f'note: {answer.note}', file=sys.stderr)
     if args.sheet is not None:

@@ -88,6 +88,22 @@ def test_broken_photos(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert run('query', tmp_path / 'index', shop / '1.png') == 0
 
 
+def test_index_without_photos(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after a run that was killed at once: it is said why nothing is found."""
+    photo = (shop / '0.png').read_bytes()
+    for number in range(4):
+        (shop / f'{number}.png').write_bytes(photo[:20])
+    assert run('index', shop, tmp_path / 'index', '--backbone', 'a') == 1
+    capsys.readouterr()
+    (tmp_path / 'query.png').write_bytes(photo)
+    assert run('query', tmp_path / 'index', tmp_path / 'query.png') == 0
+    said = capsys.readouterr()
+    assert said.out == ''
+    assert 'index has no photos: run `bgremoval search index` again' in said.err
+
+
 def test_photos_without_foreground(
     shop: Path,
     tmp_path: Path,
