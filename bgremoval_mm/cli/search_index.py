@@ -13,6 +13,7 @@ from bgremoval_mm.cli.arguments import add_device_argument, add_licence_argument
 from bgremoval_mm.cli.console import quiet
 from bgremoval_mm.cli.errors import FAILED, OK, OPENMMLAB, add_debug_argument
 from bgremoval_mm.cli.result_arguments import fill_levels
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.options import PRECISIONS
 from bgremoval_mm.utils.messages import first_few
 from bgremoval_mm.utils.text import printable
@@ -116,6 +117,12 @@ def _removal(args: argparse.Namespace, network: Network) -> PhotoRemoval | None:
 
     fill = args.fill
     if fill is None:
+        if trained.kind == 'images':
+            msg = (
+                'the config tests on images whose backgrounds were removed before: give the colour '
+                'behind their foreground by --fill'
+            )
+            raise ArgumentError(msg)
         fill = trained.arguments.get('fill', 255) if trained.removes else 255
     if fill == 'mean':
         from bgremoval_mm.datasets.transforms.remove_background import IMAGENET_MEAN

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from bgremoval_mm.cli.main import main
+from bgremoval_mm.datasets.removal_settings import RemovalSettings
 from bgremoval_mm.evaluation.nearest import normalise
 from bgremoval_mm.search.definition import Definition
 from bgremoval_mm.search.records import NetworkRecord, RemovalRecord
@@ -133,6 +134,23 @@ def test_photos_without_foreground(
     said = capsys.readouterr()
     assert len(json.loads(said.out)['hits']) == 4
     assert said.err.startswith('note: no foreground was found')
+
+
+def test_colour_of_images_that_were_made_before(
+    shop: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A config that loads them does not say what is in place of their backgrounds."""
+    settings = RemovalSettings('images', {'image_dir': 'cut', 'img_root': None})
+    monkeypatch.setattr(
+        ColourNetwork, 'definition', Definition({}, [], removes=settings), raising=False
+    )
+    monkeypatch.setattr(ColourNetwork, '__init__', lambda self, sha256: None)
+    options = ('--checkpoint', 'c.pth', '--remove-background', 'u2net')
+    assert run('index', shop, tmp_path / 'index', *options) == 1
+    assert 'give the colour behind their foreground by --fill' in capsys.readouterr().err
 
 
 def test_another_network(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
