@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from bgremoval_mm.removal.errors import BgremovalError
@@ -124,11 +125,25 @@ def binary_mask(levels: np.ndarray) -> tuple[np.ndarray, float]:
 def _read(path: Path, what: str) -> tuple[SourceImage, str]:
     try:
         content, mtime_ns = read_bytes(path)
-        return decode_image(content, mtime_ns, name=path.name), hashlib.sha256(content).hexdigest()
+        image = decode_image(content, mtime_ns, name=path.name)
     except (ImageError, OSError) as err:
         reason = err.strerror if isinstance(err, OSError) else None
         msg = f'unreadable {what}: {reason or err}'
         raise PairError(msg) from err
+    if what == 'photo':
+        _check_loader(content)
+    return image, hashlib.sha256(content).hexdigest()
+
+
+def _check_loader(content: bytes) -> None:
+    """Refuse what trainings cannot load: mmcv leaves photos to OpenCV, which knows fewer kinds."""
+    array = np.frombuffer(content, np.uint8)
+    if cv2.imdecode(array, cv2.IMREAD_REDUCED_GRAYSCALE_8) is None:
+        msg = (
+            'unreadable photo: OpenCV, which loads photos in trainings, cannot read this kind of '
+            'file; save it as JPEG or PNG'
+        )
+        raise PairError(msg)
 
 
 def _check_orientation(photo: SourceImage, mask: SourceImage) -> None:

@@ -32,6 +32,21 @@ def with_exif(path: Path, orientation: int) -> None:
         picture.save(path, exif=exif)
 
 
+def test_photos_that_trainings_cannot_load(tmp_path: Path, write_pair: Callable[..., None]) -> None:
+    """Pillow reads more kinds than OpenCV: one such photo would end the training."""
+    for index, name in enumerate(('a', 'b')):
+        write_pair(f'{name}.png', seed=index)
+    photo = tmp_path / 'images/b.png'
+    with Image.open(photo) as picture:
+        picture.convert('RGB').save(photo.with_suffix('.tga'))
+    photo.unlink()
+    report = check_pairs(tmp_path / 'images', tmp_path / 'masks', tmp_path / 'pairs.csv')
+    assert [Path(each.image).name for each in report.pairs] == ['a.png']
+    (rejection,) = report.rejections
+    assert (rejection.image, rejection.kind) == ('b.tga', 'unreadable photo')
+    assert 'OpenCV, which loads photos in trainings, cannot read' in rejection.reason
+
+
 def test_every_reason(tmp_path: Path, write_pair: Callable[..., None]) -> None:
     """One good pair, and one of each kind of bad ones."""
     names = [
