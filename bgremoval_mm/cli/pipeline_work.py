@@ -219,8 +219,9 @@ def _receive_by_listing(worker: Worker, photos: str, stop: threading.Event) -> N
             new = watcher.take()
         except OSError as err:  # a network that is down comes back
             logger.warning('%s cannot be listed: %s', photos, err)
-            new = set()
+            new, watcher.unreadable = set(), []
         received = receive_files(worker.queue, worker.files, open_storage(photos), new, stop)
+        received.unreadable += watcher.unreadable
         watcher.forget(received.missed)
         told(received)
         stop.wait(_LISTING)

@@ -46,10 +46,15 @@ class ListingWatcher:
 
     Args:
         address: Such as ``s3://bucket/photos``.
+
+    Attributes:
+        unreadable: What the last look was the first to find that cannot be received, and why.
     """
 
     def __init__(self, address: str) -> None:
         self.address = address
+        self.unreadable: list[str] = []
+        self._told: set[str] = set()
         self._seen: dict[str, tuple[object, ...]] = {}
 
     def take(self) -> set[str]:
@@ -59,7 +64,11 @@ class ListingWatcher:
             OSError: If the address cannot be listed; the next look begins where this one did.
         """
         storage = open_storage(self.address)  # a new one, since it lists once
-        now = {name: storage.state(name) for name in storage.scan().images}
+        scan = storage.scan()
+        now = {name: storage.state(name) for name in scan.images}
+        lines = [f'{name}: {reason}' for name, reason in scan.unreadable.items()]
+        self.unreadable = [line for line in lines if line not in self._told]
+        self._told = set(lines)
         new = {name for name, state in now.items() if self._seen.get(name) != state}
         self._seen = now
         return new

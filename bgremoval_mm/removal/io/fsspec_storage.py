@@ -100,7 +100,7 @@ class FsspecStorage(Storage):
             if hidden or not has_image_suffix(name):
                 scan.ignored.append(name)
             elif name != str(PurePosixPath(name)) or name.startswith('/'):
-                scan.unreadable[name] = 'its name has an empty part'  # a key such as a//b.jpg
+                scan.unreadable[name] = 'its name has a part that is empty or "."'  # a//b.jpg
             elif self._listing[name].get('type') == 'other':
                 scan.unreadable[name] = 'not a file'  # a FIFO, a device
             else:
