@@ -11,12 +11,12 @@ __all__ = ['make_protocol']
 
 
 def make_protocol(seconds: float) -> type[H11Protocol]:
-    """Return uvicorn's protocol with limits, which it has none of its own for.
+    """Return uvicorn's protocol, with the time limits that it lacks.
 
     Args:
         seconds: Time within which the head of a request must come, from the beginning of the
-            connection or the end of the last answer, and within which an answer must be taken.
-            Connections that do not keep it are closed.
+            connection or the end of the last answer, and within which an answer must be taken. A
+            connection on which it does not is closed.
     """
 
     class LimitedProtocol(H11Protocol):
