@@ -143,7 +143,7 @@ def _describe(summary: IndexSummary, index: Path) -> str:
     rate = f' ({done / summary.seconds:.1f} photos/s)' if done and summary.seconds else ''
     lines = [
         f'{summary.added:,} added, {summary.changed:,} changed{rate}, {summary.kept:,} kept, '
-        f'{summary.gone:,} gone, {len(summary.broken):,} broken',
+        f'{summary.renamed:,} renamed, {summary.gone:,} gone, {len(summary.broken):,} broken',
         f'{summary.total:,} photos in {printable(index)}',
     ]
     if summary.blank:

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 
 from bgremoval_mm.removal import ImageError, SourceImage, read_image
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.images.source import SourceStamp
 from bgremoval_mm.removal.io.addresses import lies_in
 from bgremoval_mm.removal.io.scan import scan_tree
 from bgremoval_mm.removal.jobs.progress import progress_bar
@@ -41,6 +43,7 @@ class IndexSummary:
         added: Photos that are new.
         changed: Photos that were there with other content.
         kept: Photos that were there.
+        renamed: Photos that were there under a name that is gone: their vectors stay.
         gone: Photos of the index that have been deleted, or can no longer be read.
         broken: Photos that cannot be read, with the reason.
         blank: Photos of this run of which the removal has left nothing, see ``leaves_nothing``.
@@ -50,6 +53,7 @@ class IndexSummary:
     added: int = 0
     changed: int = 0
     kept: int = 0
+    renamed: int = 0
     gone: int = 0
     broken: dict[str, str] = field(default_factory=dict)
     blank: list[str] = field(default_factory=list)
@@ -58,7 +62,7 @@ class IndexSummary:
     @property
     def total(self) -> int:
         """Photos in the index."""
-        return self.added + self.changed + self.kept
+        return self.added + self.changed + self.kept + self.renamed
 
 
 def update_index(
@@ -71,9 +75,9 @@ def update_index(
 ) -> IndexSummary:
     """Bring an index up to date with a folder of photos, or make it.
 
-    A photo whose size and time of modification are those of the index stays; where only the time
-    differs, its content decides. An interrupted run is resumed by the same call: what a shard has
-    is not done again.
+    A photo whose size and time of modification are those of the index stays; where only the time or
+    only the name differs, its content decides. An interrupted run is resumed by the same call: what
+    a shard has is not done again.
 
     Args:
         photos: The folder; photos are found at any depth, by content.
@@ -105,12 +109,13 @@ def update_index(
         raise ArgumentError(msg)
     _check_header(folder, root, network, removal)
     with folder.writing():
-        if folder.read_header() is None:
-            record = None if removal is None else removal.record
-            folder.write_header(new_header(str(root.resolve()), network.record, record))
+        _write_header(folder, root, network, removal)
         before = folder.entries()
         summary = IndexSummary(broken=dict(scan.unreadable))
         kept, wanted = _compare(root, scan.images, before, summary)
+        renamed = _find_renamed(root, scan.images, before, wanted)
+        kept |= renamed
+        wanted = [path for path in wanted if path not in renamed]
         # Changed photos stay findable until their new vectors are there.
         folder.keep({path: before[path] for path in wanted if path in before} | kept)
         done = _Run(folder, root, network, removal, summary, before)
@@ -124,8 +129,9 @@ def update_index(
         folder.keep({path: each for path, each in folder.entries().items() if path in current})
         folder.compact()
         folder.write_broken(summary.broken)
-    summary.kept = len(kept)
-    summary.gone = len(before.keys() - kept.keys() - done.paths)
+    summary.renamed = len(renamed)
+    summary.kept = len(kept) - summary.renamed
+    summary.gone = len(before.keys() - kept.keys() - done.paths) - summary.renamed
     return summary
 
 
@@ -144,6 +150,18 @@ def _check_header(
         raise SearchIndexError(msg)
     record = None if removal is None else removal.record
     check_same(header, network.record, record, folder.root)
+
+
+def _write_header(
+    folder: IndexFolder, root: Path, network: Embedder, removal: PhotoRemoval | None
+) -> None:
+    """Write where the network and the model of the removal are now, unless the index has that."""
+    record = None if removal is None else removal.record
+    header, former = new_header(str(root.resolve()), network.record, record), folder.read_header()
+    if former is not None:
+        header = replace(header, dimension=former.dimension)
+    if header != former:
+        folder.write_header(header)
 
 
 def _compare(
@@ -166,6 +184,31 @@ def _compare(
         except OSError as err:
             summary.broken[path] = f'the file cannot be read: {err.strerror or err}'
     return kept, wanted
+
+
+def _find_renamed(
+    root: Path, images: Sequence[str], before: Mapping[str, Entry], wanted: Sequence[str]
+) -> dict[str, Entry]:
+    """Return the new photos that have the content of one whose file is gone.
+
+    A vector goes to one of them: rows of a shard belong to one photo each.
+    """
+    gone = before.keys() - set(images)
+    left = {before[path].stamp.sha256: before[path] for path in gone}
+    sizes = {entry.stamp.bytes for entry in left.values()}
+    found: dict[str, Entry] = {}
+    for path in wanted:
+        if path in before or not left:
+            continue
+        # What cannot be read here is named when it is to be turned into a vector.
+        with suppress(OSError):
+            status = (root / path).stat()
+            if status.st_size not in sizes:
+                continue
+            stamp = SourceStamp.of((root / path).read_bytes(), status.st_mtime_ns)
+            if stamp.sha256 in left:
+                found[path] = left.pop(stamp.sha256)._replace(stamp=stamp)
+    return found
 
 
 class _Run:

@@ -12,6 +12,7 @@ import numpy as np
 from bgremoval_mm.evaluation.nearest import find_nearest
 from bgremoval_mm.removal import read_image
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.zoo.catalogue import is_model_file
 from bgremoval_mm.search.folder import IndexFolder
 from bgremoval_mm.search.records import Embedder, NetworkRecord, check_same, records_of
 from bgremoval_mm.search.removal import PhotoRemoval, leaves_nothing
@@ -204,6 +205,7 @@ class Searcher:
         network = _network(network_record, checkpoint, config, device)
         removal = None
         if removal_record is not None:
+            _check_model(removal_record.model, index)
             removal = PhotoRemoval(
                 removal_record.model,
                 removal_record.fill,
@@ -257,6 +259,17 @@ class Searcher:
     def photo(self, hit: Hit) -> Path:
         """Return the file of a hit."""
         return Path(self.index.header.photos, hit.path)
+
+
+def _check_model(model: str, index: str | Path) -> None:
+    """Check that the model of an index's removal, if it is a file, is where it was."""
+    if is_model_file(model) and not Path(model).is_file():
+        msg = (
+            f'{printable(index)} was made with backgrounds removed by {printable(model)}, which is '
+            'not there: put it back, or run `bgremoval search index` with --remove-background and '
+            'the place where the file is now'
+        )
+        raise SearchIndexError(msg)
 
 
 def _network(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -51,13 +51,14 @@ class RemovalRecord:
     """How the backgrounds of an index's photos were removed.
 
     Attributes:
-        model: Name of the model, or absolute path of its ONNX file.
+        model: Name of the model, or absolute path of its ONNX file; not compared, as the file may
+            have moved.
         model_hash: Of its weights, as in the catalogue.
         precision: What it computes in.
         fill: Colour (R, G, B) behind the foreground, each from 0 to 255.
     """
 
-    model: str
+    model: str = field(compare=False)
     model_hash: str
     precision: str
     fill: tuple[float, float, float]
@@ -126,4 +127,6 @@ def check_same(
 
 def new_header(photos: str, network: NetworkRecord, removal: RemovalRecord | None) -> IndexHeader:
     """Return the header of an index without vectors."""
-    return IndexHeader(photos, 0, asdict(network), None if removal is None else asdict(removal))
+    # As JSON gives it back.
+    fields = None if removal is None else {**asdict(removal), 'fill': list(removal.fill)}
+    return IndexHeader(photos, 0, asdict(network), fields)

@@ -62,7 +62,7 @@ def test_index_and_query(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run('index', shop, index, '--backbone', 'a') == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith('4 added, 0 changed')
-    assert said[0].endswith('0 kept, 0 gone, 0 broken')
+    assert said[0].endswith('0 kept, 0 renamed, 0 gone, 0 broken')
     assert said[1] == f'4 photos in {index}'
     assert run('query', index, shop / '1.png', '-k', '2') == 0
     said = capsys.readouterr().out.splitlines()

@@ -92,6 +92,40 @@ def test_added_changed_and_deleted(
     assert entries['red/3.png'].stamp.mtime_ns == 1
 
 
+def test_renamed_photos_keep_their_vectors(
+    shop: Path, index: Path, network, paint: Callable[..., None]
+) -> None:
+    """Content the index knows under a name that is gone is not turned into a vector again."""
+    update_index(shop, index, network)
+    (shop / 'red' / '0.png').rename(shop / 'blue' / '0.png')  # to another folder
+    content = (shop / 'red' / '1.png').read_bytes()  # copied twice, and deleted
+    (shop / 'red' / '1.png').unlink()
+    for name in ('1a.png', '1b.png'):
+        (shop / 'red' / name).write_bytes(content)
+    (shop / 'copy.png').write_bytes((shop / 'red' / '2.png').read_bytes())  # the other one stays
+    network.seen = 0
+    summary = update_index(shop, index, network)
+    assert (counts(summary), summary.renamed) == ((2, 0, 5, 0, 0), 2)
+    assert (summary.total, network.seen) == (9, 2)
+    check(index, shop, network)
+    network.seen = 0
+    assert counts(update_index(shop, index, network)) == (0, 0, 9, 0, 0)
+    assert network.seen == 0
+
+
+def test_names_that_are_swapped(shop: Path, index: Path, network) -> None:
+    """Each name gets the vector of its new content."""
+    update_index(shop, index, network)
+    first, second = shop / 'red' / '0.png', shop / 'red' / '1.png'
+    (shop / 'red' / '2.png').unlink()
+    first.rename(shop / 'red' / '2.png')
+    second.rename(first)
+    os.utime(first, ns=(1, 1))
+    os.utime(shop / 'red' / '2.png', ns=(1, 1))
+    update_index(shop, index, network)
+    check(index, shop, network)
+
+
 def test_broken_photos(shop: Path, index: Path, network, paint: Callable[..., None]) -> None:
     """They are counted and listed, tried again, and no vector of a former content is kept."""
     update_index(shop, index, network)

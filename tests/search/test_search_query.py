@@ -11,11 +11,12 @@ import pytest
 
 from bgremoval_mm.removal import ImageError, read_image
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.search import build, shards
+from bgremoval_mm.search import build, query, shards
 from bgremoval_mm.search.build import update_index
 from bgremoval_mm.search.folder import Entry, IndexFolder, SearchIndexError
 from bgremoval_mm.search.query import Searcher, VectorIndex
 from bgremoval_mm.search.removal import PhotoRemoval
+from tests.conftest import make_tiny_onnx
 
 
 @pytest.fixture
@@ -98,6 +99,28 @@ def test_the_index_can_move(index: Path, tmp_path: Path, network) -> None:
     moved = VectorIndex(tmp_path / 'moved')
     assert len(moved) == 6
     assert any(isinstance(block, np.memmap) for block in moved._blocks)
+
+
+def test_the_model_of_the_removal_moves(
+    shop: Path, tmp_path: Path, network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index names the file that it misses, and learns of its new place from its next run."""
+    monkeypatch.setattr(query, '_network', lambda *_: network)
+    here, there = tmp_path / 'my.onnx', tmp_path / 'there' / 'my.onnx'
+    here.write_bytes(make_tiny_onnx(320, 1))
+    index = tmp_path / 'cut'
+    update_index(shop, index, network, PhotoRemoval(here, device='cpu'))
+    there.parent.mkdir()
+    here.rename(there)
+    with pytest.raises(SearchIndexError, match=r'cut was made .*/my\.onnx, which is not there'):
+        Searcher.open(index, device='cpu')
+    network.seen = 0
+    assert update_index(shop, index, network, PhotoRemoval(there, device='cpu')).kept == 7
+    assert network.seen == 0
+    assert len(Searcher.open(index, device='cpu').answer(shop / 'red' / '1.png').hits) == 7
+    header = (index / 'index.json').stat().st_mtime_ns
+    update_index(shop, index, network, PhotoRemoval(there, device='cpu'))
+    assert (index / 'index.json').stat().st_mtime_ns == header
 
 
 def test_missing_vectors(index: Path, network) -> None:
