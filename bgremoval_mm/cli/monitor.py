@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bgremoval_mm.cli import arguments, signals
 from bgremoval_mm.cli.errors import FAILED, OK, writing_to
-from bgremoval_mm.cli.pipeline_root import check_root
+from bgremoval_mm.cli.pipeline_root import open_queue
 from bgremoval_mm.utils.text import printable
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = [
     'add_monitor_arguments',
     'add_reference_arguments',
-    'open_queue',
     'run_monitor',
     'run_reference',
 ]
@@ -259,11 +258,3 @@ def _need() -> None:
     except ModuleNotFoundError as err:
         msg = f'watching needs {err.name}: {EXTRA}'
         raise ModuleNotFoundError(msg, name=err.name) from None
-
-
-def open_queue(args: argparse.Namespace) -> UploadQueue:
-    """Return the queue of a pipeline that is there; its folder is not made."""
-    from bgremoval_mm.pipeline.queue import UploadQueue
-
-    check_root(args.root)
-    return UploadQueue(args.database or f'sqlite:///{(args.root / "pipeline.db").absolute()}')

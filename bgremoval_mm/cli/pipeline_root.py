@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from bgremoval_mm.pipeline.queue import UploadQueue
     from bgremoval_mm.pipeline.routes import Routes
 
-__all__ = ['add_root', 'add_routes_argument', 'check_root', 'open_root', 'routes_of']
+__all__ = [
+    'add_root',
+    'add_routes_argument',
+    'check_root',
+    'open_queue',
+    'open_root',
+    'routes_of',
+]
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
@@ -53,14 +60,14 @@ def check_root(root: Path) -> None:
 
 
 def open_root(args: argparse.Namespace) -> tuple[UploadQueue, PipelineFiles]:
-    """Open the database and the folder.
+    """Open the database and the folder; `run` and `work` make them.
 
     Raises:
         BgremovalError: If there is no such pipeline, or its database cannot be opened.
         ModuleNotFoundError: If the extra `pipeline` is not installed.
     """
     try:
-        from bgremoval_mm.pipeline.queue import UploadQueue
+        import bgremoval_mm.pipeline.queue  # noqa: F401
     except ModuleNotFoundError as err:
         msg = f'the pipeline needs {err.name}: `pip install "bgremoval_mm[pipeline]"`'
         raise ModuleNotFoundError(msg, name=err.name) from None
@@ -69,8 +76,24 @@ def open_root(args: argparse.Namespace) -> tuple[UploadQueue, PipelineFiles]:
     if args.step not in ('run', 'work'):
         check_root(args.root)
     files = PipelineFiles(args.root)
+    return _open_database(args), files
+
+
+def open_queue(args: argparse.Namespace) -> UploadQueue:
+    """Open the database of a pipeline that is there; its folder is not made.
+
+    Raises:
+        BgremovalError: If there is no such pipeline, or its database cannot be opened.
+    """
+    check_root(args.root)
+    return _open_database(args)
+
+
+def _open_database(args: argparse.Namespace) -> UploadQueue:
+    from bgremoval_mm.pipeline.queue import UploadQueue
+
     url = args.database or f'sqlite:///{(args.root / "pipeline.db").absolute()}'
-    return UploadQueue(url, getattr(args, 'lease', 300)), files
+    return UploadQueue(url, getattr(args, 'lease', 300))
 
 
 def routes_of(args: argparse.Namespace) -> Routes:

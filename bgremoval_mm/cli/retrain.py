@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from bgremoval_mm.cli import arguments, signals
 from bgremoval_mm.cli.errors import OK
-from bgremoval_mm.cli.monitor import open_queue
-from bgremoval_mm.cli.pipeline_root import check_root
+from bgremoval_mm.cli.pipeline_root import check_root, open_queue
 from bgremoval_mm.utils.text import printable
 
 if TYPE_CHECKING:
