@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cache
 from threading import Event
 
+import numpy as np
 from sqlalchemy.exc import OperationalError
 
 from bgremoval_mm.pipeline.database import DatabaseWait
@@ -151,19 +152,26 @@ class Worker:
         )
 
     def _remove(self, claim: Claim, route: Route, source: _Source) -> Claim:
-        rgb = source().rgb
         removers = [self._remover(model) for model in route.models]
         for remover in removers:
-            ((mask, _),) = remover.low_resolution([rgb])
-            self.files.keep_mask(claim.sha256, remover.spec.name, mask)
+            self._make_mask(claim, remover, source)
         name = removers[0].spec.name
         return self.queue.advance(claim, State.REMOVED, f'by {name}', model=name)
+
+    def _make_mask(self, claim: Claim, remover: BackgroundRemover, source: _Source) -> np.ndarray:
+        ((mask, _),) = remover.low_resolution([source().rgb])
+        self.files.keep_mask(claim.sha256, remover.spec.name, mask)
+        return mask
 
     def _finish(self, claim: Claim, route: Route, source: _Source) -> Claim:
         photo, mask = source(), self.files.mask(claim.sha256, claim.model)
         second = None
         if len(route.models) > 1:
-            second = self.files.mask(claim.sha256, self._remover(route.models[1]).spec.name)
+            remover = self._remover(route.models[1])
+            try:
+                second = self.files.mask(claim.sha256, remover.spec.name)
+            except FileNotFoundError:  # the route got this model after the photo's last step
+                second = self._make_mask(claim, remover, source)
         found = route.gate.measure(mask, photo.rgb, second)
         reasons = route.gate.reasons(found)
         record = measured(claim, found, bool(reasons))

@@ -20,7 +20,7 @@ from bgremoval_mm.pipeline import worker as worker_module
 from bgremoval_mm.pipeline.database import DatabaseError
 from bgremoval_mm.pipeline.files import PipelineFiles, check_name
 from bgremoval_mm.pipeline.product_types import ProductType
-from bgremoval_mm.pipeline.queue import UploadQueue
+from bgremoval_mm.pipeline.queue import ClaimLostError, UploadQueue
 from bgremoval_mm.pipeline.routes import Gate, Route, RouteError, Routes, read_routes
 from bgremoval_mm.pipeline.sources import ListingWatcher, receive_bytes, receive_files
 from bgremoval_mm.pipeline.states import State
@@ -178,6 +178,34 @@ def test_a_second_model_can_dispute(
         remover.spec.name,
         'other',
     }
+
+
+def test_a_second_model_that_came_between_two_steps(
+    make_worker, encoded, remover, tiny_file: Path, monkeypatch
+) -> None:
+    """Its mask is made when it is asked for, though the photo lost its background before."""
+    first = make_worker()
+    receive_bytes(first.queue, first.files, 'a.png', encoded(), 'tests')
+    finish = Worker._finish
+    monkeypatch.setattr(Worker, '_finish', lambda self, claim, *_: stop(self, claim))
+
+    def stop(worker: Worker, claim):
+        worker.queue.release(claim)
+        raise ClaimLostError
+
+    first.run(stop=SimpleNamespace(is_set=iter((False, True)).__next__))
+    assert first.queue.uploads()[0].state == 'removed'
+    monkeypatch.setattr(Worker, '_finish', finish)
+    output = OutputOptions(output='rgba', second_model='u2netp')
+    second = make_worker(Route('all', model=str(tiny_file), output=output, gate=PASSES_ALL))
+    other = SimpleNamespace(
+        spec=SimpleNamespace(name='other'),
+        low_resolution=lambda images: [(np.full((320, 320), 255, np.uint8), False)],
+    )
+    monkeypatch.setattr(second, '_make_remover', {str(tiny_file): remover, 'u2netp': other}.get)
+    second.run(until_done=True)
+    assert [row.state for row in second.queue.uploads()] == ['published']
+    assert (second.files.mask(second.queue.uploads()[0].sha256, 'other') == 255).all()
 
 
 def test_the_outline_is_compared_with_the_photo(make_worker, encoded, tiny_file: Path) -> None:
