@@ -117,7 +117,7 @@ def read_hits(path: Path, count: int | None = None) -> list[Query]:
         ArgumentError: If it is not such a file.
         OSError: If it cannot be read.
     """
-    with path.open(newline='', encoding='utf-8') as file:
+    with path.open(newline='', encoding='utf-8', errors='surrogateescape') as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != _COLUMNS:
             msg = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +85,15 @@ def test_read_hits(tmp_path: Path) -> None:
         RankedPhoto(Path('2.jpg'), 0.7, True),
     ]
     assert [str(query.photo) for query in read_hits(path, 3)] == ['q0.jpg', 'q2.jpg', 'q4.jpg']
+
+
+def test_read_hits_whose_names_are_no_utf8(tmp_path: Path) -> None:
+    """The photo is found by its own bytes."""
+    (tmp_path / 'hits.csv').write_bytes(
+        b'query,query_item,rank,photo,item,similarity,right\nMu\xf1oz.jpg,a,1,\xf1.jpg,a,0.9,1\n'
+    )
+    (query,) = read_hits(tmp_path / 'hits.csv')
+    assert os.fsencode(query.photo) == b'Mu\xf1oz.jpg'
+    assert os.fsencode(query.hits[0].photo) == b'\xf1.jpg'
+    drawn = draw_retrieval_sheet([query], ('', ''))
+    assert drawn.width > 0
