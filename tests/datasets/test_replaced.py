@@ -17,6 +17,7 @@ from bgremoval_mm.datasets.replaced import ReplacedFolder, replace_tree
 from bgremoval_mm.datasets.transforms.background_bank import BackgroundBank
 from bgremoval_mm.removal import (
     BackgroundRemover,
+    Manifest,
     MaskStore,
     TargetError,
     estimate_foreground,
@@ -165,6 +166,26 @@ def test_resumed(replaced: Callable, photos: Path) -> None:
     (first.folder / 'manifest.jsonl').write_text('')  # a run that was killed at once
     assert (replaced().done, contents(first.folder)) == (3, whole)
     assert replaced(job=JobOptions(progress=False, overwrite=True)).done == 3
+
+
+def test_killed_before_its_first_records_at_an_address(
+    photos: Path, masks: Path, bank: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records are held back there: what a run wrote until then is known as its own."""
+    memory = pytest.importorskip('fsspec').filesystem('memory')
+    memory.store.clear()
+    arguments = (photos, 'memory://street', masks, bank, 'u2netp')
+    with monkeypatch.context() as killed:
+        killed.setattr(Manifest, 'flush', lambda _: None)
+        replace_tree(*arguments, job=JobOptions(progress=False))
+    assert memory.exists('/street/a.png')
+    assert replace_tree(*arguments, job=JobOptions(progress=False)).done == 3
+    assert replace_tree(*arguments, job=JobOptions(progress=False)).skipped == 3
+    memory.store.clear()
+    memory.pipe_file('/street/a.png', b'of somebody')
+    with pytest.raises(TargetError, match='must not hold other photos'):
+        replace_tree(*arguments, job=JobOptions(progress=False))
+    memory.store.clear()
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ class Manifest:
         return bool(self._files())
 
     def begin(self) -> None:
-        """Make an empty file, which marks the folder as one of results, where files can grow.
+        """Make an empty file, which marks the folder as one of results.
 
         Raises:
             TargetWriteError: If it cannot be written.
@@ -174,6 +174,8 @@ class Manifest:
         if self._storage.can_append:
             with writing():
                 self._storage.append(self._name, b'')
+        else:
+            self._write(b'')
 
     def append(self, record: Record) -> None:
         """Add a record, which may be held back for a while where files cannot grow.
@@ -198,10 +200,7 @@ class Manifest:
         """
         self._since = time.monotonic()
         if self._held:
-            name = _file_name(f'{self._prefix}-{self._number:06}')
-            with writing():
-                self._storage.write(name, b''.join(self._held))
-            self._number += 1
+            self._write(b''.join(self._held))
             self._held.clear()
 
     def records(self) -> Iterator[Record]:
@@ -212,6 +211,12 @@ class Manifest:
     def read(self) -> dict[str, Record]:
         """Return the last record of each path."""
         return latest(self.records())
+
+    def _write(self, lines: bytes) -> None:
+        """Write the next numbered file."""
+        with writing():
+            self._storage.write(_file_name(f'{self._prefix}-{self._number:06}'), lines)
+        self._number += 1
 
     def _files(self) -> list[str]:
         return self._storage.glob(_file_name('*', separator=''))
