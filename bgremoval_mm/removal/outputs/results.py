@@ -89,6 +89,7 @@ def delete_superseded(
     """
     for image in images if formats else ():
         for each in formats.get(image, ()):
-            if each in FILE_FORMATS:
+            # The manifest tells of them for ever: a store is not asked again about each.
+            if each in FILE_FORMATS and storage.exists(name := image + FILE_FORMATS[each]):
                 with writing():
-                    storage.delete(image + FILE_FORMATS[each])
+                    storage.delete(name)

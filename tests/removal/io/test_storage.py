@@ -148,6 +148,28 @@ def test_from_address_to_address(run, memory, image_tree, tmp_path, output: str)
     assert run('memory://photos', 'memory://out', output=output).done == 0
 
 
+def test_earlier_formats_cost_no_request_a_photo(run, memory, monkeypatch) -> None:
+    """They are deleted once; later runs do not ask the store again to delete what is not there."""
+    deleted: list[str] = []
+    real = type(memory).rm_file
+
+    def rm_file(self, path: str) -> None:
+        deleted.append(path)
+        real(self, path)
+
+    monkeypatch.setattr(type(memory), 'rm_file', rm_file)
+    for file_format in ('png', 'webp'):
+        run('memory://photos', 'memory://out', output='rgb', file_format=file_format)
+    assert sorted(deleted) == sorted(
+        path.replace('/photos/', '/out/') + '.png'
+        for path in memory.store
+        if path.startswith('/photos/') and 'broken' not in path and 'notes' not in path
+    )
+    deleted.clear()
+    again = run('memory://photos', 'memory://out', output='rgb', file_format='webp')
+    assert (again.skipped, deleted) == (6, [])
+
+
 def test_manifest_in_whole_files(run, memory) -> None:
     """Where nothing can be appended, each run leaves files of records, which are read together."""
     run('memory://photos', 'memory://out')

@@ -350,7 +350,7 @@ def test_nothing_to_do_where_nothing_can_be_written(
 
     monkeypatch.setattr(Path, 'unlink', unlink)
     assert run(image_tree, out, output='rgb', file_format='webp').skipped == 6
-    assert len([path for path in tried if path.suffix == '.png']) == 6
+    assert not [path for path in tried if path.suffix == '.png']
     (out / 'dress/1.jpg.png').touch()
     with pytest.raises(TargetError, match=r'cannot write to .*Read-only'):
         run(image_tree, out, output='rgb', file_format='webp')
