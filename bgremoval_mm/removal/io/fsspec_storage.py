@@ -96,11 +96,12 @@ class FsspecStorage(Storage):
             return Scan([self.only])
         scan = Scan()
         for name in sorted(self._listing):
-            hidden = any(is_litter(part) for part in PurePosixPath(name).parts)
+            parts = PurePosixPath(name).parts
+            hidden = any(is_litter(part) and part != '..' for part in parts)
             if hidden or not has_image_suffix(name):
                 scan.ignored.append(name)
-            elif name != str(PurePosixPath(name)) or name.startswith('/'):
-                scan.unreadable[name] = 'its name has a part that is empty or "."'  # a//b.jpg
+            elif name != str(PurePosixPath(name)) or name.startswith('/') or '..' in parts:
+                scan.unreadable[name] = 'its name has a part that is empty, "." or ".."'  # a//b.jpg
             elif self._listing[name].get('type') == 'other':
                 scan.unreadable[name] = 'not a file'  # a FIFO, a device
             else:

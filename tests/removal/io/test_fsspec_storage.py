@@ -119,12 +119,14 @@ def test_litter_at_addresses(stores, photo: bytes) -> None:
 
 def test_keys_with_empty_parts(stores, photo: bytes) -> None:
     """Stores of objects know names that no file system can have: none takes another one's place."""
-    for name in ('b.png', '/b.png', 'x//c.png', 'x/c.png', './d.png'):
+    for name in ('b.png', '/b.png', 'x//c.png', 'x/c.png', './d.png', 'x/../e.png', '../f.png'):
         stores['memory'].pipe_file(f'/in/{name}', photo)
     scan = FsspecStorage('memory://in').scan()
     assert scan.images == ['b.png', 'x/c.png']
-    reason = 'its name has a part that is empty or "."'
-    assert scan.unreadable == dict.fromkeys(['/b.png', 'x//c.png', './d.png'], reason)
+    reason = 'its name has a part that is empty, "." or ".."'
+    odd = ['/b.png', 'x//c.png', './d.png', 'x/../e.png', '../f.png']
+    assert scan.unreadable == dict.fromkeys(odd, reason)
+    assert not scan.ignored
 
 
 def test_unknown_time_proves_nothing(
