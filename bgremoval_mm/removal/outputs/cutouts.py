@@ -30,7 +30,8 @@ _ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
     # With subsampled colours (4:2:0), as photos are, it is decoded as fast as they are.
     'jpeg': ('JPEG', {'quality': 95, 'subsampling': 2}),
 }
-_WEBP_SIDE = 16_383
+# Pixels a side: WebP's own limit, and that of libjpeg.
+_LARGEST = {'webp': ('WebP', 16_383), 'jpeg': ('JPEG', 65_500)}
 
 
 class CutoutFolder(OutputFolder):
@@ -142,7 +143,8 @@ def encode_image(
             unless they have one that outranks it or none can be made (see ``CutoutFolder.write``).
 
     Raises:
-        OSError: If the format cannot hold such an image: WebP's sides end at 16,383 pixels.
+        OSError: If the format cannot hold such an image: WebP's sides end at 16,383 pixels, JPEG's
+            at 65,500.
     """
     if file_format == 'png':
         described = list(colour)
@@ -151,10 +153,11 @@ def encode_image(
             described = [each for each in colour if each[0] != b'sRGB']
             described.insert(0, profile_chunk(icc_profile))
         return encode_png(pixels, described)
-    name, options = _ENCODERS[file_format]
-    if name == 'WEBP' and max(pixels.shape[:2]) > _WEBP_SIDE:
-        msg = f'WebP holds {_WEBP_SIDE} pixels a side at most: take png'
+    written, most = _LARGEST[file_format]
+    if max(pixels.shape[:2]) > most:
+        msg = f'{written} holds {most} pixels a side at most: take png'
         raise OSError(msg)
+    name, options = _ENCODERS[file_format]
     if name == 'WEBP' and pixels.shape[-1] == 4:
         options = {**options, 'exact': True}
     made = profile_of_chunks(colour)

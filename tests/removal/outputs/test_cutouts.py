@@ -26,6 +26,7 @@ from bgremoval_mm.removal.images.colour import profile_of_chunks
 from bgremoval_mm.removal.images.reading import decode_image
 from bgremoval_mm.removal.options import OutputOptions
 from bgremoval_mm.removal.outputs import matting, rendering
+from bgremoval_mm.removal.outputs.cutouts import encode_image
 from bgremoval_mm.removal.outputs.matting import MattingError
 from bgremoval_mm.removal.outputs.results import describe_settings
 from bgremoval_mm.removal.outputs.shadow import add_shadow, cast_shadow
@@ -215,6 +216,16 @@ def test_what_is_not_converted(source: SourceImage, mask, chunks, note: str) -> 
     made = rendering.render(described, mask, OutputOptions('rgb', convert_srgb=True))
     np.testing.assert_array_equal(made.pixels, rendered(source, mask, 'rgb'))
     assert (made.note, made.colour) == (note, chunks if note else ())
+
+
+@pytest.mark.parametrize(('file_format', 'most'), [('webp', 16_383), ('jpeg', 65_500)])
+def test_sides_that_a_format_cannot_hold(file_format: str, most: int, capfd) -> None:
+    """The reason says so and what to take; one pixel less is written."""
+    assert encode_image(np.zeros((1, most, 3), np.uint8), file_format)
+    for shape in ((1, most + 1, 3), (most + 1, 1, 3)):
+        with pytest.raises(OSError, match=f'holds {most} pixels a side at most: take png'):
+            encode_image(np.zeros(shape, np.uint8), file_format)
+    assert capfd.readouterr().err == ''
 
 
 def test_damaged_profile(source: SourceImage, mask) -> None:
