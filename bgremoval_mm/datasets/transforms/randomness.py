@@ -42,5 +42,6 @@ def each_of(transforms: Iterable[Any]) -> Iterator[Any]:
 def random_states() -> tuple[object, ...]:
     """Return what changes when Python, numpy or torch draws a random number."""
     state: Any = np.random.get_state()  # noqa: NPY002
-    _, keys, place, *_ = state
-    return random.getstate(), bytes(keys), place, bytes(torch.get_rng_state().numpy())
+    # The rest tells whether numpy keeps one normal number back: it draws two at a time.
+    _, keys, *rest = state
+    return random.getstate(), bytes(keys), *rest, bytes(torch.get_rng_state().numpy())
