@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -24,7 +25,7 @@ class ResampledMap:
 
     Args:
         annotations: COCO annotation file.
-        results: COCO results file of the images.
+        results: COCO results file of the images; an empty list if nothing was found.
         kind: 'bbox' or 'segm'.
     """
 
@@ -34,7 +35,10 @@ class ResampledMap:
 
         with _silence():
             truth = COCO(str(annotations))
-            self._evaluation = COCOeval(truth, truth.loadRes(str(results)), kind)
+            found = json.loads(results.read_bytes())
+            # Where nothing was found, loadRes looks at the first detection all the same.
+            detections = truth.loadRes(found) if found else COCO()
+            self._evaluation = COCOeval(truth, detections, kind)
         parameters = self._evaluation.params
         parameters.areaRng, parameters.areaRngLbl = [[0, 1e10]], ['all']
         parameters.maxDets = [100]

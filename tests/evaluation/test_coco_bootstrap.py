@@ -62,6 +62,24 @@ def test_drawn_images(order: list[int], tmp_path: Path) -> None:
     assert evaluation(np.array(order)) == pytest.approx(expected, abs=0.01)
 
 
+@pytest.mark.parametrize('kind', ['bbox', 'segm'])
+def test_nothing_was_found(kind: str, tmp_path: Path) -> None:
+    """An empty list, as a training that has diverged leaves it, is a mAP of 0."""
+    truth, good = write(tmp_path, 'whole', list(range(IMAGES)), 1.0)
+    content = json.loads(truth.read_text())
+    for each in content['annotations']:
+        each['segmentation'] = [[0, 0, 9, 0, 9, 9, 0, 9]]
+    truth.write_text(json.dumps(content))
+    nothing = tmp_path / 'nothing.json'
+    nothing.write_text('[]')
+    evaluation = ResampledMap(truth, nothing, kind)
+    assert evaluation.whole() == 0
+    assert evaluation.by_class() == {'hat': 0, 'bag': 0}
+    if kind == 'bbox':
+        found = map_difference(truth, [good], [nothing], kind, resamples=9)
+        assert found.mean == pytest.approx(-coco_map(truth, good))
+
+
 def test_classes(tmp_path: Path) -> None:
     """AP of each class; their mean is mAP."""
     evaluation = ResampledMap(*write(tmp_path, 'whole', list(range(IMAGES)), 2.0), 'bbox')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -293,27 +293,11 @@ def test_semantic_segmentation(make_result: Callable, tmp_path: Path) -> None:
 
 def test_instance_segmentation(make_result: Callable, tmp_path: Path) -> None:
     """Table I: fractions, intervals from the predictions, the paper's numbers."""
-    truth = tmp_path / 'truth.json'
-    box = {'category_id': 0, 'bbox': [1, 1, 20, 20], 'area': 400, 'iscrowd': 0}
-    images = [{'id': i, 'width': 50, 'height': 50} for i in range(1, 5)]
-    annotations = [
-        {**box, 'id': i, 'image_id': i, 'segmentation': [outline(0)]} for i in range(1, 5)
-    ]
-    categories = [{'id': 0, 'name': 'hat'}]
-    truth.write_text(
-        json.dumps({'images': images, 'annotations': annotations, 'categories': categories})
-    )
+    truth = write_truth(tmp_path)
     for run in select_runs(WORK, ['Table I'], ['fashionpedia'], ['pvt-s']):
         metrics = {'coco/bbox_mAP': 0.31, 'coco/segm_mAP': 0.29 - 0.01 * (run.variant == 'rembg')}
         folder = make_result(run, metrics, annotations=str(truth))
-        shift = 3 if run.variant == 'rembg' else 0
-        results = [
-            {'image_id': i, 'category_id': 0, 'bbox': [1 + shift, 1, 20, 20], 'score': 0.9}
-            for i in range(1, 5)
-        ]
-        (folder / 'predictions.bbox.json').write_text(json.dumps(results))
-        outlined = [{**each, 'segmentation': [outline(shift)]} for each in results]
-        (folder / 'predictions.segm.json').write_text(json.dumps(outlined))
+        write_found(folder, range(1, 5), shift=3 * (run.variant == 'rembg'))
     found = group(tmp_path / 'root', 'Table I', 'fashionpedia')
     table = result_table(found).set_index(['network', 'metric'])
     line = table.loc[('PVT-Small', 'box mAP')]
@@ -326,6 +310,53 @@ def test_instance_segmentation(make_result: Callable, tmp_path: Path) -> None:
     ((name, difference),) = removed(cell).class_differences().items()
     assert name == 'hat'
     assert difference.mean < 0
+
+
+def test_a_run_that_found_nothing(make_result: Callable, tmp_path: Path) -> None:
+    """mmdet gives no mAP of it: its seed counts neither in a difference nor in its interval."""
+    truth = write_truth(tmp_path)
+    chosen = (WORK, ['Table I'], ['fashionpedia'], ['pvt-s'])
+    for run in select_runs(*chosen, seeds=(0, 1, 2)):
+        nothing = (run.variant, run.seed) == ('rembg', 1)
+        metrics = {} if nothing else {'coco/bbox_mAP': 0.3, 'coco/segm_mAP': 0.3 + run.seed / 10}
+        folder = make_result(run, metrics or {'coco/copypaste': 0}, annotations=str(truth))
+        write_found(folder, () if nothing else range(1, 5 - run.seed))
+    found = group(tmp_path / 'root', 'Table I', 'fashionpedia')
+    table = result_table(found).set_index(['network', 'metric'])
+    for metric in ('box mAP', 'mask mAP'):
+        line = table.loc[('PVT-Small', metric)]
+        assert line['seeds'] == '0 2'
+        assert line['95 % over images'] == '+0.000 to +0.000'
+    ((name, difference),) = removed(found.cell('pvt-s')).class_differences().items()
+    assert (name, difference.count) == ('hat', 3)
+    assert difference.mean < 0
+    assert len(build_report(tmp_path / 'root').sections) == 2
+
+
+def write_truth(folder: Path) -> Path:
+    """COCO annotations of four photos with a hat each."""
+    box = {'category_id': 0, 'bbox': [1, 1, 20, 20], 'area': 400, 'iscrowd': 0}
+    images = [{'id': i, 'width': 50, 'height': 50} for i in range(1, 5)]
+    annotations = [
+        {**box, 'id': i, 'image_id': i, 'segmentation': [outline(0)]} for i in range(1, 5)
+    ]
+    categories = [{'id': 0, 'name': 'hat'}]
+    truth = folder / 'truth.json'
+    truth.write_text(
+        json.dumps({'images': images, 'annotations': annotations, 'categories': categories})
+    )
+    return truth
+
+
+def write_found(folder: Path, images: Iterable[int], shift: int = 0) -> None:
+    """The hats that a run found in some of the photos, aside from where they are."""
+    results = [
+        {'image_id': i, 'category_id': 0, 'bbox': [1 + shift, 1, 20, 20], 'score': 0.9}
+        for i in images
+    ]
+    (folder / 'predictions.bbox.json').write_text(json.dumps(results))
+    outlined = [{**each, 'segmentation': [outline(shift)]} for each in results]
+    (folder / 'predictions.segm.json').write_text(json.dumps(outlined))
 
 
 def outline(shift: int) -> list[int]:

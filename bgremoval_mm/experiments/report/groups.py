@@ -98,9 +98,14 @@ class Pair:
         return runs
 
     def over_images(self, metric: Metric) -> Estimate | None:
-        """Return the difference with a bootstrap over images; None where it cannot be made."""
+        """Return the difference with a bootstrap over images; None where it cannot be made.
+
+        It is of the seeds that `difference` is of: a run without detections has files, but no mAP.
+        """
         if metric.key not in self._over_images:  # of mAP it takes a minute
-            runs = self.runs if metric.over_images else []
+            seeds = self.differences(metric.key)
+            matched = zip(self.matched, self.runs, strict=True) if metric.over_images else ()
+            runs = [pair for seed, pair in matched if seed in seeds]
             self._over_images[metric.key] = resampler(metric.over_images)(runs) if runs else None
         return self._over_images[metric.key]
 
