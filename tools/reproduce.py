@@ -250,8 +250,8 @@ def do_runs(
     wrong = others.get('other options', [])
     if wrong:
         print_error(
-            f'{len(wrong)} runs were begun with other options, for example '
-            f'{workspace.folder(wrong[0])}. Take another --root for these options.'
+            f'{len(wrong)} runs were begun with other options or for another work, for example '
+            f'{workspace.folder(wrong[0])}. Take another --root for these.'
         )
         return FAILED
     if args.slurm is not None:

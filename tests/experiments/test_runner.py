@@ -32,7 +32,7 @@ from bgremoval_mm.experiments.runner.runs import (
 )
 from bgremoval_mm.experiments.runner.scheduler import worker_command
 from bgremoval_mm.experiments.runner.state import is_locked, run_lock, state_of
-from bgremoval_mm.experiments.runner.worker import prepare
+from bgremoval_mm.experiments.runner.worker import prepare, work
 from bgremoval_mm.removal import MaskStore
 from bgremoval_mm.removal.zoo.weights import find_weights
 
@@ -199,6 +199,25 @@ def test_states(run: Run, tmp_path: Path) -> None:
     (folder / 'result.json').write_text(json.dumps({'options': ['a=1']}))
     assert state_of(run, workspace(['a=1'])) == 'done'
     assert state_of(run, workspace([])) == 'other options'
+
+
+def test_works_with_a_config_in_common(make_result: Callable, tmp_path: Path) -> None:
+    """Each is shown in its own report only, so that the run of one is not done for the other."""
+    chosen = (['clothing10'], ['vgg11'], ['original'])
+    (run,) = select_runs(WORK, ['Fig. 5'], *chosen)
+    (other,) = select_runs(load_work('kobs2022'), ['Classifiers'], *chosen)
+    assert other.name == run.name
+    workspace = Workspace(tmp_path, CONFIGS)
+    folder = make_result(run, {'accuracy/top1': 50.0}, root=tmp_path)
+    assert state_of(run, workspace) == 'done'
+    assert state_of(other, workspace) == 'other options'
+    with pytest.raises(RuntimeError, match=rf'{folder} was begun .* for another work'):
+        work(other, workspace)
+    result = json.loads((folder / 'result.json').read_text())
+    del result['experiment']['work']  # as in earlier releases, which had the one work
+    (folder / 'result.json').write_text(json.dumps(result))
+    assert state_of(run, workspace) == 'done'
+    assert state_of(other, workspace) == 'other options'
 
 
 ASK = """

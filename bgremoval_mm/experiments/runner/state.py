@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from bgremoval_mm.experiments.papers import WORKS
 from bgremoval_mm.experiments.runner.runs import FAILURE, LOCK, RESULT, SETTINGS, Run, Workspace
 from bgremoval_mm.utils.json_io import read_json
 
-__all__ = ['RunLock', 'State', 'is_locked', 'run_lock', 'state_of']
+__all__ = ['RunLock', 'State', 'is_locked', 'is_same_run', 'run_lock', 'state_of']
 
 _PATIENCE_SECONDS = 2.0
 
@@ -24,13 +25,13 @@ def state_of(run: Run, workspace: Workspace, missing: Callable[[Run], str] = lam
 
     Args:
         run: The run.
-        workspace: Where it is, with which options; a run that was begun with other options is
-            neither done nor can it be resumed.
+        workspace: Where it is, with which options; a run that was begun with other options, or for
+            another work, is neither done nor can it be resumed.
         missing: Describes which data of a run are missing, see ``options.missing_data``.
     """
     folder = workspace.folder(run)
     settings = read_json(folder / RESULT) or read_json(folder / SETTINGS)
-    if settings is not None and settings.get('options', []) != list(workspace.options):
+    if settings is not None and not is_same_run(settings, run, workspace):
         return 'other options'
     if (folder / RESULT).is_file():
         return 'done'
@@ -41,6 +42,23 @@ def state_of(run: Run, workspace: Workspace, missing: Callable[[Run], str] = lam
     if missing(run):
         return 'missing data'
     return 'interrupted' if (folder / 'last_checkpoint').is_file() else 'pending'
+
+
+def is_same_run(settings: Mapping[str, Any], run: Run, workspace: Workspace) -> bool:
+    """Return whether a folder's files are of a run with the options of a workspace.
+
+    Two works may have a config in common, as VGG-11 on Clothing10; their runs have one folder then,
+    and each is shown in its own work's report only.
+
+    Args:
+        settings: ``result.json`` or ``run.json``.
+        run: The run.
+        workspace: Where it is, with which options.
+    """
+    wanted = run.describe()
+    begun = {'work': WORKS[0], **settings.get('experiment', wanted)}
+    same = all(begun.get(key) == wanted[key] for key in ('work', 'place'))
+    return same and settings.get('options', []) == list(workspace.options)
 
 
 def run_lock(folder: Path) -> RunLock:

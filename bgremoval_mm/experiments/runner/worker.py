@@ -33,7 +33,7 @@ from bgremoval_mm.experiments.runner.runs import (
     Workspace,
     run_of_config,
 )
-from bgremoval_mm.experiments.runner.state import run_lock
+from bgremoval_mm.experiments.runner.state import is_same_run, run_lock
 from bgremoval_mm.utils.allocator import FOR_NETWORKS, keep_freed_memory
 from bgremoval_mm.utils.json_io import read_json, write_json
 
@@ -88,23 +88,24 @@ def work(run: Run, workspace: Workspace) -> dict[str, Any]:
 
     Raises:
         filelock.Timeout: If another process is at work on it.
-        RunError: If it was begun with other options.
+        RunError: If it was begun with other options, or for another work.
     """
     from mmengine.runner import Runner
 
     folder = workspace.folder(run)
     folder.mkdir(parents=True, exist_ok=True)
     with run_lock(folder).acquire(timeout=0):
-        if (done := read_json(folder / RESULT)) is not None:
-            return done
-        (folder / FAILURE).unlink(missing_ok=True)
-        before = read_json(folder / SETTINGS) or {}
-        if before and before['options'] != list(workspace.options):
+        done, before = read_json(folder / RESULT), read_json(folder / SETTINGS) or {}
+        begun = done or before
+        if begun and not is_same_run(begun, run, workspace):
             msg = (
-                f'{folder} was begun with other options: {before["options"]}. Take another --root, '
-                'or delete the folder.'
+                f'{folder} was begun with other options or for another work: {SETTINGS} there says '
+                'which. Take another --root, or delete the folder.'
             )
             raise RunError(msg)
+        if done is not None:
+            return done
+        (folder / FAILURE).unlink(missing_ok=True)
         starts = [*before.get('starts', []), _now()]
         settings = {
             'experiment': run.describe(),
