@@ -6,7 +6,9 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -16,13 +18,13 @@ from bgremoval_mm.evaluation.metrics.per_image import write_per_image
 from bgremoval_mm.experiments.base import Verdict
 from bgremoval_mm.experiments.papers.liang2023 import WORK
 from bgremoval_mm.experiments.papers.liang2023.claims import CLAIMS
-from bgremoval_mm.experiments.papers.liang2023.experiments import CLASSIFICATION
+from bgremoval_mm.experiments.papers.liang2023.experiments import CLASSIFICATION, Classification
 from bgremoval_mm.experiments.report.figures import bar_chart, difference_chart, read_curves
 from bgremoval_mm.experiments.report.groups import Cell, Group, Pair, group_results
 from bgremoval_mm.experiments.report.page import build_report, write_report
 from bgremoval_mm.experiments.report.results import read_results
 from bgremoval_mm.experiments.report.tables import GAP, result_table
-from bgremoval_mm.experiments.runner.runs import select_runs
+from bgremoval_mm.experiments.runner.runs import Run, select_runs
 from bgremoval_mm.removal.errors import ArgumentError
 from tests.browser import Browser
 
@@ -107,6 +109,51 @@ def test_other_images(make_pairs: Callable, tmp_path: Path) -> None:
     cell = group(tmp_path / 'root').cell('vgg11')
     with pytest.raises(ValueError, match='were tested on other images'):
         removed(cell).mcnemar()
+
+
+def test_seeds_on_other_images(make_pairs: Callable, tmp_path: Path) -> None:
+    """As many photos of another name are no further test of the same ones."""
+    make_pairs('vgg11', UP[:2])
+    for suffix in ('', '-rembg'):
+        file = tmp_path / 'root' / f'vgg11_1xb32_clothing10{suffix}' / 'seed1' / 'evidence.npz'
+        arrays = dict(np.load(file))
+        arrays['names'] = np.array([f'other/{name}' for name in arrays['names']])
+        write_per_image(file, **arrays)
+    found = group(tmp_path / 'root')
+    with pytest.raises(ValueError, match='seed1 was tested on other images than with another seed'):
+        removed(found.cell('vgg11')).over_images(found.metrics[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folded(Classification):
+    """A network of Fig. 5 in two folds."""
+
+    folds: ClassVar[tuple[int, ...]] = (0, 1)
+
+
+def test_seeds_in_other_folds(make_classification: Callable, tmp_path: Path) -> None:
+    """While a fold of a seed is missing, there is no interval over images; then over all."""
+    experiment = Folded(**asdict(CLASSIFICATION[0]))
+    work = replace(WORK, experiments=(experiment,), claims=())
+
+    def make(seed: int, fold: int) -> None:
+        for variant, right in (('original', 20), ('rembg', 30)):
+            run = Run(work, experiment, 'clothing10', variant, seed, fold)
+            folder = make_classification(run, right + fold)
+            arrays = dict(np.load(folder / 'evidence.npz'))
+            arrays['names'] = np.array([f'{fold}/{name}' for name in arrays['names']])
+            write_per_image(folder / 'evidence.npz', **arrays)
+
+    def interval() -> str:
+        groups = group_results(read_results(tmp_path / 'root'), work)
+        found = next(each for each in groups if each.results)
+        return result_table(found)['95 % over images'].item()
+
+    for seed, fold in ((0, 0), (0, 1), (1, 0)):
+        make(seed, fold)
+    assert interval() == GAP
+    make(1, 1)
+    assert interval().startswith('+')
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,28 @@ Runs = Sequence[tuple[AnyResult, AnyResult]]
 def _both(
     runs: Runs, what: Callable[[AnyResult], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Stack what baselines and variants have, by seed; None if one has no per-image results."""
+    """Stack what baselines and variants have, by seed.
+
+    Returns:
+        Both; None if one has no per-image results, or seeds were tested in other folds.
+
+    Raises:
+        ValueError: If seeds were tested on other images.
+    """
     if not all(result.has_per_image for pair in runs for result in pair):
         return None
+    firsts = [first for first, _ in runs]
+    if len({_folds(each) for each in firsts}) > 1:
+        return None
+    for each in firsts:
+        if not np.array_equal(each.per_image['names'], firsts[0].per_image['names']):
+            msg = f'{each.runs[0].folder} was tested on other images than with another seed'
+            raise ValueError(msg)
     return np.stack([what(first) for first, _ in runs]), np.stack([what(last) for _, last in runs])
+
+
+def _folds(result: AnyResult) -> tuple[int | None, ...]:
+    return tuple(run.fold for run in result.runs)
 
 
 def _right(result: AnyResult) -> np.ndarray:
@@ -60,6 +78,8 @@ def _iou(runs: Runs) -> Estimate | None:
 def _coco(kind: str) -> Callable[[Runs], Estimate | None]:
     def resample(runs: Runs) -> Estimate | None:
         name = f'predictions.{kind}.json'
+        if any(len(first.runs) > 1 for first, _ in runs):  # mAP is of one set of photos
+            return None
         baselines, variants = (
             [run.folder / name for pair in runs for run in pair[i].runs] for i in (0, 1)
         )
