@@ -308,17 +308,22 @@ def test_every_claim_can_be_judged_without_runs(make_pairs: Callable, tmp_path: 
 def test_semantic_segmentation(make_result: Callable, tmp_path: Path) -> None:
     """Table II: both metrics, the interval over images from the areas, the paper's numbers."""
     random = np.random.default_rng(0)
+    scores: dict[str, list[float]] = {'original': [], 'rembg': []}
     for run in select_runs(WORK, ['Table II'], ['fashionpedia'], seeds=[0, 1]):
-        folder = make_result(run, {'mIoU': 40.0 - 2 * (run.variant == 'rembg'), 'mAcc': 50.0})
         both = random.integers(1, 50, (9, 46))
         areas = np.stack([both, both + 60 + 9 * (run.variant == 'rembg'), both, both], axis=-1)
+        overlap, union = areas.sum(axis=0)[:, :2].T
+        metrics = {'mIoU': round(100 * float(np.mean(overlap / union)), 2), 'mAcc': 50.0}
+        folder = make_result(run, metrics)
+        scores[run.variant].append(metrics['mIoU'])
         names = np.array([f'{i}.jpg' for i in range(9)])
         classes = np.array([f'class {i}' for i in range(46)])
         write_per_image(folder / 'evidence.npz', names=names, areas=areas, classes=classes)
     found = group(tmp_path / 'root', 'Table II', 'fashionpedia')
     assert found.is_own
     table = result_table(found)
-    assert table['difference'].tolist() == ['-2.00', '+0.00']
+    difference = np.mean(scores['rembg']) - np.mean(scores['original'])
+    assert table['difference'].tolist() == [f'{difference:+.2f}', '+0.00']
     assert table['paper: difference'].tolist() == ['-0.24', '-0.25']
     assert re.fullmatch(r'-\d+\.\d\d to -\d+\.\d\d', table['95 % over images'][0])
     assert table['95 % over images'][1] == '—'  # mean accuracy has no bootstrap
@@ -327,15 +332,21 @@ def test_semantic_segmentation(make_result: Callable, tmp_path: Path) -> None:
     assert len(differences) == 46
     by_hand = []
     for seed in (0, 1):
-        scores = []
+        of_class = []
         for variant in ('original', 'rembg'):
             areas = cell.results[variant][seed].per_image['areas'][:, 5].sum(axis=0)
-            scores.append(areas[0] / areas[1] * 100)
-        by_hand.append(scores[1] - scores[0])
+            of_class.append(areas[0] / areas[1] * 100)
+        by_hand.append(of_class[1] - of_class[0])
     assert differences['class 5'].mean == pytest.approx(np.mean(by_hand))
     # Table I has numbers of the paper, but no runs: it comes below.
     sections = build_report(tmp_path / 'root').sections
     assert [bool(each.details) for each in sections] == [True, False]
+    # Areas of another test are refused, as predictions are.
+    file = cell.results['rembg'][1].runs[0].folder / 'evidence.npz'
+    arrays = dict(np.load(file))
+    write_per_image(file, **{**arrays, 'areas': arrays['areas'][::2]})
+    with pytest.raises(ValueError, match=r'evidence\.npz is not that of result\.json: its mIoU is'):
+        build_report(tmp_path / 'root')
 
 
 def test_instance_segmentation(make_result: Callable, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ class Result:
         """
         file = self.folder / PER_IMAGE_FILE
         arrays = read_per_image(file)
-        if not arrays.keys() & {'predictions', 'first_right'}:
+        if not arrays.keys() & {'areas', 'first_right', 'predictions'}:
             return arrays
         name, found = main_score(arrays)
         said = self.metrics.get(name)
