@@ -148,11 +148,12 @@ def test_the_detector_of_a_fold(tmp_path: Path) -> None:
     model = 'inception-v3_in1k-pre_person-layer'
     runs = select_runs(CATALOGUES, ['Table I'], ['luma'], [model], ['rembg'], [3], [1])
     detectors = select_runs(CATALOGUES, ['Person detector'], [], [], ['original'], [0], [1])
-    workspace = Workspace(tmp_path, CONFIGS)
     (run,), (detector,) = runs, detectors
-    config = run_config(run, workspace)
-    checkpoint = config.model.backbone.detector.init_cfg.checkpoint
-    assert checkpoint == f'{workspace.folder(detector)}/epoch_50.pth'
+    for root in (tmp_path, tmp_path / 'my runs, all'):
+        workspace = Workspace(root, CONFIGS)
+        config = run_config(run, workspace)
+        checkpoint = config.model.backbone.detector.init_cfg.checkpoint
+        assert checkpoint == f'{workspace.folder(detector)}/epoch_50.pth'
     assert run_config(detector, workspace).train_cfg.max_epochs == 50
     assert CATALOGUES.items.index('Person detector') < CATALOGUES.items.index('Table I')
 

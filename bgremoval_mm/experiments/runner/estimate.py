@@ -152,8 +152,8 @@ class Estimates:
             RunError: If it cannot be trained; the message is its last line.
         """
         config = str(self.workspace.configs / run.baseline.config)
-        command = [sys.executable, '-m', __name__, config, str(count)]
-        command += self.workspace.options_of(run)
+        command = [sys.executable, '-m', __name__, '--root', str(self.workspace.root)]
+        command += [config, str(count), *self.workspace.options_of(run)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         lines = done.stdout.strip().splitlines()
         if done.returncode or not lines:
@@ -168,12 +168,13 @@ class Estimates:
 def main(argv: list[str] | None = None) -> int:
     """Print the hours of one config as JSON, in the last line."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--root', type=Path, help='of all runs')
     parser.add_argument('config', type=Path)
     parser.add_argument('count', type=int)
     parser.add_argument('options', nargs='*')
     args = parser.parse_args(argv)
-    whole = load_config(args.config, args.options)
-    seconds, photos = time_iterations(load_config(args.config, args.options), args.count)
+    whole, timed = (load_config(args.config, args.options, args.root) for _ in range(2))
+    seconds, photos = time_iterations(timed, args.count)
     hours = seconds * count_iterations(whole, photos) / 3600
     sys.stdout.write(
         '\n' + json.dumps({'seconds': seconds, 'photos': photos, 'hours': hours}) + '\n'

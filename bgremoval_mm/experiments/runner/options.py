@@ -28,7 +28,9 @@ __all__ = ['load_config', 'missing_data', 'photos_of', 'run_config']
 _SUBSETS = ('train', 'val', 'test')
 
 
-def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
+def load_config(
+    path: str | Path, options: Sequence[str] = (), root: str | Path | None = None
+) -> Config:
     """Read a config and set options in it, which may be written for any variant.
 
     Args:
@@ -38,6 +40,9 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
             reads the photos, which in a variant may lie inside a wrapper such as RembgDataset;
             inside a ConcatDataset, of each one. Those that begin with ``removal.`` say which masks
             are used, see `mask_options.set_masks`.
+        root: What ``{root}`` stands for in their values, where other runs leave their checkpoints:
+            a path to the letter, of which ``--cfg-options`` would take the spaces, and make a list
+            where it has a comma.
 
     Raises:
         FileNotFoundError: If there is no such config.
@@ -46,7 +51,8 @@ def load_config(path: str | Path, options: Sequence[str] = ()) -> Config:
     config = read_config(path)
     masks, others = parse_masks(options)
     parsed = {}
-    for key, value in _parse(others).items():
+    for key, text in _parse(others).items():
+        value = text if root is None else _put_in(text, str(root))
         subset, _, rest = key.partition('_dataset.')
         if subset in _SUBSETS and rest:
             for inner in owners_of(config[f'{subset}_dataloader'].dataset, rest):
@@ -71,6 +77,13 @@ def _parse(options: Sequence[str]) -> dict[str, Any]:
             msg = f'an option must be KEY=VALUE, but got {option!r}'
             raise ArgumentError(msg)
     return dict(parser.parse_args(['--options', *options]).options) if options else {}
+
+
+def _put_in(value: Any, root: str) -> Any:
+    """Return the value of an option with a folder in place of ``{root}``."""
+    if isinstance(value, list | tuple):
+        return type(value)(_put_in(each, root) for each in value)
+    return value.replace('{root}', root) if isinstance(value, str) else value
 
 
 def photos_of(dataset: Any) -> str:
@@ -117,7 +130,8 @@ def _root_of(dataset: Mapping[str, Any]) -> str | None:
 
 def run_config(run: Run, workspace: Workspace) -> Config:
     """Read the config of a run, with its options."""
-    return load_config(workspace.configs / run.config, workspace.options_of(run))
+    path, options = workspace.configs / run.config, workspace.options_of(run)
+    return load_config(path, options, workspace.root)
 
 
 def missing_data(run: Run, workspace: Workspace) -> str:

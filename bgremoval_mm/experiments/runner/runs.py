@@ -118,12 +118,12 @@ class Workspace:
     def options_of(self, run: Run) -> tuple[str, ...]:
         """Return the options of a run: those of its seed and fold, then those of all.
 
-        In those of its own, ``{root}`` stands for `root`, where other runs leave their checkpoints.
+        In their values ``{root}`` stands for `root`, which `options.load_config` puts there.
 
         Raises:
             ArgumentError: If one is for networks of which the work has none.
         """
-        chosen = [option.replace('{root}', str(self.root)) for option in run.options]
+        chosen = list(run.options)
         for each in self.options:
             networks, option = networks_of(each)
             if not any(fnmatchcase(model, networks) for model in run.work.models):
