@@ -138,8 +138,8 @@ def _print(categories: list[loss.CategoryLoss], total: dict[str, Any]) -> None:
             f'{each.hard:.1%}',
             f'{each.wiped_out:,} ({each.wiped_out / each.instances:.1%})',
         )
-    console = Console()
-    console.print(table)
+    # Names of categories may hold brackets and colons.
+    Console(markup=False, emoji=False).print(table)
     print(
         f'{total["images"]:,} images, {total["instances"]:,} instances: '
         f'{total["erased_hard"] or 0:.2%} of the annotated pixels erased, '

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from bgremoval_mm.analysis.annotation_loss import AnnotatedImage
+from bgremoval_mm.analysis.annotation_loss import AnnotatedImage, Labels
+from bgremoval_mm.datasets.formats.categories import IGNORED
 from bgremoval_mm.datasets.removal_settings import RemovalSettings
 from bgremoval_mm.datasets.unwrap import base_datasets, type_name
 from bgremoval_mm.registry import DATASETS
@@ -26,6 +28,9 @@ KNOWN = {'ccp': 'CCP', 'fashionpedia': 'Fashionpedia'}
 """Datasets that need no config."""
 
 _ALL_FOREGROUND = ('CCP', 'CCPSemantic')
+# Their masks know no categories, and are no label maps.
+_MASKS_ONLY = ('CCPSaliency', 'PairsDataset', 'PairsInstances', 'SaliencyFolders')
+_BACKGROUND = 'background'  # the class that removal is meant to erase
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,13 @@ def of_config(
         if node is None:
             continue
         for base, removal in zip(base_datasets(node), RemovalSettings.of(node), strict=True):
+            if type_name(base) in _MASKS_ONLY:
+                msg = (
+                    f'{subset}_dataloader in {path} has a {type_name(base)}, whose masks tell '
+                    'foreground from background, without categories: score removal models on them '
+                    'with `bgremoval compare-models`'
+                )
+                raise ArgumentError(msg)
             if not isinstance(base, dict) or not base.get('data_root'):
                 msg = (
                     f'the datasets of {subset}_dataloader in {path} must be datasets of mmdet or '
@@ -149,16 +161,38 @@ def _collect(
         for config in datasets:
             # In test mode nothing is filtered.
             dataset = DATASETS.build({**config, 'pipeline': [], 'test_mode': True})
-            classes = tuple(dataset.metainfo['classes'])
+            found = tuple(dataset.metainfo.get('classes') or ())
+            if classes not in ((), found):
+                pairs = enumerate(zip_longest(classes, found))
+                number, names = next((i, pair) for i, pair in pairs if pair[0] != pair[1])
+                msg = (
+                    'all datasets must have the same classes in the same order, but class '
+                    f'{number} is {printable(" and ".join(map(repr, names)))}'
+                )
+                raise ArgumentError(msg)
+            classes = found
+            labels = _labels(dataset, classes)
             for index in range(len(dataset)):
-                image = _annotated(dataset.get_data_info(index), base, store)
+                image = _annotated(dataset.get_data_info(index), base, store, labels)
                 images.setdefault(image.key, image)
+    masks = [mask for each in images.values() for _, mask in each.instances or ()]
+    if masks and not any(masks):
+        msg = 'the annotations have boxes but no masks, so pixels cannot be counted'
+        raise ArgumentError(msg)
     return AnnotatedImages(
-        classes, images, all(each['type'] in _ALL_FOREGROUND for each in datasets), base
+        classes, images, all(type_name(each) in _ALL_FOREGROUND for each in datasets), base
     )
 
 
-def _annotated(info: dict[str, Any], base: Path, store: MaskStore) -> AnnotatedImage:
+def _labels(dataset: Any, classes: tuple[str, ...]) -> Labels:
+    ignored = {IGNORED, getattr(dataset, 'ignore_index', IGNORED)}
+    background = {i for i, name in enumerate(classes) if name.lower() == _BACKGROUND}
+    return Labels(len(classes), frozenset(ignored | background))
+
+
+def _annotated(
+    info: dict[str, Any], base: Path, store: MaskStore, labels: Labels
+) -> AnnotatedImage:
     path = Path(info['img_path'])
     key = path_below(path, base)
     if 'instances' in info:
@@ -167,12 +201,12 @@ def _annotated(info: dict[str, Any], base: Path, store: MaskStore) -> AnnotatedI
     if info.get('reduce_zero_label') or info.get('label_map'):
         msg = 'datasets that change the values of label maps as they load them are not supported'
         raise ArgumentError(msg)
-    return AnnotatedImage(path, key, store, label_map=Path(info['seg_map_path']))
+    if info.get('seg_map_path') is None:
+        msg = f'{printable(path)} has neither instances nor a label map: nothing of it is annotated'
+        raise ArgumentError(msg)
+    return AnnotatedImage(path, key, store, label_map=Path(info['seg_map_path']), labels=labels)
 
 
 def _instances(instances: list[dict[str, Any]]) -> Iterator[tuple[int, Any]]:
-    for each in instances:
-        if 'mask' not in each:
-            msg = 'the annotations have boxes but no masks, so pixels cannot be counted'
-            raise ArgumentError(msg)
-        yield each['bbox_label'], each['mask']
+    # mmdet drops empty lists of polygons: such an instance has no pixel.
+    return ((each['bbox_label'], each.get('mask', [])) for each in instances)

@@ -22,6 +22,7 @@ __all__ = [
     'CategoryLoss',
     'ImageLoss',
     'InstanceLoss',
+    'Labels',
     'annotated_pixels',
     'by_category',
     'instance_loss',
@@ -36,6 +37,20 @@ WIPED_OUT = 0.9
 
 
 @dataclass(frozen=True)
+class Labels:
+    """What the values of a label map mean.
+
+    Attributes:
+        classes: How many classes there are, counted from 0.
+        left_out: Values of pixels that belong to no category: ignored ones, and the class of the
+            background, which removal is meant to erase.
+    """
+
+    classes: int
+    left_out: frozenset[int] = frozenset((IGNORED,))
+
+
+@dataclass(frozen=True)
 class AnnotatedImage:
     """An image, its annotations and where its mask is.
 
@@ -44,7 +59,8 @@ class AnnotatedImage:
         key: Its path below the folder that the masks were made from.
         store: The masks.
         instances: Category and COCO segmentation of each instance; None if there is a label map.
-        label_map: File of category indices, 255 for none; None if there are instances.
+        label_map: File of category indices; None if there are instances.
+        labels: What these mean; None if there are instances.
         size: Height and width in pixels that the instances are for; None if there is a label map.
     """
 
@@ -53,6 +69,7 @@ class AnnotatedImage:
     store: MaskStore
     instances: tuple[tuple[int, Any], ...] | None = None
     label_map: Path | None = None
+    labels: Labels | None = None
     size: tuple[int, int] | None = None
 
 
@@ -159,9 +176,11 @@ def annotated_pixels(image: AnnotatedImage) -> list[tuple[int, np.ndarray]]:
     Instances without a pixel are left out.
 
     Raises:
-        ValueError: If an annotation is not of its image's size, or a label map has channels.
+        ValueError: If an annotation is not of its image's size, or a label map has channels, or a
+            value that is no class.
     """
     if image.label_map is not None:
+        assert image.labels is not None
         from PIL import Image
 
         with Image.open(image.label_map) as picture:
@@ -169,7 +188,15 @@ def annotated_pixels(image: AnnotatedImage) -> list[tuple[int, np.ndarray]]:
         if labels.ndim != 2:
             msg = f'a label map must have one channel, but {image.label_map} has {labels.shape[2]}'
             raise ArgumentError(msg)
-        return [(int(k), labels == k) for k in np.unique(labels) if k != IGNORED]
+        found = [int(value) for value in np.unique(labels) if value not in image.labels.left_out]
+        unknown = [value for value in found if value >= image.labels.classes]
+        if unknown:
+            msg = (
+                f'a label map must hold class indices from 0 to {image.labels.classes - 1}, but '
+                f'{image.label_map} holds {", ".join(map(str, unknown))}'
+            )
+            raise ArgumentError(msg)
+        return [(value, labels == value) for value in found]
     assert image.size is not None
     decoded = (
         (category, decode_mask(segmentation, *image.size).astype(bool))

@@ -190,3 +190,138 @@ def test_foreign_results_are_left_alone(
     assert [path.name for path in Path('mine').iterdir()] == [name]
     assert Path('mine', name).read_text() == '{"mine": 1}'
     assert run(*arguments, 'out') == run(*arguments, 'out') == 0
+
+
+@pytest.fixture
+def configured(tiny_model, tmp_path: Path, run) -> Callable[..., int]:
+    """A function that runs the tool on two photos, whose upper halves the masks keep.
+
+    Takes the scope and the settings of the dataset of each loader.
+    """
+    tiny_model('u2netp')
+    store = MaskStore('masks', 'u2netp')
+    Path('data/photos').mkdir(parents=True)
+    mask = np.zeros((8, 8), np.uint8)
+    mask[:4] = 255
+    for name in ('a.png', 'b.png'):
+        path = Path('data/photos', name)
+        Image.new('RGB', (8, 8), (90, 80, 70)).save(path)
+        store.put(f'photos/{name}', read_image(path), mask, constant=False)
+
+    def measure(scope: str, **loaders: dict) -> int:
+        text = f"default_scope = {scope!r}\ncustom_imports = dict(imports=['bgremoval_mm'])\n"
+        for name, settings in loaders.items():
+            text += f'{name}_dataloader = dict(dataset={settings!r})\n'
+        Path('mine.py').write_text(text)
+        return run('mine.py', '--mask-dir', 'masks', '--model', 'u2netp', '--number', 0)
+
+    return measure
+
+
+def of_label_maps(*classes: str, **labels: np.ndarray) -> dict:
+    """Return the settings of a dataset of mmseg; its label maps are written."""
+    Path('data/maps').mkdir(exist_ok=True)
+    for name, pixels in labels.items():
+        Image.fromarray(pixels).save(f'data/maps/{name}.png')
+    prefix = {'img_path': 'photos', 'seg_map_path': 'maps'}
+    return {'type': 'BaseSegDataset', 'data_root': 'data', 'img_suffix': '.png',
+            'data_prefix': prefix, 'metainfo': {'classes': classes}}  # fmt: skip
+
+
+def of_instances(*segmentations: object, classes: tuple[str, ...] = ('bag',)) -> dict:
+    """Return the settings of a dataset of mmdet with these instances of its last class."""
+    images = [{'id': i, 'file_name': f'{n}.png', 'height': 8, 'width': 8}
+              for i, n in enumerate('ab')]  # fmt: skip
+    categories = [{'id': i, 'name': name} for i, name in enumerate(classes)]
+    instances = [
+        {'id': i + 1, 'image_id': 0, 'category_id': len(classes) - 1, 'bbox': [0, 0, 4, 4],
+         'area': 16, 'iscrowd': 0} | ({} if each is None else {'segmentation': each})
+        for i, each in enumerate(segmentations)
+    ]  # fmt: skip
+    file = f'{"_".join(classes)}.json'
+    content = {'images': images, 'categories': categories, 'annotations': instances}
+    Path('data', file).write_text(json.dumps(content))
+    return {'type': 'CocoDataset', 'data_root': 'data', 'ann_file': file,
+            'data_prefix': {'img': 'photos'}, 'metainfo': {'classes': classes}}  # fmt: skip
+
+
+def categories_of(name: str = 'mine') -> list[tuple[str, int, float]]:
+    """Return name, pixels and erased share of each category of a report."""
+    report = json.loads(Path(f'work_dirs/annotation_loss/{name}/annotation_loss.json').read_text())
+    return [(each['name'], each['pixels'], each['hard']) for each in report['categories']]
+
+
+def test_a_class_of_the_background_is_not_counted(configured, capsys) -> None:
+    """To erase it is what removal is for; the figures are those of the other classes."""
+    pytest.importorskip('mmseg')
+    labels = np.zeros((8, 8), np.uint8)
+    labels[:5] = 1
+    assert configured('mmseg', train=of_label_maps('Background', 'bag', a=labels, b=labels)) == 0
+    assert categories_of() == [('bag', 80, 0.2)]
+    assert '2 instances: 20.00% of the annotated pixels erased' in capsys.readouterr().out
+
+
+def test_ignored_pixels_are_not_counted(configured) -> None:
+    """255 and the dataset's own `ignore_index` are no class."""
+    pytest.importorskip('mmseg')
+    labels = np.full((8, 8), 7, np.uint8)
+    labels[0], labels[-1] = 255, 0
+    settings = of_label_maps('bag', a=labels, b=labels)
+    assert configured('mmseg', train={**settings, 'ignore_index': 7}) == 0
+    assert categories_of() == [('bag', 16, 1.0)]
+
+
+def test_labels_that_are_no_class(configured, capsys) -> None:
+    """The label map is named with what it holds, and the other image is measured."""
+    pytest.importorskip('mmseg')
+    good, bad = np.zeros((8, 8), np.uint8), np.full((8, 8), 3, np.uint8)
+    assert configured('mmseg', train=of_label_maps('bag', 'hat', a=good, b=bad)) == 1
+    out = capsys.readouterr().out
+    assert 'class indices from 0 to 1, but data/maps/b.png holds 3' in out
+    assert categories_of() == [('bag', 64, 0.5)]
+
+
+def test_photos_without_annotated_pixels(configured, capsys) -> None:
+    """A dataset of classes, or one without its label maps, is refused with a photo's name."""
+    pytest.importorskip('mmseg')
+    settings = of_label_maps('bag')
+    assert configured('mmseg', train={**settings, 'data_prefix': {'img_path': 'photos'}}) == 1
+    expected = 'data/photos/a.png has neither instances nor a label map'
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('kind', ['PairsDataset', 'mmdet.PairsInstances', 'SaliencyFolders'])
+def test_masks_without_categories_are_refused(configured, capsys, kind: str) -> None:
+    """Masks of people are no label maps: 0 would be taken for a class, and 255 for none."""
+    assert configured('mmseg', train={'type': kind, 'manifest': 'pairs.csv'}) == 1
+    err = capsys.readouterr().err
+    assert f'has a {kind.rpartition(".")[2]}, whose masks tell foreground from background' in err
+    assert 'bgremoval compare-models' in err
+
+
+def test_instances_without_a_mask(configured, capsys) -> None:
+    """One of several is left out, as one without a pixel; if all lack masks, that is said."""
+    square = [[0, 2, 4, 2, 4, 6, 0, 6]]
+    assert configured('mmdet', train=of_instances(square, [], None)) == 0
+    assert categories_of() == [('bag', 16, 0.5)]
+    capsys.readouterr()
+    assert configured('mmdet', train=of_instances([], None)) == 1
+    assert 'the annotations have boxes but no masks' in capsys.readouterr().err
+
+
+def test_datasets_of_other_classes(configured, capsys) -> None:
+    """The numbers of one's classes would be given the names of the other's."""
+    square = [[0, 2, 4, 2, 4, 6, 0, 6]]
+    loaders = {'train': of_instances(square), 'val': of_instances(square, classes=('hat', 'bag'))}
+    assert configured('mmdet', **loaders) == 1
+    assert "but class 0 is 'bag' and 'hat'" in capsys.readouterr().err
+
+
+def test_names_of_categories_are_printed_as_they_are(configured, capsys) -> None:
+    """Brackets and colons are no markup."""
+    pytest.importorskip('mmseg')
+    labels = np.repeat(np.array([0, 1], np.uint8), 32).reshape(8, 8)
+    assert configured('mmseg', train=of_label_maps('[/b]', 'a[red]:dog:', a=labels, b=labels)) == 0
+    out = capsys.readouterr().out
+    assert '[/b] (few)' in out
+    assert 'a[red]:dog: (few)' in out
