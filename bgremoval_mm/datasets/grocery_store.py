@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from bgremoval_mm.datasets.base.class_folders import readable_images
 from bgremoval_mm.datasets.base.class_split import ClassSplitDataset, Photo
 from bgremoval_mm.registry import DATASETS
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.io.scan import scan_tree
 from bgremoval_mm.utils.messages import first_few
 
 __all__ = ['GroceryStore', 'subset_of']
@@ -42,6 +42,7 @@ class GroceryStore(ClassSplitDataset):
     Raises:
         FileNotFoundError: If ``classes.csv`` or the folders are missing.
         ArgumentError: If a photo is in a folder that is not a class, or a class has no photo.
+        OSError: If a file or folder cannot be read.
 
     Examples:
         >>> dict(type='GroceryStore', data_root='data/grocery_store', subset='train', pipeline=[])
@@ -58,7 +59,7 @@ class GroceryStore(ClassSplitDataset):
         found: dict[int, list[Photo]] = {number: [] for number in numbers.values()}
         stray = []
         for folder in _FOLDERS:
-            for path in scan_tree(top / folder).images:
+            for path in readable_images(self.check_file(top / folder)):
                 below = (top / folder / path).relative_to(root).as_posix()
                 name = Path(path).parent.name
                 if name in numbers:
@@ -92,9 +93,9 @@ def _read_classes(path: Path) -> dict[str, int]:
         ArgumentError: If the numbers are not 0, 1, 2 and so on.
     """
     with path.open(encoding='utf-8-sig', newline='') as file:
-        rows = list(csv.reader(file))[1:]
+        rows = [row for row in list(csv.reader(file))[1:] if row]
     try:
-        numbers = {row[0]: int(row[1]) for row in rows if row}
+        numbers = {row[0]: int(row[1]) for row in rows}
     except (IndexError, ValueError) as err:
         msg = f'{path} must have the name and the number of a class in its first columns: {err}'
         raise ArgumentError(msg) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -213,6 +214,28 @@ def test_broken_groceries(tmp_path: Path) -> None:
     table.write_text(whole + '\nKiwi,40,Kiwi')
     with pytest.raises(ArgumentError, match='from 0 without gaps'):
         load('GroceryStore', tmp_path, 'train')
+
+
+def test_groceries_of_a_part_of_the_folders(tmp_path: Path) -> None:
+    """A copy that lacks a folder, or has one that leads nowhere, is no smaller dataset."""
+    groceries(tmp_path)
+    assert len(load('GroceryStore', tmp_path, 'test')) == 16
+    (tmp_path / 'natural/train/Fruit/Fruit-3').rename(tmp_path / 'elsewhere')
+    (tmp_path / 'natural/train/Fruit/Fruit-3').symlink_to('nowhere')
+    with pytest.raises(OSError, match=r'train cannot be read: Fruit/Fruit-3: a link to something'):
+        load('GroceryStore', tmp_path, 'test')
+    (tmp_path / 'natural/train/Fruit/Fruit-3').unlink()
+    shutil.rmtree(tmp_path / 'natural/test')
+    with pytest.raises(FileNotFoundError, match=r'GroceryStore, with natural/test in it'):
+        load('GroceryStore', tmp_path, 'test')
+
+
+def test_empty_line_in_the_table_of_the_groceries(tmp_path: Path) -> None:
+    """It is no class."""
+    groceries(tmp_path)
+    with (tmp_path / 'classes.csv').open('a') as file:
+        file.write('\r\n\r\n')
+    assert len(load('GroceryStore', tmp_path, 'test').CLASSES) == 8
 
 
 def test_rule_of_the_groceries() -> None:

@@ -9,7 +9,7 @@ from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.scan import scan_tree
 from bgremoval_mm.utils.messages import first_few
 
-__all__ = ['IncompleteError', 'images_by_class']
+__all__ = ['IncompleteError', 'images_by_class', 'readable_images']
 
 
 class IncompleteError(ArgumentError, FileNotFoundError):
@@ -31,12 +31,8 @@ def images_by_class(top: Path, classes: Sequence[str]) -> dict[str, str]:
         IncompleteError: If a class has no image.
         OSError: If a file or folder cannot be read.
     """
-    scan = scan_tree(top)
-    if scan.unreadable:
-        reasons = [f'{path}: {reason}' for path, reason in scan.unreadable.items()]
-        msg = f'{top} cannot be read: {first_few(reasons)}'
-        raise OSError(msg)
-    labels = {image: image.rpartition('/')[0].partition('/')[0] for image in scan.images}
+    images = readable_images(top)
+    labels = {image: image.rpartition('/')[0].partition('/')[0] for image in images}
     stray = [image for image, label in labels.items() if label not in classes]
     if stray:
         msg = (
@@ -49,3 +45,23 @@ def images_by_class(top: Path, classes: Sequence[str]) -> dict[str, str]:
         msg = f'{top} must hold images of every class, but has none of {", ".join(empty)}'
         raise IncompleteError(msg)
     return labels
+
+
+def readable_images(top: Path) -> list[str]:
+    """Find the images below a folder, which are detected by content.
+
+    Args:
+        top: The folder.
+
+    Returns:
+        Paths relative to it, with ``/``, sorted.
+
+    Raises:
+        OSError: If a file or folder cannot be read.
+    """
+    scan = scan_tree(top)
+    if scan.unreadable:
+        reasons = [f'{path}: {reason}' for path, reason in scan.unreadable.items()]
+        msg = f'{top} cannot be read: {first_few(reasons)}'
+        raise OSError(msg)
+    return scan.images
