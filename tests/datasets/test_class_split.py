@@ -170,6 +170,20 @@ def test_missing_files(tmp_path: Path, kind: str) -> None:
             load(kind, tmp_path, 'train', complete=False)
 
 
+@pytest.mark.parametrize('to', ['nowhere', '000001.jpg', '..'])
+def test_links_that_lead_to_no_photo(tmp_path: Path, to: str) -> None:
+    """They are missing photos: a training would end at the first of them."""
+    cars(tmp_path)
+    photo = tmp_path / 'car_ims/000001.jpg'
+    photo.rename(tmp_path / 'kept.jpg')
+    photo.symlink_to('../kept.jpg')
+    assert len(load('Cars196', tmp_path, 'train', complete=False)) == 148
+    photo.unlink()
+    photo.symlink_to(to)
+    with pytest.raises(FileNotFoundError, match=r'^1 photos of Cars196 are missing: .*000001\.jpg'):
+        load('Cars196', tmp_path, 'train', complete=False)
+
+
 def test_class_in_two_subsets(tmp_path: Path) -> None:
     """A product for test that is also in training is an error that names it."""
     products(tmp_path)

@@ -71,6 +71,15 @@ def test_missing_files(fashionstyle14_root: Path, warnings) -> None:
     assert len(FashionStyle14(fashionstyle14_root, 'test', strict=True)) == 56
 
 
+def test_links_that_lead_nowhere(fashionstyle14_root: Path, warnings) -> None:
+    """They are missing files, as they are to the tool that checks a copy."""
+    (fashionstyle14_root / 'dataset/gal/val 0.jpeg').unlink()
+    (fashionstyle14_root / 'dataset/gal/val 0.jpeg').symlink_to('nowhere')
+    dataset = FashionStyle14(fashionstyle14_root, 'val')
+    assert len(dataset) == 13
+    assert dataset.report.missing == ('dataset/gal/val 0.jpeg',)
+
+
 def test_absent_classes(fashionstyle14_root: Path, warnings) -> None:
     """Classes without an image are logged, or an error with `strict`."""
     file = fashionstyle14_root / 'val.csv'

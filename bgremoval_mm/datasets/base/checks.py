@@ -70,15 +70,23 @@ def check_files(paths: Iterable[str | Path], what: str, how: str) -> None:
 def missing_files(paths: Iterable[str | Path]) -> list[str]:
     """Return the paths at which there is no file, in their order.
 
-    Each folder is listed once, which is much faster than asking for each file.
+    Each folder is listed once, which is much faster than asking for each file. Links are followed:
+    one that leads nowhere is no file.
     """
     folders: dict[str, set[str]] = {}
     missing = []
     for path in map(str, paths):
         folder, name = os.path.split(path)
         if folder not in folders:
-            there = Path(folder).is_dir()
-            folders[folder] = {entry.name for entry in os.scandir(folder)} if there else set()
+            there = os.scandir(folder) if Path(folder).is_dir() else ()
+            folders[folder] = {entry.name for entry in there if _is_file(entry)}
         if name not in folders[folder]:
             missing.append(path)
     return missing
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself
+        return False

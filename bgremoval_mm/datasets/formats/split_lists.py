@@ -47,7 +47,9 @@ class ImageTree:
         for name in classes:
             for folder, _, files in os.walk(root / TOP / name):
                 relative = Path(folder).relative_to(root).as_posix()
-                paths += [f'{relative}/{file}' for file in files]
+                # A link that leads nowhere is among them.
+                there = [file for file in files if Path(folder, file).is_file()]
+                paths += [f'{relative}/{file}' for file in there]
         return cls(frozenset(paths), {nfc(path): path for path in paths})
 
     def find(self, path: str) -> str | None:
