@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,7 +169,8 @@ def _check_rows(path: Path, rows: Sequence[Row], numbers: Sequence[int], columns
     seen: dict[str, int] = {}
     twice = []
     for row, number in zip(rows, numbers, strict=True):
-        before = seen.setdefault(row[columns.image], number)
+        # ./a.jpg is a.jpg: a photo of two products would be in training and in the test.
+        before = seen.setdefault(os.path.normpath(row[columns.image]), number)
         if before != number:
             twice.append(f'{row[columns.image]} in lines {before} and {number}')
     if twice:

@@ -44,6 +44,14 @@ def test_delimiters_and_a_byte_order_mark(tmp_path: Path, delimiter: str) -> Non
     assert written == b'Photo,SKU,Kind\na.jpg,1,"Shoes, old"\nb.jpg,2,\n'
 
 
+def test_one_photo_in_two_spellings(tmp_path: Path) -> None:
+    """It would be of two products, one of them in training and one in the test."""
+    path = tmp_path / 'a.csv'
+    path.write_text('image,product_id,category\nx/a.jpg,1,shoes\n./x//a.jpg,2,belts\n')
+    with pytest.raises(ArgumentError, match=r'must have one row .* \./x//a\.jpg in lines 2 and 3'):
+        read_manifest(path)
+
+
 def test_styles_of_kaggle(tmp_path: Path) -> None:
     """Unquoted commas belong to the last column, the name; the photo is named by the id."""
     path = tmp_path / 'styles.csv'
