@@ -45,7 +45,7 @@ def read_table(path: Path, needed: Sequence[str], unquoted_end: bool = False) ->
         path: The file, UTF-8, with the names of the columns in its first line.
         needed: Columns that it must have.
         unquoted_end: Whether cells are separated by commas, and those in the last column are not
-            quoted.
+            quoted. Each line is a row then.
 
     Raises:
         ArgumentError: If it is not such a table: a column is missing or there twice, a row has too
@@ -81,11 +81,16 @@ def read_table(path: Path, needed: Sequence[str], unquoted_end: bool = False) ->
 
 def _lines(path: Path, text: str, delimiter: str, strict: bool) -> list[tuple[int, list[str]]]:
     """Return the cells of each line, and the number of the line in which it ends."""
-    # What is not strict takes all lines behind a quotation mark without a partner for one cell.
-    reader = csv.reader(io.StringIO(text, newline=''), delimiter=delimiter, strict=strict)
+    stream = io.StringIO(text, newline='')
     found: list[tuple[int, list[str]]] = []
     try:
-        found.extend((reader.line_num, cells) for cells in reader)
+        if strict:
+            reader = csv.reader(stream, delimiter=delimiter, strict=True)
+            found.extend((reader.line_num, cells) for cells in reader)
+        else:
+            # Together, the lines behind a quotation mark without a partner would be one cell.
+            for number, line in enumerate(stream, 1):
+                found += [(number, cells) for cells in csv.reader([line], delimiter=delimiter)]
     except csv.Error as err:
         msg = (
             f'{path}, line {found[-1][0] + 1 if found else 1}: not a row of a CSV file ({err}). '

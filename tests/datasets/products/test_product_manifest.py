@@ -52,6 +52,23 @@ def test_one_photo_in_two_spellings(tmp_path: Path) -> None:
         read_manifest(path)
 
 
+def test_quotation_mark_in_the_styles_of_kaggle(tmp_path: Path) -> None:
+    """One without a partner, as for inches, hides no product; quoted names stay as they are."""
+    path = tmp_path / 'styles.csv'
+    path.write_text(
+        'id,articleType,productDisplayName\n1,Bags,"Puma" bag, red\n2,Bags,"Fine bag\n'
+        '3,Belts,A 2" belt\n4,Belts,"Belt, brown"\r\n'
+    )
+    rows = read_manifest(path, form='styles').rows
+    assert [row['id'] for row in rows] == ['1', '2', '3', '4']
+    assert [row['productDisplayName'] for row in rows] == [
+        'Puma bag, red',
+        'Fine bag',
+        'A 2" belt',
+        'Belt, brown',
+    ]
+
+
 def test_styles_of_kaggle(tmp_path: Path) -> None:
     """Unquoted commas belong to the last column, the name; the photo is named by the id."""
     path = tmp_path / 'styles.csv'
