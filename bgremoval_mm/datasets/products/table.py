@@ -39,7 +39,7 @@ def read_table(path: Path, needed: Sequence[str], unquoted_end: bool = False) ->
     """Read a CSV file.
 
     Cells are separated by commas, semicolons or tabs, whichever the first line has most of; spaces
-    around a cell are taken off.
+    around a cell are taken off. Columns without a name, as spreadsheets append, are left out.
 
     Args:
         path: The file, UTF-8, with the names of the columns in its first line.
@@ -58,7 +58,7 @@ def read_table(path: Path, needed: Sequence[str], unquoted_end: bool = False) ->
     lines = _lines(path, text, delimiter, strict=not unquoted_end)
     header = [cell.strip() for cell in lines[0][1]] if lines else []
     _check_header(path, header, needed)
-    table = Table(tuple(header), [], [])
+    table = Table(tuple(filter(None, header)), [], [])
     wrong: list[str] = []
     for number, cells in lines[1:]:
         if not any(cells):
@@ -68,7 +68,8 @@ def read_table(path: Path, needed: Sequence[str], unquoted_end: bool = False) ->
         if len(cells) != len(header):
             wrong.append(f'line {number} has {len(cells)}')
             continue
-        table.rows.append({name: cell.strip() for name, cell in zip(header, cells, strict=True)})
+        named = [pair for pair in zip(header, cells, strict=True) if pair[0]]
+        table.rows.append({name: cell.strip() for name, cell in named})
         table.numbers.append(number)
     if wrong:
         msg = (
@@ -116,7 +117,7 @@ def _check_header(path: Path, header: Sequence[str], needed: Sequence[str]) -> N
             f'{", ".join(missing)}; it has {first_few(header) or "none"}'
         )
         raise ArgumentError(msg)
-    twice = [name for name, count in Counter(header).items() if count > 1]
+    twice = [name for name, count in Counter(header).items() if name and count > 1]
     if twice:
         msg = f'each column of {path} must have its own name, but {first_few(twice)} is there twice'
         raise ArgumentError(msg)

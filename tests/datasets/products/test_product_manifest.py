@@ -44,6 +44,15 @@ def test_delimiters_and_a_byte_order_mark(tmp_path: Path, delimiter: str) -> Non
     assert written == b'Photo,SKU,Kind\na.jpg,1,"Shoes, old"\nb.jpg,2,\n'
 
 
+def test_columns_without_a_name(tmp_path: Path) -> None:
+    """Spreadsheets append empty ones, and pandas puts the numbers of the rows first."""
+    path = tmp_path / 'a.csv'
+    path.write_text(',image,product_id,category,,\n0,a.jpg,1,shoes,,\n1,b.jpg,2,belts,,\n')
+    manifest = read_manifest(path)
+    assert manifest.header == ('image', 'product_id', 'category')
+    assert manifest.rows[1] == {'image': 'b.jpg', 'product_id': '2', 'category': 'belts'}
+
+
 def test_one_photo_in_two_spellings(tmp_path: Path) -> None:
     """It would be of two products, one of them in training and one in the test."""
     path = tmp_path / 'a.csv'
