@@ -74,7 +74,7 @@ class CatalogueItems(Catalogue):
             raise ArgumentError(msg)
         image = manifest.columns.image
         items = self._items(manifest)
-        queries = {row[image] for row in rows_with(manifest, self.queries)}
+        queries = {row[image] for row in rows_with(manifest, self.queries, 'queries')}
         wanted = self.subset
         try:
             self.subset = 'test' if wanted in ('query', 'gallery') else wanted

@@ -294,7 +294,8 @@ def test_missing_photo(deepfashion_inshop: Path) -> None:
     ('options', 'message'),
     [
         (dict(queries=None), '`queries` must say which photos are queries'),
-        (dict(queries={'view': ['side']}), 'values of the column view .*, but got side'),
+        (dict(queries={'view': ['side']}), '`queries` must have values of the column view .* side'),
+        (dict(queries={'pose': ['side']}), "`queries` must name columns of .* got 'pose'"),
         (dict(item=('item_id', 'size')), '`item` must name columns of .*size'),
         (dict(item=()), r'`item` must name columns of .*\(\)'),
         (dict(subset='probe'), "`subset` must be one of 'train', 'val', 'query'"),

@@ -14,13 +14,16 @@ __all__ = ['rows_with', 'with_predictions']
 
 
 def rows_with(
-    manifest: Manifest, where: Mapping[str, str | int | Sequence[str | int]]
+    manifest: Manifest,
+    where: Mapping[str, str | int | Sequence[str | int]],
+    argument: str = 'where',
 ) -> list[Row]:
     """Return the rows with certain values, such as ``{'is_person': 0}``.
 
     Args:
         manifest: The catalogue.
         where: Column to the value, or the values, that are taken.
+        argument: What the user knows it as, for errors.
 
     Raises:
         ArgumentError: If there is no such column, or a value is nowhere in it.
@@ -28,14 +31,14 @@ def rows_with(
     rows: list[Row] = list(manifest.rows)
     for name, given in where.items():
         if name not in manifest.header:
-            msg = f'`where` must name columns of {manifest.path}, but got {name!r}'
+            msg = f'`{argument}` must name columns of {manifest.path}, but got {name!r}'
             raise ArgumentError(msg)
         values = [given] if isinstance(given, str | int) else list(given)
         wanted = {str(value) for value in values}
         known = {row[name] for row in manifest.rows}
         if not wanted <= known:
             msg = (
-                f'`where` must have values of the column {name} ({first_few(sorted(known))}), '
+                f'`{argument}` must have values of the column {name} ({first_few(sorted(known))}), '
                 f'but got {", ".join(sorted(wanted - known))}'
             )
             raise ArgumentError(msg)
