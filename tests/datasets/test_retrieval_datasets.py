@@ -173,6 +173,15 @@ def test_groceries(grocery_items: Path) -> None:
     assert len(load('GroceryStoreItems', grocery_items, 'val')) == 6
 
 
+def test_no_queries(grocery_items: Path) -> None:
+    """A subset without photos is an error that names it."""
+    for path in (grocery_items / 'natural/test').rglob('*.jpg'):
+        path.unlink()
+    with pytest.raises(ArgumentError, match=r'^GroceryStoreItems query has no photo in .*groceri'):
+        load('GroceryStoreItems', grocery_items, 'query')
+    assert len(load('GroceryStoreItems', grocery_items, 'gallery')) == 8
+
+
 @pytest.mark.parametrize('tree', KINDS)
 def test_missing_folder(tree: str, tmp_path: Path) -> None:
     """An empty folder is an error that says what is missing and how the dataset is had."""

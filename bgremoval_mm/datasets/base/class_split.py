@@ -71,7 +71,7 @@ class ClassSplitDataset(PublishedDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Return ``img_path`` and ``gt_label`` (int) of each photo of the subset."""
-        images = self.find_images()[:: self.every]
+        images = self.chosen_images()
         labels = self.class_to_idx
         self.log(f'{len(images):,} photos of {len(labels):,} classes')
         return [

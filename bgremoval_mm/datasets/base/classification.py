@@ -94,6 +94,21 @@ class ClassificationDataset(BaseDataset):
             or the path of a mask. A pair (``img_path``, ``gt_label``) will do as well.
         """
 
+    def chosen_images(self) -> list[dict[str, Any]]:
+        """Return those of :meth:`find_images` that `every` takes, as dicts.
+
+        Raises:
+            ArgumentError: If there are none, which mmengine has no words for.
+        """
+        images = self.find_images()
+        if not images:
+            msg = f'{type(self).__name__} {self.subset} has no photo in {self.data_root}'
+            raise ArgumentError(msg)
+        return [
+            dict(each) if isinstance(each, Mapping) else {'img_path': each[0], 'gt_label': each[1]}
+            for each in images[:: self.every]
+        ]
+
     def load_data_list(self) -> list[dict[str, Any]]:
         """Return what is known of each sample.
 
@@ -101,10 +116,7 @@ class ClassificationDataset(BaseDataset):
             What :meth:`find_images` gives, with ``img_path`` below ``data_root`` and ``gt_label``
             as the index of the class (int).
         """
-        images: list[dict[str, Any]] = [
-            dict(each) if isinstance(each, Mapping) else {'img_path': each[0], 'gt_label': each[1]}
-            for each in self.find_images()[:: self.every]
-        ]
+        images = self.chosen_images()
         labels = self.class_to_idx  # a dataset may know its classes only now
         counts = Counter(each['gt_label'] for each in images)
         per_class = ', '.join(f'{name} {counts[name]}' for name in self.CLASSES)
