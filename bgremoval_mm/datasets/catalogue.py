@@ -137,7 +137,8 @@ class Catalogue(ClassificationDataset):
             self.log(f'{left_out:,} photos have no {kept.columns.label} among the classes')
         kept = kept.with_rows(labelled)
         kept.label_of_products()  # each has one
-        rows = self._without_bad_photos(kept.with_rows(self._rows_of_subset(kept)), root)
+        chosen = kept.with_rows(self._rows_of_subset(kept, whole))
+        rows = self._without_bad_photos(chosen, root)
         self._check_classes(rows, classes)
         columns = kept.columns
         return [
@@ -149,12 +150,12 @@ class Catalogue(ClassificationDataset):
             for row in rows
         ]
 
-    def _rows_of_subset(self, manifest: Manifest) -> list[Row]:
+    def _rows_of_subset(self, manifest: Manifest, whole: Manifest) -> list[Row]:
         key = manifest.columns.product
         if self.fold is None:
             self._metainfo['split'] = {'fold': None, 'source': str(self.manifest)}
             return list(manifest.rows)
-        folds = self._folds(manifest)
+        folds = self._folds(whole)
         if not isinstance(self.fold, int) or not 0 <= self.fold < folds.count:
             msg = f'`fold` must be 0 to {folds.count - 1} ({folds.source}), but got {self.fold!r}'
             raise ArgumentError(msg)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from mmengine.registry import DATASETS
+from PIL import Image
 from torch.utils.data import DataLoader
 
 from bgremoval_mm.datasets.catalogue import Catalogue
@@ -189,6 +190,30 @@ def test_product_of_two_classes(catalogue: Path) -> None:
     with pytest.raises(ArgumentError, match=r'have several: p0 \(belts, shoes\)'):
         load(catalogue)
     assert len(load(catalogue, metainfo={'classes': ('belts', 'shirts')})) == 15
+
+
+def test_fold_without_photos_that_are_used(tmp_path: Path, write_manifest: Callable) -> None:
+    """Folds in a column are those of the whole table, whichever photos `where` takes."""
+    rows = [
+        (f'{number}.png', f'p{number}', 'belts', 'men', str(number == 1)) for number in range(3)
+    ]
+    path = write_manifest(rows)
+    lines = path.read_text().splitlines()
+    numbers = ('fold', '0', '1', '2')
+    path.write_text('\n'.join(f'{line},{each}' for line, each in zip(lines, numbers, strict=True)))
+    for number in range(3):
+        Image.new('RGB', (8, 8)).save(tmp_path / f'{number}.png')
+    options = {'where': {'is_person': 'False'}}
+    found = [samples(load(path, 'test', fold=fold, **options)) for fold in (0, 2)]
+    assert [[each['product_id'] for each in fold] for fold in found] == [['p0'], ['p2']]
+    with pytest.raises(ArgumentError, match=r'^Catalogue test has no photo in '):
+        load(path, 'test', fold=1, **options)
+    every = load(path, 'test', fold=2)
+    assert every.metainfo['split'] == load(path, 'test', fold=2, **options).metainfo['split']
+    path.write_text(path.read_text().replace('True,1', 'True,').replace('False,2', 'False,1'))
+    assert len(load(path, 'train', fold=1, **options)) == 1
+    with pytest.raises(ArgumentError, match=r'a fold in .*, column fold, but 1 have none: p1'):
+        load(path, 'train', fold=1)
 
 
 def test_product_without_a_fold(catalogue: Path, folds: Folds) -> None:

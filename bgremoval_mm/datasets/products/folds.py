@@ -192,6 +192,12 @@ def read_folds(path: Path, product: str, column: str = FOLD) -> Folds:
 def folds_of_column(manifest: Manifest, column: str = FOLD) -> Folds:
     """Return the folds that a manifest itself has in a column.
 
+    A product whose cells are all empty has no fold.
+
+    Args:
+        manifest: The whole catalogue: of a part, some folds might be empty.
+        column: Name of the column.
+
     Raises:
         ArgumentError: If there is no such column, a cell is not a number from 0, or a product is in
             two folds.
@@ -213,7 +219,8 @@ def folds_of_column(manifest: Manifest, column: str = FOLD) -> Folds:
         raise ArgumentError(msg)
     marked = {row[key] for row in manifest.rows if row.get(VALIDATION) == '1'}
     source = f'{manifest.path}, column {column}'
-    return Folds(_numbers(pairs, source, column), frozenset(marked), source)
+    given = [(name, text) for name, text in pairs if text]
+    return Folds(_numbers(given, source, column), frozenset(marked), source)
 
 
 def _numbers(pairs: Iterable[tuple[str, str]], source: str, column: str) -> dict[str, int]:

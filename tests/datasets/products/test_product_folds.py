@@ -73,6 +73,16 @@ def test_column_of_the_manifest(tmp_path: Path) -> None:
         folds_of_column(read_manifest(path))
 
 
+def test_products_without_a_fold_in_the_manifest(tmp_path: Path) -> None:
+    """Empty cells are no fold; a product that has one in some rows only is in several."""
+    path = tmp_path / 'a.csv'
+    path.write_text('image,product_id,category,fold\na,1,x,0\nb,2,x,1\nc,3,x,\n')
+    assert folds_of_column(read_manifest(path)).fold_of == {'1': 0, '2': 1}
+    path.write_text('image,product_id,category,fold\na,1,x,0\nb,2,x,1\nc,2,x,\n')
+    with pytest.raises(ArgumentError, match=r'1 products of .* are in several: 2'):
+        folds_of_column(read_manifest(path))
+
+
 BAD = {
     'product_id,part\n1,0\n': 'columns product_id, fold, but has no fold; it has product_id, part',
     'product_id,fold\n1,0\n1,1\n': '1 is there again',
