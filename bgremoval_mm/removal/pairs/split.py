@@ -44,9 +44,14 @@ def deal_out(pairs: Sequence[Pair], share: float = VAL_SHARE, seed: int = 0) -> 
         counts = Counter(pair.cluster for pair in members)
         by_cluster[min(counts, key=lambda each: (-counts[each], each))].append(name)
     validating: set[str] = set()
-    left = 0
+    left, due = 0, 0.0
     for _, names in sorted(by_cluster.items()):
-        left += round(share * sum(len(units[name]) for name in names))
+        size = sum(len(units[name]) for name in names)
+        wanted = round(share * size)
+        # Of many small clusters, the roundings add up to whole photos.
+        due += share * size - wanted
+        left += wanted + int(due)
+        due -= int(due)
         names.sort(key=lambda each: _order(each, seed))
         for name in names:
             if len(units[name]) <= left:

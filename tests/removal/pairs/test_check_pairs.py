@@ -226,6 +226,16 @@ def test_large_items_validate_too(count: int, clusters: int, size: int) -> None:
     assert {pair.image: pair.split for pair in again} == {p.image: p.split for p in dealt}
 
 
+@pytest.mark.parametrize('size', [1, 2, 3, 7])
+def test_many_small_clusters_validate_too(size: int) -> None:
+    """About a fifth of all photos does, though a fifth of each cluster is rounded."""
+    pairs = made_up(40 * size, clusters=40)
+    validating = [pair for pair in deal_out(pairs) if pair.split == 'val']
+    assert abs(len(validating) - 0.2 * len(pairs)) <= 1
+    of_each = Counter(pair.cluster for pair in validating)
+    assert max(of_each.values()) <= 0.2 * size + 1
+
+
 def test_the_oddest_come_first() -> None:
     """By distance from the median in interquartile ranges, with the figure that is odd."""
     figures = [{'share': 0.5 + 0.01 * (i % 5), 'parts': 1.0} for i in range(20)]
