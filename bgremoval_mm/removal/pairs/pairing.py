@@ -85,10 +85,10 @@ def pair_by_name(
     if mask_suffix or (lies_in(masks, images) and not lies_in(images, masks)):
         photos, found = _told_apart(photos, found, images, masks, mask_suffix)
     by_key: dict[str, list[str]] = defaultdict(list)
+    ending = normalize('NFC', mask_suffix)
     for mask in found:
-        stem = _without_suffix(mask)
-        if stem.endswith(mask_suffix):
-            by_key[normalize('NFC', stem.removesuffix(mask_suffix))].append(mask)
+        if _key(mask).endswith(ending):
+            by_key[_key(mask).removesuffix(ending)].append(mask)
     photos_of: dict[str, list[str]] = defaultdict(list)
     for photo in photos:
         photos_of[_key(photo)].append(photo)
@@ -221,7 +221,7 @@ def _told_apart(
     files_of_masks = {
         os.path.abspath(masks / each)  # noqa: PTH100 (Path.resolve follows links)
         for each in found
-        if _without_suffix(each).endswith(mask_suffix)
+        if _key(each).endswith(normalize('NFC', mask_suffix))
     }
     by_file = {os.path.abspath(images / each): each for each in photos}  # noqa: PTH100
     by_file = {file: each for file, each in by_file.items() if file not in files_of_masks}
@@ -229,9 +229,5 @@ def _told_apart(
     return list(by_file.values()), others
 
 
-def _without_suffix(path: str) -> str:
-    return str(PurePosixPath(path).with_suffix(''))
-
-
 def _key(path: str) -> str:
-    return normalize('NFC', _without_suffix(path))
+    return normalize('NFC', str(PurePosixPath(path).with_suffix('')))

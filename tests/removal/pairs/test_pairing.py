@@ -59,6 +59,19 @@ def test_suffix_of_masks(tmp_path: Path, write_pair: Callable[..., None]) -> Non
     assert [(each.image, each.mask) for each in rejected] == [('2.jpg', ''), ('', '2_trimap.png')]
 
 
+@pytest.mark.parametrize('folder', ['masks', 'images'])
+def test_suffix_with_an_accent(
+    tmp_path: Path, write_pair: Callable[..., None], folder: str
+) -> None:
+    """Macs write it into names in another way than keyboards do; in one folder with photos, too."""
+    write_pair('1.jpg', f'../{folder}/1{normalize("NFD", "_détouré")}.png')
+    where = (tmp_path / 'images', tmp_path / folder)
+    for form in ('NFC', 'NFD'):
+        pairs, rejected = pair_by_name(*where, normalize(form, '_détouré'))
+        assert [normalize('NFC', each.mask) for each in pairs] == ['1_détouré.png']
+        assert rejected == []
+
+
 def test_photos_and_masks_in_one_folder(tmp_path: Path, write_pair: Callable[..., None]) -> None:
     """Masks are told from photos by their suffix, or by the folder below that they lie in."""
     for name in ('1', '2', '3'):
