@@ -119,8 +119,8 @@ def read_list(path: Path) -> list[dict[str, str]]:
     """Read a CSV file with the column ``image`` and any of ``mask, item, cluster, split``.
 
     Raises:
-        ArgumentError: If it has other columns, no row, an image twice, or another split than
-            train, val and test; names the line.
+        ArgumentError: If it has other columns, no row, an image twice, another split than train,
+            val and test, or an item in two of them; names the line.
     """
     with path.open(encoding='utf-8-sig', errors='surrogateescape', newline='') as file:
         reader = csv.DictReader(file)
@@ -134,6 +134,7 @@ def read_list(path: Path) -> list[dict[str, str]]:
             raise ArgumentError(msg)
         rows = [(reader.line_num, row) for row in reader]
     seen: set[str] = set()
+    split_of: dict[str, str] = {}
     for line, row in rows:
         where = f'{printable(path)}, line {line}'
         if None in row or None in row.values() or not row['image']:
@@ -145,6 +146,13 @@ def read_list(path: Path) -> list[dict[str, str]]:
         seen.add(row['image'])
         if row.get('split', '') not in ('', *SPLITS):
             msg = f'{where}: split must be {", ".join(SPLITS)} or empty, but is {row["split"]!r}'
+            raise ArgumentError(msg)
+        item, split = row.get('item', ''), row.get('split', '')
+        if item and split and split_of.setdefault(item, split) != split:
+            msg = (
+                f'{where}: the photos of an item must be in one split, but {printable(item)} is in '
+                f'{split_of[item]} already, and in {split} here'
+            )
             raise ArgumentError(msg)
     if not rows:
         msg = f'{printable(path)} must list images, but has no row'

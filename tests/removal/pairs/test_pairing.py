@@ -122,6 +122,10 @@ def test_by_list(tmp_path: Path, write_pair: Callable[..., None]) -> None:
         ('image,split\na.jpg,valid\n', "line 2: split must be train, val, test or .*'valid'"),
         ('image,split\na.jpg,val\nb.jpg,\n', 'must give the split of every image or of none'),
         ('image,mask\na.jpg\n', 'line 2 must have 2 fields'),
+        (
+            'image,item,split\na.jpg,shirt,train\nb.jpg,hat,val\nc.jpg,shirt,test\n',
+            'line 4: the photos of an item must be in one split, but shirt is in train already',
+        ),
     ],
 )
 def test_bad_lists(tmp_path: Path, text: str, message: str) -> None:
