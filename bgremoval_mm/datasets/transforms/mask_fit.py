@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from bgremoval_mm.removal import ImageError, StoredMask, read_image
+from bgremoval_mm.removal.images.orientation import is_nearer
 from bgremoval_mm.removal.images.reading import read_stored
 from bgremoval_mm.utils.text import printable
 
@@ -112,12 +112,4 @@ def is_upright(image: np.ndarray, path: Path) -> bool:
     stored = read_stored(path)
     if stored.shape[:2] != image.shape[:2]:
         return True
-
-    def small(pixels: np.ndarray) -> np.ndarray:
-        grey = pixels.mean(-1, dtype=np.float32)  # because some loaders give RGB
-        return np.asarray(cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA))
-
-    def distance(pixels: np.ndarray) -> float:
-        return float(np.abs(small(image) - small(pixels)).mean())
-
-    return distance(read_image(path).rgb) <= distance(stored)
+    return is_nearer(image, read_image(path).rgb, stored)

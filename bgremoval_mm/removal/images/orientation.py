@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
 from PIL import ExifTags, Image
 
-__all__ = ['orientation_of', 'read_exif', 'turn']
+__all__ = ['is_nearer', 'orientation_of', 'read_exif', 'turn', 'turn_back']
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -17,6 +18,7 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_BACK = {6: 8, 8: 6}  # the other orientations undo themselves
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -66,3 +68,28 @@ def read_exif(block: bytes) -> int:
 def turn(image: Image.Image, orientation: int) -> Image.Image:
     """Return the picture upright; its metadata stay as they are."""
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+def turn_back(image: Image.Image, orientation: int) -> Image.Image:
+    """Return an upright picture as a file of that orientation stores it."""
+    return turn(image, _BACK.get(orientation, orientation))
+
+
+def is_nearer(image: np.ndarray, upright: np.ndarray, stored: np.ndarray) -> bool:
+    """Tell whether a loaded image looks as much like its file turned upright as like the raw file.
+
+    Args:
+        image: Array of shape (H, W, 3), in any order of channels.
+        upright: Array of that shape.
+        stored: Array of that shape.
+    """
+    import cv2
+
+    def small(pixels: np.ndarray) -> np.ndarray:
+        grey = pixels.mean(-1, dtype=np.float32)
+        return np.asarray(cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA))
+
+    def distance(pixels: np.ndarray) -> float:
+        return float(np.abs(small(image) - small(pixels)).mean())
+
+    return distance(upright) <= distance(stored)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from bgremoval_mm.removal.images.formats import RAW
 from bgremoval_mm.removal.images.opening import ImageError, check_pixels, unread
-from bgremoval_mm.removal.images.orientation import turn
+from bgremoval_mm.removal.images.orientation import turn_back
 
 __all__ = ['check_directory', 'is_misread', 'pages', 'read_unusual']
 
@@ -22,7 +22,6 @@ _GREY_AND_RGB = (0, 1, 2)  # what OpenCV reads at any depth; it takes CIELAB for
 _YCBCR_AND_CIELAB = (6, 8)
 _SIGNED, _SEPARATE, _PREMULTIPLIED = 2, 2, 1
 _SAMPLE_NAMES = {1: 'integer', 2: 'signed integer', 3: 'floating-point'}
-_BACK = {6: 8, 8: 6}  # the other orientations undo themselves
 _MAX_PAGES = 64  # A longer document is not searched for its largest page.
 
 
@@ -133,7 +132,7 @@ def read_unusual(
         raise ImageError(msg)
     orientation = tags.get(_ORIENTATION, 1)
     orientation = orientation if orientation in range(1, 9) else 1
-    stored = turn(Image.fromarray(seen), _BACK.get(orientation, orientation))
+    stored = turn_back(Image.fromarray(seen), orientation)
     note = f'{max(bits)} bits were reduced to 8' if max(bits) > 8 else ''
     return stored, orientation, tags.get(_ICC_PROFILE), [note]
 

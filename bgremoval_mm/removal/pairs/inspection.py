@@ -8,9 +8,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images.opening import ImageError
+from bgremoval_mm.removal.images.orientation import is_nearer, turn_back
 from bgremoval_mm.removal.images.reading import SourceImage, decode_image
 from bgremoval_mm.removal.images.regular_files import read_bytes
 from bgremoval_mm.removal.masks.quality import quality
@@ -131,17 +133,33 @@ def _read(path: Path, what: str) -> tuple[SourceImage, str]:
         msg = f'unreadable {what}: {reason or err}'
         raise PairError(msg) from err
     if what == 'photo':
-        _check_loader(content)
+        _check_loader(content, image)
     return image, hashlib.sha256(content).hexdigest()
 
 
-def _check_loader(content: bytes) -> None:
-    """Refuse what trainings cannot load: mmcv leaves photos to OpenCV, which knows fewer kinds."""
+def _check_loader(content: bytes, photo: SourceImage) -> None:
+    """Refuse what trainings cannot load: mmcv leaves photos to OpenCV, which knows fewer kinds.
+
+    Nor does it turn every kind that it reads, such as AVIF: the mask would not lie upon the photo.
+    """
     array = np.frombuffer(content, np.uint8)
     if cv2.imdecode(array, cv2.IMREAD_REDUCED_GRAYSCALE_8) is None:
         msg = (
             'unreadable photo: OpenCV, which loads photos in trainings, cannot read this kind of '
             'file; save it as JPEG or PNG'
+        )
+        raise PairError(msg)
+    if photo.orientation == 1:
+        return
+    loaded = cv2.imdecode(array, cv2.IMREAD_COLOR)
+    stored = np.asarray(turn_back(Image.fromarray(photo.rgb), photo.orientation))
+    upright = loaded.shape == photo.rgb.shape and (
+        stored.shape != loaded.shape or is_nearer(loaded, photo.rgb, stored)
+    )
+    if not upright:
+        msg = (
+            'orientation: OpenCV, which loads photos in trainings, does not turn this kind of file '
+            f'upright (EXIF orientation {photo.orientation}); save it as JPEG or PNG'
         )
         raise PairError(msg)
 

@@ -47,6 +47,31 @@ def test_photos_that_trainings_cannot_load(tmp_path: Path, write_pair: Callable[
     assert 'OpenCV, which loads photos in trainings, cannot read' in rejection.reason
 
 
+@pytest.mark.parametrize('orientation', [3, 6])
+def test_photos_that_trainings_do_not_turn(
+    tmp_path: Path, write_pair: Callable[..., None], orientation: int
+) -> None:
+    """OpenCV loads AVIF as it is stored: the mask would lie beside the object without a word."""
+    write_pair('a.png', size=(40, 40))
+    photo = tmp_path / 'images/a.png'
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    with Image.open(photo) as picture:
+        picture.save(photo.with_suffix('.avif'), exif=exif)
+        picture.save(photo.with_suffix('.jpg'), exif=exif)
+    photo.unlink()
+    for name in ('a.jpg.png', 'a.avif.png'):
+        (tmp_path / 'masks' / name).write_bytes((tmp_path / 'masks/a.png').read_bytes())
+    (tmp_path / 'masks/a.png').unlink()
+    report = check_pairs(
+        tmp_path / 'images', tmp_path / 'masks', tmp_path / 'm.csv', progress=False
+    )
+    assert [pair.image for pair in report.pairs] == ['images/a.jpg']
+    (rejection,) = report.rejections
+    assert (rejection.image, rejection.kind) == ('a.avif', 'orientation')
+    assert f'upright (EXIF orientation {orientation}); save it as' in rejection.reason
+
+
 def test_every_reason(tmp_path: Path, write_pair: Callable[..., None]) -> None:
     """One good pair, and one of each kind of bad ones."""
     names = [
