@@ -11,6 +11,7 @@ from typing import Any
 
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.manifest import Record, writing
+from bgremoval_mm.removal.io.storage import open_storage
 from bgremoval_mm.removal.jobs.run import TreeSummary, run_job
 from bgremoval_mm.removal.options import EngineOptions, Framing, JobOptions, OutputOptions
 from bgremoval_mm.removal.outputs.base import OutputFolder
@@ -103,7 +104,8 @@ def make_again(
             are like those that are made again.
 
     Returns:
-        What was done; one summary for each group of equal settings.
+        What was done; one summary for each group of equal settings. Images that are not in the
+        folder any more count as failed, and their results stay.
 
     Raises:
         ArgumentError: If they were made by that model, or with settings that are not known here.
@@ -129,7 +131,11 @@ def make_again(
             max_bytes=max(record.max_bytes for record in group),
         )
         output = _output_of(settings)
-        summaries.append(run_job(images, _root(results), engine, output, job))
+        summary = run_job(images, _root(results), engine, output, job)
+        if summary.done + len(summary.failed) < len(paths):
+            lost = f'there is no such image in {printable(images)}'
+            summary.failed |= dict.fromkeys(sorted(paths - _images_in(images)), lost)
+        summaries.append(summary)
     return summaries
 
 
@@ -153,6 +159,13 @@ def leave_out(file: Path, verdicts: dict[str, str]) -> tuple[int, int]:
     after = (before - kept) | {path for path, verdict in verdicts.items() if verdict == 'reject'}
     write_left_out(file, after)
     return len(after - before), len(after)
+
+
+def _images_in(root: str | Path) -> set[str]:
+    """Return the paths of the images in a folder, or of a single image."""
+    source = open_storage(root)
+    scan = (source.as_file() or source).scan()
+    return {*scan.images, *scan.unreadable}
 
 
 def _name(results: OutputFolder, record: Record) -> str:

@@ -141,6 +141,23 @@ def test_large_photos_are_made_again(
     assert (summary.done, summary.failed) == (2, {})
 
 
+def test_photos_that_are_not_there_are_told(
+    models, images: Path, tmp_path: Path, verdicts, capsys
+) -> None:
+    """They count as failed: deleted since, or of another folder; their results stay."""
+    make(images, tmp_path / 'out', output='rgba')
+    command = ['review', 'apply', str(verdicts), str(tmp_path / 'out'), '--remake', 'silueta']
+    (images / 'a.png').unlink()
+    assert main([*command, '--images', str(images)]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith('1 done')
+    assert f'failed: a.png: there is no such image in {images}' in said
+    after = CutoutFolder(tmp_path / 'out', 'rgba', 'u2netp').manifest.read()
+    assert [(after[name].model, after[name].status) for name in ('a.png', 'b/c.png')] == [
+        ('u2netp', 'ok'), ('silueta', 'ok')
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize('given', [True, False])
 def test_int8_is_calibrated_again(
     models, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdicts, given: bool
