@@ -30,7 +30,9 @@ _FOLLOWING = ('model', 'model_hash', 'network', 'precision', 'hidden')
 
 
 def rejected_records(results: OutputFolder, verdicts: dict[str, str]) -> list[Record]:
-    """Return the records of the results that were rejected, by path.
+    """Return the records of the results that were rejected, by path; not of those deleted already.
+
+    Among them are those that `make_again` was replacing when it was stopped, or failed to.
 
     Args:
         results: The results that were reviewed.
@@ -49,7 +51,7 @@ def rejected_records(results: OutputFolder, verdicts: dict[str, str]) -> list[Re
         )
         raise ArgumentError(msg)
     rejected = (records[path] for path, verdict in sorted(verdicts.items()) if verdict == 'reject')
-    return [record for record in rejected if record.status == 'ok']
+    return [record for record in rejected if record.error != REJECTED]
 
 
 def delete_results(results: OutputFolder, rejected: Iterable[Record]) -> int:
@@ -90,6 +92,8 @@ def make_again(
 ) -> list[TreeSummary]:
     """Make results again with another model, with the settings that they were made with.
 
+    Those that it has made already count as done before, so that it goes on where it was stopped.
+
     Full-size files are replaced. Masks go to that model's own folder of the same store, because a
     store's masks are all of one model.
 
@@ -108,15 +112,17 @@ def make_again(
         folder any more count as failed, and their results stay.
 
     Raises:
-        ArgumentError: If they were made by that model, or with settings that are not known here.
+        ArgumentError: If all were made by that model, or some with settings that are not known
+            here.
         FileNotFoundError, TargetError, WeightsError: See `remove_tree`.
     """
-    summaries = []
-    for settings, group in _by_settings(rejected):
-        if settings['model'] == get_model(model).name:
-            name = settings['model']
-            msg = f'`model` must be another one than {name}, which made the rejected results'
-            raise ArgumentError(msg)
+    summaries: list[TreeSummary] = []
+    records, name = list(rejected), get_model(model).name
+    left = [each for each in records if each.model != name or each.status != 'ok']
+    if records and not left:
+        msg = f'`model` must be another one than {name}, which made the rejected results'
+        raise ArgumentError(msg)
+    for settings, group in _by_settings(left):
         paths = {record.path for record in group}
         precision = settings.get('precision', 'fp32')
         photos = (calibration or str(images)) if precision == 'int8' else None
@@ -135,6 +141,8 @@ def make_again(
         if summary.done + len(summary.failed) < len(paths):
             lost = f'there is no such image in {printable(images)}'
             summary.failed |= dict.fromkeys(sorted(paths - _images_in(images)), lost)
+        if not summaries:
+            summary.skipped += len(records) - len(left)
         summaries.append(summary)
     return summaries
 

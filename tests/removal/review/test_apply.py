@@ -158,6 +158,38 @@ def test_photos_that_are_not_there_are_told(
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize('ends', ['killed', 'failed'])
+def test_making_again_goes_on(
+    models, images: Path, tmp_path: Path, verdicts, capsys, ends: str
+) -> None:
+    """The same command does what is missing, also of results that were being replaced."""
+    make(images, tmp_path / 'out', output='rgba')
+    command = ['review', 'apply', str(verdicts), str(tmp_path / 'out'), '--remake', 'silueta']
+    command += ['--images', str(images)]
+    content = (images / 'a.png').read_bytes()
+    if ends == 'failed':
+        (images / 'a.png').write_bytes(content[:40])
+        assert main(command) == 1
+    else:
+        first = dict.fromkeys(('b/c.png', 'd.png'), 'reject')
+        results = open_results(tmp_path / 'out')
+        rejected = apply.rejected_records(results, first)
+        apply.make_again(results, rejected, images, 'silueta', progress=False)
+        target = CutoutFolder(tmp_path / 'out', 'rgba', 'silueta')
+        target.manifest.append(target.failure('a.png', 'the run did not end'))
+        target.manifest.flush()
+    (images / 'a.png').write_bytes(content)
+    capsys.readouterr()
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert said.startswith('1 done')
+    assert ' 1 done before, 0 failed' in said
+    after = open_results(tmp_path / 'out').manifest.read()
+    assert [(after[name].model, after[name].status) for name in ('a.png', 'b/c.png')] == [
+        ('silueta', 'ok')
+    ] * 2
+
+
 @pytest.mark.parametrize('given', [True, False])
 def test_int8_is_calibrated_again(
     models, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdicts, given: bool
