@@ -118,7 +118,7 @@ def _deal(args: argparse.Namespace, scratch: Path) -> list[Path]:
         part.mkdir()
     for index, path in enumerate(evenly_spaced(files, number)):
         link = parts[index % args.rounds] / f'{index:06}{path.suffix}'
-        link.symlink_to(path.resolve())
+        link.symlink_to(path.absolute())  # not resolved: label maps have the names of these
     return parts
 
 
@@ -230,7 +230,11 @@ def _print_quality(args: argparse.Namespace, settings: list[str], parts: list[Pa
     ONNX Runtime computes them on the CPU, whatever is measured: its build for GPUs need not be
     there.
     """
-    files = [path.resolve() for part in parts for path in sorted(part.iterdir())]
+    files = [path.readlink() for part in parts for path in sorted(part.iterdir())]
+    labels = [] if args.labels is None else [args.labels / f'{path.stem}.png' for path in files]
+    if labels and not any(path.is_file() for path in labels):
+        msg = f'--labels: there is no label map of these photos, such as {labels[0]}'
+        raise ArgumentError(msg)
     reference: list[np.ndarray] = []
     measured = [(each, _engine(args, each)) for each in settings]
     if find_spec('onnxruntime'):
@@ -245,8 +249,7 @@ def _print_quality(args: argparse.Namespace, settings: list[str], parts: list[Pa
             f'{setting:18}  masks differ from those of {measured[0][0]} by '
             f'{np.mean([gap.mean() for gap in gaps]):.3f} levels on average'
         )
-        if args.labels is not None:
-            labels = [args.labels / f'{path.stem}.png' for path in files]
+        if labels:
             ious = [_iou(*pair) for pair in zip(found, labels, strict=True)]
             line += f', IoU {np.nanmean(ious):.4f} ({np.isfinite(ious).sum()} photos)'
         print(line, flush=True)
@@ -259,4 +262,7 @@ def _iou(mask: np.ndarray, labels: Path) -> float:
         return float('nan')
     with Image.open(labels) as image:
         annotated = np.asarray(image) != 255
+    if annotated.shape != mask.shape:
+        msg = f"{labels} must have its photo's shape {mask.shape}, but has {annotated.shape}"
+        raise ArgumentError(msg)
     return iou(mask > 127, annotated, empty=float('nan'))

@@ -169,6 +169,29 @@ def test_bench(options, image_tree: Path, capsys, tmp_path: Path) -> None:
     assert 'error: 100 rounds need as many photos at least' in capsys.readouterr().err
 
 
+def test_bench_finds_label_maps(options, picture, capsys, tmp_path: Path) -> None:
+    """By the photos' names, also where these are links; without any, or of another size, none."""
+    for folder in ('photos', 'store', 'labels'):
+        (tmp_path / folder).mkdir()
+    for number in range(2):
+        Image.fromarray(picture(16, 12, number)).save(tmp_path / 'store' / f'{number}f.png')
+        (tmp_path / f'photos/{number}.png').symlink_to(tmp_path / f'store/{number}f.png')
+    arguments = ['bench', str(tmp_path / 'photos'), *options, '--rounds', '1']
+    arguments += ['--settings', 'onnxruntime:fp32', '--labels', str(tmp_path / 'labels')]
+    assert main(arguments) == 1
+    said = capsys.readouterr().err
+    assert said.startswith('error: --labels: there is no label map of these photos, such as ')
+    assert said.endswith('labels/0.png\n')
+    labels = Image.new('L', read_image(tmp_path / 'photos/0.png').size)
+    for number in range(2):
+        labels.save(tmp_path / f'labels/{number}.png')
+    assert main(arguments) == 0
+    assert '(2 photos)' in capsys.readouterr().out.splitlines()[0]
+    labels.resize((5, 5)).save(tmp_path / 'labels/1.png')
+    assert main(arguments) == 1
+    assert "labels/1.png must have its photo's shape (" in capsys.readouterr().err
+
+
 def test_bench_of_batches_on_their_device(
     options, image_tree: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
