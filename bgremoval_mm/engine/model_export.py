@@ -186,7 +186,7 @@ def _described(
     from bgremoval_mm.removal.networks.u2net_export import network_of
 
     model: Mapping[str, Any] = settings.get('model') or {}
-    if str(model.get('type', '')).rpartition('.')[2] != _SEGMENTOR:
+    if _type_of(model) != _SEGMENTOR:
         msg = f'its config must be of {_SEGMENTOR}, but has the model {model.get("type")!r}'
         raise ArgumentError(msg)
     arch, network = network_of(state, model.get('arch', 'u2net'))
@@ -204,8 +204,8 @@ def _described(
             raise ArgumentError(msg)
         how[key] = tuple(round(float(each) / 255, 9) for each in values)
     pipeline = _test_pipeline(settings)
-    types = [str(step.get('type', '')) for step in pipeline]
-    resize = next((step for step in pipeline if step.get('type') == 'Resize'), {})
+    types = [_type_of(step) for step in pipeline]
+    resize = next((step for step in pipeline if _type_of(step) == 'Resize'), {})
     size, scale = usual.size, resize.get('scale')
     if isinstance(scale, list | tuple) and len(scale) == 2 and scale[0] == scale[1]:
         size = int(scale[0])
@@ -235,11 +235,17 @@ def _usual_card(arch: str) -> ModelCard:
 def _test_pipeline(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     for key in ('test_dataloader', 'val_dataloader'):
         dataset = (settings.get(key) or {}).get('dataset') or {}
-        while isinstance(dataset, Mapping) and not dataset.get('pipeline') and 'dataset' in dataset:
-            dataset = dataset['dataset']
+        while isinstance(dataset, Mapping) and not dataset.get('pipeline'):
+            # Of several, as in a ConcatDataset, the first.
+            dataset = dataset.get('dataset') or next(iter(dataset.get('datasets') or ()), None)
         if isinstance(dataset, Mapping) and dataset.get('pipeline'):
             return [step for step in dataset['pipeline'] if isinstance(step, Mapping)]
     return []
+
+
+def _type_of(node: Mapping[str, Any]) -> str:
+    """Return the type that a part of a config names, without the scope before it."""
+    return str(node.get('type', '')).rpartition('.')[2]
 
 
 def _manifests(node: Any) -> Iterator[str]:

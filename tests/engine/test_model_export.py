@@ -92,6 +92,27 @@ def test_what_is_not_as_in_the_test_is_noted(weights, cards, tmp_path: Path) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    ('old', 'new'),
+    [
+        ("type='Resize'", "type='mmseg.Resize'"),
+        ("type='ScaleToFullRange'", "type='mmengine.ScaleToFullRange'"),
+        (
+            'test_dataloader = dict(dataset=dict(pipeline=[',
+            "test_dataloader = dict(dataset=dict(type='ConcatDataset', datasets=[dict(pipeline=[",
+        ),
+    ],
+)
+def test_test_pipeline_is_found(weights, cards, tmp_path: Path, old: str, new: str) -> None:
+    """Where types have a scope, and within a dataset of several."""
+    config = CONFIG.replace('pairs.csv', '').replace(old, new)
+    if 'datasets' in new:
+        config = config.replace("'ScaleToFullRange')]))", "'ScaleToFullRange')])]))")
+    report = export_model(save(tmp_path / 'a.pth', weights, config), tmp_path / 'b.onnx')
+    assert cards[0].size == 32
+    assert not any('test pipeline' in note for note in report.notes)
+
+
 def test_config_that_is_given_wins(weights, cards, tmp_path: Path) -> None:
     """A config file takes the place of that in the checkpoint."""
     (tmp_path / 'c.py').write_text(CONFIG.replace('(32, 32)', '(64, 64)'))
