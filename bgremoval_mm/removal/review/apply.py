@@ -17,7 +17,7 @@ from bgremoval_mm.removal.options import EngineOptions, Framing, JobOptions, Out
 from bgremoval_mm.removal.outputs.base import OutputFolder
 from bgremoval_mm.removal.outputs.mask_store import MaskStore
 from bgremoval_mm.removal.outputs.results import FRAMING, format_of, settings_of, suffix_of
-from bgremoval_mm.removal.review.left_out import read_left_out, write_left_out
+from bgremoval_mm.removal.review.left_out import read_left_out, update_left_out
 from bgremoval_mm.removal.zoo.catalogue import get_model
 from bgremoval_mm.utils.text import printable
 
@@ -150,7 +150,7 @@ def make_again(
 def leave_out(file: Path, verdicts: dict[str, str]) -> tuple[int, int]:
     """Enter the rejected images into a list for `RembgDataset(exclude=...)`.
 
-    Images that are in the list already stay, unless they are to be kept now.
+    What is in the list already stays, but for images that are to be kept now.
 
     Args:
         file: The list; made if it is not there.
@@ -164,9 +164,9 @@ def leave_out(file: Path, verdicts: dict[str, str]) -> tuple[int, int]:
     """
     before = read_left_out(file) if file.exists() else set()
     kept = {path for path, verdict in verdicts.items() if verdict == 'keep'}
-    after = (before - kept) | {path for path, verdict in verdicts.items() if verdict == 'reject'}
-    write_left_out(file, after)
-    return len(after - before), len(after)
+    rejected = verdicts.keys() - kept
+    update_left_out(file, rejected, kept)
+    return len(rejected - before), len((before - kept) | rejected)
 
 
 def _images_in(root: str | Path) -> set[str]:

@@ -11,6 +11,7 @@ from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.review.left_out import (
     check_left_out,
     read_left_out,
+    update_left_out,
     write_left_out,
 )
 
@@ -48,6 +49,20 @@ def test_list_written_by_hand(tmp_path: Path, encoding: str) -> None:
     write_left_out(file, ['a.jpg'])
     file.write_text(file.read_text(encoding='utf-8'), encoding=encoding)
     check_left_out(file)
+
+
+def test_what_a_person_wrote_stays(tmp_path: Path) -> None:
+    """Comments, empty lines and their order, where images are entered and taken off."""
+    file = tmp_path / 'new/left_out.txt'
+    update_left_out(file, ['b.jpg', 'a.jpg'], [])
+    assert read_left_out(file) == {'a.jpg', 'b.jpg'}
+    file.write_bytes(b'# torn labels\r\nz z.jpg\r\na%2Ejpg\r\n\r\n# of the old studio\r\nb.jpg\r\n')
+    update_left_out(file, ['a.jpg', 'd 1.jpg', 'c.jpg'], ['b.jpg', 'gone.jpg'])
+    assert file.read_text() == (
+        '# torn labels\nz z.jpg\na%2Ejpg\n\n# of the old studio\nc.jpg\nd%201.jpg\n'
+    )
+    with pytest.raises(ArgumentError, match='there and no list of images'):
+        check_left_out(file)
 
 
 @pytest.mark.parametrize(
