@@ -20,6 +20,7 @@ from PIL import Image
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.images.reading import read_image
 from bgremoval_mm.removal.images.thumbnails import thumbnail
+from bgremoval_mm.removal.io.csv_files import open_csv
 from bgremoval_mm.removal.masks.functional import resize
 from bgremoval_mm.removal.pairs.manifest import GIVEN, Pair
 from bgremoval_mm.removal.pairs.split import VAL_SHARE, deal_out
@@ -163,7 +164,7 @@ def read_overrides(path: Path, pairs: Sequence[Pair]) -> dict[str, str]:
     """
     known = {pair.image for pair in pairs}
     found: dict[str, str] = {}
-    with path.open(encoding='utf-8-sig', errors='surrogateescape', newline='') as file:
+    with open_csv(path) as file:
         reader = csv.DictReader(file)
         if list(reader.fieldnames or []) != ['image', 'cluster']:
             msg = (

@@ -10,6 +10,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.io.csv_files import open_csv
 from bgremoval_mm.removal.pairs.pairing import SPLITS, Rejection
 from bgremoval_mm.utils.atomic import write_atomically
 from bgremoval_mm.utils.messages import first_few
@@ -72,7 +73,7 @@ def read_manifest(path: str | Path) -> list[Pair]:
     """
     path = Path(path)
     pairs = []
-    with path.open(encoding='utf-8-sig', errors='surrogateescape', newline='') as file:
+    with open_csv(path) as file:
         reader = csv.reader(file)
         header = next(reader, [])
         if tuple(header) != _COLUMNS:

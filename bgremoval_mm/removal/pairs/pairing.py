@@ -12,6 +12,7 @@ from unicodedata import normalize
 
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.addresses import lies_in
+from bgremoval_mm.removal.io.csv_files import open_csv
 from bgremoval_mm.removal.io.scan import scan_tree
 from bgremoval_mm.utils.messages import first_few
 from bgremoval_mm.utils.text import printable
@@ -122,7 +123,7 @@ def read_list(path: Path) -> list[dict[str, str]]:
         ArgumentError: If it has other columns, no row, an image twice, another split than train,
             val and test, or an item in two of them; names the line.
     """
-    with path.open(encoding='utf-8-sig', errors='surrogateescape', newline='') as file:
+    with open_csv(path) as file:
         reader = csv.DictReader(file)
         columns = reader.fieldnames or []
         unknown = [name for name in columns if name not in _COLUMNS]

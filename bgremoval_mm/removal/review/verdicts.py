@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import os
-from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.io.csv_files import open_csv
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['VERDICTS', 'exact_form', 'read_verdicts']
@@ -43,8 +43,7 @@ def read_verdicts(file: str | os.PathLike[str]) -> dict[str, str]:
         OSError: If it cannot be read.
     """
     verdicts: dict[str, str] = {}
-    # Spreadsheets put a byte order mark before what they save as UTF-8.
-    with Path(file).open(encoding='utf-8-sig', errors='surrogateescape', newline='') as lines:
+    with open_csv(file) as lines:
         table = csv.DictReader(lines)
         if not {'path', 'verdict'} <= set(table.fieldnames or ()):
             msg = (
@@ -59,12 +58,16 @@ def read_verdicts(file: str | os.PathLike[str]) -> dict[str, str]:
                     f'{", ".join(VERDICTS)}, but got {printable(row["verdict"])!r}'
                 )
                 raise ArgumentError(msg)
-            verdicts[_path(row)] = row['verdict']
+            path = _path(row)
+            if not path:
+                msg = f'{printable(file)}, line {table.line_num}: the verdict is on no path'
+                raise ArgumentError(msg)
+            verdicts[path] = row['verdict']
     return verdicts
 
 
-def _path(row: dict[str, str]) -> str:
+def _path(row: dict[str, str]) -> str | None:
     exact = row.get('path_bytes')
     if exact:
         return unquote_to_bytes(exact).decode('utf-8', 'surrogateescape')
-    return row['path']
+    return row['path']  # None where the line ends before it

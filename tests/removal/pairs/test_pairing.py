@@ -122,6 +122,11 @@ def test_by_list(tmp_path: Path, write_pair: Callable[..., None]) -> None:
         ('image,split\na.jpg,valid\n', "line 2: split must be train, val, test or .*'valid'"),
         ('image,split\na.jpg,val\nb.jpg,\n', 'must give the split of every image or of none'),
         ('image,mask\na.jpg\n', 'line 2 must have 2 fields'),
+        pytest.param(
+            f'image\n"a.jpg\n{"b.jpg" * 30_000}',
+            r'list\.csv cannot be read as CSV \(a quotation',
+            id='open quotation mark',
+        ),
         (
             'image,item,split\na.jpg,shirt,train\nb.jpg,hat,val\nc.jpg,shirt,test\n',
             'line 4: the photos of an item must be in one split, but shirt is in train already',

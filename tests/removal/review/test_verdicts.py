@@ -128,6 +128,13 @@ def test_table_of_the_released_version(tmp_path: Path) -> None:
         ('path;verdict\na;keep\n', r"first line is \['path;verdict'\]"),
         ('path,verdict\na,maybe\n', r"line 2: the verdict must be one of keep, reject, but got 'm"),
         ('path,verdict\na\n', "line 2: .* but got 'None'"),
+        ('verdict,path\nkeep\n', 'line 2: the verdict is on no path'),
+        ('path,verdict,path_bytes\na,keep,a\n,reject,\n', 'line 3: the verdict is on no path'),
+        pytest.param(
+            f'path,verdict\n"a,keep\n{"b.png,keep" * 20_000}',
+            r'verdicts\.csv cannot be read as CSV',
+            id='open quotation mark',
+        ),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
