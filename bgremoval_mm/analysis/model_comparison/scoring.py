@@ -9,7 +9,7 @@ import numpy as np
 
 from bgremoval_mm.evaluation.saliency import ImageScores, score_image, stretch_to_unit
 from bgremoval_mm.removal.errors import BgremovalError
-from bgremoval_mm.removal.images.reading import read_image
+from bgremoval_mm.removal.images.reading import read_stored
 from bgremoval_mm.removal.outputs.mask_store import MaskStore
 from bgremoval_mm.removal.pairs.inspection import binary_mask
 
@@ -44,7 +44,7 @@ def score_photo(job: ScoringJob) -> list[ImageScores]:
         ScoringError: If a model has no mask of the photo, or the mask by people has another size.
         BgremovalError, OSError: If a file cannot be read.
     """
-    truth, _ = binary_mask(read_image(job.truth).rgb[..., 0])
+    truth, _ = binary_mask(read_stored(job.truth)[..., 0])
     found = []
     for store in job.stores:
         stored = store.get(job.name)

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
-from bgremoval_mm.removal.images.reading import read_image
+from bgremoval_mm.removal.images.reading import read_stored
 from bgremoval_mm.removal.images.thumbnails import thumbnail
 from bgremoval_mm.removal.io.csv_files import open_csv
 from bgremoval_mm.removal.masks.functional import resize
@@ -81,7 +81,7 @@ def look_at(paths: tuple[Path, Path]) -> Look:
         OSError: If one cannot be read.
     """
     photo = thumbnail(paths[0], 2 * _SIDE)
-    levels = read_image(paths[1]).rgb[..., 0]
+    levels = read_stored(paths[1])[..., 0]
     mask = resize(levels * (255 if levels.max() == 1 else 1), (photo.shape[1], photo.shape[0]))
     square = Image.new('RGB', (_SIDE, _SIDE), 'white')
     picture = Image.fromarray(photo)

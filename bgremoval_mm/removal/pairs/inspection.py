@@ -13,7 +13,7 @@ from PIL import Image
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images.opening import ImageError
 from bgremoval_mm.removal.images.orientation import is_nearer, turn_back
-from bgremoval_mm.removal.images.reading import SourceImage, decode_image
+from bgremoval_mm.removal.images.reading import SourceImage, decode_image, read_stored
 from bgremoval_mm.removal.images.regular_files import read_bytes
 from bgremoval_mm.removal.masks.quality import quality
 
@@ -59,6 +59,9 @@ class Inspection:
 def inspect_pair(paths: tuple[Path, Path]) -> Inspection:
     """Read a photo and its mask, and check them.
 
+    A mask's levels are those that are stored, whatever colour profile is beside them: they are
+    shares of pixels, and trainings take them so.
+
     Args:
         paths: Photo and mask.
 
@@ -68,8 +71,9 @@ def inspect_pair(paths: tuple[Path, Path]) -> Inspection:
     photo, image_sha256 = _read(paths[0], 'photo')
     mask, mask_sha256 = _read(paths[1], 'mask')
     _check_orientation(photo, mask)
-    levels = mask.rgb[..., 0]
-    if mask.alpha is not None or (mask.rgb != levels[..., None]).any():
+    stored = read_stored(paths[1])
+    levels = stored[..., 0]
+    if mask.alpha is not None or (stored != levels[..., None]).any():
         what = 'is coloured' if mask.alpha is None else 'has transparency'
         msg = f'non-binary mask: it {what}, and must be grey'
         raise PairError(msg)

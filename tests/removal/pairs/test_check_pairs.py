@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from PIL import Image
 
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.pairs.check import check_pairs, oddness
-from bgremoval_mm.removal.pairs.inspection import PairError, binary_mask
+from bgremoval_mm.removal.pairs.inspection import PairError, binary_mask, inspect_pair
 from bgremoval_mm.removal.pairs.manifest import (
     Pair,
     check_manifest_target,
@@ -21,6 +22,7 @@ from bgremoval_mm.removal.pairs.manifest import (
     write_manifest,
 )
 from bgremoval_mm.removal.pairs.split import deal_out
+from tests.removal.images.test_colour import profile
 
 
 def with_exif(path: Path, orientation: int) -> None:
@@ -136,6 +138,22 @@ def test_every_reason(tmp_path: Path, write_pair: Callable[..., None]) -> None:
     (pair,) = report.pairs
     assert (pair.width, pair.height, pair.foreground) == (40, 30, 144 / 1200)
     assert pair.mask == '../masks/x/good.png'
+
+
+@pytest.mark.parametrize('top', [1, 255])
+def test_masks_with_a_colour_profile(
+    tmp_path: Path, write_pair: Callable[..., None], top: int
+) -> None:
+    """Editors embed one in grey pictures: the foreground is what trainings take it for."""
+    load = pytest.importorskip('bgremoval_mm.datasets.transforms.load_saliency_mask')
+    write_pair('a.png')
+    levels = np.zeros((30, 40), np.uint8)
+    levels[:, 20:], levels[:, 19] = top, 100 * (top > 1)  # 100 is 170 of sRGB
+    linear = profile(b'GRAY', b'mntr', b'XYZ ', {b'kTRC': b'curv' + struct.pack('>4xI', 0)})
+    Image.fromarray(levels).save(tmp_path / 'masks/a.png', icc_profile=linear)
+    found = inspect_pair((tmp_path / 'images/a.png', tmp_path / 'masks/a.png'))
+    assert found.foreground == 0.5
+    assert load.read_foreground(tmp_path / 'masks/a.png').mean() == 0.5
 
 
 def test_a_turned_photo_with_an_upright_mask(
