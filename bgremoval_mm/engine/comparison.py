@@ -137,6 +137,8 @@ def direction(metric: str) -> str | None:
 
 def is_value(metric: str, value: float) -> bool:
     """Tell whether a number is a measurement: finite, and not COCO's -1 for "no such objects"."""
+    if metric in _ATTENTION:  # below 0 where a network prefers the background
+        return math.isfinite(value)
     return math.isfinite(value) and not (unit(metric) == 'fraction' and value < 0)
 
 

@@ -217,6 +217,18 @@ def test_compare_takes_what_both_have() -> None:
     assert compared['mAcc'].diff is None
 
 
+def test_scores_below_zero() -> None:
+    """An attention score below 0 is a measurement, COCO's -1 is none."""
+    original = {'attention/score': Score(-0.25), 'coco/bbox_mAP_s': Score(-1.0)}
+    rembg = {'attention/score': Score(0.5), 'coco/bbox_mAP_s': Score(-1.0)}
+    compared = differences(original, rembg)
+    assert compared['attention/score'].diff == 0.75
+    assert compared['coco/bbox_mAP_s'].diff is None
+    assert cells(format_table({'test': compared}))[1][2:5] == ['-0.25', '0.5', '+0.75']
+    undefined = differences({'attention/score': Score(math.nan)}, rembg)
+    assert undefined['attention/score'].diff is None
+
+
 def cells(table: str) -> list[list[str]]:
     """The rows of a table."""
     rows = [line for line in table.splitlines() if line.startswith('|')]
