@@ -27,6 +27,7 @@ __all__ = [
     'format_table',
     'is_value',
     'last_scores',
+    'plain_name',
     'unit',
     'update_report',
 ]
@@ -90,6 +91,15 @@ class MetricDifference:
         return content
 
 
+def plain_name(metric: str) -> str:
+    """Return how a metric on replaced backgrounds is called on photos as they are.
+
+    >>> plain_name('replaced/accuracy/top1')
+    'accuracy/top1'
+    """
+    return metric.removeprefix(_REPLACED).removeprefix(_REPLACED_STD)
+
+
 def unit(metric: str) -> str | None:
     """Return the unit that the codebases report a metric in.
 
@@ -101,7 +111,7 @@ def unit(metric: str) -> str | None:
     Returns:
         'percent', 'fraction' or None (not known).
     """
-    metric = metric.removeprefix(_REPLACED).removeprefix(_REPLACED_STD)
+    metric = plain_name(metric)
     if metric in _ATTENTION:
         return 'fraction'
     name = metric.rsplit('/', 1)[-1]

@@ -101,11 +101,8 @@ class DiffMetricsHook(Hook):
         self._empty_validations = 0
         begin = self._step(runner)
         if begin > 0:
-            self._history = {
-                step: {name: value for name, value in values.items() if self._wants(name)}
-                for step, values in read_run(runner.work_dir).val.items()
-                if step <= begin
-            }
+            recorded = read_run(runner.work_dir).val
+            self._history = {step: each for step, each in recorded.items() if step <= begin}
         self._check(runner, 'train')
         if unlike := self._unlike_validations(runner):
             runner.logger.warning(
@@ -127,9 +124,10 @@ class DiffMetricsHook(Hook):
             self._empty_validations += 1
             publish(runner, 'val', {}, {})  # or the last difference would be logged again
             return
-        values = self._select(runner, 'val', metrics)
+        numbers = _numbers(runner, 'val', metrics)
+        values = self._select('val', numbers)
         step = self._step(runner)
-        self._history[step] = values
+        self._history[step] = numbers
         baseline = self._load()
         publish(runner, 'val', values, baseline.at(step) if baseline else {})
 
@@ -141,7 +139,8 @@ class DiffMetricsHook(Hook):
         if not metrics:
             self._no_difference(runner, 'this test gave no metric (was nothing found?)')
             return
-        values = self._select(runner, 'test', metrics)
+        numbers = _numbers(runner, 'test', metrics)
+        values = self._select('test', numbers)
         baseline = self._load()
         if baseline is None or self._baseline_run is None:
             publish(runner, 'test', values, {})
@@ -154,7 +153,7 @@ class DiffMetricsHook(Hook):
             return
         compared = with_images(
             differences(scores(test.metrics), scores(values)),
-            count_images(runner.test_dataloader.dataset, values),
+            count_images(runner.test_dataloader.dataset, numbers),
             intervals(test.source, test.metrics, per_image_file(runner), values),
         )
         about = {
@@ -179,8 +178,9 @@ class DiffMetricsHook(Hook):
             return
         measured = dict(ChainMap(*self._history.values()))
         images = count_images(runner.val_dataloader.dataset, measured)
-        best = with_images(differences(baseline.best, best_scores(self._history)), images)
-        last = with_images(differences(baseline.last, last_scores(self._history)), images)
+        mine = {step: self._wanted(values) for step, values in self._history.items()}
+        best = with_images(differences(baseline.best, best_scores(mine)), images)
+        last = with_images(differences(baseline.last, last_scores(mine)), images)
         warn_of_lengths(runner, baseline, last, self._step_unit)
         about = {
             'removal': removals(runner.train_dataloader.dataset),
@@ -200,27 +200,21 @@ class DiffMetricsHook(Hook):
         if self._baseline_run is not None and self._baseline_run.exists and is_main_process():
             runner.logger.warning('No difference to the baseline: %s.', why)
 
-    def _select(self, runner: Runner, phase: str, metrics: Mapping[str, Any]) -> dict[str, float]:
-        """Return the numbers to compare, as mmengine writes them to ``scalars.json``."""
-        values = {
-            name: as_logged(runner, phase, name, float(value))
-            for name, value in metrics.items()
-            if is_number(value)
-        }
-        if self.metrics is None:
-            return values
-        missing = [name for name in self.metrics if name not in values]
+    def _select(self, phase: str, values: Mapping[str, float]) -> dict[str, float]:
+        """Return the numbers to compare."""
+        missing = [name for name in self.metrics or () if name not in values]
         if missing:
             msg = (
                 f'DiffMetricsHook: `metrics` names {missing}, which this {phase} does not give; '
                 f'it gives {sorted(values)}'
             )
             raise ArgumentError(msg)
-        return {name: values[name] for name in self.metrics}
+        return self._wanted(values)
 
-    def _wants(self, metric: str) -> bool:
-        """Tell whether a metric is to be compared."""
-        return self.metrics is None or metric in self.metrics
+    def _wanted(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Return those that are to be compared."""
+        names = values if self.metrics is None else self.metrics
+        return {name: values[name] for name in names if name in values}
 
     def _step(self, runner: Runner) -> int:
         """Return the epoch or iteration that LoggerHook files a validation under."""
@@ -255,3 +249,12 @@ class DiffMetricsHook(Hook):
     def _load(self) -> Baseline | None:
         """Read the baseline as it is now; None if there is none yet, and on all but one process."""
         return self._baseline_run.load() if self._baseline_run and is_main_process() else None
+
+
+def _numbers(runner: Runner, phase: str, metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics that are numbers, as mmengine writes them to ``scalars.json``."""
+    return {
+        name: as_logged(runner, phase, name, float(value))
+        for name, value in metrics.items()
+        if is_number(value)
+    }

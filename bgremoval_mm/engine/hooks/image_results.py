@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from mmengine.runner import Runner
 
-from bgremoval_mm.engine.comparison import MetricDifference, unit
+from bgremoval_mm.engine.comparison import MetricDifference, plain_name, unit
 from bgremoval_mm.evaluation.metrics.per_image import (
     PER_IMAGE_FILE,
     PerImageAccuracy,
@@ -29,7 +29,8 @@ from bgremoval_mm.removal.errors import BgremovalError
 __all__ = ['collect_per_image', 'count_images', 'intervals', 'per_image_file', 'with_images']
 
 PerImage = Mapping[str, np.ndarray]
-_QUERIES = f'{RETRIEVAL}queries'
+_QUERIES, _LEFT_OUT = f'{RETRIEVAL}queries', f'{RETRIEVAL}queries_left_out'
+_ATTENTION = 'attention/'  # AttentionScoreHook
 _ROUNDED = 0.011  # mmseg gives two decimals
 
 
@@ -129,28 +130,42 @@ def count_images(dataset: Any, metrics: Mapping[str, float]) -> dict[str, int]:
 
     Args:
         dataset: The dataset of the validation or test.
-        metrics: The metrics. Those of a class are measured on its images, where the dataset tells
-            its labels, those of QueryGalleryMetric on its queries; what is not a score has no
-            number, nor has a cluster of SaliencyMetric.
+        metrics: All its metrics. Those of a class are measured on its images, where the dataset
+            tells its labels, those of retrieval on the queries that count, an attention score on
+            the photos that have one, and those on replaced backgrounds as those on the photos as
+            they are. What is not a score has no number, nor has a cluster of SaliencyMetric.
     """
     if not isinstance(dataset, Sized):
         return {}
-    scores = [name for name in metrics if unit(name) is not None]
-    parts = (OF_CLASS, *{f'{name}/' for name in scores if name.startswith('saliency/')})
-    found = {name: len(dataset) for name in scores if not name.startswith(parts)}
-    if _QUERIES in metrics:
-        queries = {name: int(metrics[_QUERIES]) for name in found if name.startswith(RETRIEVAL)}
-        found |= queries
-    if len(found) < len(scores):
-        try:
-            labels = np.asarray(dataset.get_gt_labels())  # type: ignore[attr-defined]
-            classes = dataset.metainfo['classes']  # type: ignore[attr-defined]
-            counts = np.bincount(labels, minlength=len(classes))
-        except (AttributeError, KeyError, TypeError, ValueError):
-            return found
-        of_classes = {f'{OF_CLASS}{name}': int(counts[i]) for i, name in enumerate(classes)}
-        found |= {name: of_classes[name] for name in scores if name in of_classes}
-    return found
+    plain = {name: plain_name(name) for name in metrics if unit(name) is not None}
+    scores = set(plain.values())
+    parts = (OF_CLASS, _ATTENTION, *(f'{each}/' for each in scores if each.startswith('saliency/')))
+    found = {each: len(dataset) for each in scores if not each.startswith(parts)}
+    found |= {each: count for each in found if (count := _queries(each, len(dataset), metrics))}
+    if f'{_ATTENTION}photos' in metrics:
+        measured = metrics[f'{_ATTENTION}photos'] - metrics.get(f'{_ATTENTION}undefined', 0)
+        found |= {each: int(measured) for each in scores if each.startswith(_ATTENTION)}
+    if any(each.startswith(OF_CLASS) for each in scores):
+        found |= _images_of_classes(dataset)
+    return {name: found[each] for name, each in plain.items() if each in found}
+
+
+def _queries(metric: str, photos: int, metrics: Mapping[str, float]) -> int:
+    """Return how many queries of a retrieval count; 0 where a metric is of all photos."""
+    if not metric.startswith(RETRIEVAL):
+        return 0
+    return int(metrics.get(_QUERIES, photos - metrics.get(_LEFT_OUT, 0)))
+
+
+def _images_of_classes(dataset: Any) -> dict[str, int]:
+    """Return the number of images of each class, by the name of its metric, where it is known."""
+    try:
+        labels = np.asarray(dataset.get_gt_labels())
+        classes = dataset.metainfo['classes']
+        counts = np.bincount(labels, minlength=len(classes))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return {}
+    return {f'{OF_CLASS}{name}': int(counts[i]) for i, name in enumerate(classes)}
 
 
 def with_images(

@@ -319,6 +319,17 @@ def test_epochs_without_baseline_value_log_nothing(run: Run) -> None:
     assert logged() == {2: 2.0, 4: 4.0}
 
 
+def test_numbers_of_images_with_some_metrics(run: Run) -> None:
+    """How many queries there are is taken from a metric that is not compared."""
+    results = {'retrieval/P@1': 50.0, 'retrieval/MAP@R': 40.0, 'retrieval/queries': 3.0}
+    run('toy', [results], results)
+    run('toy-rembg', [results], results, hook={'metrics': ['retrieval/P@1']})
+    written = report()
+    for section in ('best', 'last', 'test'):
+        assert list(written[section]) == ['retrieval/P@1']
+        assert written[section]['retrieval/P@1']['images'] == 3
+
+
 def test_shorter_baseline_is_reported(run: Run) -> None:
     """Runs of different lengths: both last epochs are given, and a warning says so."""
     run('toy', top1(40.0, 60.0))

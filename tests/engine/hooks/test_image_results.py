@@ -235,10 +235,29 @@ def test_numbers_of_images() -> None:
     assert count_images([1, 2, 3], searched) == {'retrieval/hit@5': 2, 'accuracy/top1': 3}
     of_cluster = {'saliency/IoU': 0.9, 'saliency/IoU/coat': 0.8, 'saliency/IoU/bag': 0.7}
     assert count_images([1, 2, 3], of_cluster) == {'saliency/IoU': 3}
+    shown = {'retrieval/P@1': 40.0, 'retrieval/queries_left_out': 1.0}
+    assert count_images([1, 2, 3], shown) == {'retrieval/P@1': 2}
     compared = {'mIoU': MetricDifference('percent', Score(40.0), Score(42.0), 2.0)}
     found = with_images(compared, {'mIoU': 7}, {'mIoU': Estimate(2.0, -1.0, 5.0, 7)})
     assert (found['mIoU'].images, found['mIoU'].interval) == (7, (-1.0, 5.0))
     assert with_images(compared, {})['mIoU'] == compared['mIoU']
+
+
+def test_numbers_of_images_of_what_other_hooks_and_loops_measure() -> None:
+    """Replaced backgrounds are behind the same images; attention is of the photos with a score."""
+    plain = {'accuracy/top1': 20, 'accuracy/class/bag': 8, 'retrieval/P@1': 4}
+    names = [f'{repeats}{name}' for name in plain for repeats in ('', 'replaced/', 'replaced_std/')]
+    names += ['saliency/IoU', 'replaced/saliency/IoU', 'replaced/saliency/IoU/coat']
+    counts = {'retrieval/queries': 4.0, 'replaced/retrieval/queries': 4.0}
+    found = count_images(_Photos(), dict.fromkeys(names, 1.0) | counts)
+    expected = {f'replaced/{name}': count for name, count in plain.items()}
+    expected |= {f'replaced_std/{name}': count for name, count in plain.items()}
+    expected |= {'saliency/IoU': 20, 'replaced/saliency/IoU': 20}
+    assert found == plain | expected
+    attention = {'attention/score': 0.1, 'attention/std': 0.2}
+    assert count_images(_Photos(), attention) == {}
+    counts = {'attention/photos': 5.0, 'attention/undefined': 2.0}
+    assert count_images(_Photos(), attention | counts) == dict.fromkeys(attention, 3)
 
 
 def test_seed_is_that_of_the_training(tmp_path: Path) -> None:
