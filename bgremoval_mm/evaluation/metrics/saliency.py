@@ -65,8 +65,8 @@ class SaliencyMetric(BaseMetric):
         prefix: In place of 'saliency'.
 
     Raises:
-        ArgumentError: If an argument is not allowed, or a label map holds other values than 0
-            and 1.
+        ArgumentError: If an argument is not allowed, a label map holds other values than 0 and 1,
+            or a prediction has NaN.
         MissingPySODMetricsError: If a metric needs PySODMetrics and it is not installed.
 
     Examples:
@@ -116,6 +116,13 @@ class SaliencyMetric(BaseMetric):
         for sample in data_samples:
             path = str(sample.get('img_path', ''))
             saliency = _saliency(sample)
+            if np.isnan(saliency).any():
+                msg = (
+                    f'the prediction {f"of {path} " if path else ""}has NaN in '
+                    f'{np.isnan(saliency).sum():,} of {saliency.size:,} pixels. Has the training '
+                    'diverged?'
+                )
+                raise ArgumentError(msg)
             truth = sample['gt_sem_seg']
             # The first is mmseg's name, the second mmdet's.
             labels = truth['data' if 'data' in truth else 'sem_seg'].squeeze(0).cpu().numpy()

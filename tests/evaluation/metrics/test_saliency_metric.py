@@ -130,3 +130,9 @@ def test_bad_samples() -> None:
     bad['seg_logits']['data'] = torch.zeros(3, 4, 20)
     with pytest.raises(ArgumentError, match='two for background and foreground, but got 3'):
         metric.process(None, [bad])
+    for channels in (1, 2):
+        bad = sample(5)
+        bad['seg_logits']['data'] = torch.zeros(channels, 4, 20)
+        bad['seg_logits']['data'][0, 0, :3] = float('nan')
+        with pytest.raises(ArgumentError, match=r'of /d/a\.jpg has NaN in 3 of 80 pixels\. Has'):
+            metric.process(None, [bad])
