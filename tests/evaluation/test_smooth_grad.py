@@ -215,6 +215,10 @@ LINEAR = dict(type='mmpretrain.LinearClsHead', in_channels=8, num_classes=3)
         (dict(type='MultiSimilarityLoss'), distances.CosineSimilarity()),
         (dict(type='ArcFaceLoss'), distances.CosineSimilarity()),
         (dict(type='NormalizedSoftmaxLoss'), distances.DotProductSimilarity()),
+        (
+            dict(type='CrossBatchMemory', memory_size=8, loss=dict(type='MultiSimilarityLoss')),
+            distances.CosineSimilarity(),
+        ),
     ],
 )
 def test_embeddings_are_compared_with_that_of_black(

@@ -74,9 +74,17 @@ class EmbeddingHead(PooledHead):
 
     @property
     def distance(self) -> torch.nn.Module:
-        """The distance, or similarity, that the loss compares embeddings by; without one, L2."""
-        distance: torch.nn.Module | None = getattr(self.loss_module, 'distance', None)
-        return distances.LpDistance() if distance is None else distance
+        """The distance, or similarity, that the loss compares embeddings by; without one, L2.
+
+        Of a loss around another one, such as CrossBatchMemory, it is that of the inner one.
+        """
+        loss: Any = self.loss_module
+        while isinstance(loss, torch.nn.Module):
+            distance = getattr(loss, 'distance', None)
+            if isinstance(distance, torch.nn.Module):
+                return distance
+            loss = getattr(loss, 'loss', None)
+        return distances.LpDistance()
 
     def forward(self, feats: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
         """Return the embeddings.
