@@ -132,7 +132,8 @@ class AttentionTarget:
     - A network with embeddings (a head with a ``distance``, as EmbeddingHead): the distance between
       the embedding of the image and that of a black image, as the network's loss measures it: L2
       for contrastive and triplet losses, a similarity for most others.
-    - A classifier: the logit of the class that it predicts for the image without noise.
+    - A classifier: the logit of the class that it predicts for the image without noise; with one
+      logit, as of BinaryClsHead, that one or its negative.
 
     Args:
         model: A model of mmpretrain, perhaps wrapped for several processes.
@@ -186,6 +187,8 @@ class AttentionTarget:
 
     def _output(self, images: torch.Tensor) -> torch.Tensor:
         output: Any = self.model(images, mode='tensor')
+        if self.distance is None and isinstance(output, torch.Tensor) and output.ndim == 1:
+            output = torch.stack([-output, output], dim=1)
         if isinstance(output, torch.Tensor) and output.ndim == 2:
             return output
         shape = f' of shape {tuple(output.shape)}' if isinstance(output, torch.Tensor) else ''

@@ -256,6 +256,18 @@ def test_logit_of_the_predicted_class(build: Build) -> None:
         torch.testing.assert_close(score(batch), logits[:, image.argmax()])
 
 
+def test_one_logit_of_two_classes(build: Build) -> None:
+    """Of BinaryClsHead: its logit where it predicts class 1, else the negative."""
+    model = build(dict(type='BinaryClsHead', in_channels=8)).eval()
+    batch = images(4, 16)
+    logits = model(batch, mode='tensor').detach()
+    model.head.fc.bias.data -= logits.median()  # so that both classes are predicted
+    logits = model(batch, mode='tensor')
+    assert 0 < int((logits > 0).sum()) < 4
+    for logit, score in zip(logits, AttentionTarget(model).scores(batch, batch[:1]), strict=True):
+        torch.testing.assert_close(score(batch), logits if logit > 0 else -logits)
+
+
 @pytest.mark.parametrize('head', [LINEAR, embedding(dict(type='TripletMarginLoss'))])
 def test_the_network_stays_as_it_is(build: Build, head: dict[str, Any]) -> None:
     """No gradients, no other modes, no other values, in training mode too."""
