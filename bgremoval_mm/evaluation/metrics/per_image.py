@@ -105,8 +105,8 @@ class PerImageAccuracy(_PerImageResults):
         names, labels, predictions, of_product = zip(*ordered, strict=True)
         arrays = {
             'names': np.array(names),
-            'labels': np.array(labels, np.int16),
-            'predictions': np.array(predictions, np.int16),
+            'labels': np.array(labels, np.int32),
+            'predictions': np.array(predictions, np.int32),
             'classes': self._classes(),
         }
         known = [each for each in of_product if each is not None]

@@ -70,6 +70,16 @@ def test_classes_as_probable_as_others(score: float, right: int, topk: Any, tmp_
     assert stock.evaluate(3)['accuracy/top1'] == pytest.approx(right / 3 * 100)
 
 
+def test_many_classes(tmp_path: Path) -> None:
+    """Classes beyond 32,767, as of a catalogue by article, have their own numbers."""
+    metric = PerImageAccuracy(str(tmp_path / 'evidence.npz'), '/data')
+    scores = torch.nn.functional.one_hot(torch.tensor(40_000), 50_000).float()
+    metric.process(None, [{'gt_label': torch.tensor([39_000]), 'pred_score': scores}])
+    metric.evaluate(1)
+    found = read_per_image(tmp_path / 'evidence.npz')
+    assert (found['labels'].tolist(), found['predictions'].tolist()) == ([39_000], [40_000])
+
+
 def test_classes_in_the_order_of_the_names(tmp_path: Path) -> None:
     """Whatever the order of the batches, the images are in that of their names."""
     metric = PerImageAccuracy(str(tmp_path / 'new' / 'evidence.npz'), '/data')
