@@ -40,7 +40,8 @@ class MPerClassBatchSampler(Sampler[list[int]]):
         small_classes: What to do with classes of fewer than `m` photos: ``'repeat'`` draws them
             with replacement, as Kobs and Hotho do, and the log names them; ``'error'`` refuses
             them.
-        by: What a class is: None, the class of the dataset (``get_cat_ids``); else a key of its
+        by: What a class is: None, the class of the dataset (``get_cat_ids``; of a wrapper without
+            it, such as mmengine's ConcatDataset, the samples' ``gt_label``); else a key of its
             samples, such as ``'item_id'``.
         least: Classes with fewer photos than this are left out, and the log counts them: with 2,
             every photo has another one of its class.
@@ -144,8 +145,10 @@ def _photos_by_class(dataset: Any, by: str | None) -> dict[int | str, list[int]]
         ArgumentError: If samples have no `by`.
     """
     found: dict[Any, list[int]] = {}
+    has_classes = by is None and hasattr(dataset, 'get_cat_ids')
+    by = 'gt_label' if by is None else by
     for index in range(len(dataset)):
-        if by is None:
+        if has_classes:
             label = int(dataset.get_cat_ids(index)[0])
         else:
             info = dataset.get_data_info(index)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from mmengine.dataset import BaseDataset, DefaultSampler
+from mmengine.dataset import BaseDataset, ConcatDataset, DefaultSampler
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
@@ -139,6 +139,16 @@ def test_by_another_key() -> None:
         assert items == sorted(items, key=items.index)
     with pytest.raises(ArgumentError, match=r'`by` must be a key of the samples .*item_id.*, but'):
         MPerClassBatchSampler(sampler, batch_size=12, m=3, by='item')
+
+
+def test_dataset_of_several() -> None:
+    """mmengine's ConcatDataset does not give classes itself: those of its samples are taken."""
+    both = ConcatDataset([PhotosOfSizes(), PhotosOfSizes()])
+    drawn = list(MPerClassBatchSampler(DefaultSampler(both, seed=0), batch_size=12, m=4))
+    for batch in drawn:
+        assert sorted(Counter((LABELS * 2)[index] for index in batch).values()) == [4, 4, 4]
+        assert len(set(batch)) == 12
+    assert max(max(batch) for batch in drawn) >= len(LABELS)
 
 
 def test_least(monkeypatch: pytest.MonkeyPatch) -> None:
