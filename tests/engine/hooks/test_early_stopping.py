@@ -139,6 +139,33 @@ def test_killed_twice(train: Any, tmp_path: Path) -> None:
     assert best(tmp_path / 'parts') == ['best_score_epoch_4.pth']
 
 
+def test_a_test_needs_no_photos_of_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the same config, where they are not."""
+    monkeypatch.setattr(DefaultScope, '_instance_dict', DefaultScope._instance_dict.copy())
+    metric = Score()
+    runner = Runner(
+        model=Layer(),
+        work_dir=str(tmp_path),
+        train_dataloader={'dataset': {'type': 'NotHere'}, 'batch_size': 2},
+        train_cfg={'by_epoch': True, 'max_epochs': 8},
+        optim_wrapper={'optimizer': {'type': 'SGD', 'lr': 0.1}},
+        test_dataloader={
+            'dataset': torch.ones(2, 1),
+            'batch_size': 2,
+            'sampler': {'type': 'DefaultSampler', 'shuffle': False},
+            'collate_fn': {'type': lambda samples: {'inputs': torch.stack(samples)}},
+        },
+        test_cfg={},
+        test_evaluator=[metric],
+        custom_hooks=[ResumableEarlyStoppingHook('score', rule='greater')],
+        experiment_name=f'early-stopping-{next(NUMBERS)}',
+    )
+    monkeypatch.setattr(metric, 'compute_metrics', lambda results: {'score': float(len(results))})
+    assert runner.test() == {'score': 1.0}
+
+
 def best(folder: Path) -> list[str]:
     """Names of the best checkpoints."""
     return sorted(path.name for path in folder.glob('best_*'))
