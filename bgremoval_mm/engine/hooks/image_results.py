@@ -104,14 +104,23 @@ def intervals(
 
     Returns:
         Metric name to difference; empty where either has no per-image results, where they are not
-        those of the test, or of other images.
+        those of the test, or of other images. Without those of metrics that do not follow from
+        these results: classes by BinaryClsHead's `threshold`, which is not that of the top-1.
     """
     folder = Path(test).parent
     # A run of tools/reproduce.py keeps them in its own folder, above that of its last start.
     candidates = (folder / PER_IMAGE_FILE, folder.parent / PER_IMAGE_FILE)
     first = next(filter(None, (_read(file, original) for file in candidates)), None)
     second = None if mine is None else _read(mine, values)
-    return {} if first is None or second is None else score_differences(first, second)
+    if first is None or second is None:
+        return {}
+    return {
+        name: each
+        for name, each in score_differences(first, second).items()
+        if name in original
+        and name in values
+        and abs(values[name] - original[name] - each.mean) < 2 * _ROUNDED
+    }
 
 
 def _read(file: Path, metrics: Mapping[str, float]) -> PerImage | None:

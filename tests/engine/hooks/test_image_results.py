@@ -204,6 +204,24 @@ def test_results_of_a_reproduced_run(tmp_path: Path) -> None:
     assert intervals(test, original, mine, values) == {}
 
 
+def test_intervals_of_the_metrics_that_they_stand_beside(tmp_path: Path) -> None:
+    """A class whose accuracy was measured by other predictions has no interval."""
+    classified(tmp_path / 'X', range(8))
+    mine = classified(tmp_path / 'X-rembg', range(10))
+    test = str(tmp_path / 'X/20260101_000000/20260101_000000.json')
+    of_classes = {
+        name: [100 * np.isin(np.flatnonzero(number == LABELS), right).mean() for right in rights]
+        for number, name in enumerate(('accuracy/class/hat', 'accuracy/class/bag'))
+        for rights in [(range(8), range(10))]
+    }
+    original = {'accuracy/top1': 40.0} | {name: pair[0] for name, pair in of_classes.items()}
+    values = {'accuracy/top1': 50.0} | {name: pair[1] for name, pair in of_classes.items()}
+    assert set(intervals(test, original, mine, values)) == set(values)
+    values['accuracy/class/bag'] += 12.5  # by a threshold, one more was right
+    found = intervals(test, original, mine, values)
+    assert set(found) == {'accuracy/top1', 'accuracy/class/hat'}
+
+
 def test_metric_of_queries_writes_them_itself(tmp_path: Path) -> None:
     """QueryGalleryMetric is told where; a file of its config's own stays."""
     kinds = ('QueryGalleryMetric', 'mmpretrain.Accuracy')
