@@ -6,7 +6,7 @@ in the same order, and the two runs of a seed are a pair.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -25,9 +25,11 @@ __all__ = [
     'iou_interval',
     'resampled_difference',
     'resampled_scores',
+    'weight_blocks',
 ]
 
 RESAMPLES = 2000
+_DRAWN = 2**22  # numbers that are drawn at a time: 32 MiB, and as much for what they are made from
 
 
 def accuracy_difference(
@@ -59,7 +61,8 @@ def bootstrap_mean(values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
         resamples: How often images are drawn.
         seed: Of the draws.
     """
-    draws = _weights(values.size, resamples, seed) @ values / values.size
+    blocks = weight_blocks(values.size, resamples, seed)
+    draws = np.concatenate([weights @ values for weights in blocks]) / values.size
     return percentile_interval(float(values.mean()), draws, values.size)
 
 
@@ -132,11 +135,11 @@ def iou_difference(
     """
     check_pairs(original, removed)
     count = original.shape[1]
-    weights = _weights(count, resamples, seed)
     everything = np.ones((1, count))
     observed = float((_iou(removed, everything) - _iou(original, everything))[0])
-    draws = _iou(removed, weights) - _iou(original, weights)
-    return percentile_interval(observed, draws, count)
+    blocks = weight_blocks(count, resamples, seed)
+    draws = [_iou(removed, weights) - _iou(original, weights) for weights in blocks]
+    return percentile_interval(observed, np.concatenate(draws), count)
 
 
 def iou_interval(areas: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> Estimate:
@@ -148,8 +151,9 @@ def iou_interval(areas: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -
         seed: Of the draws.
     """
     count = areas.shape[1]
-    draws = _iou(areas, _weights(count, resamples, seed))
-    return percentile_interval(float(_iou(areas, np.ones((1, count)))[0]), draws, count)
+    draws = [_iou(areas, weights) for weights in weight_blocks(count, resamples, seed)]
+    observed = float(_iou(areas, np.ones((1, count)))[0])
+    return percentile_interval(observed, np.concatenate(draws), count)
 
 
 def _iou(areas: np.ndarray, drawn: np.ndarray) -> np.ndarray:
@@ -212,23 +216,40 @@ def draw_weights(units: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -
         float64 of shape (resamples, N).
     """
     names, index = np.unique(units, return_inverse=True)
-    return _weights(names.size, resamples, seed)[:, index]
+    return np.concatenate(list(weight_blocks(names.size, resamples, seed)))[:, index]
 
 
-def _weights(count: int, resamples: int, seed: int) -> np.ndarray:
-    """Draw how often each image counts, shape (resamples, count)."""
+def weight_blocks(
+    count: int, resamples: int, seed: int | np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Draw how often each image counts, some draws at a time.
+
+    All draws of a test of 100,000 images would need 3 GB. The numbers do not depend on how many
+    are drawn at a time.
+
+    Args:
+        count: Number of images.
+        resamples: How often images are drawn.
+        seed: Of the draws, or what draws them.
+
+    Returns:
+        float64 of shape (some, count).
+    """
     random = np.random.default_rng(seed)
-    drawn = random.multinomial(count, np.full(count, 1 / count), size=resamples)
-    return np.asarray(drawn, float)
+    step = max(1, _DRAWN // count)
+    for start in range(0, resamples, step):
+        some = min(step, resamples - start)
+        drawn = random.multinomial(count, np.full(count, 1 / count), size=some)
+        yield np.asarray(drawn, float)
 
 
 def _clustered(values: np.ndarray, clusters: np.ndarray, resamples: int, seed: int) -> Estimate:
     """Return the mean of the values in percent, by a bootstrap over their clusters."""
     _, index = np.unique(clusters, return_inverse=True)
     sums, sizes = np.bincount(index, values), np.bincount(index)
-    weights = _weights(sums.size, resamples, seed)
-    draws = (weights @ sums) / (weights @ sizes) * 100
-    return percentile_interval(float(values.mean()) * 100, draws, sums.size)
+    blocks = weight_blocks(sums.size, resamples, seed)
+    draws = np.concatenate([(weights @ sums) / (weights @ sizes) for weights in blocks])
+    return percentile_interval(float(values.mean()) * 100, 100 * draws, sums.size)
 
 
 def _check_clusters(right: np.ndarray, clusters: np.ndarray) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bgremoval_mm.evaluation.bootstrap import weight_blocks
 from bgremoval_mm.evaluation.products import predict_products
 from bgremoval_mm.evaluation.statistics import RESAMPLES, Estimate, percentile_interval
 from bgremoval_mm.removal.errors import ArgumentError
@@ -83,10 +84,9 @@ def mean_of_folds(folds: Sequence[Values], resamples: int = RESAMPLES, seed: int
     for values, names in folds:
         _, index = np.unique(names, return_inverse=True)
         sums, sizes = np.bincount(index, values.astype(float)), np.bincount(index)
-        count = sums.size
-        weights = random.multinomial(count, np.full(count, 1 / count), size=resamples)
         means.append(float(values.astype(float).mean()))
-        draws.append((weights @ sums) / (weights @ sizes))
+        blocks = weight_blocks(sums.size, resamples, random)
+        draws.append(np.concatenate([(each @ sums) / (each @ sizes) for each in blocks]))
     mean = 100 * float(np.mean(means))
     if len(products) == len(folds):
         return Estimate(mean, None, None, len(products))

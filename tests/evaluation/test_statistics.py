@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from bgremoval_mm.evaluation import bootstrap
+from bgremoval_mm.evaluation.cross_validation import mean_of_folds
 from bgremoval_mm.evaluation.statistics import (
     Estimate,
     accuracy_difference,
@@ -245,6 +247,29 @@ def test_clusters_are_drawn_whole() -> None:
     assert (found.mean, found.count) == (50, 3)
     assert (found.low, found.high) == pytest.approx(tuple(expected))
     assert found.low > 30
+
+
+def test_memory_for_many_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few numbers are drawn at a time, and the intervals are those of all draws at once."""
+    random = np.random.default_rng(0)
+    right = random.random((2, 2, 40)) < 0.7
+    areas = random.integers(1, 9, (2, 1, 40, 3, 4))
+    folds = [(right[0, 0], np.arange(40)), (right[1, 0], 40 + np.arange(40) // 2)]
+
+    def estimates() -> list[Estimate]:
+        return [
+            accuracy_difference(*right),
+            clustered_accuracy(right[0], np.arange(40) // 3),
+            iou_difference(*areas),
+            iou_interval(areas[0]),
+            mean_of_folds(folds),
+        ]
+
+    whole = estimates()
+    monkeypatch.setattr(bootstrap, '_DRAWN', 130)
+    assert estimates() == whole
+    assert {each.shape for each in bootstrap.weight_blocks(40, 7, 0)} == {(3, 40), (1, 40)}
+    assert [len(each) for each in bootstrap.weight_blocks(200, 2, 0)] == [1, 1]
 
 
 def test_every_image_needs_a_cluster() -> None:
