@@ -15,7 +15,7 @@ from bgremoval_mm.models.losses.saliency import cross_entropy
 from bgremoval_mm.models.segmentors.folded_norm import folded_norms, unfold_norms
 from bgremoval_mm.models.segmentors.saliency import SaliencySegmentor
 from bgremoval_mm.registry import MODELS
-from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.errors import ArgumentError, BgremovalError
 from bgremoval_mm.removal.networks.u2net import run_stages, u2net, u2netp
 from bgremoval_mm.removal.networks.u2net_onnx import load_onnx
 from bgremoval_mm.removal.zoo.catalogue import CATALOGUE, get_model
@@ -104,18 +104,14 @@ class U2NetSegmentor(SaliencySegmentor):
         super().init_weights()
         if self.pretrained is None:
             return
-        network = ARCHITECTURES[self.arch]()
-        path = Path(self.pretrained)
-        if path.suffix == '.pth':
-            weights = CheckpointLoader.load_checkpoint(str(self.pretrained), map_location='cpu')
-            weights = weights.get('state_dict', weights)
-        else:
-            content = path.read_bytes() if path.suffix else read_weights(get_model(str(path)))
-            load_onnx(network, content)
-            weights = network.state_dict()
         try:
-            self.load_state_dict(weights)
-        except RuntimeError as err:
+            self.load_state_dict(_weights_of(self.arch, self.pretrained))
+        except OSError:
+            raise
+        except Exception as err:
+            # What is no checkpoint makes torch and onnx raise many kinds of errors.
+            if isinstance(err, BgremovalError) and not isinstance(err, ArgumentError):
+                raise  # of a download
             found = ' '.join(str(err).split())[:300]
             msg = f'`pretrained` must be of {self.arch}, but {self.pretrained} is not: {found}'
             raise ArgumentError(msg) from err
@@ -150,3 +146,15 @@ class U2NetSegmentor(SaliencySegmentor):
                 unfold_norms(self, norms, lambda: self.extract_feat(inputs))
         self._may_be_folded = False
         return super().loss(inputs, data_samples)
+
+
+def _weights_of(arch: str, pretrained: str | Path) -> Mapping[str, Tensor]:
+    """Read weights by the names of the network."""
+    path = Path(pretrained)
+    if path.suffix == '.pth':
+        loaded = CheckpointLoader.load_checkpoint(str(pretrained), map_location='cpu')
+        weights: Mapping[str, Tensor] = loaded.get('state_dict', loaded)
+        return weights
+    network = ARCHITECTURES[arch]()
+    load_onnx(network, path.read_bytes() if path.suffix else read_weights(get_model(str(path))))
+    return network.state_dict()

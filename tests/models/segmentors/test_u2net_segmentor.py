@@ -257,6 +257,21 @@ def test_a_checkpoint_of_another_network(tmp_path: Path) -> None:
         model.init_weights()
 
 
+@pytest.mark.parametrize('name', ['text.pth', 'list.pth', 'text.onnx', 'empty.onnx'])
+def test_files_that_hold_no_weights(name: str, tmp_path: Path) -> None:
+    """Whatever they are, the error names them."""
+    torch.save([1, 2], tmp_path / 'list.pth')
+    for each in ('text.pth', 'text.onnx'):
+        (tmp_path / each).write_text('not a model')
+    (tmp_path / 'empty.onnx').touch()
+    model = U2NetSegmentor('u2netp', pretrained=tmp_path / name)
+    with pytest.raises(ArgumentError, match=rf'must be of u2netp, but .*{name} is not: '):
+        model.init_weights()
+    (tmp_path / name).unlink()
+    with pytest.raises(FileNotFoundError, match=name):
+        model.init_weights()
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
