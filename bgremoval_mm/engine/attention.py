@@ -107,6 +107,17 @@ class AttentionMeter:
         check_masks(self.dataset, [self.path(index) for index in chosen])
         return chosen
 
+    def check(self, index: int) -> None:
+        """Run the network on one photo, so that what cannot be measured is known in advance.
+
+        Raises:
+            ArgumentError: If the network does not give one vector for the photo, or the data
+                preprocessor not one image.
+        """
+        _, image, black, _ = self._load(index)
+        with evaluating(self.target.model):
+            self.target.scores(image, black)
+
     def path(self, index: int) -> str:
         """Return the file of a photo."""
         return str(self.dataset.get_data_info(index)['img_path'])
@@ -117,11 +128,8 @@ class AttentionMeter:
 
     def show(self, index: int) -> tuple[PhotoAttention, AttentionView]:
         """Measure one photo, and return what was measured, too."""
-        data = self.collate([self.dataset[index]])
-        raw = data['inputs'][0]
+        raw, image, black, sample = self._load(index)
         # A mask is padded by background where the preprocessor pads the photo.
-        image, black = self._preprocess(data, raw), self._preprocess(data, torch.zeros_like(raw))
-        sample = data['data_samples'][0]
         below, right = (image.shape[axis] - raw.shape[axis] for axis in (-2, -1))
         mask = np.pad(np.asarray(sample.get(FG_MASK)) / 255, ((0, below), (0, right)))
         with evaluating(self.target.model):
@@ -140,6 +148,13 @@ class AttentionMeter:
         label = int(labels) if labels is not None and labels.numel() == 1 else None
         share = attention_share(view.attention, view.mask)
         return PhotoAttention(index, self.path(index), label, *share), view
+
+    def _load(self, index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, Any]:
+        """Return a photo as packed, as network input, a black one, and the data sample."""
+        data = self.collate([self.dataset[index]])
+        raw = data['inputs'][0]
+        image, black = self._preprocess(data, raw), self._preprocess(data, torch.zeros_like(raw))
+        return raw, image, black, data['data_samples'][0]
 
     def _preprocess(self, data: Mapping[str, Any], raw: torch.Tensor) -> torch.Tensor:
         """Return a network input of shape (1, C, H, W) from what the pipeline packs."""

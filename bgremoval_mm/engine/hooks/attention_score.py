@@ -52,7 +52,8 @@ class AttentionScoreHook(Hook):
 
     Raises:
         ArgumentError: If an argument is out of range; before a test, if the model gives neither
-            embeddings nor classes, no store is named anywhere, or masks do not fit.
+            embeddings nor classes, the data preprocessor not one image for a photo, no store is
+            named anywhere, or masks do not fit.
         FileNotFoundError: Before a test, if a mask is missing, with ``on_missing='error'``.
 
     Examples:
@@ -92,7 +93,7 @@ class AttentionScoreHook(Hook):
         self._chosen: list[int] = []
 
     def before_test(self, runner: Runner) -> None:
-        """Find the photos and their masks, on all processes alike."""
+        """Find the photos and their masks, on all processes alike, and try the first photo."""
         loader = runner.test_dataloader
         training = (runner.cfg.get('train_dataloader') or {}).get('dataset')
         self._meter = AttentionMeter(
@@ -105,6 +106,8 @@ class AttentionScoreHook(Hook):
             self.seed,
         )
         self._chosen = self._meter.choose(self.photos)
+        for index in self._chosen[:1]:
+            self._meter.check(index)
 
     def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Measure, and add the figures to the metrics."""

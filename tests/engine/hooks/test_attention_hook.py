@@ -261,11 +261,16 @@ def test_missing_masks_are_computed(run_test: Test, tiny_model: Any) -> None:
     assert len(list(Path('masks').rglob('*.png'))) == 2
 
 
-def test_other_models(run_test: Test) -> None:
-    """A model without classes or embeddings is refused before the test."""
+def test_other_models(run_test: Test, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model without classes or embeddings, or with several, is refused before the test."""
     headless = dict(type='ImageClassifier', backbone=dict(type='LeftHalf'))
     with pytest.raises(ArgumentError, match='ImageClassifier without a head'):
         run_test(model=headless)
+    twice = lambda head, feats: (head.fc(feats[-1]),) * 2  # noqa: E731
+    monkeypatch.setattr('mmpretrain.models.heads.LinearClsHead.forward', twice)
+    with pytest.raises(ArgumentError, match='one vector for each image, but LinearClsHead gives'):
+        run_test(hooks=(dict(type='Recorder'),))
+    assert Recorder.seen == []
 
 
 @pytest.mark.parametrize(
