@@ -22,7 +22,17 @@ __all__ = ['BackgroundRemover']
 
 logger = logging.getLogger(__name__)
 
-_OUT_OF_MEMORY = ('out of memory', 'failed to allocate memory', 'cuda_error_out_of_memory')
+# Words of PyTorch, of ONNX Runtime, and of the libraries that they pass on. cuDNN finds no engine
+# where the memory does not suffice for any.
+_OUT_OF_MEMORY = (
+    'out of memory',
+    'failed to allocate memory',
+    "can't allocate memory",
+    'cuda_error_out_of_memory',
+    'alloc_failed',
+    'allocation_failed',
+    'unable to find an engine',
+)
 
 
 class BackgroundRemover:
@@ -178,8 +188,9 @@ class BackgroundRemover:
         """Run the network, in halves where the device's memory is too small for the batch."""
         try:
             return self.backend.run(batch)
-        except RuntimeError as err:
-            # torch.OutOfMemoryError and ONNX Runtime's exceptions are known by their words only.
+        except Exception as err:
+            # ONNX Runtime's exceptions have no class in common but this one, and torch's
+            # OutOfMemoryError is not raised on CPUs: they are known by their words only.
             short = any(words in str(err).lower() for words in _OUT_OF_MEMORY)
             if not short or len(batch) == 1:
                 raise

@@ -12,7 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx.parser
+import onnxruntime as ort
 import pytest
+import torch
 from PIL import Image
 
 from bgremoval_mm.removal import CATALOGUE, BackgroundRemover, DeviceError, WeightsError, backends
@@ -143,6 +146,41 @@ def test_memory_that_is_short_halves_the_batch(tiny_model, picture, monkeypatch,
     )
     with pytest.raises(RuntimeError, match='out of memory'):
         remover(images[:1])  # one image that does not fit is an error
+
+
+HUGE = """
+<ir_version: 8, opset_import: ["" : 17]>
+g (float[N, 3, 8, 1] x) => (float[N, M, K, L] y)
+<int64[4] shape = {1, 1, 1, 70368744177664}>
+{ z = Expand(x, shape) y = Relu(z) }
+"""
+
+
+def test_real_errors_of_memory_halve_the_batch(monkeypatch, caplog) -> None:
+    """What ONNX Runtime and PyTorch raise where memory is short is recognised, by every class."""
+
+    def in_onnx_runtime(size: int) -> None:
+        model = onnx.parser.parse_model(HUGE).SerializeToString()
+        options = ort.SessionOptions()
+        options.log_severity_level = 4
+        session = ort.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+        session.run(None, {'x': np.zeros((size, 3, 8, 1), np.float32)})
+
+    for fail in (in_onnx_runtime, lambda size: torch.empty(size, 1 << 45)):
+        sizes: list[int] = []
+
+        def run(self, batch, sizes=sizes, fail=fail):
+            sizes.append(len(batch))
+            if len(batch) > 1:
+                fail(len(batch))
+            return np.zeros((len(batch), 1, 4, 4), np.float32)
+
+        caplog.clear()
+        monkeypatch.setattr(backends.OnnxRuntimeBackend, 'run', run)
+        remover = BackgroundRemover('u2netp', 'onnxruntime', 'cpu', batch_size=4)
+        assert len(remover.infer(np.zeros((4, 3, 8, 8), np.float32))) == 4
+        assert sizes == [4, 2, 1, 1, 2, 1, 1]
+        assert 'a batch of 4 does not fit into memory' in caplog.text
 
 
 def test_one_session_a_process(tiny_model, picture) -> None:
