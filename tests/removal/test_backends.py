@@ -180,20 +180,68 @@ def test_build_of_torch(
     assert not choice.torch_has_cuda()
 
 
-@pytest.mark.parametrize(('precision', 'allowed'), [('fp32', False), ('bf16', True)])
-def test_torch_computes_in_float32_as_such(precision: str, allowed: bool) -> None:
-    """TF32 is off while a network runs in fp32, and as it was afterwards."""
+@pytest.fixture
+def flags(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """PyTorch's flags of the precision of convolutions, which are put back."""
+    backends = torch.backends
+    found = {'all': backends, 'cudnn': backends.cudnn.conv, 'mkldnn': backends.mkldnn.conv}
+    former = {name: each.fp32_precision for name, each in found.items()}
+    yield SimpleNamespace(**found)
+    backends.cudnn.allow_tf32 = True
+    for name, each in found.items():
+        each.fp32_precision = former[name]
+
+
+def convolves_in(precision: str) -> tuple[torch_native._Session, list[tuple[str, str]]]:
+    """A session without a network, and what convolutions would have been computed in."""
     backend, seen = made(backend='torch', device='cpu', precision=precision), []
 
     def network(inputs: torch.Tensor) -> torch.Tensor:
-        seen.append(torch.backends.cudnn.allow_tf32)
+        names = ('cuda', 'mkldnn')
+        seen.append(tuple(torch._C._get_fp32_precision_getter(each, 'conv') for each in names))
         return inputs[:, :1]
 
-    assert torch.backends.cudnn.allow_tf32
-    session = torch_native._Session(network, backend, torch.device('cpu'), torch)
-    session.start(np.zeros((1, 8, 8, 3), np.uint8))
-    assert seen == [allowed]
-    assert torch.backends.cudnn.allow_tf32
+    return torch_native._Session(network, backend, torch.device('cpu'), torch), seen
+
+
+@pytest.mark.parametrize('set_by', ['default', 'all', 'conv', 'exact', 'former way'])
+def test_torch_computes_in_float32_as_such(set_by: str, flags: SimpleNamespace) -> None:
+    """TF32 is off while a network runs in fp32, and as it was afterwards, however it was set."""
+    if set_by == 'all':
+        flags.all.fp32_precision = 'tf32'
+    elif set_by == 'conv':
+        flags.cudnn.fp32_precision, flags.mkldnn.fp32_precision = 'tf32', 'bf16'
+    elif set_by == 'exact':
+        flags.cudnn.fp32_precision = 'ieee'
+    elif set_by == 'former way':
+        torch.backends.cudnn.allow_tf32 = False
+    before = flags.cudnn.fp32_precision, flags.mkldnn.fp32_precision
+    photo = np.zeros((1, 8, 8, 3), np.uint8)
+    for precision, expected in (('fp32', ('ieee', 'ieee')), ('bf16', before)):
+        session, seen = convolves_in(precision)
+        session.start(photo)
+        assert seen == [expected]
+        assert (flags.cudnn.fp32_precision, flags.mkldnn.fp32_precision) == before
+    if set_by in ('default', 'former way'):
+        assert torch.backends.cudnn.allow_tf32 == (set_by == 'default')
+    if set_by == 'all':
+        flags.all.fp32_precision = 'ieee'
+        assert flags.mkldnn.fp32_precision == 'ieee'  # it still follows what holds for all
+
+
+def test_two_devices_compute_in_float32_as_such(flags: SimpleNamespace) -> None:
+    """The flags are the process's: who is done first does not take them from the other one."""
+    first, second = torch_native._exact(torch), torch_native._exact(torch)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert flags.cudnn.fp32_precision == 'ieee'
+    if not (pid := os.fork()):
+        is_as_before = flags.cudnn.fp32_precision == 'tf32' and not torch_native._exact._inside
+        os._exit(not is_as_before)
+    assert os.waitpid(pid, 0)[1] == 0
+    second.__exit__(None, None, None)
+    assert flags.cudnn.fp32_precision == 'tf32'
 
 
 def test_build_of_torch_that_is_installed() -> None:

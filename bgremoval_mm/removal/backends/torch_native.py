@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -189,19 +191,70 @@ def _kind(precision: str, torch: Any) -> Any:
     return {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}[precision]
 
 
-def _exact(torch: Any) -> Any:
-    """Return what makes cuDNN convolve in float32 as such, not in TF32 with its 10 bits.
+class _Exact:
+    """What makes convolutions in float32 compute as such, not in TF32 with its 10 bits.
 
     PyTorch allows TF32 unless told otherwise; masks would no longer be within a level of rembg's.
+    Its flags are those of the process: of several devices that are in here at once, the last one
+    puts back what the first one found.
     """
-    cudnn = torch.backends.cudnn
-    return cudnn.flags(
-        enabled=cudnn.enabled,
-        benchmark=cudnn.benchmark,
-        benchmark_limit=cudnn.benchmark_limit,
-        deterministic=cudnn.deterministic,
-        allow_tf32=False,
-    )
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._undo: list[Callable[[], None]] = []
+
+    @contextmanager
+    def __call__(self, torch: Any) -> Iterator[None]:
+        """Return the context in which it is so."""
+        with self._lock:
+            if not self._inside:
+                self._undo = _compute_in_float32(torch)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:
+                    self.undo()
+
+    def undo(self) -> None:
+        """Put back what was found."""
+        for undo in self._undo:
+            undo()
+        self._undo = []
+
+
+_exact = _Exact()
+
+
+def _leave_parents_devices() -> None:
+    """Put the flags back in a forked child, where no device is computing."""
+    global _exact  # noqa: PLW0603
+    _exact.undo()
+    _exact = _Exact()
+
+
+os.register_at_fork(after_in_child=_leave_parents_devices)
+
+
+def _compute_in_float32(torch: Any) -> list[Callable[[], None]]:
+    """Set PyTorch's flags, and return what puts them back."""
+    cudnn, mkldnn = torch.backends.cudnn, torch.backends.mkldnn
+    if hasattr(cudnn, 'conv'):
+        return [_set_precision(each.conv) for each in (cudnn, mkldnn)]
+    allowed = cudnn.allow_tf32  # before torch 2.9, which fails where both ways are mixed
+    cudnn.allow_tf32 = False
+    return [lambda: setattr(cudnn, 'allow_tf32', allowed)]
+
+
+def _set_precision(flag: Any) -> Callable[[], None]:
+    former = flag.fp32_precision
+    flag.fp32_precision = 'none'  # now it says what would hold without it
+    again = 'none' if flag.fp32_precision == former else former
+    flag.fp32_precision = 'ieee'
+    return lambda: setattr(flag, 'fp32_precision', again)
 
 
 def _import_torch() -> Any:
