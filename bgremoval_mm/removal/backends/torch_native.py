@@ -182,9 +182,24 @@ def _load(backend: TorchBackend, device: Any, torch: Any) -> _Session:
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     fused: Any = u2net_onnx.FusedLogits(network)
     if backend.compiled:
-        mode = 'reduce-overhead' if device.type == 'cuda' else 'default'
-        fused = torch.compile(fused, mode=mode, dynamic=False)
+        fused = _compile(fused, device, torch)
     return _Session(fused, backend, device, torch)
+
+
+def _compile(network: Any, device: Any, torch: Any) -> Any:
+    """Return the compiled network, to be run by this thread."""
+    from torch._dynamo import config
+
+    mode = 'reduce-overhead' if device.type == 'cuda' else 'default'
+    compiled = torch.compile(network, mode=mode, dynamic=False)
+
+    def run(photos: Any) -> Any:
+        # All networks, precisions and buckets count together: PyTorch's own limit is 8, and from
+        # there on nothing more is compiled.
+        with config.patch(cache_size_limit=config.accumulated_cache_size_limit):
+            return compiled(photos)
+
+    return run
 
 
 def _kind(precision: str, torch: Any) -> Any:

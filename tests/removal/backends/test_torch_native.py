@@ -313,6 +313,31 @@ def test_one_thread_for_all(
     assert threading.get_ident() not in Graphs.made
 
 
+def test_every_bucket_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several networks with nine sizes of batches each: none is left uncompiled, or twice."""
+    compiled: list[int] = []
+
+    def count(module: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Any:
+        compiled.append(len(inputs[-1]))
+        return module.forward
+
+    compile_network = torch.compile
+    monkeypatch.setattr(
+        torch,
+        'compile',
+        lambda network, **_: compile_network(network, backend=count, dynamic=False),
+    )
+    limit = torch._dynamo.config.recompile_limit
+    sizes = [2**power for power in range(9)]
+    for channels in (1, 2):
+        network = torch_native._compile(torch.nn.Conv2d(3, channels, 1), CPU, torch)
+        for _ in range(2):
+            with torch.inference_mode():
+                assert [len(network(torch.zeros(size, 3, 2, 2))) for size in sizes] == sizes
+    assert sorted(compiled) == sorted(2 * sizes)
+    assert torch._dynamo.config.recompile_limit == limit
+
+
 def test_errors_of_loading_are_the_callers(
     tiny_model: Callable[..., ModelSpec], picture: Callable[..., np.ndarray]
 ) -> None:
