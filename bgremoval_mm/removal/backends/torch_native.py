@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -190,6 +191,8 @@ def _compile(network: Any, device: Any, torch: Any) -> Any:
     """Return the compiled network, to be run by this thread."""
     from torch._dynamo import config
 
+    if device.type == 'cuda':
+        _record_in_this_thread()
     mode = 'reduce-overhead' if device.type == 'cuda' else 'default'
     compiled = torch.compile(network, mode=mode, dynamic=False)
 
@@ -200,6 +203,19 @@ def _compile(network: Any, device: Any, torch: Any) -> Any:
             return compiled(photos)
 
     return run
+
+
+def _record_in_this_thread() -> None:
+    """Let this thread record CUDA graphs, even if another one has done so.
+
+    TorchInductor gives the book that it keeps of graphs to the thread that imports its module: in
+    any other one its assertion fails, be it another device's or the program's own.
+    """
+    from torch._inductor import cudagraph_trees
+
+    if not hasattr(cudagraph_trees.local, 'tree_manager_containers'):
+        cudagraph_trees.local.tree_manager_containers = {}
+        cudagraph_trees.local.tree_manager_locks = defaultdict(threading.Lock)
 
 
 def _kind(precision: str, torch: Any) -> Any:

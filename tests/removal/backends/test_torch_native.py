@@ -25,6 +25,7 @@ from bgremoval_mm.removal import (
 )
 from bgremoval_mm.removal.backends import TorchBackend, make_backend, torch_native
 from bgremoval_mm.removal.backends.buckets import pad
+from bgremoval_mm.removal.backends.device_threads import run_on_device
 from bgremoval_mm.removal.networks.preprocessing import normalise
 from bgremoval_mm.removal.networks.u2net import u2netp
 from bgremoval_mm.removal.networks.u2net_onnx import FusedLogits
@@ -336,6 +337,21 @@ def test_every_bucket_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
                 assert [len(network(torch.zeros(size, 3, 2, 2))) for size in sizes] == sizes
     assert sorted(compiled) == sorted(2 * sizes)
     assert torch._dynamo.config.recompile_limit == limit
+
+
+def test_every_device_records_graphs() -> None:
+    """Also if the program, or another device, has loaded TorchInductor's graphs before."""
+    from torch._inductor import cudagraph_trees
+
+    def record() -> Any:
+        stand_in = SimpleNamespace(compile=lambda network, **_: network)
+        torch_native._compile(None, SimpleNamespace(type='cuda'), stand_in)
+        return cudagraph_trees.get_container(0), cudagraph_trees.get_container(0)
+
+    assert cudagraph_trees.get_container(0)
+    found = [run_on_device(name, record) for name in ('cuda:0', 'cuda:1')]
+    assert all(first is again for first, again in found)
+    assert found[0][0] is not found[1][0]
 
 
 def test_errors_of_loading_are_the_callers(
