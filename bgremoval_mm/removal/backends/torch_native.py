@@ -177,6 +177,7 @@ def _load(backend: TorchBackend, device: Any, torch: Any) -> _Session:
     if chosen.num_threads:
         torch.set_num_threads(chosen.num_threads)
     network = {'u2net': u2net.u2net, 'u2netp': u2net.u2netp}[chosen.spec.architecture]()
+    network.float()  # whatever `torch.set_default_dtype` says: the weights are not to be rounded
     u2net_onnx.load_onnx(network, read_weights(chosen.spec, chosen.accept_licence))
     network = network.to(device, _kind(chosen.precision, torch))
     # mypy's overloads of `to` leave out the memory format.

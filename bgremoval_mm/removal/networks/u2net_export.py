@@ -56,7 +56,7 @@ def network_of(state: Mapping[str, torch.Tensor], arch: str | None = None) -> tu
         raise ArgumentError(msg)
     problems, names = [], tuple(NETWORKS) if arch is None else (arch,)
     for name in names:
-        network = NETWORKS[name]()
+        network = NETWORKS[name]().float()
         try:
             network.load_state_dict(state)
         except RuntimeError as err:
@@ -140,7 +140,7 @@ class _Probability(nn.Module):
 def _to_onnx(network: U2Net, card: ModelCard) -> bytes:
     import onnx
 
-    photo = torch.zeros(1, 3, card.size, card.size)
+    photo = torch.zeros(1, 3, card.size, card.size, dtype=torch.float32)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         file = Path(folder) / 'model.onnx'
         # Of the exporter: it is an old one, and shapes that are compared are taken for constant.

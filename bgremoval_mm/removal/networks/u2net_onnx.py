@@ -96,7 +96,7 @@ def _convolutions(network: U2Net) -> Iterator[tuple[nn.Conv2d, nn.BatchNorm2d | 
 
         handles.append(module.register_forward_pre_hook(note))
     with torch.no_grad():
-        network(torch.zeros(1, 3, 64, 64))
+        network(pairs[0][1].weight.new_zeros(1, 3, 64, 64))
     for handle in handles:
         handle.remove()
     yield from order

@@ -9,7 +9,7 @@ import onnx
 import pytest
 import torch
 
-from bgremoval_mm.removal import BackgroundRemover, get_model
+from bgremoval_mm.removal import BackgroundRemover, get_model, release_sessions
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.masks.functional import stretch
 from bgremoval_mm.removal.networks import u2net_export
@@ -21,6 +21,7 @@ from bgremoval_mm.removal.networks.u2net_export import (
     fold_norms,
     network_of,
 )
+from bgremoval_mm.removal.networks.u2net_onnx import load_onnx
 from bgremoval_mm.removal.zoo.card import ModelCard
 
 CARD = ModelCard('small', 'u2netp', 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -90,6 +91,28 @@ def test_every_backend_runs_it(
     for (mask, constant), (saliency,) in zip(remover.low_resolution(pictures), wanted, strict=True):
         assert not constant
         assert np.abs(mask.astype(int) - stretch(saliency)[0]).max() <= 1
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float64])
+def test_default_dtype_rounds_no_weights(
+    network: U2Net, exported: Path, picture, tmp_path: Path, dtype: torch.dtype
+) -> None:
+    """Networks are in float32, whatever a program has set for its own tensors."""
+    weights = exported.read_bytes()
+    expected = BackgroundRemover(exported, 'torch', 'cpu').low_resolution([picture()])[0][0]
+    release_sessions()
+    torch.set_default_dtype(dtype)
+    try:
+        found = BackgroundRemover(exported, 'torch', 'cpu').low_resolution([picture()])[0][0]
+        again = network_of(network.state_dict())[1]
+        load_onnx(u2netp().float(), weights)
+        gap = export_onnx(network, tmp_path / 'again.onnx', CARD)
+    finally:
+        torch.set_default_dtype(torch.float32)
+        release_sessions()
+    np.testing.assert_array_equal(found, expected)
+    assert torch.equal(again.outconv.weight, network.outconv.weight)
+    assert gap <= u2net_export.LIMIT
 
 
 def test_what_differs_is_not_written(
