@@ -533,7 +533,8 @@ def test_providers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('U2NET_HOME', str(tmp_path))
     offered = [TENSORRT, CUDA, CPU]
     cuda = made(backend='onnxruntime', device='cuda:1')
-    assert choose_providers(cuda, offered) == [(CUDA, {'device_id': 1}), CPU]
+    second = (CUDA, {'device_id': 1, 'use_tf32': False})
+    assert choose_providers(cuda, offered) == [second, CPU]
     assert choose_providers(made(backend='onnxruntime', device='cpu'), offered) == [CPU]
     assert choose_providers(made(backend='onnxruntime', device='auto'), [CPU]) == [CPU]
     first, *rest = choose_providers(
@@ -544,7 +545,7 @@ def test_providers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert first[1]['device_id'] == 1
     assert first[1]['trt_engine_cache_path'] == str(tmp_path / 'u2net-tensorrt')
     assert first[1]['trt_engine_cache_prefix'].endswith('-8')
-    assert rest == [(CUDA, {'device_id': 1}), CPU]
+    assert rest == [second, CPU]
     for backend in (cuda, made(backend='tensorrt')):
         with pytest.raises(DeviceError, match=r'offers only \[.CPUExecutionProvider.\], not'):
             choose_providers(backend, [CPU])

@@ -174,7 +174,8 @@ def choose_providers(
     if kind == 'cpu' or _CUDA not in available:
         return [_CPU]
     device_id = int(index or 0)
-    providers: list[Any] = [(_CUDA, {'device_id': device_id}), _CPU]
+    # TF32, with its 10 bits, is on unless told otherwise, and masks not within a level of rembg's.
+    providers: list[Any] = [(_CUDA, {'device_id': device_id, 'use_tf32': False}), _CPU]
     if backend.provider == _TENSORRT:
         folder = cache_dir() / f'{chosen.spec.name}-tensorrt'
         folder.mkdir(parents=True, exist_ok=True)
