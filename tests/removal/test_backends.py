@@ -549,6 +549,9 @@ def test_providers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for backend in (cuda, made(backend='tensorrt')):
         with pytest.raises(DeviceError, match=r'offers only \[.CPUExecutionProvider.\], not'):
             choose_providers(backend, [CPU])
+    for each in (offered, [CPU]):
+        with pytest.raises(DeviceError, match=r"backend='tensorrt' runs on NVIDIA GPUs, but devic"):
+            choose_providers(made(backend='tensorrt', device='cpu'), each)
 
 
 def test_half_precision_graph(u2netp: str, photos: list[Path]) -> None:

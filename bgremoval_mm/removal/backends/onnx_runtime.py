@@ -157,10 +157,13 @@ def choose_providers(
         bucket: Batch size of TensorRT's engine.
 
     Raises:
-        DeviceError: If the device that was asked for is not offered.
+        DeviceError: If the device that was asked for is not offered, or not the backend's.
     """
     chosen = backend.options
     kind, _, index = chosen.device.partition(':')
+    if kind == 'cpu' and backend.provider == _TENSORRT:
+        msg = "backend='tensorrt' runs on NVIDIA GPUs, but device='cpu' was asked for"
+        raise DeviceError(msg)
     wants_gpu = kind == 'cuda' or backend.provider == _TENSORRT
     if wants_gpu and backend.provider not in available:
         extra = ' tensorrt' if backend.provider == _TENSORRT else ''
