@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bgremoval_mm.removal.backends.buckets import bucket_of
 from bgremoval_mm.removal.remover import BackgroundRemover
 
 __all__ = ['Batcher', 'Mask']
@@ -65,7 +66,10 @@ class Batcher:
         self.ready: Future[None] = Future()
 
     def start(self) -> None:
-        """Begin: load the networks and run each once; `ready` is then done, or has the error."""
+        """Begin: load the networks and run each size once; `ready` is then done, or has the error.
+
+        The sizes are the buckets of batches.
+        """
         self._threads[0].start()
 
     def submit(self, model: str, inputs: np.ndarray) -> Future[Mask]:
@@ -123,7 +127,9 @@ class Batcher:
     def _warm_up(self) -> None:
         for remover in (*self._removers.values(), *self._shared.values()):
             black = remover.preprocess(np.zeros((1, 1, 3), np.uint8))
-            for images in sorted({1, remover.batch_size}):
+            # Each bucket is prepared for by itself on GPUs, for seconds or minutes.
+            most = remover.batch_size
+            for images in sorted({min(bucket_of(each), most) for each in range(1, most + 1)}):
                 remover.infer(np.stack([black] * images))
 
     def _next_batch(self) -> list[_Waiting]:

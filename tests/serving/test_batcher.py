@@ -55,10 +55,23 @@ def test_batches() -> None:
     batcher.close(10)
     done = [job.result(10)[0] for k, job in enumerate(jobs) if k != 4]
     assert done == [0, 1, 2, 3, 5, 6, 7, 8, 9]
-    warm = [[0.0], [0.0] * 4], [[0.0], [0.0] * 2]
+    warm = [[0.0], [0.0] * 2, [0.0] * 4], [[0.0], [0.0] * 2]
     assert networks['a'].runs == [*warm[0], [0, 1, 3, 5], [8, 9]]
     assert networks['b'].runs == [*warm[1], [2, 6], [7]]
     assert batcher.submit('a', inputs(1)).cancelled()
+
+
+@pytest.mark.parametrize(
+    ('batch_size', 'sizes'), [(1, [1]), (2, [1, 2]), (6, [1, 2, 4, 6]), (8, [1, 2, 4, 8])]
+)
+def test_every_bucket_is_warm(batch_size: int, sizes: list[int]) -> None:
+    """No request waits for an engine or a CUDA graph of its batch's size to be made."""
+    network = Network(batch_size)
+    batcher = Batcher({'a': network})
+    batcher.start()
+    batcher.ready.result(10)
+    batcher.close(10)
+    assert [len(each) for each in network.runs] == sizes
 
 
 def test_a_failure_is_its_own() -> None:
