@@ -383,6 +383,19 @@ def test_half_precision_needs_a_gpu(
             BackgroundRemover('u2netp', 'torch', 'cuda')([picture()])
 
 
+@pytest.mark.parametrize('backend', ['torch', 'torch-compiled'])
+def test_bf16_of_torch_on_a_cpu_without_it(
+    backend: str,
+    tiny_model: Callable[..., ModelSpec],
+    picture: Callable[..., np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would be computed, three times as slowly as fp32; so the error says what is missing."""
+    monkeypatch.setattr(torch_native, 'computes_in_bf16', lambda: False)
+    with pytest.raises(DeviceError, match='needs a GPU, or a CPU with AVX-512 BF16 or AMX'):
+        BackgroundRemover(tiny_model('u2netp'), backend, 'cpu', 'bf16')([picture()])
+
+
 @needs_openvino
 def test_bf16_on_a_cpu_without_it(
     tiny_model: Callable[..., ModelSpec],

@@ -18,6 +18,7 @@ from bgremoval_mm.removal.backends.device_threads import run_on_device
 from bgremoval_mm.removal.backends.sessions import run_session
 from bgremoval_mm.removal.networks.preprocessing import input_tables
 from bgremoval_mm.removal.zoo.weights import read_weights
+from bgremoval_mm.utils.cpu import computes_in_bf16
 
 __all__ = ['CompiledTorchBackend', 'TorchBackend']
 
@@ -173,6 +174,12 @@ def _load(backend: TorchBackend, device: Any, torch: Any) -> _Session:
         torch.cuda.set_device(device)  # of this thread, which is the device's
     elif chosen.precision == 'fp16':
         msg = "precision='fp16' needs a GPU; on a CPU take 'fp32' or 'bf16'"
+        raise DeviceError(msg)
+    elif chosen.precision == 'bf16' and not computes_in_bf16():
+        msg = (
+            "precision='bf16' needs a GPU, or a CPU with AVX-512 BF16 or AMX; on this one it is "
+            "slower than 'fp32'"
+        )
         raise DeviceError(msg)
     if chosen.num_threads:
         torch.set_num_threads(chosen.num_threads)

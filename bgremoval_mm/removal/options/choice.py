@@ -72,7 +72,7 @@ def _fastest(spec: ModelSpec, precision: str, device: str) -> tuple[str, str]:
         if has_openvino and not on_gpu:
             return 'openvino', 'the fastest in bf16 on a CPU'
         if spec.architecture in TORCH_MODELS:
-            return 'torch', 'which has bf16 on GPUs, and on CPUs without OpenVINO'
+            return 'torch', 'which has bf16 on GPUs, and on CPUs that compute in it'
         way_out = "take 'fp16' or 'fp32'" if on_gpu else f'install OpenVINO: {_OPENVINO}'
         where = 'on a GPU' if on_gpu else 'on a CPU without OpenVINO'
         msg = (
