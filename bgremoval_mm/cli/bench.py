@@ -175,6 +175,7 @@ def _bare_rate(args: argparse.Namespace, photos: Path, setting: str) -> float:
     inputs = [remover.preprocess(read_image(path).rgb) for path in sorted(photos.iterdir())]
     size = args.batch_size
     batches = [np.stack(inputs[start : start + size]) for start in range(0, len(inputs), size)]
+    remover.backend.run(batches[0])  # loads the network: jobs have one with other threads
     with ThreadPoolExecutor(remover.backend.runs_at_once) as pool:
         started = time.perf_counter()
         list(pool.map(remover.backend.run, batches))

@@ -7,6 +7,7 @@ import os
 import runpy
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -192,6 +193,28 @@ def test_bench_finds_label_maps(options, picture, capsys, tmp_path: Path) -> Non
     assert "labels/1.png must have its photo's shape (" in capsys.readouterr().err
 
 
+def test_bench_loads_nothing_while_it_measures(
+    options, image_tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bare loop has a network of its own, on all cores: loading it is not its time."""
+    from bgremoval_mm.cli import bench
+    from bgremoval_mm.removal.backends import onnx_runtime
+
+    seen: list[str] = []
+    make, clock = onnx_runtime._make_session, time.perf_counter
+    noted = SimpleNamespace(perf_counter=lambda: seen.append('clock') or clock())
+    monkeypatch.setattr(bench, 'time', noted)
+    monkeypatch.setattr(
+        onnx_runtime, '_make_session', lambda *each: seen.append('load') or make(*each)
+    )
+    monkeypatch.setattr('bgremoval_mm.removal.backends.base.available_cores', lambda: 2)
+    arguments = ['bench', str(image_tree), *options, '--images', '4', '--rounds', '2']
+    assert main([*arguments, '--settings', 'onnxruntime:fp32']) == 0
+    loads = [place for place, what in enumerate(seen) if what == 'load']
+    assert len(loads) >= 2
+    assert [seen[:place].count('clock') % 2 for place in loads] == [0] * len(loads)
+
+
 def test_bench_of_batches_on_their_device(
     options, image_tree: Path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,11 +235,12 @@ def test_bench_of_batches_on_their_device(
     arguments = ['bench', str(image_tree), *options, '--images', '6', '--rounds', '2']
     assert main([*arguments, '--batch-size', '2', '--settings', 'torch:fp32']) == 0
     two, one = (2, 8, 8, 3), (1, 8, 8, 3)
-    # Masks of six photos; a job to warm up; in each of two rounds a job and the bare loop.
+    # Masks of six photos; a job to warm up; in each of two rounds a job and the bare loop, whose
+    # first batch is run before.
     assert seen[:6] == [one] * 6
-    batches = [seen[6:8], seen[8:10], seen[11:13], seen[13:15], seen[16:]]
+    batches = [seen[6:8], seen[8:10], seen[12:14], seen[14:16], seen[18:]]
     assert [sorted(each) for each in batches] == [[one, two]] * 5
-    assert seen[10] == seen[15] == 'bare'
+    assert seen[10:12] == seen[16:18] == ['bare', two]
     assert capsys.readouterr().out.splitlines()[-1].startswith('torch:fp32 ')
 
 
