@@ -42,6 +42,7 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
         state = runner.message_hub.get_info(self._key, None)
         if state is not None:
             self.best_score, self.wait_count = state
+        loop._decide_current_val_interval()  # mmengine does so after an epoch, not on resumption
         is_validated = runner.epoch % loop.val_interval == 0 or runner.epoch == loop.max_epochs
         if runner.val_loop is not None and runner.epoch >= loop.val_begin and is_validated:
             runner.logger.info('Validating epoch %d again, which is resumed', runner.epoch)

@@ -77,7 +77,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A function that trains, or resumes, in a folder, and returns the runner."""
     monkeypatch.setattr(DefaultScope, '_instance_dict', DefaultScope._instance_dict.copy())
 
-    def run(name: str, kill: tuple[int, bool] | None = None) -> Runner:
+    def run(name: str, kill: tuple[int, bool] | None = None, **loop: Any) -> Runner:
         loader = {
             'dataset': torch.ones(2, 1),
             'batch_size': 2,
@@ -92,7 +92,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             work_dir=str(tmp_path / name),
             train_dataloader=loader,
             val_dataloader=loader,
-            train_cfg={'by_epoch': True, 'max_epochs': 8},
+            train_cfg={'by_epoch': True, 'max_epochs': 8, **loop},
             val_cfg={},
             val_evaluator=[metric],
             optim_wrapper={'optimizer': {'type': 'SGD', 'lr': 0.1}},
@@ -136,6 +136,15 @@ def test_killed_twice(train: Any, tmp_path: Path) -> None:
         with pytest.raises(KilledError):
             train('parts', kill)
     assert train('parts').epoch == 7
+    assert best(tmp_path / 'parts') == ['best_score_epoch_4.pth']
+
+
+def test_intervals_that_change(train: Any, tmp_path: Path) -> None:
+    """Epoch 6 is validated with the interval that holds then, not with that of the beginning."""
+    loop = {'val_interval': 5, 'dynamic_intervals': [(4, 1)]}
+    with pytest.raises(KilledError):
+        train('parts', (6, False), **loop)
+    assert train('parts', **loop).epoch == 7
     assert best(tmp_path / 'parts') == ['best_score_epoch_4.pth']
 
 
