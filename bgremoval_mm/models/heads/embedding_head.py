@@ -78,13 +78,14 @@ class EmbeddingHead(PooledHead):
 
         Of a loss around another one, such as CrossBatchMemory, it is that of the inner one.
         """
+        distance: torch.nn.Module = distances.LpDistance()
         loss: Any = self.loss_module
         while isinstance(loss, torch.nn.Module):
-            distance = getattr(loss, 'distance', None)
-            if isinstance(distance, torch.nn.Module):
-                return distance
+            found = getattr(loss, 'distance', None)
+            if isinstance(found, torch.nn.Module):
+                return found
             loss = getattr(loss, 'loss', None)
-        return distances.LpDistance()
+        return distance
 
     def forward(self, feats: Sequence[torch.Tensor] | torch.Tensor) -> torch.Tensor:
         """Return the embeddings.
