@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 _PERCENT_PREFIXES = ('accuracy/', 'single-label/', 'multi-label/', 'retrieval/')  # mmpretrain
+# Of the former, those that count images.
+_COUNTS = ('single-label/support', 'multi-label/support', 'retrieval/queries')
 _PERCENT_NAMES = frozenset(  # mmseg's IoUMetric, which has no prefix unless the config gives one
     {'aAcc', 'mIoU', 'mAcc', 'mDice', 'mFscore', 'mPrecision', 'mRecall'}
 )
@@ -114,12 +116,11 @@ def unit(metric: str) -> str | None:
     metric = plain_name(metric)
     if metric in _ATTENTION:
         return 'fraction'
-    name = metric.rsplit('/', 1)[-1]
-    if name.startswith(('support', 'queries')):  # single-label/support counts images
+    if metric.startswith(_COUNTS):
         return None
     if metric.startswith(_FRACTION_PREFIXES):
         return 'fraction'
-    if metric.startswith(_PERCENT_PREFIXES) or name in _PERCENT_NAMES:
+    if metric.startswith(_PERCENT_PREFIXES) or metric.rsplit('/', 1)[-1] in _PERCENT_NAMES:
         return 'percent'
     return None
 

@@ -170,6 +170,8 @@ def test_metrics_file_must_be_json(tmp_path: Path) -> None:
         ('single-label/f1-score', ('percent', 'greater')),
         ('single-label/recall', ('percent', 'greater')),
         ('single-label/support', (None, None)),
+        ('multi-label/support_classwise', (None, None)),
+        ('accuracy/class/support belts', ('percent', 'greater')),
         ('retrieval/Recall@1', ('percent', 'greater')),
         ('replaced/retrieval/MAP@R', ('percent', 'greater')),
         ('replaced_std/retrieval/MAP@R', ('percent', None)),
