@@ -190,6 +190,7 @@ def _card(record: Record, drawn: dict[str, str]) -> dict[str, Any]:
     return {
         **_name(record.path),
         **drawn,
+        'made': record.time,
         'flags': quality.flags,
         'suspicion': round(quality.suspicion, 2),
         'confidence': quality.confidence,

@@ -105,6 +105,30 @@ def test_verdicts_of_the_page_come_back_exact(page: Path, tmp_path: Path) -> Non
     assert sorted(read_verdicts(table)) == sorted(NAMES)
 
 
+def test_a_result_that_was_made_again_is_not_judged(page: Path, tmp_path: Path) -> None:
+    """The browser's verdict is on the earlier one: taken for the new, it would be deleted again."""
+    node = shutil.which('node')
+    if node is None:
+        pytest.skip('needs node to run the script of the page')
+    text = page.read_text(encoding='utf-8')
+    again = re.sub(r'("path":"plain.png".*?"made":)[\d.]+', r'\g<1>1.5', text, count=1)
+    assert again != text
+    stub = STUB.replace(
+        '{ getItem: () => null, setItem: () => {} }',
+        '{ getItem: name => kept[name] ?? null, setItem: (name, text) => { kept[name] = text; } }',
+    )
+    scripts = [re.search(r'<script>\n(.*)</script>', each, re.DOTALL)[1] for each in (text, again)]
+    judge = "for (const card of data.cards) verdicts[id(card)] = 'reject';\nkeep();\n"
+    tell = "require('fs').writeFileSync(process.argv[2], table());\n"
+    first, second = ('{\n' + each for each in scripts)
+    (tmp_path / 'page.js').write_text(
+        f'const kept = {{}};\n{stub}{first}{judge}}}\n{second}{tell}}}\n', encoding='utf-8'
+    )
+    table = tmp_path / 'verdicts.csv'
+    subprocess.run([node, str(tmp_path / 'page.js'), str(table)], check=True, timeout=60)
+    assert sorted(read_verdicts(table)) == sorted({*NAMES} - {'plain.png'})
+
+
 @pytest.mark.parametrize('name', NAMES)
 def test_exact_form_is_plain_ascii_and_comes_back(name: str, tmp_path: Path) -> None:
     """Nothing in it could be changed by a spreadsheet, or taken for another column."""
