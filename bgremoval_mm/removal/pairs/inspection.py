@@ -157,8 +157,10 @@ def _check_loader(content: bytes, photo: SourceImage) -> None:
         return
     loaded = cv2.imdecode(array, cv2.IMREAD_COLOR)
     stored = np.asarray(turn_back(Image.fromarray(photo.rgb), photo.orientation))
-    upright = loaded.shape == photo.rgb.shape and (
-        stored.shape != loaded.shape or is_nearer(loaded, photo.rgb, stored)
+    upright = (
+        loaded is not None
+        and loaded.shape == photo.rgb.shape
+        and (stored.shape != loaded.shape or is_nearer(loaded, photo.rgb, stored))
     )
     if not upright:
         msg = (

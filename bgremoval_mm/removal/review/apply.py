@@ -92,7 +92,7 @@ def make_again(
 ) -> list[TreeSummary]:
     """Make results again with another model, with the settings that they were made with.
 
-    Those that it has made already count as done before, so that it goes on where it was stopped.
+    Those that it has made already count as done before, so that a stopped call can be resumed.
 
     Full-size files are replaced. Masks go to that model's own folder of the same store, because a
     store's masks are all of one model.
