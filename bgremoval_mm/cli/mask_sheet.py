@@ -42,6 +42,9 @@ def add_sheet_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_sheet(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """Draw the sheet, write the table, and print the list."""
+    tables = [path.absolute() for path in (args.list, args.leave_out) if path is not None]
+    if len(set(tables)) < len(tables):
+        parser.error('--list and --leave-out must be two files')
     from bgremoval_mm.removal import MaskStore
     from bgremoval_mm.removal.io.targets import check_sheet
     from bgremoval_mm.removal.review.left_out import check_left_out, write_left_out

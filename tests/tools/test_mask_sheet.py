@@ -59,6 +59,9 @@ def test_list_of_images_to_leave_out(
     assert sheet([*arguments, '--leave-out', str(photo)]) == 1
     assert photo.read_bytes() == before
     assert 'no list of images' in capsys.readouterr().err
+    with pytest.raises(SystemExit):  # one would replace the other
+        sheet([*arguments, '--list', 'new.csv', '--leave-out', 'new.csv'])
+    assert '--list and --leave-out must be two files' in capsys.readouterr().err
 
 
 def test_list_table_and_sheet(
