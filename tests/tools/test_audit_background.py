@@ -180,6 +180,46 @@ def test_what_was_evaluated_is_kept(
     assert json.loads(Path('out/audit.json').read_text())['images'] == 6
 
 
+def test_another_test_of_the_same_name_begins_anew(
+    audit: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the config says of a test, and the photos of its folder, are settings, too."""
+    arguments = ('mine.py', 'model.pth', '--mask-dir', 'masks', '--out', 'out')
+    one = ('--conditions', 'original')
+    Path('mine.py').write_text(Path('thing.py').read_text())
+    assert audit(*arguments, *one) == audit(*arguments, *one) == 0
+    assert 'original: evaluated before' in capsys.readouterr().out
+    # What a training is made of does not matter.
+    Path('mine.py').write_text(Path('thing.py').read_text().replace('lr=0.1', 'lr=0.2'))
+    assert audit(*arguments, *one) == 0
+    assert 'original: evaluated before' in capsys.readouterr().out
+    Path('mine.py').write_text(Path('thing.py').read_text() + 'test_dataloader["batch_size"] = 3\n')
+    assert audit(*arguments, *one) == 0
+    assert 'evaluated before' not in capsys.readouterr().out
+    Path('photos/test/hat/hat9.png').unlink()
+    assert audit(*arguments, *one) == 0
+    assert 'evaluated before' not in capsys.readouterr().out
+    assert json.loads(Path('out/audit.json').read_text())['images'] == 19
+
+
+def test_forms_of_evaluators(audit: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    """An Evaluator's metrics are taken; one for several test sets is refused, as is no score."""
+    for name, evaluator in (
+        ('plain', "dict(type='Evaluator', metrics=[dict(type='Accuracy', topk=(1,))])"),
+        ('several', "dict(type='MultiDatasetEvaluator', metrics=[], dataset_prefixes=[])"),
+        ('none', "dict(type='DumpResults', out_file_path='results.pkl')"),
+    ):
+        text = f'{Path("thing.py").read_text()}test_evaluator = {evaluator}\n'
+        Path(f'{name}.py').write_text(text)
+    arguments = ('model.pth', '--mask-dir', 'masks', '--out', 'out', '--conditions', 'original')
+    assert audit('plain.py', *arguments) == 0
+    assert scores('out') == {'original': 100.0}
+    assert audit('several.py', *arguments) == 1
+    assert 'test_evaluator must be a metric or a list of' in capsys.readouterr().err
+    assert audit('none.py', *arguments) == 1
+    assert 'the test of none.py gives no score under any condition' in capsys.readouterr().err
+
+
 def test_classes_without_names(audit: Callable[..., int]) -> None:
     """A list of numbered classes has scores, but no table of classes."""
     files = sorted(Path('photos/test').rglob('*.png'))

@@ -65,8 +65,19 @@ def add_per_image_results(config: Config, file: Path, predictions: Path) -> None
         config: The config, which is changed.
         file: Per-image results of mmpretrain and mmseg.
         predictions: What the names of mmdet's files begin with.
+
+    Raises:
+        ArgumentError: If the evaluator is none of mmengine's.
     """
     evaluators = config.test_evaluator
+    if isinstance(evaluators, dict) and 'metrics' in evaluators:
+        if evaluators.get('type') not in (None, 'Evaluator', 'mmengine.Evaluator'):
+            msg = (
+                'test_evaluator must be a metric or a list of metrics, but is a '
+                f'{type_name(evaluators)}'
+            )
+            raise ArgumentError(msg)
+        evaluators = evaluators['metrics']
     evaluators = [evaluators] if isinstance(evaluators, dict) else list(evaluators)
     # The saved config of a reproduced run names its own results, which stay as they are.
     evaluators = [each for each in evaluators if type_name(each) not in _PER_IMAGE]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
+
+from mmengine.config import Config
 
 from bgremoval_mm.analysis.background_audit.detection import (
     keep_predictions,
@@ -21,12 +24,22 @@ from bgremoval_mm.datasets.transforms.change_background import Condition
 from bgremoval_mm.engine.run_config import read_config
 from bgremoval_mm.evaluation.metrics.per_image import read_per_image, write_per_image
 from bgremoval_mm.evaluation.paired import main_score
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.targets import check_report
 from bgremoval_mm.utils.json_io import read_json, write_json
 from bgremoval_mm.visualization.canvas import save_png
 
 __all__ = ['run_audit']
 
+_OF_A_TEST = (
+    'custom_hooks',
+    'data_preprocessor',
+    'default_scope',
+    'model',
+    'test_cfg',
+    'test_dataloader',
+    'test_evaluator',
+)
 _ROUNDED = 0.011  # mmseg gives two decimals
 
 
@@ -83,6 +96,7 @@ def run_audit(
             'checkpoint_bytes': status.st_size,
             'checkpoint_mtime_ns': status.st_mtime_ns,
             'cfg_options': cfg_options or {},
+            'test': _digest(content, auditor.paths),
             'model': auditor.changes[0].model,
             'removal': [change.settings() for change in auditor.changes],
             'seed': seed,
@@ -102,6 +116,12 @@ def run_audit(
             audit.outcomes[condition] = scores
             audit.uncertainty = None
             write_json(file, audit.as_json())
+        if not audit.metrics:
+            msg = (
+                f'the test of {config} gives no score under any condition: nothing is detected, or '
+                'its test_evaluator does not measure (`format_only`)'
+            )
+            raise ArgumentError(msg)
         in_order = [name for name in get_args(Condition) if name in audit.outcomes]
         audit.outcomes = {name: audit.outcomes[name] for name in in_order}
         if audit.uncertainty is None:
@@ -110,6 +130,19 @@ def run_audit(
         write_json(file, audit.as_json())
         save_png(draw_audit(audit, example_photos(auditor, in_order)), picture)
     return audit
+
+
+def _digest(content: Config, paths: Sequence[str]) -> str:
+    """Return a hash of what is tested: the config's parts that matter to a test, and the photos."""
+    parts = {name: content.get(name) for name in _OF_A_TEST}
+    told = json.dumps([Config(parts).to_dict(), list(paths)], default=_name_of, skipkeys=True)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _name_of(each: Any) -> str:
+    """Return a name of a class or an object in a config that is the same in another process."""
+    kind = each if hasattr(each, '__qualname__') else type(each)
+    return f'{kind.__module__}.{kind.__qualname__}'
 
 
 def _evaluate(
