@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bgremoval_mm.analysis.background_audit.evaluate import split_classes
+from bgremoval_mm.analysis.background_audit.picture import draw_audit
 from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScores
 from bgremoval_mm.analysis.background_audit.text import as_text
 from bgremoval_mm.analysis.background_audit.uncertainty import (
+    Uncertainty,
     chance_level,
     measure_uncertainty,
     photos_of_classes,
@@ -17,7 +21,12 @@ from bgremoval_mm.analysis.background_audit.uncertainty import (
 from bgremoval_mm.evaluation.functional import class_scores
 from bgremoval_mm.evaluation.paired import main_score
 from bgremoval_mm.evaluation.proportions import accuracy_interval
-from bgremoval_mm.evaluation.statistics import accuracy_difference, iou_difference, iou_interval
+from bgremoval_mm.evaluation.statistics import (
+    Estimate,
+    accuracy_difference,
+    iou_difference,
+    iou_interval,
+)
 
 
 @pytest.fixture
@@ -193,3 +202,50 @@ def test_scores_of_classes() -> None:
     areas = np.array([[[1, 4, 2, 3], [0, 5, 5, 0]], [[1, 4, 2, 3], [0, 1, 1, 0]]])
     found = class_scores({'areas': areas, 'classes': names[:2]})
     assert found == {'hat': 25.0, 'bag': None}
+
+
+def test_names_of_classes_are_printed_as_they_are(audit: Audit) -> None:
+    """Brackets and colons are no markup."""
+    for outcome in audit.outcomes.values():
+        outcome.classes = {'[/b]': 50.0, 'shoe [left]': 40.0, 'a:dog:b': 30.0}
+    text = as_text(audit)
+    for name in ('[/b]', 'shoe [left]', 'a:dog:b'):
+        assert f'  {name} ' in text
+
+
+def test_names_of_classes_with_slashes() -> None:
+    """CocoMetric's AP of a class is told apart from that of a class whose name ends alike."""
+    metrics = {
+        'coco/bbox_mAP': 0.4,
+        'coco/top/blouse_precision': 0.5,
+        'coco/blouse_precision': 0.25,
+        'coco/cap_precision': float('nan'),
+    }
+    found = split_classes(metrics, Path('no.npz'), ('top/blouse', 'blouse', 'cap'))
+    expected = {'top/blouse': 0.5, 'blouse': 0.25, 'cap': None}
+    assert found == ({'coco/bbox_mAP': 0.4}, expected)
+
+
+def test_nothing_detected_in_the_reference() -> None:
+    """The metrics are those of the other conditions; the reference has no score, nor a share."""
+    metric = 'coco/bbox_mAP'
+    outcomes = {
+        'original': ConditionScores('original', [{}]),
+        'replaced': ConditionScores('replaced', [{}, {metric: 0.25}]),
+    }
+    audit = Audit({}, 'original', 3, outcomes)
+    assert audit.metrics == [metric]
+    assert audit.as_json()['summary']['original'][metric]['mean'] is None
+    assert '0.250' in as_text(audit)
+    assert draw_audit(audit, [('a.jpg', [np.zeros((8, 8, 3), np.uint8)] * 2)]).width > 100
+
+
+def test_an_interval_beside_its_score(audit: Audit) -> None:
+    """All draws of photos may lie on one side of a score: of an mAP of rare classes, they do."""
+    metric = 'accuracy/top1'
+    beside = {
+        'original': Estimate(80.0, 82.0, 90.0, 20),
+        'replaced': Estimate(40.0, 20.0, 30.0, 20),
+    }
+    audit.uncertainty = Uncertainty(metric, None, beside, {})
+    assert draw_audit(audit, [('a.jpg', [np.zeros((8, 8, 3), np.uint8)] * 2)]).width > 100

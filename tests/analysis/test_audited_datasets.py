@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.model import BaseModel
-from mmengine.registry import MODELS, TRANSFORMS, DefaultScope
+from mmengine.registry import DATASETS, MODELS, TRANSFORMS, DefaultScope
 from PIL import Image
 
 from bgremoval_mm import RemoveBackground
@@ -342,6 +343,24 @@ def test_arms_of_other_steps(audited, options: dict, run: str) -> None:
         assert auditor.trained_on == run
         assert rgb(auditor.photo(0, 'original')) == WALL
         assert rgb(auditor.photo(0, 'removed')) == (0, 0, 0)
+
+
+def test_photos_that_are_no_files(audited) -> None:
+    """A dataset that keeps its images elsewhere is refused with its name."""
+
+    @DATASETS.register_module(name='Inside')
+    class Inside(BaseDataset):
+        """Has one image."""
+
+        def load_data_list(self) -> list[dict]:
+            """Return it."""
+            return [{'img': np.zeros((8, 8, 3), np.uint8), 'gt_label': 0}]
+
+    try:
+        with pytest.raises(ArgumentError, match='those of Inside have no `img_path`'):
+            audited({'type': 'Inside', 'pipeline': []})
+    finally:
+        DATASETS.module_dict.pop('Inside')
 
 
 def test_temporary_files_are_deleted(audited) -> None:

@@ -25,6 +25,7 @@ from bgremoval_mm.analysis.background_audit.prepare_config import (
 from bgremoval_mm.datasets.first_steps import load_photo
 from bgremoval_mm.datasets.transforms.background_bank import BackgroundBank, check_disjoint
 from bgremoval_mm.datasets.transforms.change_background import Condition
+from bgremoval_mm.datasets.unwrap import type_name
 from bgremoval_mm.engine.hooks.disjoint_banks import banks_in, read_bank
 from bgremoval_mm.evaluation.functional import class_scores
 from bgremoval_mm.evaluation.metrics.per_image import PER_IMAGE_FILE, read_per_image
@@ -89,10 +90,7 @@ class Auditor:
             self.runner = Runner.from_cfg(config)
             self.dataset = self.runner.test_dataloader.dataset
             self.classes = tuple(self.dataset.metainfo.get('classes') or ())
-            self.paths = [
-                str(self.dataset.get_data_info(index)['img_path'])
-                for index in range(len(self.dataset))
-            ]
+            self.paths = [_path_of(self.dataset, index) for index in range(len(self.dataset))]
             self.changes, self.trained_on = put_in(
                 self.dataset, removal, own_masks, self.paths, bank
             )
@@ -143,6 +141,17 @@ class Auditor:
             change.set(condition, seed)
 
 
+def _path_of(dataset: Any, index: int) -> str:
+    path = dataset.get_data_info(index).get('img_path')
+    if path is None:
+        msg = (
+            'the test photos must be files of their own, which masks are made of, but those of '
+            f'{type_name(dataset)} have no `img_path`'
+        )
+        raise ArgumentError(msg)
+    return str(path)
+
+
 def split_classes(
     metrics: dict[str, float], per_image: Path, classes: tuple[str, ...]
 ) -> tuple[dict[str, float], dict[str, float | None]]:
@@ -150,13 +159,19 @@ def split_classes(
     of_classes: dict[str, float | None] = {}
     rest = {}
     for key, value in metrics.items():
-        name = key.rpartition('/')[2].removesuffix('_precision')
         if key.startswith('accuracy/class/'):
             continue
-        if key.endswith('_precision') and name in classes:
+        name = _class_of(key, classes)
+        if name is not None:
             of_classes[name] = None if np.isnan(value) else value
         elif not np.isnan(value):
             rest[key] = value
     if per_image.is_file():
         of_classes = class_scores(read_per_image(per_image))
     return rest, of_classes
+
+
+def _class_of(key: str, classes: tuple[str, ...]) -> str | None:
+    """Return the class that a metric is of, as CocoMetric calls it: ``coco/NAME_precision``."""
+    found = [name for name in classes if f'/{key}'.endswith(f'/{name}_precision')]
+    return max(found, key=len, default=None)  # names may have slashes of their own

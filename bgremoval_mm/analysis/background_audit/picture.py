@@ -65,9 +65,10 @@ def _chart(audit: Audit, metric: str, width: int) -> Image.Image:
         end = mean
         estimate = None if known is None else known.scores.get(name)
         if estimate is not None and estimate.low is not None and estimate.high is not None:
-            reach = [[estimate.mean - estimate.low], [estimate.high - estimate.mean]]
-            axes.errorbar(mean, row, xerr=reach, color=INK, lw=1, capsize=3)
-            end = estimate.high
+            # Where photos of rare classes are few, all draws may lie on one side of the score.
+            middle, reach = (estimate.low + estimate.high) / 2, (estimate.high - estimate.low) / 2
+            axes.errorbar(middle, row, xerr=reach, fmt='none', ecolor=INK, lw=1, capsize=3)
+            end = max(mean, estimate.high)
         retained = retained_text(audit, name, metric)
         label = f' {mean:.3g}' + ('' if retained == '-' else f'  ({retained})')
         # On white, so that the line of chance does not cross it out.

@@ -65,9 +65,14 @@ class Audit:
 
     @property
     def metrics(self) -> list[str]:
-        """Metrics of the reference condition, the leading one first."""
-        outcome = self.outcomes.get(self.reference) or next(iter(self.outcomes.values()))
-        names = list(outcome.draws[0])
+        """All metrics, the leading one first; those of the reference condition before others.
+
+        A test in which nothing is detected has none.
+        """
+        outcomes = sorted(self.outcomes.values(), key=lambda each: each.condition != self.reference)
+        names = list(
+            dict.fromkeys(name for each in outcomes for draw in each.draws for name in draw)
+        )
         leading = [name for name in names if name in _LEADING]
         return [*leading, *(name for name in names if name not in leading)]
 

@@ -22,7 +22,8 @@ _CLASSES = 10  # that are printed
 def as_text(audit: Audit, width: int = 120) -> str:
     """Return the tables, and how they are to be read."""
     buffer = io.StringIO()
-    console = Console(file=buffer, width=width, highlight=False)
+    # Names of classes may hold brackets and colons.
+    console = Console(file=buffer, width=width, highlight=False, markup=False, emoji=False)
     trained = f'the model was trained on {audit.reference} ones'
     if audit.trained_on not in ('original', 'rembg'):
         trained = (
