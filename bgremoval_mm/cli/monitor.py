@@ -74,7 +74,7 @@ def add_monitor_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--prometheus',
-        type=arguments.at_least(1),
+        type=arguments.at_least(1, 65535),
         metavar='PORT',
         help='serve metrics at 127.0.0.1:PORT; with --every',
     )
@@ -201,6 +201,8 @@ def _once(
     shifts = alarms.known_shifts(queue.engine)
     summary = summarise(watched, now, args.window, reference, args.html is not None)
     gauges.set(summary, shifts)
+    # First of all: a drop is told by the run that records it, even if a file cannot be written.
+    _print(args, summary, [alarms.describe(each) for each in new])
     if args.metrics is not None:
         from bgremoval_mm.utils.atomic import write_atomically
 
@@ -208,7 +210,6 @@ def _once(
             write_atomically(args.metrics, gauges.text())
     if args.html is not None:
         _write_page(args, summary, shifts)
-    _print(args, summary, [alarms.describe(each) for each in new])
     if args.webhook is not None:
         alarms.send_due(queue.engine, args.webhook)
     return FAILED if any(each.is_drop for each in new) and not args.look else OK

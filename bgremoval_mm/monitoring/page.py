@@ -23,6 +23,7 @@ from bgremoval_mm.monitoring.shifts import WEEK
 from bgremoval_mm.monitoring.summary import NOTE, Point, Summary
 from bgremoval_mm.monitoring.tables import DRIFT_HEAD, ROW_HEAD, drift_cells, row_cells
 from bgremoval_mm.pipeline.tables import Shift
+from bgremoval_mm.utils.text import printable
 
 __all__ = ['make_page']
 
@@ -54,6 +55,7 @@ def make_page(summary: Summary, shifts: Sequence[Shift], title: str) -> str:
         shifts: All changes that are known.
         title: Name of the pipeline.
     """
+    title = printable(title)
     at = datetime.fromtimestamp(summary.at, UTC).strftime('%Y-%m-%d %H:%M')
     parts = [
         f'<h1>Masks of {escape(title)}</h1>',

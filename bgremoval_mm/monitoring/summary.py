@@ -139,7 +139,8 @@ def _row(key: tuple[str, str] | None, masks: Sequence[Mask], since: float, until
 
 def _points(masks: Sequence[Mask], now: float, window: float) -> list[Point]:
     first = min(each.at for each in masks)
-    number = min(_POINTS, int((now - first) // (7 * DAY)) + 1)
+    # The clock of whoever made the first one may be ahead of this one.
+    number = min(_POINTS, max(0, int((now - first) // (7 * DAY))) + 1)
     ends = [now - 7 * DAY * back for back in reversed(range(number))]
     found = []
     for end in ends:

@@ -24,6 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.monitoring import alarms
 from bgremoval_mm.monitoring.shifts import WEEK
+from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.removal.errors import ArgumentError
 from tests.monitoring.conftest import CLUSTERS, FIRST_WEEK
@@ -270,8 +271,35 @@ def test_errors(root: Path, tmp_path: Path, capsys) -> None:
     for options, message in (
         (['--prometheus', '9000'], '--prometheus goes with --every'),
         (['--look', '--webhook', 'http://x'], '--look sends nothing'),
+        (['--prometheus', '70000', '--every', '1'], 'from 1 to 65535'),
         (['--window', '0'], '--window must be from 1 to 366 days, but got 0'),
     ):
         with pytest.raises(SystemExit):
             main(['monitor', str(root), *options])
         assert message in capsys.readouterr().err
+
+
+def test_a_drop_is_told_though_a_file_cannot_be_written(
+    root: Path, fill: Callable[..., None], tmp_path: Path, capsys
+) -> None:
+    """It is recorded by then, and no later run would tell it."""
+    fill(70, drop=0.1, since=40)
+    assert main(['monitor', str(root), '--metrics', str(tmp_path / 'gone' / 'shop.prom')]) == 1
+    said = capsys.readouterr()
+    assert 'New: shoes, u2net' in said.out
+    assert 'cannot write to' in said.err
+
+
+def test_page_of_masks_from_the_future(
+    root: Path, fill: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker's clock may be ahead, and bytes of the folder's name no UTF-8."""
+    fill(1)
+    monkeypatch.setattr(
+        UploadQueue.__init__, '__defaults__', (300, 5, lambda: (FIRST_WEEK - 1) * WEEK)
+    )
+    named = PipelineFiles(root.with_name(b'shop\xff'.decode(errors='surrogateescape'))).root
+    page, database = root.with_name('page.html'), f'sqlite:///{root}/pipeline.db'
+    assert main(['monitor', str(named), '--database', database, '--html', str(page)]) == 0
+    assert '<h1>Masks of shop\\xff</h1>' in page.read_text()
+    assert page.read_text().count('<img alt=') == len(CLUSTERS)
