@@ -30,6 +30,7 @@ from bgremoval_mm.cli.errors import add_debug_argument
 from bgremoval_mm.demo.training import StepError
 from bgremoval_mm.demo.uploads import BROKEN, ROUTES, make_uploads
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.io.scan import scan_tree
 
 MARK = 'made by tools/demo_service.py'  # in the folder that a later run may delete
 START = 120  # seconds within which a page must answer
@@ -49,6 +50,7 @@ class Service:
         self.photos = self.out / 'photos' if args.photos is None else Path(args.photos).resolve()
         self.shop = self.out / 'shop'
         self.routes = self.out / 'routes.toml'
+        self.failed: set[str] = set()  # names of photos
         self.started = time.monotonic()
 
     def say(self, step: int, text: str) -> None:
@@ -87,7 +89,9 @@ class Service:
         found = json.loads(bgremoval_output('pipeline', 'status', self.shop, '--json'))
         counts = {name: number for name, number in found['counts'].items() if number}
         self.say(2, ', '.join(f'{number} {name}' for name, number in counts.items()))
-        failed = {each['name'] for each in found['uploads'] if each['state'] == 'failed'}
+        self.failed = failed = {
+            each['name'] for each in found['uploads'] if each['state'] == 'failed'
+        }
         if self.args.photos is None and failed != set(BROKEN):
             msg = f'the broken photos should have failed, and no others, but {sorted(failed)} did'
             raise StepError(msg)
@@ -116,14 +120,11 @@ class Service:
         self.say(5, 'bgremoval serve: removal over HTTP')
         address = pages.enter_context(served('serve', '--model', 'u2netp', '--port', '0'))
         wait_until_ready(address)
-        photo = next(
-            path
-            for path in sorted(self.photos.rglob('*'))
-            if path.is_file()
-            and path.stat().st_size
-            and path.name not in {Path(name).name for name in BROKEN}
-        )
-        made = fetch(f'{address}/remove', photo.read_bytes())
+        good = [name for name in scan_tree(self.photos).images if name not in self.failed]
+        if not good:
+            msg = f'{self.photos} must have a photo that can be read, but has none'
+            raise StepError(msg)
+        made = fetch(f'{address}/remove', (self.photos / good[0]).read_bytes())
         (self.out / 'from_service.png').write_bytes(made)
         return address
 
@@ -142,6 +143,13 @@ class Service:
             print(f'{waiting} wait for a person: make demo-service ARGS=--open keeps the pages up')
 
     def _empty(self) -> None:
+        for inner, outer in ((self.photos, self.out), (self.out, self.photos)):
+            if self.args.photos is not None and inner.is_relative_to(outer):
+                msg = (
+                    '--photos and --out, which is emptied, must be two folders beside each other, '
+                    f'but got {self.photos} and {self.out}'
+                )
+                raise ArgumentError(msg)
         mark = self.out / 'README.txt'
         if self.out.exists() and any(self.out.iterdir()):
             if not mark.is_file() or MARK not in mark.read_text(encoding='utf-8', errors='replace'):

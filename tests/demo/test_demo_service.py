@@ -62,6 +62,18 @@ def test_a_folder_of_others_is_kept(tool, tmp_path: Path, capsys) -> None:
     assert (tmp_path / 'mine.txt').read_text() == 'dear'
 
 
+def test_photos_of_ones_own_are_kept(tool, tmp_path: Path, capsys) -> None:
+    """Photos in the folder that is emptied, even one of an earlier run, are not deleted."""
+    photo = tmp_path / 'out' / 'photos' / 'mine.jpg'
+    photo.parent.mkdir(parents=True)
+    photo.write_bytes(b'dear')
+    (tmp_path / 'out' / 'README.txt').write_text(tool.MARK)
+    for out in (tmp_path / 'out', photo.parent / 'demo'):
+        assert tool.main(['--out', str(out), '--photos', str(photo.parent)]) == 1
+        assert 'must be two folders beside each other' in capsys.readouterr().err
+        assert photo.read_bytes() == b'dear'
+
+
 @pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.skipif(sys.platform == 'win32', reason='stops its pages by SIGTERM')
