@@ -20,6 +20,7 @@ from bgremoval_mm.cli.script import (
     script_parser,
 )
 from bgremoval_mm.removal import MaskStore, compose
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.sampling import evenly_spaced
 from bgremoval_mm.utils.text import printable
 
@@ -63,8 +64,12 @@ def draw(args: argparse.Namespace) -> int:
         if stored is None:
             msg = f'the mask of {name} is gone from {store.folder}'
             raise FileNotFoundError(msg)
+        if stored.size != (photo.shape[1], photo.shape[0]):
+            msg = f'{args.src / name} has changed since its mask was made: make the mask again'
+            raise ArgumentError(msg)
         pictures = [small(photo), small(compose(photo, stored.full_size()))]
-        tiles.append(Tile(pictures, [str(Path(name).parent).replace('.', '') or name]))
+        folder = Path(name).parent
+        tiles.append(Tile(pictures, [str(folder) if folder.name else name]))
     heading = (f'{len(tiles)} of {len(names)} photos', f'background removed by {store.spec.name}')
     sheet = draw_tiles(tiles, ('original', 'removed'), heading, columns=args.columns)
     save_sheet(sheet, args.out)

@@ -147,6 +147,26 @@ def test_a_damaged_photo_is_named(
         assert f'error: {first}: ' in capsys.readouterr().err
 
 
+def test_names_below_samples(
+    tiny_model: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    """Folders keep their dots; a photo of another size than its mask is named."""
+    tiny_model('u2netp')
+    for name in ('v1.0/a.png', 'b.png'):
+        (tmp_path / 'in' / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (32, 24), (90, 80, 70)).save(tmp_path / 'in' / name)
+    remove_tree(tmp_path / 'in', tmp_path / 'masks', 'u2netp', device='cpu', progress=False)
+    drawn: list[str] = []
+    monkeypatch.setattr('matplotlib.figure.Figure.text', lambda *args, **_: drawn.append(args[3]))
+    arguments = ('sample_sheet', str(tmp_path / 'in'), str(tmp_path / 'masks'),
+                 '--model', 'u2netp', '--out', str(tmp_path / 's.png'))  # fmt: skip
+    assert run(*arguments) == 0
+    assert {'v1.0', 'b.png'} <= set(drawn)
+    Image.new('RGB', (24, 32)).save(tmp_path / 'in' / 'b.png')
+    assert run(*arguments) == 1
+    assert 'b.png has changed since its mask was made' in capsys.readouterr().err
+
+
 def test_photos_are_not_replaced(
     image_tree: Path, tiny_model: Callable, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
