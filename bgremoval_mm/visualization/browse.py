@@ -21,7 +21,15 @@ from bgremoval_mm.datasets.wrappers import RembgDataset
 from bgremoval_mm.engine.pairs import baseline_name
 from bgremoval_mm.removal.errors import ArgumentError
 
-__all__ = ['choose', 'denormalise', 'find_other_config', 'label_text', 'options_of_pair', 'seeded']
+__all__ = [
+    'choose',
+    'class_name',
+    'denormalise',
+    'find_other_config',
+    'label_text',
+    'options_of_pair',
+    'seeded',
+]
 
 _DATASET = re.compile(r'((?:train|val|test)_dataloader\.dataset)\.(\w+)(.*)')
 _NAMED = 3
@@ -188,17 +196,20 @@ def label_text(sample: Any, classes: Sequence[str] | None) -> str:
         # A share that rounds to 0.00 would be noise; several shares mean a mixture.
         shares = [(share, i) for share, i in shares if share >= 0.005]
         if shares and shares[0][0] < 0.995:
-            return ' + '.join(f'{share:.2f} {_name(i, classes)}' for share, i in shares[:_NAMED])
+            return ' + '.join(
+                f'{share:.2f} {class_name(i, classes)}' for share, i in shares[:_NAMED]
+            )
     if 'gt_label' in sample:
         return _names(np.ravel(sample.gt_label.numpy()), classes)
     return ''
 
 
 def _names(numbers: Any, classes: Sequence[str] | None) -> str:
-    names = [_name(int(number), classes) for number in numbers]
+    names = [class_name(int(number), classes) for number in numbers]
     more = f' and {len(names) - _NAMED} more' if len(names) > _NAMED else ''
     return ', '.join(names[:_NAMED]) + more
 
 
-def _name(number: int, classes: Sequence[str] | None) -> str:
+def class_name(number: int, classes: Sequence[str] | None) -> str:
+    """Return the name of a class, or its number if it has none."""
     return classes[number] if classes and number < len(classes) else f'class {number}'

@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.text import printable
 from bgremoval_mm.visualization.canvas import FAINT, INK, WRONG, new_figure, render, shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ['Tile', 'draw_tiles', 'shrink']
+__all__ = ['CHARACTER', 'Tile', 'draw_tiles', 'shrink']
 
 # Inches: between pictures, between tiles and at the sheet's edge; a line of text.
 _GAP, _MARGIN, _LINE = 0.04, 0.22, 0.16
 _TITLE, _NAMES = 0.85, 0.22
-_CHARACTER = 0.066  # width of an average one at 8 points
+CHARACTER = 0.066
+"""Width of an average character at 8 points, in inches."""
+_DPI, _MOST = 150, 2**16 - 1  # pixels of a side that can be drawn
 
 
 def shrink(pixels: np.ndarray, side: int = 420) -> np.ndarray:
@@ -73,7 +76,8 @@ def draw_tiles(
         RGB picture.
 
     Raises:
-        ValueError: There is nothing to draw, or a tile has another number of pictures.
+        ValueError: There is nothing to draw, or too much for a picture; or a tile has another
+            number of pictures.
     """
     if not tiles or any(len(tile.pictures) != len(names) for tile in tiles):
         msg = (
@@ -89,13 +93,21 @@ def draw_tiles(
     # A title is readable only on a sheet that is as wide as it.
     width = max(columns * step[0] + _MARGIN, 7.0)
     height = _TITLE + _NAMES + rows * step[1]
+    if max(width, height) * _DPI > _MOST:
+        fit = int((_MOST / _DPI - _TITLE - _NAMES) / step[1]) * columns
+        msg = (
+            f'a sheet of {len(tiles):,} would be {width * _DPI:,.0f} x {height * _DPI:,.0f} pixels '
+            f'large, but {_MOST:,} a side can be drawn: show fewer, such as {fit:,} in {columns} '
+            'columns'
+        )
+        raise ArgumentError(msg)
     sheet = _Sheet(new_figure(width, height), width, height)
     sheet.text(width / 2, 0.42, heading[0], 15, INK, weight='bold', ha='center')
     sheet.text(width / 2, 0.70, heading[1], 10, FAINT, ha='center')
     for column in range(columns):
         for i, name in enumerate(names):
             x = _MARGIN + column * step[0] + i * (side + _GAP) + side / 2
-            name = shorten(printable(name), int(side / _CHARACTER))
+            name = shorten(printable(name), int(side / CHARACTER))
             sheet.text(x, _TITLE + 0.12, name, 8, FAINT, ha='center')
     for tile, (row, column) in zip(tiles, _places(columns), strict=False):
         x, y = _MARGIN + column * step[0], _TITLE + _NAMES + row * step[1]
@@ -105,7 +117,7 @@ def draw_tiles(
         texts = [(line, INK if i == 0 else FAINT) for i, line in enumerate(tile.caption)]
         texts += [(tile.warning, WRONG)] if tile.warning else []
         for i, (line, colour) in enumerate(texts):
-            line = shorten(printable(line), int(inner / _CHARACTER))
+            line = shorten(printable(line), int(inner / CHARACTER))
             sheet.text(x, y + side + 0.15 + i * _LINE, line, 8, colour)
     return render(sheet.figure)
 
@@ -164,7 +176,7 @@ class _Sheet:
             axis.text(
                 0.5,
                 0.5,
-                textwrap.fill(printable(picture), int(side / _CHARACTER) - 2),
+                textwrap.fill(printable(picture), int(side / CHARACTER) - 2),
                 size=8,
                 color=WRONG,
                 ha='center',

@@ -13,15 +13,17 @@ from matplotlib import colormaps
 from PIL import Image
 
 from bgremoval_mm.utils.text import printable
-from bgremoval_mm.visualization.canvas import INK, new_figure, render
-from bgremoval_mm.visualization.contact_sheet import Tile, draw_tiles, shrink
+from bgremoval_mm.visualization.browse import class_name
+from bgremoval_mm.visualization.canvas import INK, new_figure, render, shorten
+from bgremoval_mm.visualization.contact_sheet import CHARACTER, Tile, draw_tiles, shrink
 from bgremoval_mm.visualization.predictions import Annotation, PredictionView
 
 __all__ = ['draw_annotations', 'draw_prediction_sheet', 'pick_colours']
 
 _OPACITY = 0.55
 _GREY = 235
-_LEGEND_COLUMNS, _LEGEND_LINE = 6, 0.24  # inches a line
+_LEGEND_COLUMNS, _LEGEND_CHARACTERS = 6, 80  # at most
+_LEGEND_LINE = 0.24  # inches
 
 
 def draw_prediction_sheet(
@@ -49,7 +51,7 @@ def draw_prediction_sheet(
     tiles = [_tile(original, removed, classes, colours) for original, removed in pairs]
     names = ('annotation', 'original', 'background removed')
     sheet = draw_tiles(tiles, names, heading, columns=2, side=2.3)
-    legend = _legend({classes[each]: colour for each, colour in colours.items()}, sheet.width)
+    legend = _legend([(class_name(i, classes), each) for i, each in colours.items()], sheet.width)
     whole = Image.new('RGB', (sheet.width, sheet.height + legend.height), 'white')
     whole.paste(sheet)
     whole.paste(legend, (0, sheet.height))
@@ -126,7 +128,8 @@ def _tile(
     if says_class_only and all(says_class_only):
         words = [_in_words(each, classes) for each in (original.prediction, removed.prediction)]
         truth = {each.category for each in original.truth}
-        caption.append(f'is: {", ".join(classes[each] for each in sorted(truth))}')
+        names = [class_name(each, classes) for each in sorted(truth)]
+        caption.append(f'is: {", ".join(names)}')
         caption.append(f'original: {words[0]}   removed: {words[1]}')
         wrong = [
             name
@@ -142,22 +145,25 @@ def _without_photo(shown: PredictionView) -> PredictionView:
 
 
 def _in_words(annotations: Sequence[Annotation], classes: Sequence[str]) -> str:
-    return ', '.join(f'{classes[each.category]} {each.score or 0:.2f}' for each in annotations)
+    return ', '.join(
+        f'{class_name(each.category, classes)} {each.score or 0:.2f}' for each in annotations
+    )
 
 
-def _legend(colours: Mapping[str, tuple[int, int, int]], width: int) -> Image.Image:
+def _legend(entries: Sequence[tuple[str, tuple[int, int, int]]], width: int) -> Image.Image:
     """Names of the classes beside patches of their colours."""
     inches = width / 150
-    rows = -(-len(colours) // _LEGEND_COLUMNS)
+    shown = [shorten(printable(name), _LEGEND_CHARACTERS) for name, _ in entries]
+    needed = 0.3 + CHARACTER * max(map(len, shown), default=0)
+    columns = max(1, min(_LEGEND_COLUMNS, int((inches - 0.44) / needed)))
+    rows = -(-len(entries) // columns)
     height = rows * _LEGEND_LINE + 0.2
     figure = new_figure(inches, height)
-    step = (inches - 0.44) / _LEGEND_COLUMNS
-    for i, (name, colour) in enumerate(colours.items()):
-        x = 0.22 + (i % _LEGEND_COLUMNS) * step
-        y = height - 0.2 - (i // _LEGEND_COLUMNS) * _LEGEND_LINE
+    step = (inches - 0.44) / columns
+    for i, (name, (_, colour)) in enumerate(zip(shown, entries, strict=True)):
+        x = 0.22 + (i % columns) * step
+        y = height - 0.2 - (i // columns) * _LEGEND_LINE
         patch = figure.add_axes((x / inches, (y - 0.02) / height, 0.14 / inches, 0.14 / height))
         patch.set(xticks=[], yticks=[], facecolor=[level / 255 for level in colour])
-        figure.text(
-            (x + 0.2) / inches, y / height, printable(name), size=8, color=INK, parse_math=False
-        )
+        figure.text((x + 0.2) / inches, y / height, name, size=8, color=INK, parse_math=False)
     return render(figure)

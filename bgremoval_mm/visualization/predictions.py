@@ -179,7 +179,8 @@ def _instances(instances: Any, threshold: float | None) -> list[Annotation]:
     boxes = instances.bboxes
     boxes = getattr(boxes, 'tensor', boxes).tolist()  # annotations have a box type of mmdet's
     masks = instances.get('masks')
-    masks = getattr(masks, 'masks', masks)  # and BitmapMasks
+    # and BitmapMasks, or PolygonMasks
+    masks = masks.to_ndarray() if hasattr(masks, 'to_ndarray') else masks
     annotations = [
         Annotation(
             int(instances.labels[i]),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.visualization.contact_sheet import Tile, draw_tiles
 
 BLUE, GREEN = (0, 0, 255), (0, 255, 0)
@@ -101,3 +102,9 @@ def test_long_names_of_pictures_keep_to_their_column(monkeypatch: pytest.MonkeyP
     draw_tiles([Tile((plain(BLUE),) * 2, ('a.jpg',))], names, ('title', 'below'), side=1.0)
     assert drawn[2:4] == ['…ed_s0-02f17780', '…ed_s1-4db874d5']
     assert all(len(each) * 0.066 <= 1.0 for each in drawn[2:4])
+
+
+def test_more_tiles_than_a_picture_can_hold() -> None:
+    """They are refused with the number that fits."""
+    with pytest.raises(ArgumentError, match=r'sheet of 2,000 would be .* such as \d+ in 1 columns'):
+        draw_tiles([Tile((plain(BLUE),))] * 2000, ('picture',), ('title', 'line'), columns=1)

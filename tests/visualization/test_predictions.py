@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
 
-from bgremoval_mm.visualization.predictions import Annotation, _annotations_of
+from bgremoval_mm.visualization.predictions import Annotation, PredictionView, _annotations_of
 
 
 def test_label_maps_become_regions_where_something_is_annotated() -> None:
@@ -107,3 +109,52 @@ def test_colours() -> None:
     assert list(few) == [7, 5]
     many = pick_colours(range(46))
     assert len(set(many.values())) == 46
+
+
+def test_annotations_in_polygons() -> None:
+    """mmdet: masks that its pipeline leaves as polygons are drawn into pixels."""
+    structures = pytest.importorskip('mmdet.structures')
+    from mmdet.structures.mask import PolygonMasks
+    from mmengine.structures import InstanceData
+
+    sample = structures.DetDataSample()
+    square = np.array([0.0, 0.0, 2.0, 0.0, 2.0, 2.0, 0.0, 2.0])
+    sample.gt_instances = InstanceData(
+        labels=torch.tensor([0]),
+        bboxes=torch.tensor([[0.0, 0.0, 2.0, 2.0]]),
+        masks=PolygonMasks([[square]], 4, 5),
+    )
+    sample.pred_instances = InstanceData(
+        labels=torch.zeros(0), bboxes=torch.zeros(0, 4), scores=torch.zeros(0)
+    )
+    ((known,), _) = _annotations_of(sample, 0.5)
+    assert known.mask is not None
+    assert known.mask.shape == (4, 5)
+    assert known.mask.sum() == 4
+
+
+def test_classes_without_names() -> None:
+    """They are shown by their numbers, in captions and in the legend."""
+    pytest.importorskip('matplotlib')
+    from bgremoval_mm.visualization.prediction_sheet import draw_prediction_sheet
+
+    photo = np.full((9, 9, 3), 100, np.uint8)
+    view = PredictionView('a.jpg', photo, [Annotation(1)], [Annotation(0, score=0.5)])
+    assert draw_prediction_sheet([(view, view)], (), ('title', 'line')).width > 100
+
+
+def test_long_names_in_the_legend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have fewer columns, so that none is written over the next one."""
+    pytest.importorskip('matplotlib')
+    from bgremoval_mm.visualization.prediction_sheet import _legend
+
+    drawn: list[tuple[float, float, str]] = []
+    monkeypatch.setattr(
+        'matplotlib.figure.Figure.text', lambda _, x, y, text, **__: drawn.append((x, y, text))
+    )
+    name = 'headband, head covering, hair accessory'
+    _legend([(name, (0, 0, 0))] * 5, 1113)
+    places = [(x * 1113 / 150, y) for x, y, _ in drawn]
+    assert len(set(places)) == 5
+    for (x, y), (next_x, next_y) in pairwise(places):
+        assert next_y < y or next_x - x > 0.066 * len(name)
