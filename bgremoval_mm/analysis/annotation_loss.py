@@ -177,7 +177,7 @@ def annotated_pixels(image: AnnotatedImage) -> list[tuple[int, np.ndarray]]:
 
     Raises:
         ValueError: If an annotation is not of its image's size, or a label map has channels, or a
-            value that is no class.
+            value that is not a class.
     """
     if image.label_map is not None:
         assert image.labels is not None

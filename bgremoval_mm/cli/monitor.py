@@ -201,7 +201,7 @@ def _once(
     shifts = alarms.known_shifts(queue.engine)
     summary = summarise(watched, now, args.window, reference, args.html is not None)
     gauges.set(summary, shifts)
-    # First of all: a drop is told by the run that records it, even if a file cannot be written.
+    # First of all: a drop is printed by the run that records it, even if a file cannot be written.
     _print(args, summary, [alarms.describe(each) for each in new])
     if args.metrics is not None:
         from bgremoval_mm.utils.atomic import write_atomically
