@@ -138,6 +138,7 @@ CLASSES = _classes(
     ('MODELS', 'BNInception', 'models.backbones.bn_inception'),
     ('MODELS', 'BinaryClsHead', 'models.heads.binary_head'),
     ('MODELS', 'EmbeddingHead', 'models.heads.embedding_head', _METRIC_LEARNING, 'metric'),
+    ('MODELS', 'SaliencyTTAModel', 'models.segmentors.saliency_tta', 'mmseg', 'seg'),
     ('MODELS', 'SimilarityClsHead', 'models.heads.similarity_cls_head', _METRIC_LEARNING, 'metric'),
     ('MODELS', 'U2NetSegmentor', 'models.segmentors.u2net', 'mmseg', 'seg'),
     ('MODELS', 'PersonProbability', 'models.backbones.person_probability'),
