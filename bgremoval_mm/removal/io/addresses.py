@@ -6,7 +6,7 @@ import os
 import posixpath
 from pathlib import Path, PurePosixPath
 
-__all__ = ['is_same', 'is_url', 'lies_in', 'local_path']
+__all__ = ['is_same', 'is_url', 'lies_in', 'local_path', 'way_to']
 
 # fsspec's two names of this machine's file system. Their rest is a path as it stands: not quoted.
 _LOCAL = ('file://', 'local://')
@@ -44,6 +44,16 @@ def lies_in(inner: str | Path, outer: str | Path) -> bool:
 def is_same(one: str | Path, other: str | Path) -> bool:
     """Return whether two addresses are those of one file or folder; see `lies_in`."""
     return lies_in(one, other) and lies_in(other, one)
+
+
+def way_to(inner: str | Path, outer: str | Path) -> str | None:
+    """Return the path of a file or folder below another; None if it does not lie below it."""
+    store, forms = _normal_forms(inner)
+    other, (outer_form, *_) = _normal_forms(outer)
+    if store != other:
+        return None
+    found = (form.relative_to(outer_form) for form in forms if form.is_relative_to(outer_form))
+    return next((str(path) for path in found if path.parts), None)
 
 
 def _normal_forms(address: str | Path) -> tuple[str, list[PurePosixPath]]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from bgremoval_mm.removal.errors import BgremovalError
-from bgremoval_mm.removal.io.addresses import is_same, lies_in, local_path
+from bgremoval_mm.removal.io.addresses import is_same, lies_in, local_path, way_to
+from bgremoval_mm.utils.text import printable
 
-__all__ = ['TargetError', 'check_apart', 'check_not_beside', 'check_not_source']
+__all__ = [
+    'TargetError',
+    'check_apart',
+    'check_no_result_inside',
+    'check_not_beside',
+    'check_not_source',
+]
 
 
 class TargetError(BgremovalError, RuntimeError):
@@ -68,5 +76,32 @@ def check_not_beside(src: str | Path, folder: str | Path, dst: str | Path) -> No
         msg = (
             f'the result would lie in {dst}, beside the image {src}: a run over this folder would '
             'take it for an image. Choose another folder.'
+        )
+        raise TargetError(msg)
+
+
+def check_no_result_inside(src: str | Path, dst: str | Path, images: Iterable[str]) -> None:
+    """Refuse a folder of results above that of the images, if a result would come to lie in this.
+
+    That is so for images in a folder that has the name of the images' own: in `photos/photos`, if
+    the results of `photos` go to the folder around it.
+
+    Args:
+        src: Folder of the images; a path or an address.
+        dst: Folder for the results, which have the names of the images; a path or an address.
+        images: Paths of the images below `src`.
+
+    Raises:
+        TargetError: If it is so; the message names an image.
+    """
+    way = way_to(src, dst)
+    if way is None:
+        return
+    image = next((each for each in images if each.startswith(f'{way}/')), None)
+    if image is not None:
+        msg = (
+            f'the result of {printable(image)} would lie inside the image folder {src}, as this '
+            f'lies in {dst} under the same name: it would be taken for an image by the next run, '
+            'and by training. Choose another folder.'
         )
         raise TargetError(msg)

@@ -8,7 +8,12 @@ from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.addresses import is_url, local_path
 from bgremoval_mm.removal.io.scan import Scan
 from bgremoval_mm.removal.io.storage import Storage, open_storage
-from bgremoval_mm.removal.jobs.apart import TargetError, check_apart, check_not_beside
+from bgremoval_mm.removal.jobs.apart import (
+    TargetError,
+    check_apart,
+    check_no_result_inside,
+    check_not_beside,
+)
 from bgremoval_mm.removal.outputs.base import OutputFolder
 
 __all__ = ['open_source']
@@ -25,7 +30,7 @@ def open_source(src: str | Path, dst: str | Path, target: OutputFolder) -> tuple
     Raises:
         FileNotFoundError: If there is nothing.
         ArgumentError: If it is neither a folder nor a file.
-        TargetError: If the target lies in it.
+        TargetError: If the target, or a result, lies in it.
     """
     source, path = open_storage(src), local_path(src)
     if path is not None:
@@ -44,6 +49,7 @@ def open_source(src: str | Path, dst: str | Path, target: OutputFolder) -> tuple
     if path is None and not scan.images + scan.ignored + [*scan.unreadable]:
         msg = f'`src` must be an address with images below it, but there is no file below {src}'
         raise FileNotFoundError(msg)
+    check_no_result_inside(src, target.storage.address, scan.images)
     return source, scan
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -252,6 +253,23 @@ def test_target_inside_source_is_refused_through_links(run, image_tree: Path, tm
     (tmp_path / 'link').symlink_to(image_tree / 'hat')
     with pytest.raises(TargetError, match='inside the image folder'):
         run(image_tree, tmp_path / 'link', output='mask')
+
+
+@pytest.mark.parametrize('address', ['{}', 'file://{}'])
+def test_result_inside_source_is_refused(run, image_tree: Path, tmp_path: Path, address) -> None:
+    """In a folder of the source's own name, below a target around it; what lies apart is done."""
+    name = image_tree.name
+    assert run(image_tree, address.format(image_tree.parent), output='rgb').done == 6
+    (image_tree / name).mkdir()
+    shutil.copy(image_tree / 'dress/1.jpg', image_tree / name / 'a.jpg')
+    before = contents(image_tree)
+    for output in ('rgb', 'mask'):
+        with pytest.raises(TargetError, match=rf'result of {name}/a\.jpg would lie inside the im'):
+            run(image_tree, address.format(image_tree.parent), output=output)
+    assert contents(image_tree) == before
+    assert (
+        run(image_tree, image_tree.parent).done == 7
+    )  # a store's masks have a folder of their own
 
 
 def test_missing_source_and_wrong_output(run, tmp_path: Path) -> None:
