@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bgremoval_mm.removal.io.manifest import Record
@@ -54,7 +54,8 @@ def run_with_ray(job: Job, paths: Iterable[str], workers: int = 0) -> Generator[
     Args:
         job: The job.
         paths: Paths of images below the source.
-        workers: Number of actors; 0 takes one per GPU, or one every four CPU cores.
+        workers: Number of actors; 0 takes one per GPU, or one every four CPU cores of a machine,
+            or every so many as the network has threads, if that was given; at least one a machine.
 
     Raises:
         ImportError: If Ray is not installed.
@@ -78,8 +79,9 @@ def run_with_ray(job: Job, paths: Iterable[str], workers: int = 0) -> Generator[
         context.enable_progress_bars = False
         context.raise_original_map_exception = True
         logging.getLogger('ray.data').setLevel(logging.ERROR)
-        count, resources = _resources(job, workers, ray.cluster_resources())
-        job = job.with_threads(int(resources.get('num_cpus', 0)))
+        nodes = [node['Resources'] for node in ray.nodes() if node['Alive']]
+        count, resources = _resources(job, workers, nodes)
+        job = job.with_threads(_threads(job) or int(resources.get('num_cpus', 0)))
         blocks = max(-(-len(paths) // BLOCK), min(_BLOCKS_A_WORKER * count, len(paths)))
         found = ray.data.from_items(
             [{'path': os.fsencode(path)} for path in paths], override_num_blocks=blocks
@@ -120,10 +122,29 @@ def _next_row(pool: DaemonPool, rows: Iterator[dict[str, Any]]) -> dict[str, Any
     return row
 
 
-def _resources(job: Job, workers: int, cluster: dict[str, float]) -> tuple[int, dict[str, Any]]:
-    """Return the number of actors, and the resources of each."""
-    gpus, cpus = int(cluster.get('GPU', 0)), int(cluster.get('CPU', 1))
+def _resources(
+    job: Job, workers: int, nodes: Sequence[Mapping[str, float]]
+) -> tuple[int, dict[str, Any]]:
+    """Return the number of actors, and the resources of each, which one machine must have.
+
+    Args:
+        job: The job.
+        workers: Number of actors that was asked for, or 0.
+        nodes: What each machine of the cluster has.
+    """
+    gpus = int(sum(node.get('GPU', 0) for node in nodes))
     if gpus and job.remover is not None and job.remover.backend.uses_gpu:
         return workers or gpus, {'num_gpus': min(1.0, gpus / (workers or gpus))}
-    count = workers or max(1, cpus // _CPUS_A_WORKER)
-    return count, {'num_cpus': max(1, cpus // count)}
+    cores = [int(node['CPU']) for node in nodes if node.get('CPU', 0) >= 1]
+    wanted = _threads(job) or _CPUS_A_WORKER
+    count = workers or max(1, sum(max(1, each // wanted) for each in cores))
+    share = max(1, sum(cores) // count)
+    # An actor that no machine has room for would be waited for without end.
+    while share > 1 and sum(each // share for each in cores) < count:
+        share -= 1
+    return count, {'num_cpus': share}
+
+
+def _threads(job: Job) -> int:
+    """Return the CPU threads that were asked for, 0 if none were."""
+    return 0 if job.remover is None else job.remover.options.num_threads

@@ -45,7 +45,8 @@ class EngineOptions:
         batch_size: Largest number of images in one run of the network. On a CPU more than 1 gains
             nothing.
         num_threads: CPU threads in all; 0 takes all cores that the process may use: as many as
-            ``OMP_NUM_THREADS`` says, or its affinity and its control group's quota allow.
+            ``OMP_NUM_THREADS`` says, or its affinity and its control group's quota allow. Each
+            actor of a job on Ray has as many.
         accept_licence: Accept weights that are not for commercial use.
         calibration: Folder of photos that int8 is calibrated with, once.
 

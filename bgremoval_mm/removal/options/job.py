@@ -33,7 +33,8 @@ class JobOptions:
             a hash of the name, so that each stays the same when images are added, and have a
             manifest each (see Manifest): for as many jobs on as many machines.
         engine: ``'local'``, or ``'ray'``: on a Ray cluster, or on all cores of this machine.
-        workers: Number of Ray actors; 0 takes one a GPU, or one every four CPU cores.
+        workers: Number of Ray actors; 0 takes one a GPU, or one every four CPU cores (or every
+            ``num_threads``), at least one a machine.
         accept: Tells from its path whether an image is to be done, or None for all.
         progress: Show a progress bar.
 

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from bgremoval_mm.removal import MaskStore, ModelSpec, TargetError, remove_tree
+from bgremoval_mm.removal.jobs import ray_engine
 
 ray = pytest.importorskip('ray')
 
@@ -79,6 +80,49 @@ def test_same_bytes_whatever_happens_to_actors(spec: ModelSpec, tree: Path, tmp_
 
     again = remove_tree(tree, target, spec, **options)
     assert (again.done, again.skipped, again.failed) == (0, 298, expected.failed)
+
+
+@pytest.mark.parametrize(
+    ('cores', 'asked', 'expected'),
+    [
+        ([2], {}, (1, 2, 2)),
+        ([8], {}, (2, 4, 4)),
+        ([1, 1], {}, (2, 1, 1)),  # not one actor of two cores, which no machine has
+        ([2, 2, 2, 2], {}, (4, 2, 2)),
+        ([4, 4, 4], {'workers': 2}, (2, 4, 4)),
+        ([4, 4], {'workers': 1}, (1, 4, 4)),
+        ([3, 5], {}, (2, 3, 3)),
+        ([2], {'workers': 5}, (5, 1, 1)),
+        ([], {}, (1, 1, 1)),  # an autoscaler has still to start the first one
+        ([8], {'num_threads': 2}, (4, 2, 2)),
+        ([8], {'workers': 2, 'num_threads': 1}, (2, 4, 1)),
+        ([4], {'workers': 2, 'num_threads': 4}, (2, 2, 4)),
+    ],
+)
+def test_every_actor_fits_on_a_machine(
+    tiny_model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores, asked, expected
+) -> None:
+    """Actors and the CPUs of each by what every machine has; threads are those asked for."""
+    spec, made = tiny_model('u2netp'), []
+    nodes = [{'Alive': True, 'Resources': {'CPU': float(each), 'memory': 1.0}} for each in cores]
+    gone = {'Alive': False, 'Resources': {'CPU': 64.0}}
+    monkeypatch.setattr(ray, 'nodes', lambda: [*nodes, {'Alive': True, 'Resources': {}}, gone])
+    monkeypatch.setattr(ray_engine, 'start_ray', lambda: False)
+
+    class Found:
+        def map_batches(self, _, fn_constructor_args, compute, num_cpus, **__):
+            backend = fn_constructor_args[0].remover.backend
+            made.append((compute.min_size, num_cpus, backend.options.num_threads))
+            return self
+
+        def iter_rows(self):
+            return iter(())
+
+    monkeypatch.setattr(ray.data, 'from_items', lambda *_, **__: Found())
+    Image.new('RGB', (9, 9)).save(tmp_path / 'a.png')
+    options = {'device': 'cpu', 'progress': False, 'engine': 'ray', **asked}
+    remove_tree(tmp_path, tmp_path.with_name('out'), spec, **options)
+    assert made == [expected]
 
 
 @pytest.mark.slow
