@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,13 +55,7 @@ def run_tree(args: argparse.Namespace) -> int:
         if args.shard is None and not (summary.done or summary.skipped or summary.failed):
             raise BgremovalError(_nothing_found(args.src, summary.ignored))
         print(describe(summary))
-        try:
-            _write_reports(args)
-        except Exception as err:
-            if not is_expected(err):
-                raise
-            msg = f'no sheet: {err}'
-            raise BgremovalError(msg) from err
+        _write_reports(args)
     return FAILED if summary.failed else OK
 
 
@@ -116,14 +112,32 @@ def _print_hint(engine: EngineOptions) -> None:
 def _write_reports(args: argparse.Namespace) -> None:
     """Write the reports that were asked for."""
     if args.sheet is not None:
-        _draw_sheet(args)
+        with _naming('sheet'):
+            _draw_sheet(args)
         print(f'Look at {printable(args.sheet)}')
     if args.review is not None:
         from bgremoval_mm.removal.review.page import open_results, write_review
 
-        results = open_results(args.dst, args.model, args.output)
-        page = write_review(args.review, results, _image_root(args.src))
+        with _naming('review'):
+            results = open_results(args.dst, args.model, args.output)
+            page = write_review(args.review, results, _image_root(args.src))
         print(f'Look at {printable(page)}')
+
+
+@contextmanager
+def _naming(report: str) -> Iterator[None]:
+    """Say of an error which report was not written: the job itself is done.
+
+    Raises:
+        BgremovalError: In the place of an expected error.
+    """
+    try:
+        yield
+    except Exception as err:
+        if not is_expected(err):
+            raise
+        msg = f'no {report}: {err}'
+        raise BgremovalError(msg) from err
 
 
 def _check_sheet(args: argparse.Namespace) -> None:

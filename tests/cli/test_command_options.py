@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import runpy
@@ -503,3 +504,20 @@ def test_folder_without_images(here: Path, capsys) -> None:
     )
     assert main(['masks', 'wrong', 'out', '--shard', '1/2']) == 0
     assert 'nothing to do: 0 done before' in capsys.readouterr().out
+
+
+def test_report_that_cannot_be_written(
+    tiny_model, image_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    """The error behind a finished job says which report is missing."""
+    tiny_model('u2netp')
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr('bgremoval_mm.removal.review.page.write_review', full)
+    options = ['--model', 'u2netp', '--device', 'cpu', '--review', str(tmp_path / 'review')]
+    assert main(['remove', str(image_tree), str(tmp_path / 'out'), *options]) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith('6 done')
+    assert 'error: no review: [Errno 28] No space left on device' in said.err
