@@ -113,7 +113,8 @@ class LoadForegroundMask(BaseTransform):
 
     Raises:
         ValueError: If an argument is not allowed; as RemoveBackground does; if a transform draws
-            random numbers in another way, or changes the size of the image but not of the mask.
+            random numbers in another way, changes the size of the image but not of the mask, or
+            needs annotations, which the mask does not have.
         FileNotFoundError: If a mask is missing or stale, with ``on_missing='error'``.
 
     Examples:
@@ -152,26 +153,26 @@ class LoadForegroundMask(BaseTransform):
             moved: dict[str, Any] | None = self.transforms(results)
             if moved is None:
                 return None
-            moved[FG_MASK] = self._move(mask, moved['img'].shape[:2])
+            moved[FG_MASK] = self._move(mask, moved['img'])
         moved[FG_MASK_MOVES] = moves_of(moved)
         if 'seg_fields' in moved:
             moved['seg_fields'] = [*moved['seg_fields'], FG_MASK]
         return moved
 
-    def _move(self, mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    def _move(self, mask: np.ndarray, image: Any) -> np.ndarray:
         """Apply the transforms to the mask as they were applied to the image.
 
         Args:
             mask: Of the image as it was loaded.
-            size: Height and width of the image now.
+            image: What became of the image.
         """
+        if not isinstance(image, np.ndarray):
+            msg = f'`transforms` must leave an array as `img`, but left {type(image).__name__}'
+            raise ArgumentError(msg)
+        size = image.shape[:2]
         before = random_states()
-        # As an image of three channels, which is what transforms and their padding are made for.
-        image = np.repeat(mask[..., None], 3, axis=-1)
         with _background_padded(self.transforms):
-            sample = self.transforms(
-                {'img': image, 'img_shape': mask.shape, 'ori_shape': mask.shape}
-            )
+            sample = self._apply(mask)
         if sample is None or sample['img'].shape != (*size, 3):
             got = 'nothing' if sample is None else f'shape {sample["img"].shape}'
             msg = (
@@ -187,6 +188,28 @@ class LoadForegroundMask(BaseTransform):
             )
             raise ArgumentError(msg)
         return np.ascontiguousarray(sample['img'][..., 0])
+
+    def _apply(self, mask: np.ndarray) -> dict[str, Any] | None:
+        """Return a sample whose image is the mask, after the transforms."""
+        # As an image of three channels, which is what transforms and their padding are made for.
+        image = np.repeat(mask[..., None], 3, axis=-1)
+        sample: dict[str, Any] | None
+        sample = {'img': image, 'img_shape': mask.shape, 'ori_shape': mask.shape}
+        for each in self.transforms:
+            try:
+                sample = each(sample)
+            except Exception as err:
+                # Those of mmdet that ask for boxes, for example.
+                name = type(each).__name__
+                msg = (
+                    '`transforms` must do the same to image and mask, but the mask, which is given '
+                    f'to them as an image without annotations, makes {name} fail ({err!r}): put it '
+                    'behind RemoveBackground'
+                )
+                raise ArgumentError(msg) from err
+            if sample is None:
+                return None
+        return sample
 
     def __repr__(self) -> str:
         return (

@@ -443,6 +443,31 @@ def test_transforms_that_cannot_carry_a_mask(kind: type, message: str, photo: Pa
         step(loaded(photo))
 
 
+def test_transforms_that_need_boxes(photo: Path) -> None:
+    """The mask has none, whatever the image has: the error names the transform."""
+    pytest.importorskip('mmdet')
+    from mmdet.structures.bbox import HorizontalBoxes
+
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        step = LoadForegroundMask(
+            **options(photo), transforms=[{'type': 'RandomAffine', 'border': (0, 0)}]
+        )
+    boxes = HorizontalBoxes(np.array([[2, 3, 30, 30]], np.float32))
+    annotations = {'gt_bboxes_labels': np.array([0]), 'gt_ignore_flags': np.array([False])}
+    expected = r'makes RandomAffine fail .*gt_bboxes.*put it behind RemoveBackground$'
+    with pytest.raises(ArgumentError, match=expected):
+        step(loaded(photo, gt_bboxes=boxes, **annotations))
+
+
+def test_transforms_that_leave_no_array(photo: Path) -> None:
+    """A step of PIL pictures is told, too."""
+    pytest.importorskip('mmpretrain')
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        step = LoadForegroundMask(**options(photo), transforms=[{'type': 'NumpyToPIL'}])
+    with pytest.raises(ArgumentError, match='must leave an array as `img`, but left Image'):
+        step(loaded(photo))
+
+
 def test_missing_mask_is_an_error(photo: Path) -> None:
     """As of RemoveBackground, with the command that makes it."""
     other = photo.with_name('b.png')
