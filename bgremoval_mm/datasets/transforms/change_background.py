@@ -50,7 +50,8 @@ class ChangeBackground(RemoveBackground):
             the photo's own, blurred. ``'background_only'``: the foreground is filled in.
         donors: Files whose backgrounds are taken for ``'replaced'``, or a folder of them, in which
             hidden files and those that are not images are ignored. Which one a photo gets
-            depends on its name and on `seed` alone, not on the order or the number of workers.
+            depends on its name and on `seed` alone, not on the order or the number of workers;
+            arrays that were never a file all get the same one.
         seed: Another one gives other backgrounds.
         bank: Instead of `donors`, photos without a foreground, see BackgroundBank.
         **removal: What RemoveBackground takes; `fill` for ``'removed'`` only, or where that may be
@@ -111,7 +112,7 @@ class ChangeBackground(RemoveBackground):
             return blur_background(image, mask)
         if self.condition == 'background_only':
             return fill_foreground(image, mask)
-        background = self._borrow(str(results['img_path']))
+        background = self._borrow(str(results.get('img_path')))
         background = resize_and_center_crop(background, (image.shape[1], image.shape[0]))
         return blend(image, background.astype(image.dtype), mask)
 

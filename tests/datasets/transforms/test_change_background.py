@@ -96,6 +96,18 @@ def test_replaced_by_another_photos_background(tree: Path) -> None:
     assert len(seen) == 2
 
 
+@pytest.mark.parametrize('path', [{}, {'img_path': None}])
+def test_replaced_of_an_array_that_was_never_a_file(tree: Path, tiny_model, path: dict) -> None:
+    """As inferencers give it: its mask is computed, and the seed alone decides."""
+    tiny_model('u2netp')
+    image = results(tree)['img']
+    donors = [str(tree / 'b.png'), str(tree / 'c.png')]
+    transform = ChangeBackground('replaced', donors=donors, model='u2netp', device='cpu')
+    first, again = (transform({'img': image.copy(), **path})['img'] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert first.shape == image.shape
+
+
 def test_condition_can_be_set(tree: Path) -> None:
     """As an audit does between two tests."""
     transform = change(tree, 'original')
