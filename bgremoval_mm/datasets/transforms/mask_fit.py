@@ -24,11 +24,13 @@ def fits(image: np.ndarray, stored: StoredMask, path: str) -> bool:
     Args:
         image: Array of shape (H, W, 3), BGR, as a loader gave it.
         stored: The mask.
-        path: The image's file, which is read if its EXIF block has an orientation.
+        path: The image's file, which is read if its EXIF block has an orientation. An image that
+            is not a local file cannot be checked, see ``MaskStore.is_current``.
     """
     if image.shape[1::-1] != stored.size:
         return False
-    return stored.orientation == 1 or is_upright(image, Path(path))
+    file = Path(path)
+    return stored.orientation == 1 or not file.is_file() or is_upright(image, file)
 
 
 def explain_misfit(image: np.ndarray, stored: StoredMask, path: str, command: str) -> str:

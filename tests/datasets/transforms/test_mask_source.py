@@ -219,6 +219,20 @@ def test_loaders_that_do_not_turn(filled, image_tree, options: dict, orientation
         transform(loaded(path, **options))
 
 
+@pytest.mark.parametrize('orientation', [3, 6])
+def test_turned_photo_that_is_no_file(filled, image_tree, orientation: int) -> None:
+    """Out of an archive or from a server, whose photos cannot be looked at: the size must do."""
+    path = image_tree / 'dress' / '1.jpg'
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.open(path).copy().save(path, exif=exif)
+    options = filled('fp32')
+    results = loaded(path)
+    expected = RemoveBackground(**options)(dict(results))['img']
+    path.unlink()
+    np.testing.assert_array_equal(RemoveBackground(**options)(results)['img'], expected)
+
+
 def test_mask_that_an_earlier_version_turned(filled, image_tree, tmp_path) -> None:
     """An orientation that the file's EXIF block does not have is not blamed on the loader."""
     options = filled('fp32')
