@@ -177,7 +177,7 @@ def _list(source: str) -> list[str]:
             raise ArgumentError(msg)
         return sorted(str(root / name) for name in scan.images)
     try:
-        lines = root.read_text(encoding='utf-8').splitlines()
+        lines = root.read_text(encoding='utf-8-sig').splitlines()
     except (OSError, ValueError) as err:
         msg = (
             '`bank` must be a folder of photos or a list file (UTF-8, one name a line), but '

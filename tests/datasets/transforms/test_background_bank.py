@@ -52,6 +52,8 @@ def test_a_folder_a_list_and_several(bank: Bank, tmp_path: Path) -> None:
     listed = tmp_path / 'list.txt'
     listed.write_text('# the second and the first\n2.png\n\nimages/0.png\n')
     assert [Path(file).name for file in BackgroundBank(str(listed)).files] == ['2.png', '0.png']
+    listed.write_bytes(b'\xef\xbb\xbf2.png\r\n0.png\r\n')  # as editors of Windows write it
+    assert [Path(file).name for file in BackgroundBank(listed).files] == ['2.png', '0.png']
     both = BackgroundBank([listed, folder])
     assert [Path(file).name for file in both.files] == ['2.png', '0.png', '1.png']
     assert BackgroundBank.of({'paths': str(folder), 'memory_mb': 1}).files == whole.files
