@@ -8,6 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from bgremoval_mm.datasets.transforms.mask_fit import is_upright, which_loaders_turn
 from bgremoval_mm.removal import Manifest
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.images.reading import SourceStamp
@@ -30,6 +33,7 @@ class _Made(NamedTuple):
     suffix: str
     stamp: SourceStamp | None
     error: str  # the reason, where there is no removed image
+    orientation: int  # EXIF's, which the removed image has been turned by
 
 
 class RemovedImages:
@@ -83,6 +87,10 @@ class RemovedImages:
             raise self._missing(path, what)
         return removed
 
+    def orientation_of(self, path: str) -> int:
+        """Return the EXIF orientation of an image that has a removed one, which is upright."""
+        return self._made[path_below(path, self.img_root)].orientation
+
     def _is_same(
         self, name: str, original: Path, stamp: SourceStamp | None, removed_at: int
     ) -> bool:
@@ -127,9 +135,9 @@ def _read(
     records = Manifest(Path(image_dir)).read()
     example = _check(image_dir, img_root, records)
     made = {
-        path: _Made('', None, printable(record.error) or 'no reason was recorded')
+        path: _Made('', None, printable(record.error) or 'no reason was recorded', 1)
         if record.status != 'ok'
-        else _Made(suffix_of(record), record.source, '')
+        else _Made(suffix_of(record), record.source, '', record.orientation)
         for path, record in records.items()
     }
     return made, _command(img_root, image_dir, example), settings_of(example)
@@ -213,15 +221,40 @@ class LoadImageFromRemoved:
     ) -> None:
         self.loader = loader
         self.images = images
+        self._turned: set[tuple[str, int]] = set()
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any] | None:
-        """Load; evaluation and error messages use ``img_path``, which stays the original's."""
+        """Load; evaluation and error messages use ``img_path``, which stays the original's.
+
+        Raises:
+            ArgumentError: If the loader does not turn originals by their EXIF orientation: the
+                removed image is upright, and would not lie as the annotations do.
+            FileNotFoundError, ValueError: See RemovedImages.
+        """
         path = results['img_path']
         removed = self.images.find(str(path))
+        self._check_upright(results, str(path))
         loaded = self.loader({**results, 'img_path': str(removed)})
         if loaded is not None:
             loaded['img_path'] = path
         return loaded
+
+    def _check_upright(self, results: dict[str, Any], path: str) -> None:
+        """Load the first original of each suffix and orientation, to see whether it is turned."""
+        orientation = self.images.orientation_of(path)
+        file = Path(path)
+        kind = (file.suffix, orientation)
+        if orientation == 1 or kind in self._turned or not file.is_file():
+            return
+        original = self.loader(dict(results))
+        if original is not None and not is_upright(np.atleast_3d(original['img']), file):
+            msg = (
+                f'the removed image of {printable(path)} is upright, but the loader does not apply '
+                f"the original's EXIF orientation ({orientation}), so that annotations may not fit "
+                f'it. {which_loaders_turn(path)}'
+            )
+            raise ArgumentError(msg)
+        self._turned.add(kind)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}({self.loader!r}, image_dir={self.images.image_dir!r})'

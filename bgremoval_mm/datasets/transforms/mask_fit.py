@@ -13,7 +13,14 @@ from bgremoval_mm.removal.images.orientation import is_nearer
 from bgremoval_mm.removal.images.reading import read_stored
 from bgremoval_mm.utils.text import printable
 
-__all__ = ['explain_misfit', 'explain_move', 'fits', 'is_upright', 'moves_of']
+__all__ = [
+    'explain_misfit',
+    'explain_move',
+    'fits',
+    'is_upright',
+    'moves_of',
+    'which_loaders_turn',
+]
 
 _BEHIND_LOADER = 'the transform that needs the mask must stand directly after the image loader'
 
@@ -90,6 +97,13 @@ def _explain_turn(image: np.ndarray, stored: StoredMask, path: str, command: str
     return (
         f'{msg}, but `img` came as the file stores it ({image.shape[1]} x {image.shape[0]}): '
         f'the loader did not apply its EXIF orientation ({stored.orientation}). '
+        f'{which_loaders_turn(path)}'
+    )
+
+
+def which_loaders_turn(path: str) -> str:
+    """Say which settings of a loader turn an image by its EXIF orientation."""
+    return (
         "LoadImageFromFile does with imdecode_backend='cv2', or 'pillow' where OpenCV does not "
         f"know it of {Path(path).suffix} files, and color_type='color'; it does not with "
         "'tifffile', 'turbojpeg', 'unchanged' and '..._ignore_orientation'."

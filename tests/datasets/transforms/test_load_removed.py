@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, DefaultScope
+from PIL import ExifTags, Image
 from torch.utils.data import DataLoader
 
 from bgremoval_mm import RembgConcatDataset, RembgDataset, RemoveBackground
 from bgremoval_mm.removal import MaskStore, compose, remove_tree
+from bgremoval_mm.removal.errors import ArgumentError
 
 
 @pytest.fixture
@@ -97,6 +99,30 @@ def test_what_is_missing_or_changed_is_an_error(class_folders: dict, removed_tre
     (Path(image_dir) / path.relative_to(root)).with_name(path.name + '.png').unlink()
     with pytest.raises(FileNotFoundError, match=r'remove_background.py .* --output rgb'):
         removed[0]
+
+
+@pytest.mark.parametrize('orientation', [3, 6])
+def test_loaders_that_do_not_turn(class_folders: dict, removed_tree, orientation: int) -> None:
+    """Removed images are upright: annotations of the image as it is stored would not fit them."""
+    path = Path(class_folders['data_root']) / 'dress' / '1.jpg'
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    pixels = np.asarray(Image.open(path)).copy()
+    pixels[:5, :9] = 255
+    Image.fromarray(pixels).save(path, exif=exif, quality=98)
+    image_dir = removed_tree(class_folders['data_root'])
+    turning = build(class_folders, image_dir=image_dir)
+    shapes = {
+        Path(sample['data_samples'].img_path): sample['data_samples'].ori_shape
+        for sample in (turning[i] for i in range(len(turning)))
+    }
+    assert shapes[path] == (pixels.shape[:2] if orientation == 3 else pixels.shape[1::-1])
+    loader, *rest = class_folders['pipeline']
+    loader = {**loader, 'color_type': 'color_ignore_orientation'}
+    raw = build({**class_folders, 'pipeline': [loader, *rest]}, image_dir=image_dir)
+    expected = rf'1\.jpg is upright, but the loader does not .* orientation \({orientation}\)'
+    with pytest.raises(ArgumentError, match=expected):
+        [raw[i] for i in range(len(raw))]
 
 
 def test_what_does_not_go_together(class_folders: dict, removed_tree, tmp_path: Path) -> None:
