@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bgremoval_mm.datasets.formats.label_maps import is_polygon
+from bgremoval_mm.datasets.formats.label_maps import are_numbers, is_polygon
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.messages import first_few
 
@@ -79,7 +79,8 @@ def check_coco(content: Any, classes: Sequence[str], source: Any) -> Tally:
     Raises:
         ValueError: If it is a JSON of another kind; has other categories or another order of them;
             has an annotation or image id twice; an annotation lacks something, belongs to no image
-            or category, or has a mask of another size than its image.
+            or category, has a mask of another size than its image, or has a box or a polygon that
+            is not of numbers.
     """
     _check_kind(content, source)
     _check_categories(content['categories'], classes, source)
@@ -174,9 +175,16 @@ def _check_annotation(
     if annotation['image_id'] not in sizes:
         msg = f'{name} belongs to image {annotation["image_id"]!r}, which the file does not have'
         raise ArgumentError(msg)
-    segmentation = annotation['segmentation']
+    box, segmentation = annotation['bbox'], annotation['segmentation']
+    if not isinstance(box, list) or len(box) != 4 or not are_numbers(box):
+        msg = f'{name} must have four numbers as bbox, but has {box!r}'
+        raise ArgumentError(msg)
     if isinstance(segmentation, list):
-        return 'polygons' if any(map(is_polygon, segmentation)) else 'empty'
+        polygons = [points for points in segmentation if is_polygon(points)]
+        if not all(map(are_numbers, polygons)):
+            msg = f'{name} must have numbers as coordinates of its polygons, but one is not'
+            raise ArgumentError(msg)
+        return 'polygons' if polygons else 'empty'
     if not isinstance(segmentation, dict) or not {'size', 'counts'} <= set(segmentation):
         msg = f'{name} must have polygons or an RLE (size, counts) as segmentation'
         raise ArgumentError(msg)
@@ -185,6 +193,13 @@ def _check_annotation(
         msg = (
             f'{name} must have a mask of the size of its image, [{height}, {width}] (height, '
             f'width), but it has {list(segmentation["size"])}'
+        )
+        raise ArgumentError(msg)
+    counts = segmentation['counts']
+    if isinstance(counts, list) and (not are_numbers(counts) or sum(counts) != height * width):
+        msg = (
+            f'{name} must have an RLE whose counts add up to {width} x {height} = '
+            f'{width * height} pixels, but has others'
         )
         raise ArgumentError(msg)
     return 'rle'

@@ -6,6 +6,7 @@ importable without it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,17 @@ from bgremoval_mm.removal.errors import ArgumentError
 def is_polygon(points: Any) -> bool:
     """Tell whether coordinates, [x1, y1, x2, y2...], can be drawn: three points or more."""
     return isinstance(points, list) and len(points) >= 6 and len(points) % 2 == 0
+
+
+def are_numbers(values: Any) -> bool:
+    """Tell whether all coordinates are numbers, and none is NaN or infinite.
+
+    pycocotools would take what is not for a point beyond all bounds, and fill the memory.
+    """
+    try:
+        return math.isfinite(sum(values))
+    except (TypeError, OverflowError):
+        return False
 
 
 def decode_mask(segmentation: list[Any] | Mapping[str, Any], height: int, width: int) -> np.ndarray:
@@ -34,7 +46,8 @@ def decode_mask(segmentation: list[Any] | Mapping[str, Any], height: int, width:
         uint8 of shape (height, width), in Fortran order, 1 inside.
 
     Raises:
-        ValueError: If a run-length code is of another size than the image.
+        ValueError: If a run-length code is of another size than the image, or a coordinate is not
+            a number.
     """
     from pycocotools import mask as coco
 
@@ -59,6 +72,9 @@ def decode_mask(segmentation: list[Any] | Mapping[str, Any], height: int, width:
     polygons = [points for points in segmentation if is_polygon(points)]
     if not polygons:
         return np.zeros((height, width), np.uint8, order='F')
+    if not all(map(are_numbers, polygons)):
+        msg = 'each coordinate of a polygon must be a number, but one is not'
+        raise ArgumentError(msg)
     return np.asarray(coco.decode(coco.merge(coco.frPyObjects(polygons, height, width))))
 
 

@@ -17,6 +17,7 @@ from bgremoval_mm.datasets.formats.label_maps import (
     draw_label_map,
     instances_of,
 )
+from bgremoval_mm.removal.errors import ArgumentError
 
 coco = pytest.importorskip('pycocotools.mask')
 
@@ -83,6 +84,13 @@ def random_annotations(seed: int) -> list[dict]:
         ][name % 3]
         annotations.append({'id': name, 'category_id': name + 7, 'segmentation': segmentation})
     return annotations
+
+
+@pytest.mark.parametrize('strange', [None, float('nan'), float('inf'), '1'])
+def test_coordinate_that_is_no_number(strange: object) -> None:
+    """pycocotools would fill the memory with it until the process is killed."""
+    with pytest.raises(ArgumentError, match='each coordinate of a polygon must be a number'):
+        decode_mask([[0, 0, 5, 0, 5, 5], [strange, 1, 6, 1, 6, 6]], 8, 8)
 
 
 @pytest.mark.parametrize('seed', range(6))
