@@ -247,6 +247,13 @@ def test_broken_headers(request: pytest.FixtureRequest, tree: str) -> None:
         assert str(path) in str(caught.value)
 
 
+def test_list_of_an_editor(deepfashion_inshop: Path) -> None:
+    """A byte order mark is no part of the number of rows."""
+    path = deepfashion_inshop / PARTITION
+    path.write_text('\ufeff' + path.read_text().replace('\n', '\r\n'), encoding='utf-8')
+    assert len(load('DeepFashionInShop', deepfashion_inshop, complete=False)) == 6
+
+
 def change(path: Path, old: str, new: str) -> None:
     """Replace a text in a file, where it is for the first time."""
     text = path.read_text()
@@ -270,6 +277,14 @@ def test_broken_rows(
         change(labels, old, new)
         with pytest.raises(ArgumentError, match=message):
             load('DeepFashionCategory', deepfashion_category, **options)
+    labels.write_text(good)
+
+    path = deepfashion_category / PARTITION
+    lines = path.read_text().splitlines()
+    twice = lines[2].split()[0]
+    path.write_text('\n'.join([str(int(lines[0]) + 1), *lines[1:], f'{twice} test']))
+    with pytest.raises(ArgumentError, match=rf'must name each photo once, but names {twice}'):
+        load('DeepFashionCategory', deepfashion_category, **options)
 
     path = deepfashion_inshop / PARTITION
     good = path.read_text()

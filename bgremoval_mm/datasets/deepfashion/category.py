@@ -112,6 +112,7 @@ class DeepFashionCategory(UnderAgreement, PublishedDataset):
             raise ArgumentError(msg)
         partition = self.check_file(root / PARTITION)
         rows = read_counted_list(partition, ('image_name', 'evaluation_status'))
+        refuse_repeated(partition, [path for path, _ in rows])
         parts = {path: part for path, part in rows}  # noqa: C416 (dict() hides that they are pairs)
         without = [path for path, _ in labels if parts.get(path, '') not in self.SUBSETS]
         if without or len(parts) != len(labels):

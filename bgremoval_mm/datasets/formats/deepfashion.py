@@ -30,7 +30,7 @@ def read_counted_list(path: Path, columns: Sequence[str]) -> list[tuple[str, ...
             more or fewer cells, or there are more or fewer rows than the first line says.
     """
     try:
-        lines = path.read_text(encoding='utf-8').splitlines()
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
     except UnicodeDecodeError as err:
         msg = f'{path} must be a text file of DeepFashion, but is not UTF-8: {err}'
         raise ArgumentError(msg) from None
