@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import ClassVar
 
 from bgremoval_mm.datasets.base.class_split import ClassSplitDataset, Photo
 from bgremoval_mm.registry import DATASETS
+from bgremoval_mm.removal.errors import ArgumentError
 
 __all__ = ['Cars196']
 
@@ -39,12 +41,21 @@ class Cars196(ClassSplitDataset):
         """Find all photos, in the order of the annotation file."""
         from scipy.io import loadmat
 
-        content = loadmat(self.check_file(root / 'cars_annos.mat'), squeeze_me=True)
-        names = [str(name) for name in content['class_names'].tolist()]
-        rows = content['annotations'][['relative_im_path', 'class']].tolist()
+        path = self.check_file(root / 'cars_annos.mat')
+        try:
+            content = loadmat(io.BytesIO(path.read_bytes()), squeeze_me=True)
+            names = [str(name) for name in content['class_names'].tolist()]
+            rows = content['annotations'][['relative_im_path', 'class']].tolist()
+        except Exception as err:
+            # scipy raises what comes up while it decodes.
+            msg = f'{path}, the annotations, cannot be read: {type(err).__name__}: {err}'
+            raise ArgumentError(msg) from err
         photos = []
-        for path, label in rows:
+        for photo, label in rows:
             number = int(label) - 1  # counted from 1 there
+            if not 0 <= number < len(names):
+                msg = f'{path} must have classes from 1 to {len(names)}, but has {label} ({photo})'
+                raise ArgumentError(msg)
             subset = 'train' if number < 74 else 'val' if number < 98 else 'test'
-            photos.append(Photo(str(path), number, names[number], subset))
+            photos.append(Photo(str(photo), number, names[number], subset))
         return photos

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from bgremoval_mm.datasets.base.class_split import ClassSplitDataset, Photo, read_rows
+from bgremoval_mm.datasets.base.class_split import (
+    ClassSplitDataset,
+    Photo,
+    class_number,
+    read_rows,
+)
 from bgremoval_mm.registry import DATASETS
 from bgremoval_mm.removal.errors import ArgumentError
 
@@ -39,8 +44,8 @@ class CUB200(ClassSplitDataset):
         """Find all photos, in the order of ``images.txt``."""
         files = ('images.txt', 'image_class_labels.txt', 'classes.txt')
         paths, labels, names = (read_rows(self.check_file(root / file), 2) for file in files)
-        label_of = {image: int(label) - 1 for image, label in labels}  # counted from 1 there
-        name_of = {int(label) - 1: name for label, name in names}
+        label_of = {image: class_number(root / files[1], label) for image, label in labels}
+        name_of = {class_number(root / files[2], label): name for label, name in names}
         photos = []
         for image, path in paths:
             number = label_of.get(image, -1)

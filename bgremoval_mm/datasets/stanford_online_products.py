@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from bgremoval_mm.datasets.base.class_split import ClassSplitDataset, Photo, read_rows
+from bgremoval_mm.datasets.base.class_split import (
+    ClassSplitDataset,
+    Photo,
+    class_number,
+    read_rows,
+)
 from bgremoval_mm.registry import DATASETS
 
 __all__ = ['StanfordOnlineProducts']
@@ -41,7 +46,7 @@ class StanfordOnlineProducts(ClassSplitDataset):
         photos = []
         for file in ('Ebay_train.txt', 'Ebay_test.txt'):
             for _, product, _, path in read_rows(self.check_file(root / file), 4, header=True):
-                number = int(product) - 1  # counted from 1 there
+                number = class_number(root / file, product)
                 subset = 'train' if number < 8489 else 'val'
                 if file == 'Ebay_test.txt':
                     subset = 'test'

@@ -206,6 +206,51 @@ def test_broken_lists(tmp_path: Path) -> None:
         load('CUB200', tmp_path, 'train', complete=False)
 
 
+def test_lists_of_an_editor(tmp_path: Path) -> None:
+    """A byte order mark is no part of the first cell; another encoding is an error."""
+    birds(tmp_path)
+    for name in ('images.txt', 'image_class_labels.txt', 'classes.txt'):
+        path = tmp_path / name
+        path.write_text('\ufeff' + path.read_text().replace('\n', '\r\n'), encoding='utf-8')
+    assert len(load('CUB200', tmp_path, 'train', complete=False)) == 150
+    (tmp_path / 'classes.txt').write_bytes(b'1 001.Bird_\xf1\n')
+    with pytest.raises(ArgumentError, match=r'classes\.txt must be a text file .* not UTF-8'):
+        load('CUB200', tmp_path, 'train', complete=False)
+
+
+@pytest.mark.parametrize('text', ['0', 'x', '-1', '1.0'])
+def test_classes_that_are_no_numbers(tmp_path: Path, text: str) -> None:
+    """The error names the list; 0 was the last class."""
+    for kind, file, old in (
+        ('CUB200', 'image_class_labels.txt', '\n3 2\n'),
+        ('CUB200', 'classes.txt', '\n2 002'),
+        ('StanfordOnlineProducts', 'Ebay_test.txt', ' 22634 1 '),
+    ):
+        root = tmp_path / file
+        root.mkdir()
+        MAKERS[kind][0](root)
+        good = (root / file).read_text()
+        new = {'\n3 2\n': f'\n3 {text}\n', '\n2 002': f'\n{text} 002'}.get(old, f' {text} 1 ')
+        (root / file).write_text(good.replace(old, new, 1))
+        with pytest.raises(ArgumentError, match=rf"{file} must number the classes .* '{text}'"):
+            load(kind, root, 'test', complete=False)
+
+
+def test_annotations_of_cars_that_are_none(tmp_path: Path) -> None:
+    """A damaged file, another one, and a class that there is not are named."""
+    path = tmp_path / 'cars_annos.mat'
+    path.write_bytes(b'MATLAB 5.0')
+    with pytest.raises(ArgumentError, match=r'cars_annos\.mat, the annotations, cannot be read'):
+        load('Cars196', tmp_path, 'train')
+    savemat(path, {'annotations': np.zeros(1)})
+    with pytest.raises(ArgumentError, match=r'cars_annos\.mat, .*class_names'):
+        load('Cars196', tmp_path, 'train')
+    rows = np.array([('a.jpg', 0), ('b.jpg', 1)], [('relative_im_path', 'O'), ('class', 'O')])
+    savemat(path, {'annotations': rows, 'class_names': np.array(['one', 'two'], object)})
+    with pytest.raises(ArgumentError, match=r'classes from 1 to 2, but has 0 \(a\.jpg\)'):
+        load('Cars196', tmp_path, 'train')
+
+
 @pytest.mark.parametrize(('top', 'table'), [('dataset', 'dataset'), ('.', '.')])
 def test_repository_of_groceries(tmp_path: Path, top: str, table: str) -> None:
     """The whole repository, or its folder `dataset`, is read as the part is."""

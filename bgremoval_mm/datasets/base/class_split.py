@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from bgremoval_mm.datasets.base.published import PublishedDataset
 from bgremoval_mm.removal.errors import ArgumentError
 
-__all__ = ['ClassSplitDataset', 'Photo', 'read_rows']
+__all__ = ['ClassSplitDataset', 'Photo', 'class_number', 'read_rows']
 
 
 class Photo(NamedTuple):
@@ -108,12 +108,32 @@ def read_rows(path: Path, columns: int, header: bool = False) -> list[list[str]]
         header: Whether the first line names the columns.
 
     Raises:
-        ArgumentError: If a line has fewer columns.
+        ArgumentError: If a line has fewer columns, or the file is not UTF-8.
     """
-    lines = path.read_text(encoding='utf-8').splitlines()[1 if header else 0 :]
+    try:
+        lines = path.read_text(encoding='utf-8-sig').splitlines()[1 if header else 0 :]
+    except UnicodeDecodeError as err:
+        msg = f'{path} must be a text file of the dataset, but is not UTF-8: {err}'
+        raise ArgumentError(msg) from None
     rows = [line.split(maxsplit=columns - 1) for line in lines if line.strip()]
     for number, row in enumerate(rows, 2 if header else 1):
         if len(row) != columns:
             msg = f'{path} must have {columns} columns, but row {number} is {" ".join(row)!r}'
             raise ArgumentError(msg)
     return rows
+
+
+def class_number(path: Path, text: str) -> int:
+    """Return the number of a class, from 0, for one that a list counts from 1.
+
+    Args:
+        path: The list, for the error.
+        text: What it says.
+
+    Raises:
+        ArgumentError: If it is no such number.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        msg = f'{path} must number the classes from 1, but has {text!r}'
+        raise ArgumentError(msg)
+    return int(text) - 1
