@@ -9,6 +9,7 @@ from bgremoval_mm.datasets.base.class_folders import IncompleteError, images_by_
 from bgremoval_mm.datasets.base.classification import ClassificationDataset
 from bgremoval_mm.registry import DATASETS
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.removal.io.scan import is_litter
 from bgremoval_mm.utils.messages import first_few, what_is_at
 
 CLASSES = (
@@ -91,7 +92,7 @@ def find_images(root: Path, folder: str) -> list[dict[str, str]]:
         OSError: If a file or folder cannot be read.
     """
     top = root / folder
-    names = (entry.name for entry in top.iterdir() if entry.is_dir() and entry.name[0] != '.')
+    names = (entry.name for entry in top.iterdir() if entry.is_dir() and not is_litter(entry.name))
     unknown = sorted(set(names) - set(CLASSES))
     if unknown:
         msg = (

@@ -11,6 +11,14 @@ import pytest
 from bgremoval_mm import Clothing10
 
 
+def test_folders_of_a_network_disk(clothing10_root: Path) -> None:
+    """Thumbnails that a disk keeps beside photos are no class."""
+    for name in ('@eaDir', '__MACOSX', '.cache'):
+        (clothing10_root / 'train' / name / 'hat').mkdir(parents=True)
+        shutil.copy(clothing10_root / 'train/hat/train 0.jpg', clothing10_root / 'train' / name)
+    assert len(Clothing10(clothing10_root)) == 30
+
+
 def test_folders_of_the_subsets(clothing10_root: Path) -> None:
     """The folder of 'val' is called `validation`; files that are not images are ignored."""
     for subset, folder, count in (('train', 'train', 3), ('val', 'validation', 2)):
