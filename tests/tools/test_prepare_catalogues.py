@@ -86,6 +86,9 @@ def test_luma_from_the_repository(prepare, shop: Path, tmp_path: Path, packed: b
     copy = tmp_path / 'copy'
     status, said, _ = prepare('luma', '--dst', copy, '--src', dst)
     assert (status, len(list(copy.rglob('*.jpg')))) == (0, 9)
+    archive = shutil.make_archive(str(tmp_path / 'luma'), 'zip', dst.parent, dst.name)
+    status, said, _ = prepare('luma', '--dst', tmp_path / 'again', '--src', archive)
+    assert (status, len(list((tmp_path / 'again').rglob('*.jpg')))) == (0, 9)
 
 
 def test_luma_from_another_folder(prepare, shop: Path, tmp_path: Path) -> None:
@@ -113,6 +116,11 @@ def test_luma_that_cannot_be_used(prepare, shop: Path, tmp_path: Path) -> None:
     assert found['details']['missing'] == ['images/ug03-bk-0.jpg']
     assert list(found['details']['unreadable']) == ['images/mt03-red_main.jpg']
     assert f'{dst} can not be used as it is' in said
+    table = dst / 'products.csv'
+    table.write_text(table.read_text().replace('gender', 'sex', 1))
+    status, said, _ = prepare('luma', '--dst', dst)
+    assert status == 1
+    assert f'error: {table} must have the columns of Luma, but has no gender' in said
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from bgremoval_mm.datasets.prepare.check_report import CheckReport, PreparationE
 from bgremoval_mm.datasets.prepare.install import (
     Layout,
     add_source_arguments,
+    can_be_copied,
     download,
     install,
     is_there,
@@ -21,6 +22,7 @@ from bgremoval_mm.datasets.prepare.install import (
 )
 from bgremoval_mm.datasets.products.checks import check_catalogue
 from bgremoval_mm.datasets.products.manifest import Columns, read_manifest
+from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.atomic import write_atomically
 from bgremoval_mm.utils.tables import csv_bytes
 
@@ -106,6 +108,9 @@ def check(root: Path, progress: bool = True) -> CheckReport:
         ArgumentError: If it is not one of Luma.
     """
     manifest = read_manifest(root / MANIFEST, COLUMNS)
+    if 'gender' not in manifest.header:
+        msg = f'{root / MANIFEST} must have the columns of Luma, but has no gender'
+        raise ArgumentError(msg)
     report = check_catalogue(manifest, root, progress=progress)
     report.name, report.root = 'Luma', str(root)
     found = Counter((row['gender'], row['category']) for row in manifest.rows)
@@ -204,7 +209,7 @@ def _names(files: Iterable[Path]) -> dict[str, str]:
 
 
 def _is_prepared(src: Path | None) -> bool:
-    return src is not None and (src / MANIFEST).is_file()
+    return src is not None and can_be_copied(LAYOUT, src)
 
 
 def _convert(args: argparse.Namespace) -> int:
