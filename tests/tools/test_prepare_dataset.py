@@ -6,6 +6,7 @@ import functools
 import http.server
 import shutil
 import threading
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -86,6 +87,27 @@ def test_download_that_fails(prepare, served: str, tmp_path: Path, monkeypatch, 
     assert f'error: Clothing10 could not be fetched from {url}: ' in said
     assert ('404' if what == 'no file' else 'refused') in said
     assert 'name the zip file, or the folder that it unpacks to, by --src' in said
+    assert list((tmp_path / 'data').iterdir()) == []
+
+
+def test_download_of_something_else(prepare, served: str, tmp_path: Path, monkeypatch) -> None:
+    """The page of a proxy, and the archive of another dataset, are told by their address."""
+    for name, content in (('page', '<html>log in</html>'), ('other', None)):
+        file = tmp_path / 'served' / f'{name}.zip'
+        if content is None:
+            with zipfile.ZipFile(file, 'w') as archive:
+                archive.writestr('main-1/readme', '')
+        else:
+            file.write_text(content)
+        url = served.replace('HEAD', name)
+        monkeypatch.setattr(clothing10, 'URL', url)
+        status, said, _ = prepare('clothing10', '--dst', tmp_path / 'data' / 'clothing10')
+        assert status == 1
+        assert {
+            'page': f'could not be fetched from {url}: what came is not a zip file',
+            'other': f'error: {url} is not Clothing10: it must hold train, ',
+        }[name] in said
+        assert '.tmp-' not in said
     assert list((tmp_path / 'data').iterdir()) == []
 
 

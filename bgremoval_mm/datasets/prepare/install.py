@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import shutil
 import stat
 import tempfile
@@ -12,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -20,7 +19,7 @@ from typing import IO
 from tqdm import tqdm
 
 from bgremoval_mm.datasets.prepare.check_report import PreparationError
-from bgremoval_mm.removal.io.scan import is_litter
+from bgremoval_mm.removal.io.scan import is_litter, walk
 from bgremoval_mm.utils.messages import first_few, what_is_at
 
 _TIMEOUT_SECONDS = 30
@@ -58,6 +57,7 @@ class _Member:
     path: PurePosixPath
     size: int
     read: Callable[[], IO[bytes]]
+    unreadable: str = ''
 
 
 def is_there(dst: Path) -> bool:
@@ -112,15 +112,28 @@ def obtain_any(layouts: Sequence[Layout], url: str, args: argparse.Namespace) ->
         url: Where it is fetched from.
         args: As of :func:`add_source_arguments`.
     """
-    for layout in layouts[1:] if args.src is not None else ():
-        try:
-            return obtain(layout, url, args)
-        except PreparationError:
-            continue
-    return obtain(layouts[0], url, args)
+    first, *others = layouts
+    if args.src is None or is_there(args.dst):
+        return obtain(first, url, args)
+    fits = _can_be_linked if args.link else can_be_copied
+    return obtain(next((each for each in others if fits(each, args.src)), first), url, args)
 
 
-def install(layout: Layout, src: Path, dst: Path, progress: bool = True) -> None:
+def _can_be_linked(layout: Layout, src: Path) -> bool:
+    return src.is_dir() and not layout.missing_in({path.name for path in src.iterdir()})
+
+
+def can_be_copied(layout: Layout, src: Path) -> bool:
+    """Tell whether a folder or a zip file holds a dataset in this layout."""
+    try:
+        with _members(src) as found:
+            _below_top(layout, found, src)
+    except PreparationError:
+        return False
+    return True
+
+
+def install(layout: Layout, src: Path, dst: Path, progress: bool = True, shown: str = '') -> None:
     """Copy a dataset from a folder or a zip file.
 
     The copy is made in a temporary folder beside `dst`, and moved when it is complete. Only what
@@ -131,13 +144,20 @@ def install(layout: Layout, src: Path, dst: Path, progress: bool = True) -> None
         src: A folder or a zip file, that holds the dataset or one folder with it.
         dst: The folder to put it in, which is empty or not there.
         progress: Show a progress bar, if there is a terminal.
+        shown: Where `src` comes from, for errors; itself if empty.
 
     Raises:
-        PreparationError: If `src` is not the dataset, is damaged, or does not fit on the disk.
+        PreparationError: If `src` is not the dataset, is damaged, cannot be read, or does not fit
+            on the disk.
         OSError: As the file system reports it.
     """
+    shown = shown or str(src)
     with _members(src) as found:
-        members = _below_top(layout, found, src)
+        members = _below_top(layout, found, shown)
+        lost = [f'{each.path}: {each.unreadable}' for each in members if each.unreadable]
+        if lost:
+            msg = f'{shown} cannot be read: {first_few(lost)}'
+            raise PreparationError(msg)
         with _beside(dst) as temporary:
             free = shutil.disk_usage(temporary).free
             size = sum(member.size for member in members)
@@ -148,7 +168,7 @@ def install(layout: Layout, src: Path, dst: Path, progress: bool = True) -> None
             for member in tqdm(
                 members, 'Copying', unit=' files', disable=None if progress else True
             ):
-                _copy(member, new / member.path, src)
+                _copy(member, new / member.path, shown)
             new.rename(dst)
 
 
@@ -158,8 +178,7 @@ def link(layout: Layout, src: Path, dst: Path) -> None:
     Raises:
         PreparationError: If it is not the dataset.
     """
-    missing = layout.missing_in({path.name for path in src.iterdir()} if src.is_dir() else set())
-    if missing:
+    if not _can_be_linked(layout, src):
         msg = f'--link needs a folder with {", ".join(layout.needed)}, but {what_is_at(src)}'
         raise PreparationError(msg)
     dst.parent.mkdir(parents=True, exist_ok=True)
@@ -186,12 +205,17 @@ def download(layout: Layout, url: str, dst: Path, progress: bool = True) -> None
             file = pooch.retrieve(url, None, 'archive.zip', temporary, downloader=downloader)
         except Exception as err:
             # pooch raises whatever requests and the file system raise.
-            msg = (
-                f'{layout.name} could not be fetched from {url}: {err}\nFetch it by other means '
-                'and name the zip file, or the folder that it unpacks to, by --src.'
-            )
-            raise PreparationError(msg) from err
-        install(layout, Path(file), dst, progress)
+            raise _not_fetched(layout, url, err) from err
+        if not zipfile.is_zipfile(file):  # but the page of a proxy, perhaps
+            raise _not_fetched(layout, url, 'what came is not a zip file')
+        install(layout, Path(file), dst, progress, url)
+
+
+def _not_fetched(layout: Layout, url: str, reason: object) -> PreparationError:
+    return PreparationError(
+        f'{layout.name} could not be fetched from {url}: {reason}\nFetch it by other means and '
+        'name the zip file, or the folder that it unpacks to, by --src.'
+    )
 
 
 @contextmanager
@@ -217,12 +241,15 @@ def _members(src: Path) -> Iterator[list[_Member]]:
 
 
 def _in_folder(root: Path) -> Iterator[_Member]:
-    for folder, _, names in os.walk(root):
-        for name in names:
-            file = Path(folder, name)
-            path = PurePosixPath(file.relative_to(root).as_posix())
-            if file.is_file():
-                yield _Member(path, file.stat().st_size, partial(_open, file))
+    for entry in walk(root):
+        file = root / entry.path
+        if entry.path == '.':
+            msg = f'{root} cannot be read: {entry.unreadable}'
+            raise PreparationError(msg)
+        if not entry.ignored:
+            size = 0 if entry.unreadable else file.stat().st_size
+            path = PurePosixPath(entry.path)
+            yield _Member(path, size, partial(_open, file), entry.unreadable)
 
 
 def _open(file: Path) -> IO[bytes]:
@@ -256,7 +283,7 @@ def _name_in_zip(info: zipfile.ZipInfo) -> str:
     return info.filename
 
 
-def _below_top(layout: Layout, members: Sequence[_Member], src: Path) -> list[_Member]:
+def _below_top(layout: Layout, members: Sequence[_Member], src: Path | str) -> list[_Member]:
     """Return the files that belong to the dataset, with paths from its own folder on."""
     # A Mac adds a folder of its own to archives, and hidden files to folders.
     members = [member for member in members if member.path.parts[0] != '__MACOSX']
@@ -264,7 +291,7 @@ def _below_top(layout: Layout, members: Sequence[_Member], src: Path) -> list[_M
     tops = {name for name in held if not is_litter(name)}
     if len(tops) == 1 and layout.missing_in(tops):
         members = [
-            _Member(PurePosixPath(*member.path.parts[1:]), member.size, member.read)
+            replace(member, path=PurePosixPath(*member.path.parts[1:]))
             for member in members
             if len(member.path.parts) > 1 and member.path.parts[0] in tops
         ]
@@ -279,11 +306,14 @@ def _below_top(layout: Layout, members: Sequence[_Member], src: Path) -> list[_M
     return wanted
 
 
-def _copy(member: _Member, target: Path, src: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+def _copy(member: _Member, target: Path, src: str) -> None:
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with member.read() as source, target.open('xb') as file:
             shutil.copyfileobj(source, file)
+    except (FileExistsError, NotADirectoryError) as err:
+        msg = f'{src} holds {member.path} more than once'
+        raise PreparationError(msg) from err
     except (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError) as err:
         msg = f'{src} is damaged: {member.path}: {err}'
         raise PreparationError(msg) from err

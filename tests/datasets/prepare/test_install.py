@@ -5,13 +5,20 @@ from __future__ import annotations
 import shutil
 import stat
 import zipfile
+from argparse import Namespace
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from bgremoval_mm.datasets.prepare import install as module
 from bgremoval_mm.datasets.prepare.check_report import PreparationError
-from bgremoval_mm.datasets.prepare.install import Layout, install, is_there, link
+from bgremoval_mm.datasets.prepare.install import (
+    Layout,
+    install,
+    is_there,
+    link,
+    obtain_any,
+)
 
 LAYOUT = Layout('Two', ('train', 'test.csv'))
 
@@ -112,6 +119,46 @@ def test_link_in_an_archive(source: Path, tmp_path: Path) -> None:
     assert not (tmp_path / 'two').exists()
 
 
+def test_links_in_a_folder(source: Path, tmp_path: Path) -> None:
+    """What they lead to is copied; what cannot be had ends the installation before it begins."""
+    (source / 'train').rename(tmp_path / 'disk')
+    (tmp_path / 'disk/b').rename(tmp_path / 'other')
+    (tmp_path / 'disk/b').symlink_to(tmp_path / 'other')
+    (source / 'train').symlink_to(tmp_path / 'disk')
+    install(LAYOUT, source, tmp_path / 'two', progress=False)
+    assert files_of(tmp_path / 'two') == {name: name for name in KEPT}
+    (source / 'notes/link.jpg').symlink_to('nowhere')
+    (tmp_path / 'other/3.jpg').symlink_to('nowhere')
+    message = r'source cannot be read: train/b/3\.jpg: a link to something that is not there$'
+    with pytest.raises(PreparationError, match=message):
+        install(LAYOUT, source, tmp_path / 'three', progress=False)
+    assert not (tmp_path / 'three').exists()
+
+
+@pytest.mark.parametrize('name', ['train/b/2', 'train/b/2/3'])
+@pytest.mark.filterwarnings('ignore:Duplicate name')
+def test_twice_in_an_archive(source: Path, tmp_path: Path, name: str) -> None:
+    """Two files of one name, or a file that is a folder too, are told as they are named there."""
+    archive = zipped(source, tmp_path / 'a.zip')
+    with zipfile.ZipFile(archive, 'a') as file:
+        file.writestr(name, 'again')
+    with pytest.raises(PreparationError, match=rf'a\.zip holds {name} more than once$'):
+        install(LAYOUT, archive, tmp_path / 'two', progress=False)
+    assert not (tmp_path / 'two').exists()
+
+
+def test_damaged_copy_in_one_of_several_layouts(tmp_path: Path) -> None:
+    """The error is that of the layout that fits, not that it is no other one."""
+    archive = tmp_path / 'a.zip'
+    with zipfile.ZipFile(archive, 'w') as file:
+        file.writestr('train/a', 'a photo')
+        file.writestr('test.csv', '')
+    archive.write_bytes(archive.read_bytes().replace(b'a photo', b'A PHOTO'))
+    args = Namespace(dst=tmp_path / 'two', src=archive, link=False)
+    with pytest.raises(PreparationError, match=r'a\.zip is damaged: train/a: Bad CRC-32'):
+        obtain_any((Layout('Two', ('whole',)), LAYOUT), 'https://nowhere', args)
+
+
 def test_damaged_archive(source: Path, tmp_path: Path) -> None:
     """A file whose checksum is wrong leaves nothing behind."""
     archive = zipped(source, tmp_path / 'a.zip')
@@ -128,7 +175,9 @@ def test_damaged_archive(source: Path, tmp_path: Path) -> None:
 def test_something_else(source: Path, tmp_path: Path) -> None:
     """An archive of something else is named with what it lacks and holds."""
     (source / 'test.csv').unlink()
-    expected = 'is not Two: it must hold train, test.csv, .* but has no test.csv; it holds .git, '
+    expected = (
+        'is not Two: it must hold train, test.csv, .* but has no test.csv; it holds LICENSE, '
+    )
     with pytest.raises(PreparationError, match=expected):
         install(LAYOUT, source, tmp_path / 'two', progress=False)
     (tmp_path / 'text.zip').write_text('no zip')
