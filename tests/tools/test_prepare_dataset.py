@@ -247,6 +247,20 @@ def test_what_does_not_fit(prepare, fashionstyle14_root: Path) -> None:
     assert said.count('error: ') == 1
 
 
+def test_listed_files_that_are_no_images(prepare, fashionstyle14_root: Path) -> None:
+    """Of a name without suffix the content alone says what it is: a training would end at it."""
+    (fashionstyle14_root / 'dataset/gal/mig (5)').write_bytes(b'')
+    (fashionstyle14_root / 'dataset/rock/mig (5)').write_bytes(b'<html>404</html>')
+    status, said, found = prepare('fashionstyle14', fashionstyle14_root)
+    assert status == 1
+    assert 'error: listed files that are not images, to be fetched again: 2\n' in said
+    expected = ['dataset/gal/mig (5)', 'dataset/rock/mig (5)']
+    assert found['details']['listed_but_no_image'] == expected
+    status, said, _ = prepare('fashionstyle14', fashionstyle14_root, '--stratified')
+    assert status == 0
+    assert 'warning: listed files that are not images' in said
+
+
 def test_wrong_lines_and_lists(prepare, fashionstyle14_root: Path) -> None:
     """What is wrong with the official lists is no obstacle to a re-split."""
     with (fashionstyle14_root / 'train.csv').open('a') as file:

@@ -102,7 +102,7 @@ def check(
     _check_folders(report, scan)
     report_photos(report, survey(root, images, progress))
     official = _check_lists(report, root, stratified)
-    _compare_with_lists(report, images, official)
+    _compare_with_lists(report, images, official, stratified)
     report.tables['on disk'] = {'images': _count(images)}
     if stratified:
         try:
@@ -168,17 +168,28 @@ def _check_lists(report: CheckReport, root: Path, stratified: bool) -> dict[str,
 
 
 def _compare_with_lists(
-    report: CheckReport, images: list[str], official: dict[str, Subset]
+    report: CheckReport, images: list[str], official: dict[str, Subset], stratified: bool
 ) -> None:
-    """Report images in no list, and in several."""
+    """Report images in no list, and in several, and what is listed but no image."""
     listed = {nfc(path) for subset in official.values() for path in subset.paths}
     unlisted = [path for path in images if nfc(path) not in listed]
+    # A name may have no suffix: then the content alone says that it is an image.
+    strange = sorted(listed - set(map(nfc, images)))
+    if strange:
+        (report.warnings if stratified else report.errors).append(
+            f'listed files that are not images, to be fetched again: {len(strange):,}'
+            f'{listing(strange)}'
+        )
     shared = shared_paths(official)
     if unlisted and official:
         report.warnings.append(f'images in no list: {len(unlisted):,}{listing(unlisted)}')
     if shared:
         report.warnings.append(f'images in more than one list: {len(shared):,}{listing(shared)}')
-    report.details |= {'in_no_list': unlisted, 'in_several_lists': shared}
+    report.details |= {
+        'in_no_list': unlisted,
+        'in_several_lists': shared,
+        'listed_but_no_image': strange,
+    }
 
 
 def _add_split(report: CheckReport, name: str, subsets: dict[str, Subset]) -> None:
