@@ -6,13 +6,15 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
 
 from bgremoval_mm.datasets.prepare.check_report import CheckReport, listing
 from bgremoval_mm.removal.images.reading import ImageError, read_image
+
+_DAMAGED = 'damaged: '  # in the notes of an image
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,13 @@ class Survey:
     Attributes:
         hashes: sha256 of the bytes of each photograph that can be decoded, by path.
         unreadable: Reason, by path, of those that cannot.
+        damaged: What is damaged, by path, of those that can nevertheless: a part of the picture is
+            not the photograph's.
     """
 
     hashes: dict[str, str]
     unreadable: dict[str, str]
+    damaged: dict[str, str] = field(default_factory=dict)
 
     def same_content(self) -> list[list[str]]:
         """Return the groups of photographs with the same bytes, each sorted."""
@@ -45,10 +50,14 @@ def survey(root: Path, paths: Sequence[str], progress: bool = True) -> Survey:
     """
     hashes: dict[str, str] = {}
     unreadable: dict[str, str] = {}
+    damaged: dict[str, str] = {}
 
     def read(path: str) -> None:
         try:
-            hashes[path] = read_image(root / path).stamp.sha256
+            image = read_image(root / path)
+            hashes[path] = image.stamp.sha256
+            if _DAMAGED in image.note:
+                damaged[path] = image.note
         except (ImageError, OSError) as err:
             unreadable[path] = str(err)
 
@@ -58,7 +67,7 @@ def survey(root: Path, paths: Sequence[str], progress: bool = True) -> Survey:
             done, 'Reading', len(paths), unit=' photos', disable=None if progress else True
         ):
             pass
-    return Survey(hashes, dict(sorted(unreadable.items())))
+    return Survey(hashes, dict(sorted(unreadable.items())), dict(sorted(damaged.items())))
 
 
 def fingerprint(hashes: Mapping[str, str], paths: Iterable[str] | None = None) -> str:
@@ -83,6 +92,7 @@ def report_photos(report: CheckReport, read: Survey) -> None:
         report.errors.append(
             f'unreadable images, to be fetched again or deleted: {len(broken):,}{listing(broken)}'
         )
+    report_damage(report, read)
     same = read.same_content()
     if same:
         report.warnings.append(
@@ -90,3 +100,13 @@ def report_photos(report: CheckReport, read: Survey) -> None:
             f'{listing(" = ".join(group) for group in same)}'
         )
     report.details |= {'unreadable': read.unreadable, 'same_content': same}
+
+
+def report_damage(report: CheckReport, read: Survey) -> None:
+    """Say which photographs are damaged, but can be decoded: a training would learn what is not."""
+    if read.damaged:
+        shown = [f'{path}: {what}' for path, what in read.damaged.items()]
+        report.warnings.append(
+            f'damaged images, which can be decoded in part: {len(shown):,}{listing(shown)}'
+        )
+    report.details['damaged'] = read.damaged

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bgremoval_mm.datasets.base.checks import missing_files
 from bgremoval_mm.datasets.prepare.check_report import CheckReport, listing
-from bgremoval_mm.datasets.prepare.images import Survey, survey
+from bgremoval_mm.datasets.prepare.images import Survey, report_damage, survey
 from bgremoval_mm.datasets.products.folds import Folds, absent_classes
 from bgremoval_mm.datasets.products.manifest import Manifest
 
@@ -25,8 +25,9 @@ def check_catalogue(
     """Check a catalogue: its photos, its products, its classes, and its folds.
 
     Errors: photos that are missing or cannot be read, a product with two labels, products without a
-    fold. Warnings: photos without a label, one class only, classes of one product, the same photo
-    (by content) under two products, a class that is not in every fold.
+    fold. Warnings: photos that are damaged but can be decoded in part, photos without a label, one
+    class only, classes of one product, the same photo (by content) under two products, a class that
+    is not in every fold.
 
     Args:
         manifest: The catalogue.
@@ -44,6 +45,7 @@ def check_catalogue(
     if seen.unreadable:
         broken = [f'{path}: {reason}' for path, reason in seen.unreadable.items()]
         report.errors.append(f'broken photos: {len(broken):,}{listing(broken)}')
+    report_damage(report, seen)
     products = _check_labels(report, manifest)
     report.tables['catalogue'] = {'photos': photos, 'products': products}
     _check_duplicates(report, manifest, seen, folds)

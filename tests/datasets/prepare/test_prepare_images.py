@@ -7,6 +7,8 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
 from rich.console import Console
 
 from bgremoval_mm.datasets.prepare.check_report import CheckReport, counts_table, listing
@@ -34,6 +36,24 @@ def test_survey(image_tree: Path) -> None:
     assert not report.usable
     assert report.errors[0].startswith('unreadable images, to be fetched again or deleted: 2\n')
     assert 'several names: 1\n    dress/copy.jpg = hat/0.jpg' in report.warnings[0]
+
+
+def test_damage_that_decoders_pass_over(image_tree: Path) -> None:
+    """The zeros that a broken download ends in are a warning: the picture is half grey."""
+    path = image_tree / 'hat/2.jpg'
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    photo = path.read_bytes()
+    path.write_bytes(photo[: len(photo) // 2] + bytes(len(photo) - len(photo) // 2))
+    read = survey(image_tree, ['hat/0.jpg', 'hat/2.jpg'], progress=False)
+    assert list(read.damaged) == ['hat/2.jpg']
+    assert len(read.hashes) == 2
+    report = CheckReport('tree', str(image_tree))
+    report_photos(report, read)
+    assert report.usable
+    (warning,) = report.warnings
+    assert warning.startswith('damaged images, which can be decoded in part: 1\n    hat/2.jpg: dam')
+    assert report.details['damaged'] == read.damaged
 
 
 def test_fingerprint() -> None:
