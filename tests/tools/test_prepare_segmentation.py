@@ -137,6 +137,18 @@ def test_ccp_that_fails(run, ccp_root: Path) -> None:
     assert not list((ccp_root.parent / 'ccp-prepared').rglob('*.txt'))
 
 
+def test_names_of_ccp_that_are_no_numbers_of_their_own(run, ccp_root: Path) -> None:
+    """They would be ids that are twice in the annotations, or none."""
+    for old, new in (('0001', 'x2'), ('0002', '3')):
+        for folder, suffix in (('photos', 'jpg'), ('annotations/pixel-level', 'mat')):
+            path = ccp_root / folder / f'{old}.{suffix}'
+            path.rename(path.with_stem(new))
+    status, said, _ = run('ccp', '--dst', ccp_root)
+    assert status == 1
+    assert 'must have a number of their own as name: 3\n    0003\n    3\n    x2\n' in said
+    assert 'note: nothing was prepared' in said
+
+
 def test_what_is_no_ccp(run, ccp_root: Path, tmp_path: Path) -> None:
     """Another folder, another list of labels, a missing photograph and one that is broken."""
     (tmp_path / 'other' / 'photos').mkdir(parents=True)

@@ -102,6 +102,13 @@ def check(root: Path, progress: bool = True) -> CheckReport:
         report.errors.append(
             f'annotations without a photograph, to be fetched: {len(alone):,}{listing(alone)}'
         )
+    # The number is the id of the image.
+    numbers = Counter(int(name) if name.isdecimal() else None for name in names)
+    odd = [name for name in names if not name.isdecimal() or numbers[int(name)] > 1]
+    if odd:
+        report.errors.append(
+            f'annotations that must have a number of their own as name: {len(odd):,}{listing(odd)}'
+        )
     if not names:
         report.errors.append(f'{root / _LABELS} holds no annotation (.mat)')
     spare = len(photos - set(names))
