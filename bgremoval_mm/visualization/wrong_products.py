@@ -80,6 +80,11 @@ def read_wrong_products(
                     f'{row["label"]} and {first["label"]}'
                 )
                 raise ArgumentError(msg)
+        try:
+            _probabilities(table.rows)
+        except ValueError as err:
+            msg = f'{file} must have numbers in the column probability, but: {err}'
+            raise ArgumentError(msg) from None
     wrong = [
         _wrong_product(name, rows)
         for name, rows in by_product.items()
@@ -95,9 +100,13 @@ def _wrong_product(name: str, rows: Sequence[Row]) -> WrongProduct:
         name,
         rows[0]['label'],
         dict(counts.most_common()),
-        float(np.mean([float(row['probability']) for row in rows])),
+        float(np.mean(_probabilities(rows))),
         tuple(Path(photo) for photo in dict.fromkeys(row['img_path'] for row in rows)),
     )
+
+
+def _probabilities(rows: Sequence[Row]) -> list[float]:
+    return [float(row['probability']) for row in rows]
 
 
 def draw_wrong_products(

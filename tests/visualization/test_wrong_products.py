@@ -72,3 +72,11 @@ def test_what_is_no_table_of_predictions(tmp_path: Path) -> None:
         read_wrong_products([first, other])
     with pytest.raises(FileNotFoundError, match=r'none\.csv must be a CSV file'):
         read_wrong_products([tmp_path / 'none.csv'])
+
+
+def test_probability_that_is_no_number(tmp_path: Path) -> None:
+    """The error names the file and the column."""
+    path = write(tmp_path / '1.csv', FIRST.replace('0.5', '-'))
+    message = r"1\.csv must have numbers in the column probability, but: .* float: '-'"
+    with pytest.raises(ArgumentError, match=message):
+        read_wrong_products([path])
