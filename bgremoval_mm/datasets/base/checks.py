@@ -71,7 +71,7 @@ def missing_files(paths: Iterable[str | Path]) -> list[str]:
     """Return the paths at which there is no file, in their order.
 
     Each folder is listed once, which is much faster than asking for each file. Links are followed:
-    one that leads nowhere is no file.
+    one that leads nowhere is not a file.
     """
     folders: dict[str, set[str]] = {}
     missing = []
