@@ -195,11 +195,4 @@ def _check_annotation(
             f'width), but it has {list(segmentation["size"])}'
         )
         raise ArgumentError(msg)
-    counts = segmentation['counts']
-    if isinstance(counts, list) and (not are_numbers(counts) or sum(counts) != height * width):
-        msg = (
-            f'{name} must have an RLE whose counts add up to {width} x {height} = '
-            f'{width * height} pixels, but has others'
-        )
-        raise ArgumentError(msg)
     return 'rle'

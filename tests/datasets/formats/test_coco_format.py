@@ -66,7 +66,6 @@ def edit(path: str, value: object) -> Callable[[dict], None]:
         (edit('annotations/0/segmentation/0/2', 'x'), r'annotation 1 must have numbers as coord'),
         (edit('annotations/0/segmentation', [[None] * 6]), r'annotation 1 must have numbers as'),
         (edit('annotations/0/segmentation/0', [[0, 1]] * 6), r'annotation 1 must have numbers as'),
-        (edit('annotations/1/segmentation/counts', [0, 4, 21]), r'annotation 2 must .* 6 x 4 = 24'),
         (edit('images/0/height', None), r'image 7 \(entry 0\) has no height'),
         (edit('annotations', None), r'has no annotations; it holds categories, images\. '),
         (edit('categories/1/name', 'hat'), r"index 1 not 'hood' with id 1 but 'hat' with id 1"),
