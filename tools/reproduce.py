@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     run.add_argument(
         '--discard-checkpoints',
         action='store_true',
-        help='delete the checkpoints of runs that are done; their results stay',
+        help='delete the checkpoints of runs that are done, but for those that other runs start '
+        'from; results stay',
     )
     run.add_argument('--slurm', metavar='PARTITION', help='hand the runs to Slurm instead')
     run.add_argument('--sbatch-args', default='', help='further options of sbatch, in one string')
@@ -257,7 +258,9 @@ def do_runs(
     if args.slurm is not None:
         jobs = scheduler.submit(todo, workspace, args.slurm, args.sbatch_args)
         print(f'{len(jobs)} jobs handed to Slurm, {len(todo) - len(jobs)} were there already')
-        return 0
+        if args.discard_checkpoints:
+            discard_checkpoints(list(states), workspace)
+        return 1 if {'failed', 'missing data'} & others.keys() else 0
     outcome = scheduler.execute(todo, workspace, scheduler.device_slots(args.jobs))
     failed = dict(outcome.failed)
     if not args.retry_failed:
@@ -265,10 +268,7 @@ def do_runs(
             failure = read_json(workspace.folder(run) / FAILURE) or {}
             failed[run.name] = f'{failure.get("reason")} (earlier; --retry-failed tries again)'
     if args.discard_checkpoints:
-        for run in states:
-            if (workspace.folder(run) / RESULT).is_file():
-                for checkpoint in workspace.folder(run).glob('*.pth'):
-                    checkpoint.unlink()
+        discard_checkpoints(list(states), workspace)
     print(f'{len(outcome.done)} done now, {len(failed)} failed; results below {args.root}')
     for name in outcome.elsewhere:
         print(f'  another process is at work on {name}')
@@ -276,6 +276,22 @@ def do_runs(
         log = printable(args.root / name / LOG)
         print(f'  failed: {name}: {console.escape_lines(reason)}\n    log: {log}')
     return 1 if failed or others.get('missing data') else 0
+
+
+def discard_checkpoints(runs: Sequence[Run], workspace: Workspace) -> None:
+    """Delete the checkpoints of runs that are done, but for those that other runs start from."""
+    root = str(workspace.root)
+    needed = {
+        Path(option.partition('=')[2].replace('{root}', root))
+        for run in select_runs(runs[0].work)
+        for option in run.options
+        if '{root}' in option
+    }
+    for run in runs:
+        folder = workspace.folder(run)
+        if (folder / RESULT).is_file():
+            for checkpoint in set(folder.glob('*.pth')) - needed:
+                checkpoint.unlink()
 
 
 if __name__ == '__main__':

@@ -17,6 +17,7 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 
+from bgremoval_mm.experiments.papers import load_work
 from bgremoval_mm.experiments.papers.liang2023 import WORK
 from bgremoval_mm.experiments.runner.runs import Run, Workspace, select_runs
 from bgremoval_mm.experiments.runner.state import is_locked
@@ -222,6 +223,39 @@ def test_other_options_are_refused(
     arguments = (*SELECTION, '--arms', 'original', '--root', str(tmp_path / 'root'))
     assert main('run', *arguments, '--cfg-options', *options) == 1
     assert 'Take another --root' in capsys.readouterr().err
+
+
+def test_slurm_discards_checkpoints_and_tells_of_what_is_missing(
+    main: Callable[..., int], pair: tuple[Run, Run], tmp_path: Path
+) -> None:
+    """As without Slurm: of runs that are done, and by the exit status."""
+    option = f'train_dataset.data_root={tmp_path / "none"}'
+    folder = tmp_path / 'root' / pair[0].name
+    folder.mkdir(parents=True)
+    (folder / 'result.json').write_text(json.dumps({'options': [option]}))
+    (folder / 'epoch_4.pth').touch()
+    arguments = (*SELECTION, '--arms', 'original', '--root', str(tmp_path / 'root'))
+    command = ('run', *arguments, '--slurm', 'gpu', '--cfg-options', option)
+    assert main(*command) == 0
+    assert (folder / 'epoch_4.pth').exists()
+    assert main(*command, '--discard-checkpoints') == 0
+    assert not (folder / 'epoch_4.pth').exists()
+    assert main(*command, '--seeds', '0', '1') == 1
+
+
+def test_checkpoints_that_other_runs_need_stay(tmp_path: Path) -> None:
+    """A network with the person detector as a layer starts from its last checkpoint."""
+    discard = runpy.run_path(str(ROOT / 'tools/reproduce.py'))['discard_checkpoints']
+    chosen = (load_work('schindler2017'), ['Person detector'])
+    runs = select_runs(*chosen, seeds=(0, 1), folds=[2])
+    for run in runs:
+        folder = tmp_path / run.name
+        folder.mkdir(parents=True)
+        for name in ('result.json', 'epoch_49.pth', 'epoch_50.pth'):
+            (folder / name).touch()
+    discard(runs, Workspace(tmp_path, ROOT / 'configs'))
+    (kept,) = tmp_path.rglob('*.pth')
+    assert kept == tmp_path / 'vgg-like_1xb32_luma-person/fold2/seed0/epoch_50.pth'
 
 
 def test_nothing_selected_and_wrong_names(
