@@ -198,6 +198,8 @@ def test_report_is_not_about_backgrounds(tmp_path: Path) -> None:
     assert 'Differences are each variant minus its baseline.' in text
     assert 'against' not in page.partition('<nav')[0].partition('<h1>')[2]
     assert 'background of the photos' not in page
+    assert 'variant minus U²-Net of the same seed' in page
+    assert 'original' not in page
 
 
 @pytest.mark.usefixtures('groups')

@@ -141,7 +141,8 @@ def difference_caption(group: Group, metric: Metric) -> str:
         else ''
     )
     return (
-        f'Difference in {metric.title} ({unit}), variant minus original of the same seed. '
+        f'Difference in {metric.title} ({unit}), variant minus {group.variants[0].title} of the '
+        'same seed. '
         f'Diamonds: mean over {_seeds(group.cells, metric)}; dots: single seeds'
         f"{_means_of_folds(group)}. Thick whiskers: 95 % interval over seeds (Student's t), none "
         f'with one seed.{images} An interval that crosses 0 leaves the direction open.'
