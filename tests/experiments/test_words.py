@@ -72,7 +72,8 @@ def test_the_reduction_that_comes_with_the_package() -> None:
     found = describe_options(options)
     assert found.startswith('photos of 32 pixels, one in 3 training photos, 20 epochs, ')
     assert is_reduced(options)
-    assert not is_reduced(['removal.model=u2netp'])
+    assert not is_reduced(['removal.model=u2netp', 'vgg*: removal.precision=bf16'])
+    assert is_reduced(['vgg*: train_cfg.max_epochs=2'])
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def describe_options(options: Sequence[str]) -> str:
 
 def is_reduced(options: Iterable[str]) -> bool:
     """Tell whether options change more than which masks are used."""
-    return any(not option.startswith('removal.') for option in options)
+    return any(not networks_of(option)[1].startswith('removal.') for option in options)
 
 
 def table_caption(group: Group) -> str:
