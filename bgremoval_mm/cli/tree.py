@@ -105,7 +105,8 @@ def _nothing_found(src: str, others: list[str]) -> str:
 
 def _print_hint(engine: EngineOptions) -> None:
     """Say how much faster the job could be."""
-    if hint := choice.faster_precision_hint(engine.precision, engine.backend, engine.device):
+    asked = engine.precision, engine.backend, engine.device
+    if hint := choice.faster_precision_hint(engine.spec, *asked):
         print(hint, file=sys.stderr)
 
 

@@ -20,7 +20,7 @@ from bgremoval_mm.cli import one, rules, tree
 from bgremoval_mm.cli.arguments import Parser, add_tree_arguments, options_of
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.cli.result_arguments import FRAMING
-from bgremoval_mm.removal import TreeSummary
+from bgremoval_mm.removal import ModelSpec, TreeSummary
 from bgremoval_mm.removal.options import (
     EngineOptions,
     Framing,
@@ -443,14 +443,14 @@ def test_hint(here: Path, jobs, capsys, monkeypatch: pytest.MonkeyPatch) -> None
     """A folder's job says how it could be faster, unless its precision was chosen."""
     asked = []
 
-    def hint(*settings: str) -> str:
-        asked.append(settings)
+    def hint(spec: ModelSpec, *settings: str) -> str:
+        asked.append((spec.name, *settings))
         return 'four times as fast: --precision auto'
 
     monkeypatch.setattr(choice, 'faster_precision_hint', hint)
     assert main(['remove', 'photos', 'out', '--model', 'u2netp', '--device', 'cpu']) == 0
     assert capsys.readouterr().err == 'four times as fast: --precision auto\n'
-    assert asked == [('fp32', 'auto', 'cpu')]
+    assert asked == [('u2netp', 'fp32', 'auto', 'cpu')]
     assert main(['remove', 'photos', 'out', '--precision', 'fp32']) == 0
     assert main(['remove', 'photo.jpg', 'cut.png']) == 1
     assert len(asked) == 1

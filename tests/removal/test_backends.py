@@ -280,6 +280,35 @@ def test_automatic_precision(
     assert f"precision='auto': {expected}" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ('model', 'expected'),
+    [('u2net', 'fp32, on a GPU take fp16'), ('silueta', 'bf16, which this CPU computes in')],
+)
+def test_automatic_precision_beside_a_gpu(
+    model: str,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    """A GPU that only PyTorch can use decides for PyTorch's models alone; so does the hint."""
+    monkeypatch.setattr(choice, 'computes_in_bf16', lambda: True)
+    monkeypatch.setattr(choice, 'find_spec', lambda name: True)
+    monkeypatch.setattr(choice, 'is_installed', lambda name: False)
+    monkeypatch.setattr(choice, 'torch_has_cuda', lambda: True)
+    monkeypatch.setattr(choice, '_DRIVERS', (str(tmp_path),))
+    choice.log_once.cache_clear()
+    with caplog.at_level('INFO', logger='bgremoval_mm'):
+        found = EngineOptions(model, precision='auto').resolved
+    assert f"precision='auto': {expected}" in caplog.text
+    on_cpu = model == 'silueta'
+    assert (found.backend, found.precision) == (
+        ('openvino', 'bf16') if on_cpu else ('torch', 'fp32')
+    )
+    hint = choice.faster_precision_hint(CATALOGUE[model], 'fp32', 'auto', 'auto')
+    assert (hint is not None) == on_cpu
+
+
 @needs_openvino
 def test_cpu_flags_agree_with_openvino() -> None:
     """What the CPU's flags say of bf16 is what OpenVINO offers here."""
@@ -352,7 +381,7 @@ def test_faster_precision_is_pointed_out(
     monkeypatch.setattr(choice, 'has_amx', lambda: False)
     monkeypatch.setattr(choice, 'find_spec', lambda name: True)
     options = {'precision': 'fp32', 'backend': 'auto', 'device': 'cpu'}
-    found = choice.faster_precision_hint(**{**options, **arguments})
+    found = choice.faster_precision_hint(CATALOGUE['u2net'], **{**options, **arguments})
     assert found is None if hint is None else hint in found
     assert found is None or '0.3 of 255 levels' in found
 

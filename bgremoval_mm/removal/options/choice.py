@@ -28,13 +28,13 @@ _OPENVINO = 'pip install "bgremoval_mm[openvino]"'
 _DRIVERS = ('/proc/driver/nvidia/version', '/dev/dxg')  # Linux; Windows' subsystem for it
 
 
-def choose_precision(backend: str, device: str) -> str:
+def choose_precision(spec: ModelSpec, backend: str, device: str) -> str:
     """Return what ``precision='auto'`` is here, and log the reason."""
     if backend not in ('auto', 'openvino'):
         return _log_precision(
             'fp32', f'backend={backend!r} takes another one only where it is named'
         )
-    if _on_gpu(device) and backend == 'auto':
+    if _on_gpu(device, spec) and backend == 'auto':
         return _log_precision('fp32', 'on a GPU take fp16 or bf16 by name')
     if not computes_in_bf16():
         return _log_precision('fp32', 'this CPU has no instructions for bf16')
@@ -90,15 +90,16 @@ def _fastest(spec: ModelSpec, precision: str, device: str) -> tuple[str, str]:
     return 'onnxruntime', 'because OpenVINO, which is faster on CPUs, is not installed'
 
 
-def faster_precision_hint(precision: str, backend: str, device: str) -> str | None:
+def faster_precision_hint(spec: ModelSpec, precision: str, backend: str, device: str) -> str | None:
     """Return one line on the faster precision that this machine has, or None.
 
     Args:
+        spec: The model.
         precision: The precision that was asked for.
         backend: The backend that was asked for.
         device: The device that was asked for.
     """
-    on_cpu = device == 'cpu' or (device == 'auto' and not _on_gpu(device))
+    on_cpu = device == 'cpu' or (device == 'auto' and not _on_gpu(device, spec))
     if precision != 'fp32' or backend not in ('auto', 'openvino') or not on_cpu:
         return None
     if not computes_in_bf16() or find_spec('openvino') is None:
@@ -110,14 +111,15 @@ def faster_precision_hint(precision: str, backend: str, device: str) -> str | No
     )
 
 
-def _on_gpu(device: str, spec: ModelSpec | None = None) -> bool:
-    """Return whether a device stands for a GPU, where it is open for this model or for any."""
+def _on_gpu(device: str, spec: ModelSpec) -> bool:
+    """Return whether a device stands for a GPU; where it is open, for this model."""
     if device != 'auto':
         return device.startswith('cuda')
     if is_installed('onnxruntime-gpu'):
         return True
-    in_torch = spec is None or spec.architecture in TORCH_MODELS
-    return in_torch and torch_has_cuda() and any(Path(each).exists() for each in _DRIVERS)
+    if spec.architecture not in TORCH_MODELS or not torch_has_cuda():
+        return False
+    return any(Path(each).exists() for each in _DRIVERS)
 
 
 def torch_has_cuda() -> bool:

@@ -86,7 +86,7 @@ class EngineOptions:
         """
         precision, backend = self.precision, self.backend
         if precision == 'auto':
-            precision = choose_precision(backend, self.device)
+            precision = choose_precision(self.spec, backend, self.device)
         if backend == 'auto':
             backend = choose_backend(self.spec, precision, self.device)
         if (self.spec, backend, precision) != (self.model, self.backend, self.precision):
