@@ -18,7 +18,7 @@ from bgremoval_mm.removal.backends.device_threads import run_on_device
 from bgremoval_mm.removal.backends.sessions import run_session
 from bgremoval_mm.removal.networks.preprocessing import input_tables
 from bgremoval_mm.removal.zoo.weights import read_weights
-from bgremoval_mm.utils.cpu import computes_in_bf16
+from bgremoval_mm.utils.cpu import available_cores, computes_in_bf16
 
 __all__ = ['CompiledTorchBackend', 'TorchBackend']
 
@@ -29,7 +29,7 @@ class TorchBackend(Backend):
 
     One thread of the process loads and runs all networks of a device. PyTorch's threads are the
     process's: `num_threads` above 0 sets them for all that begins to compute in it, as a DataLoader
-    does in its workers.
+    does in its workers, and so does a control group's quota of fewer cores.
     """
 
     compiled: ClassVar[bool] = False
@@ -181,8 +181,14 @@ def _load(backend: TorchBackend, device: Any, torch: Any) -> _Session:
             "slower than 'fp32'"
         )
         raise DeviceError(msg)
-    if chosen.num_threads:
-        torch.set_num_threads(chosen.num_threads)
+    threads = chosen.num_threads
+    if not threads and device.type == 'cpu':
+        # PyTorch knows of affinities and OMP_NUM_THREADS, but not of quotas; a DataLoader, which
+        # gives its workers fewer threads, is to have its way.
+        cores = available_cores()
+        threads = cores if cores < torch.get_num_threads() else 0
+    if threads:
+        torch.set_num_threads(threads)
     network = {'u2net': u2net.u2net, 'u2netp': u2net.u2netp}[chosen.spec.architecture]()
     network.float()  # whatever `torch.set_default_dtype` says: the weights are not to be rounded
     u2net_onnx.load_onnx(network, read_weights(chosen.spec, chosen.accept_licence))

@@ -354,6 +354,29 @@ def test_every_device_records_graphs() -> None:
     assert found[0][0] is not found[1][0]
 
 
+@pytest.mark.parametrize(
+    ('wanted', 'cores', 'usual', 'expected'),
+    [(0, 2, 8, [2]), (0, 8, 8, []), (0, 8, 1, []), (3, 2, 8, [3]), (3, 8, 1, [3])],
+)
+def test_threads_are_those_of_the_quota(
+    wanted: int,
+    cores: int,
+    usual: int,
+    expected: list[int],
+    tiny_model: Callable[..., ModelSpec],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PyTorch would take a thread for each core of the machine; fewer, and named ones, are left."""
+    found: list[int] = []
+    monkeypatch.setattr(torch_native, 'available_cores', lambda: cores)
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: usual)
+    monkeypatch.setattr(torch, 'set_num_threads', found.append)
+    remover = BackgroundRemover(tiny_model('u2netp'), 'torch', 'cpu', num_threads=wanted)
+    with pytest.raises(ValueError, match='must hold 119 convolutions'):
+        torch_native._load(remover.backend, CPU, torch)
+    assert found == expected
+
+
 def test_errors_of_loading_are_the_callers(
     tiny_model: Callable[..., ModelSpec], picture: Callable[..., np.ndarray]
 ) -> None:
