@@ -29,7 +29,9 @@ class SaliencyTTAModel(BaseTTAModel):
         >>> tta_model = dict(type='SaliencyTTAModel')  # for `tools/test.py --tta`
     """
 
-    def merge_preds(self, data_samples_list: Sequence[Sequence[SegDataSample]]) -> list:
+    def merge_preds(
+        self, data_samples_list: Sequence[Sequence[SegDataSample]]
+    ) -> list[SegDataSample]:
         """Return a data sample for each photo, with the mean probability of each pixel.
 
         Args:
