@@ -16,7 +16,7 @@ __all__ = ['BaselineRun']
 
 # What must be alike in two tests. Who names a baseline may have moved its images or changed its
 # pipeline on purpose; what is found by its name is taken to be the same test.
-_ALWAYS_ALIKE = ('tta', 'images')
+_ALWAYS_ALIKE = ('tta', 'images', 'replaced', 'attention')
 _ALIKE_IF_FOUND = (*_ALWAYS_ALIKE, 'datasets', 'pipeline')
 
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sized
 from dataclasses import asdict, dataclass, fields
 from importlib.util import find_spec
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,11 @@ _ASIDE = frozenset(
 )
 # Names of steps that only one config of a pair has, or that differ, begin so.
 _OF_BACKGROUNDS = ('LoadImage', 'RemoveBackground', 'ReplaceBackground', 'ChangeBackground')
+# What does not change which backgrounds are drawn, or how attention is measured: where masks are
+# kept, which a pair of configs may say in different places, and how they are computed.
+_OF_MASKS = ('type', 'mask_dir', 'img_root', 'model', 'on_missing', 'backend', 'device')
+_OF_LOOPS = frozenset((*_OF_MASKS, 'fp16'))
+_OF_HOOKS = frozenset((*_OF_MASKS, 'at_once', 'priority'))
 _REMOVAL = ('model', 'precision', 'fill', 'threshold', 'resize', 'prob', 'mask_dir')
 
 
@@ -58,6 +64,8 @@ class Conditions:
         datasets: The config of each dataset, and of wrappers, but for its pipeline, as JSON.
         pipeline: The steps but for the loader and those of masks and backgrounds, as JSON.
         removal: How the background was removed, one entry per way; empty for the originals.
+        replaced: How BackgroundTestLoop draws backgrounds, as JSON; None without it, too.
+        attention: How AttentionScoreHook measures, as JSON; None without it, too.
     """
 
     tta: bool | None = None
@@ -65,6 +73,8 @@ class Conditions:
     datasets: tuple[str, ...] | None = None
     pipeline: tuple[str, ...] | None = None
     removal: tuple[Mapping[str, Any], ...] | None = None
+    replaced: str | None = None
+    attention: str | None = None
 
 
 def conditions_of(runner: Runner) -> Conditions:
@@ -77,6 +87,8 @@ def conditions_of(runner: Runner) -> Conditions:
         datasets=from_config.datasets,
         pipeline=from_config.pipeline,
         removal=removals(dataset),
+        replaced=from_config.replaced,
+        attention=from_config.attention,
     )
 
 
@@ -158,6 +170,13 @@ def unlike(theirs: Conditions, mine: Conditions) -> dict[str, str]:
         if there is not None and here is not None and there != here and 'tta' not in found:
             pair = [printable(_first_difference(*each)) for each in ((there, here), (here, there))]
             found[name] = f'{what} has {pair[0]}, that of this run {pair[1]}'
+    for name, what in (
+        ('replaced', 'its BackgroundTestLoop'),
+        ('attention', 'its AttentionScoreHook'),
+    ):
+        there, here = getattr(theirs, name), getattr(mine, name)
+        if None not in (there, here) and there != here:
+            found[name] = f'{what} has {printable(there)}, that of this run {printable(here)}'
     return found
 
 
@@ -230,22 +249,50 @@ def _of_config(cfg: Any, loader: str = 'test_dataloader') -> Conditions:
     tta = None
     if loader == 'test_dataloader' and isinstance(model, Mapping):
         tta = isinstance(model.get('module'), Mapping)
+    replaced, attention = _measures(cfg) if loader == 'test_dataloader' else (None, None)
     dataset = section.get('dataset') if isinstance(section, Mapping) else None
     if not isinstance(dataset, Mapping):
-        return Conditions(tta=tta)
+        return Conditions(tta=tta, replaced=replaced, attention=attention)
     datasets = tuple(
         _as_json(own) for each in _walk(dataset) if (own := _own_settings(each)) is not None
     )
     pipeline = next((each['pipeline'] for each in _walk(dataset) if each.get('pipeline')), None)
     steps = None if pipeline is None else tuple(_as_json(step) for step in _kept(pipeline))
-    return Conditions(tta=tta, datasets=datasets, pipeline=steps)
+    return Conditions(
+        tta=tta, datasets=datasets, pipeline=steps, replaced=replaced, attention=attention
+    )
+
+
+def _measures(cfg: Any) -> tuple[str | None, str | None]:
+    """Return how a test replaces backgrounds, and how it measures attention, if it does."""
+    replaced = attention = None
+    loop = cfg.get('test_cfg')
+    if _name_of(loop) == 'BackgroundTestLoop':
+        from bgremoval_mm.engine.loops.background_test import BackgroundTestLoop
+
+        replaced = _settings(loop, BackgroundTestLoop, _OF_LOOPS)
+    for hook in cfg.get('custom_hooks') or ():
+        if _name_of(hook) == 'AttentionScoreHook':
+            from bgremoval_mm.engine.hooks.attention_score import AttentionScoreHook
+
+            attention = _settings(hook, AttentionScoreHook, _OF_HOOKS)
+    return replaced, attention
+
+
+def _settings(config: Mapping[str, Any], made: type, aside: frozenset[str]) -> str:
+    """Return the arguments that a class is made with, those that are not given, too, as JSON."""
+    usual = {
+        name: each.default
+        for name, each in signature(made).parameters.items()
+        if each.default is not Parameter.empty
+    }
+    return _as_json({key: each for key, each in {**usual, **config}.items() if key not in aside})
 
 
 def _kept(pipeline: Any) -> Iterator[Any]:
     """Yield the steps that both configs of a pair have."""
     for step in pipeline:
-        kind = step.get('type', '') if isinstance(step, Mapping) else step
-        name = str(getattr(kind, '__name__', kind)).rsplit('.', 1)[-1]
+        name = _name_of(step)
         if name == 'LoadForegroundMask':
             # It may hold steps that the original has in its place.
             yield from _kept(step.get('transforms') or () if isinstance(step, Mapping) else ())
@@ -272,9 +319,13 @@ def _own_settings(dataset: Mapping[str, Any]) -> dict[str, Any] | None:
     own = {key: value for key, value in dataset.items() if key not in aside}
     if not (dataset.get('dataset') or dataset.get('datasets')):
         return own
-    kind = dataset.get('type', '')
-    name = str(getattr(kind, '__name__', kind)).rsplit('.', 1)[-1]
-    return None if name.startswith('Rembg') else own or None
+    return None if _name_of(dataset).startswith('Rembg') else own or None
+
+
+def _name_of(config: Any) -> str:
+    """Return the name of the class that a part of a config names, or is, without its scope."""
+    kind = config.get('type', '') if isinstance(config, Mapping) else config
+    return str(getattr(kind, '__name__', kind)).rsplit('.', 1)[-1]
 
 
 def _as_json(content: Any) -> str:

@@ -358,6 +358,31 @@ def test_other_fold() -> None:
     }
 
 
+def test_other_backgrounds_and_another_attention() -> None:
+    """Scores on other backgrounds, or of other photos, are no difference of the removal."""
+
+    def conditions(**arguments: Any) -> Conditions:
+        loop, hook = {'type': 'BackgroundTestLoop'}, {'type': 'bgremoval_mm.AttentionScoreHook'}
+        bank = {'bank': arguments.pop('bank', 'b.txt'), 'repeats': arguments.pop('repeats', 5)}
+        return _of_config(
+            {
+                'test_cfg': {**loop, **bank},
+                'custom_hooks': [{'type': 'EMAHook'}, {**hook, **arguments}],
+            }
+        )
+
+    plain = conditions()
+    assert unlike(plain, conditions(samples=25, mask_dir='here', at_once=5)) == {}
+    assert unlike(plain, _of_config({'test_cfg': {}})) == {}
+    found = unlike(plain, conditions(bank='a.txt', photos=100))
+    assert list(found) == ['replaced', 'attention']
+    assert found['replaced'].startswith(
+        'its BackgroundTestLoop has {"bank": "b.txt", "repeats": 5}'
+    )
+    assert '"photos": 100' in found['attention']
+    assert 'that of this run' in unlike(plain, conditions(repeats=2))['replaced']
+
+
 def test_steps_given_as_classes() -> None:
     """A config in Python's own style has the same steps as one of names."""
     runs = [
