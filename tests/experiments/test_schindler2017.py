@@ -371,6 +371,18 @@ def test_one_seed_decides_nothing(make_runs: Callable, tmp_path: Path) -> None:
     assert 'not run' in verdict('I-a', tmp_path / 'root').figures
 
 
+def test_a_fold_that_is_missing_decides_nothing(make_runs: Callable, tmp_path: Path) -> None:
+    """Its products might come out otherwise."""
+    skills = {f'vgg19{end}': {'original': skill} for end, skill in LADDER.items()}
+    make_runs(skills, item=TABLE, dataset='luma-gender', folds=(0, 2))
+    found = verdict('I-e', tmp_path / 'root', 'luma-gender')
+    assert found.label == 'undecided'
+    assert found.figures.endswith(' (2 seeds, not in all folds)')
+    make_runs(skills, item=TABLE, dataset='luma-gender', folds=(1,))
+    found = verdict('I-e', tmp_path / 'root', 'luma-gender')
+    assert (found.label, found.figures[-9:]) == ('holds', '(2 seeds)')
+
+
 def test_claims_on_augmentation_and_persons(make_runs: Callable, tmp_path: Path) -> None:
     """Photos without a person are other photos, which the claim says and leaves out."""
     inception = 'inception-v3_in1k-pre'

@@ -26,8 +26,8 @@ def _gap(group: Group, model: str, other: str) -> tuple[int | None, str]:
 
     Returns:
         The sign, None where one was not run or both were not tested on the same photos, 0 where it
-        is open; and the figures. It is open unless the whole interval over products and every one
-        of at least two seeds lie on one side of 0.
+        is open; and the figures. It is open unless all folds were run, and the whole interval over
+        products and every one of at least two seeds lie on one side of 0.
     """
     first, second = group.cell(model), group.cell(other)
     if first is None or second is None:
@@ -48,8 +48,9 @@ def _gap(group: Group, model: str, other: str) -> tuple[int | None, str]:
     by_seed = pair.differences(PRODUCT)
     number = len(by_seed)
     same = number > 1 and all(value * estimate.sign > 0 for value in by_seed.values())
-    text = f'{show(estimate)} ({number} seed{"" if number == 1 else "s"})'
-    return (estimate.sign if same else 0), text
+    whole = all(len(each.runs) == len(pair.experiment.folds) for each, _ in pair.matched.values())
+    seeds = f'{number} seed{"" if number == 1 else "s"}{"" if whole else ", not in all folds"}'
+    return (estimate.sign if same and whole else 0), f'{show(estimate)} ({seeds})'
 
 
 def _compares(pairs: Sequence[tuple[str, str]], wanted: int = 1) -> Judge:
