@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import torch
 from mmengine.model import BaseModel
 from mmengine.registry import HOOKS, DefaultScope
 from mmengine.runner import Runner
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from bgremoval_mm import EpochSeedHook
-from bgremoval_mm.engine.seeding import mixed_seed
+from bgremoval_mm.engine.seeding import mixed_seed, seed_all
 
 NOISE = (np.random.random_sample, random.random, lambda: float(torch.rand(1)))
 
@@ -141,3 +142,23 @@ def test_seeds() -> None:
 def test_registry() -> None:
     """The short name builds the hook, as default_hooks does."""
     assert isinstance(HOOKS.build({'type': 'EpochSeedHook'}), EpochSeedHook)
+
+
+def note(file: Path, worker: int) -> None:
+    """What a user does in each worker, such as opening a database."""
+    with file.open('a') as stream:
+        stream.write(f'{worker}\n')
+
+
+def test_a_worker_init_fn_of_the_config_is_called(tmp_path: Path) -> None:
+    """Behind the seeding, once a worker, in every epoch."""
+    plain = DataLoader(Noisy(), 2, num_workers=1)
+    own = DataLoader(
+        Noisy(), 2, num_workers=1, worker_init_fn=partial(note, tmp_path / 'workers.txt')
+    )
+    for seed in (5, 6):
+        for loader in (plain, own):
+            seed_all(seed, loader)
+        for one, other in zip(plain, own, strict=True):
+            torch.testing.assert_close(one, other)
+    assert (tmp_path / 'workers.txt').read_text() == '0\n0\n'
