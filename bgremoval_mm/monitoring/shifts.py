@@ -168,17 +168,21 @@ class _Totals:
         sure = (p_values <= level / 2) & (np.abs(gaps) >= rule.smallest)
         if not sure.any():
             return None
-        # When it began: not only the lookbacks, but any week.
+        surest = int(np.argmin(np.where(sure, p_values, np.inf)))
+        # When it began: not only the lookbacks, but any week. An older change, of the other
+        # direction or too small to be told, may be surer than the one that was found.
         starts = np.arange(since + 1, week + 1)
         before, after = self._sides(since, starts, week, rule.least)
-        best = int(np.nanargmin(_t_test(before, after)[1]))
+        any_gaps, any_p_values = _t_test(before, after)
+        alike = any_gaps * np.sign(gaps[surest]) >= rule.smallest
+        best = int(np.argmin(np.where(alike, any_p_values, np.inf)))
         return Found(
             *key,
             week,
             int(starts[best]),
             self._middle + float(before[1, best] / before[0, best]),
             self._middle + float(after[1, best] / after[0, best]),
-            float(np.nanmin(p_values)),
+            float(p_values[surest]),
         )
 
     def _sides(

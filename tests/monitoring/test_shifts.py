@@ -75,6 +75,22 @@ def test_each_drop_and_rise_is_found_once() -> None:
     ]
 
 
+def test_a_drop_is_not_taken_for_an_older_rise() -> None:
+    """A rise that is too small to be told, but surer, as more verdicts are about it."""
+    rng = np.random.default_rng(0)
+    parts = ((0.900, 20, 1000), (0.908, 20, 1000), (0.880, 4, 40))
+    weeks, ious, week = [], [], 0
+    for mean, number, a_week in parts:
+        weeks.append(np.repeat(np.arange(week, week + number), a_week))
+        ious.append(rng.normal(mean, 0.02, number * a_week))
+        week += number
+    series = {('shoes', 'u2net'): Series(np.concatenate(weeks), np.concatenate(ious))}
+    (found,) = find_shifts(series, week)
+    assert found.is_drop
+    assert (found.period, found.since) == (40, 40)
+    assert found.before - found.after == pytest.approx(0.904 - 0.880, abs=0.005)
+
+
 def test_looking_every_week_finds_what_one_look_finds() -> None:
     """Who has remembered the last changes is told of new ones only."""
     series = simulate(140, 1, drop=0.1, since=100)
