@@ -231,13 +231,18 @@ def test_nothing_detected_in_the_reference() -> None:
     metric = 'coco/bbox_mAP'
     outcomes = {
         'original': ConditionScores('original', [{}]),
-        'replaced': ConditionScores('replaced', [{}, {metric: 0.25}]),
+        'removed': ConditionScores('removed', [{metric: 0.25}]),
+        # The mean of the draws in which something was detected would be too high.
+        'replaced': ConditionScores('replaced', [{}, {metric: 0.75}]),
     }
     audit = Audit({}, 'original', 3, outcomes)
     assert audit.metrics == [metric]
+    assert outcomes['replaced'].mean(metric) is None
+    assert outcomes['replaced'].deviation(metric) is None
+    assert '0.750' not in as_text(audit)
     assert audit.as_json()['summary']['original'][metric]['mean'] is None
     assert '0.250' in as_text(audit)
-    assert draw_audit(audit, [('a.jpg', [np.zeros((8, 8, 3), np.uint8)] * 2)]).width > 100
+    assert draw_audit(audit, [('a.jpg', [np.zeros((8, 8, 3), np.uint8)] * 3)]).width > 100
 
 
 def test_an_interval_beside_its_score(audit: Audit) -> None:

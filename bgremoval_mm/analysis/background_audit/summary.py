@@ -29,14 +29,21 @@ class ConditionScores:
     classes: dict[str, float | None] = field(default_factory=dict)
 
     def mean(self, metric: str) -> float | None:
-        """Return the mean of a metric over the draws, None if it was not measured."""
-        values = [draw[metric] for draw in self.draws if metric in draw]
+        """Return the mean of a metric over the draws, None if one of them does not have it.
+
+        Detectors have no AP where nothing is detected: the mean of the others would be too high.
+        """
+        values = self._values(metric)
         return float(np.mean(values)) if values else None
 
     def deviation(self, metric: str) -> float | None:
-        """Return the standard deviation over the draws (n - 1); None with one draw."""
-        values = [draw[metric] for draw in self.draws if metric in draw]
+        """Return the standard deviation over the draws (n - 1); None with one draw, as `mean`."""
+        values = self._values(metric)
         return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+    def _values(self, metric: str) -> list[float]:
+        values = [draw[metric] for draw in self.draws if metric in draw]
+        return values if len(values) == len(self.draws) else []
 
 
 @dataclass
