@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 from mmseg.registry import TRANSFORMS
 from mmseg.structures import SegDataSample
@@ -56,12 +56,8 @@ def test_views_of_the_configs(size: int, tmp_path: Path) -> None:
         'seg_fields': [],
         'reduce_zero_label': False,
     }
-    former = DefaultScope.get_current_instance()
-    init_default_scope('mmseg')
-    try:
+    with DefaultScope.overwrite_default_scope('mmseg'):
         steps = [TRANSFORMS.build(step) for step in config.tta_pipeline]
-    finally:
-        init_default_scope('mmengine' if former is None else former.scope_name)
     sample = about
     for step in steps:
         sample = step(sample)
