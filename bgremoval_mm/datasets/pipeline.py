@@ -18,6 +18,7 @@ from bgremoval_mm.datasets.transforms.load_removed import LoadImageFromRemoved, 
 from bgremoval_mm.datasets.transforms.remove_background import RemoveBackground
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.masks.functional import check_fill
+from bgremoval_mm.utils.class_names import class_name
 from bgremoval_mm.utils.text import printable
 
 __all__ = [
@@ -268,12 +269,8 @@ def _comparable(name: str, value: Any) -> Any:
 
 def is_image_loader(transform: Any) -> bool:
     """Tell whether a transform, or its config, loads the image: its name begins with LoadImage."""
-    if isinstance(transform, dict):
-        kind = transform.get('type', '')
-        name = kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
-    else:
-        name = type(transform).__name__
-    return name.startswith('LoadImage')
+    kind = transform.get('type', '') if isinstance(transform, dict) else type(transform)
+    return class_name(kind).startswith('LoadImage')
 
 
 def loads_images(pipeline: Any) -> bool:

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from bgremoval_mm.datasets.pipeline import loads_images, transforms_of
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.class_names import class_name
 
 __all__ = [
     'ArgumentTypeError',
@@ -187,7 +188,7 @@ def own_pipeline(dataset: Any) -> bool:
 def type_name(dataset: Any) -> str:
     """Return the name of a dataset's class, without its scope, also from a config."""
     kind = dataset.get('type', 'dict') if isinstance(dataset, dict) else type(dataset)
-    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
+    return class_name(kind)
 
 
 def copy_down_to_bases(dataset: Any) -> Any:

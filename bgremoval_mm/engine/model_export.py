@@ -14,6 +14,7 @@ from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.zoo.card import ModelCard
 from bgremoval_mm.removal.zoo.catalogue import CATALOGUE, is_model_file
 from bgremoval_mm.removal.zoo.model_file import read_model_file
+from bgremoval_mm.utils.class_names import class_name
 from bgremoval_mm.utils.json_io import read_json_object
 from bgremoval_mm.utils.messages import first_few
 from bgremoval_mm.utils.text import printable
@@ -245,7 +246,7 @@ def _test_pipeline(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _type_of(node: Mapping[str, Any]) -> str:
     """Return the type that a part of a config names, without the scope before it."""
-    return str(node.get('type', '')).rpartition('.')[2]
+    return class_name(node.get('type', ''))
 
 
 def _manifests(node: Any) -> Iterator[str]:

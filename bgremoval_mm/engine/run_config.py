@@ -19,6 +19,7 @@ from mmengine.config import Config, ConfigDict, DictAction
 from bgremoval_mm.engine.dataset_options import LOADERS, of_all_datasets
 from bgremoval_mm.engine.process_group import wrap_for_cpus
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.class_names import class_name
 from bgremoval_mm.utils.cpu import computes_in_bf16
 
 __all__ = [
@@ -197,7 +198,7 @@ def _use_amp(cfg: Config) -> None:
     """Train with automatic mixed precision, as mmseg's tool does it."""
     wrapper = cfg.get('optim_wrapper') or ConfigDict()
     kind = wrapper.get('type', 'OptimWrapper')
-    name = kind.rsplit('.', 1)[-1] if isinstance(kind, str) else kind.__name__
+    name = class_name(kind)
     if name not in ('OptimWrapper', 'AmpOptimWrapper'):
         msg = f'--amp needs optim_wrapper.type to be OptimWrapper, but the config has {name}'
         raise ArgumentError(msg)
@@ -226,7 +227,7 @@ def _has_accelerator() -> bool:
 def _show(cfg: Config, args: argparse.Namespace) -> None:
     """Turn on the visualization hook, whose options each codebase names differently."""
     hook = (cfg.get('default_hooks') or {}).get('visualization')
-    kind = str((hook or {}).get('type', '')).rsplit('.', 1)[-1]
+    kind = class_name((hook or {}).get('type', ''))
     if hook is None or kind not in (
         'VisualizationHook',
         'DetVisualizationHook',

@@ -13,6 +13,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.images.opening import ImageError
 from bgremoval_mm.removal.images.thumbnails import thumbnail
+from bgremoval_mm.removal.io.csv_files import open_csv
 from bgremoval_mm.utils.sampling import evenly_spaced
 from bgremoval_mm.utils.text import printable
 from bgremoval_mm.visualization.canvas import INK, RIGHT, WRONG
@@ -117,7 +118,7 @@ def read_hits(path: Path, count: int | None = None) -> list[Query]:
         ArgumentError: If it is not such a file.
         OSError: If it cannot be read.
     """
-    with path.open(newline='', encoding='utf-8', errors='surrogateescape') as file:
+    with open_csv(path) as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != _COLUMNS:
             msg = (

@@ -20,6 +20,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 
 from bgremoval_mm.removal.errors import BgremovalError
+from bgremoval_mm.utils.class_names import class_name
 from bgremoval_mm.utils.json_io import write_json
 from bgremoval_mm.utils.text import printable
 
@@ -325,7 +326,7 @@ def _own_settings(dataset: Mapping[str, Any]) -> dict[str, Any] | None:
 def _name_of(config: Any) -> str:
     """Return the name of the class that a part of a config names, or is, without its scope."""
     kind = config.get('type', '') if isinstance(config, Mapping) else config
-    return str(getattr(kind, '__name__', kind)).rsplit('.', 1)[-1]
+    return class_name(kind)
 
 
 def _as_json(content: Any) -> str:

@@ -16,6 +16,7 @@ from bgremoval_mm.datasets.wrappers import RembgDataset
 from bgremoval_mm.engine.seeding import mixed_seed, seed_all
 from bgremoval_mm.registry import LOOPS
 from bgremoval_mm.removal.errors import ArgumentError
+from bgremoval_mm.utils.class_names import class_name
 
 __all__ = ['BackgroundTestLoop', 'replaced_dataset', 'summarise_repeats']
 
@@ -144,7 +145,7 @@ def replaced_dataset(config: Mapping[str, Any]) -> dict[str, Any] | None:
         config: A config with ``test_cfg`` and ``test_dataloader``.
     """
     test = config.get('test_cfg') or {}
-    if str(test.get('type', '')).rpartition('.')[2] != BackgroundTestLoop.__name__:
+    if class_name(test.get('type', '')) != BackgroundTestLoop.__name__:
         return None
     arguments = {key: value for key, value in test.items() if key not in _OWN}
     return {'type': 'RembgDataset', 'dataset': config['test_dataloader']['dataset'], **arguments}
