@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bgremoval_mm.cli import console
-from bgremoval_mm.cli.argument_types import model_name
+from bgremoval_mm.cli.argument_types import at_least, model_name
 from bgremoval_mm.cli.errors import FAILED, OPENMMLAB, add_debug_argument, guarded, print_error
 from bgremoval_mm.experiments.papers import WORKS, load_work
 from bgremoval_mm.experiments.runner.runs import FAILURE, LOG, RESULT, Run, Workspace, select_runs
@@ -54,7 +54,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     _add_selection(plan)
     plan.add_argument(
         '--estimate',
-        type=int,
+        type=at_least(1),
         nargs='?',
         const=10,
         metavar='ITERATIONS',
@@ -63,7 +63,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
     run = commands.add_parser('run', help='do the runs that are not done')
     _add_selection(run)
-    run.add_argument('--jobs', type=int, help='runs at a time (default: one a GPU, one on a CPU)')
+    run.add_argument(
+        '--jobs', type=at_least(1), help='runs at a time (default: one a GPU, one on a CPU)'
+    )
     run.add_argument('--retry-failed', action='store_true', help='try those again that failed')
     run.add_argument(
         '--discard-checkpoints',
@@ -86,10 +88,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
     for command in commands.choices.values():
         add_debug_argument(command)
-    args = parser.parse_args(argv)
-    if getattr(args, 'jobs', None) is not None and args.jobs < 1:
-        parser.error(f'--jobs must be at least 1, but got {args.jobs}')
-    return args
+    return parser.parse_args(argv)
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
@@ -115,7 +114,9 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         metavar='VARIANT',
         help='original, rembg ... (default: all); --arms is its former name',
     )
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0], help='(default: 0)')
+    parser.add_argument(
+        '--seeds', nargs='+', type=at_least(0, 2**31 - 1), default=[0], help='(default: 0)'
+    )
     parser.add_argument(
         '--folds', nargs='+', type=int, default=[], help='of works that have some (default: all)'
     )

@@ -180,6 +180,8 @@ def run_cluster(parser: argparse.ArgumentParser, args: argparse.Namespace) -> in
             by_cluster.setdefault(pair.cluster, []).append(pair)
         with writing_to(str(folder)):
             write_manifest(args.manifest, found)
+            for name in {pair.cluster for pair in pairs}:  # what they show is out of date
+                (folder / f'cluster_{name}.png').unlink(missing_ok=True)
             for name, members in by_cluster.items() if draw is not None else ():
                 sheet = draw.draw_cluster_sheet(name, members, folder, args.number)
                 _save(sheet, folder / f'cluster_{name}.png')

@@ -35,7 +35,7 @@ def folders(tmp_path: Path) -> tuple[str, str]:
 def test_check_and_cluster(
     tmp_path: Path, folders: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A manifest and a sheet of the oddest; then clusters, splits by cluster, and their sheets."""
+    """A manifest and a sheet of the oddest; then clusters, splits by cluster, their sheets alone."""
     out = tmp_path / 'pairs'
     assert main(['pairs', 'check', *folders, '--out', str(out), '--workers', '1']) == 0
     printed = capsys.readouterr().out
@@ -57,6 +57,10 @@ def test_check_and_cluster(
     before = (out / 'manifest.csv').read_bytes()
     assert main([*command, '--number', '0']) == 0
     assert (out / 'manifest.csv').read_bytes() == before
+    assert not list(out.glob('cluster_*.png'))
+    assert main(command) == 0
+    assert main([*command, '--clusters', '1']) == 0
+    assert [path.name for path in out.glob('cluster_*.png')] == ['cluster_1.png']
 
 
 def test_rejections(

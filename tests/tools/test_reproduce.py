@@ -258,6 +258,27 @@ def test_checkpoints_that_other_runs_need_stay(tmp_path: Path) -> None:
     assert kept == tmp_path / 'vgg-like_1xb32_luma-person/fold2/seed0/epoch_50.pth'
 
 
+@pytest.mark.parametrize(
+    ('arguments', 'allowed'),
+    [
+        (('plan', '--seeds', '0', '-1'), 'from 0 to 2147483647'),
+        (('plan', '--estimate', '0'), '1 or more'),
+        (('run', '--jobs', '0'), '1 or more'),
+    ],
+)
+def test_numbers_out_of_range(
+    main: Callable[..., int],
+    arguments: tuple[str, ...],
+    allowed: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """They are refused before the first run."""
+    with pytest.raises(SystemExit):
+        main(*arguments)
+    error = f'{arguments[1]}: must be a whole number, {allowed}, but got {arguments[-1]!r}'
+    assert error in capsys.readouterr().err
+
+
 def test_nothing_selected_and_wrong_names(
     main: Callable[..., int], capsys: pytest.CaptureFixture
 ) -> None:

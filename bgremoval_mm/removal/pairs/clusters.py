@@ -200,15 +200,16 @@ def cluster_pairs(
 ) -> list[Pair]:
     """Return the pairs with their clusters, and with splits that are dealt out by cluster.
 
-    Splits that a list has given stay as they are.
+    Splits that were given, by a list or by `bgremoval retrain`, stay as they are, and the other
+    photos of their items go with them.
 
     Args:
         pairs: Of a manifest.
         folder: Folder of the manifest.
         clusters: See `assign_clusters`.
         overrides: Cluster by image, which wins over everything else.
-        val_share: Share of validation in each cluster; None is 0.2. Not to be given if the
-            splits were given by a list.
+        val_share: Share of validation in each cluster, of the pairs that are dealt out; None is
+            0.2. Not to be given if all splits were given.
         seed: Of k-means and of the split.
         workers: Number of processes; None is one a core.
         progress: Show a progress bar, if there is a terminal.
@@ -217,8 +218,7 @@ def cluster_pairs(
         ClusterError: If a file cannot be read.
         ArgumentError: If an argument is wrong.
     """
-    keep = all(pair.split_by == GIVEN for pair in pairs)
-    if keep and val_share is not None:
+    if val_share is not None and all(pair.split_by == GIVEN for pair in pairs):
         msg = 'the splits were given by a list, so `val_share` must be left out'
         raise ArgumentError(msg)
     jobs = [(pair.image, (folder / pair.image, folder / pair.mask)) for pair in pairs]
@@ -235,6 +235,16 @@ def cluster_pairs(
         replace(pair, cluster=overrides.get(pair.image, name))
         for pair, name in zip(pairs, named, strict=True)
     ]
-    if keep:
-        return clustered
-    return deal_out(clustered, VAL_SHARE if val_share is None else val_share, seed)
+    share = VAL_SHARE if val_share is None else val_share
+    return _deal_out_the_rest(clustered, share, seed)
+
+
+def _deal_out_the_rest(pairs: Sequence[Pair], share: float, seed: int) -> list[Pair]:
+    """Deal out the pairs whose splits were not given."""
+    of_item = {pair.item: pair.split for pair in pairs if pair.split_by == GIVEN and pair.item}
+    free = [pair for pair in pairs if pair.split_by != GIVEN and pair.item not in of_item]
+    dealt = {pair.image: pair for pair in deal_out(free, share, seed)}
+    return [
+        dealt.get(pair.image) or replace(pair, split=of_item.get(pair.item, pair.split))
+        for pair in pairs
+    ]

@@ -108,3 +108,20 @@ def test_the_rule_of_white_products() -> None:
     assert not is_white_on_white(photo(189, 235), foreground)
     assert not is_white_on_white(photo(190, 234), foreground)
     assert not is_white_on_white(photo(255, 255), np.ones((10, 10), bool))
+
+
+def test_only_the_rest_is_dealt_out_beside_given_splits(tmp_path: Path, groups: list[Pair]) -> None:
+    """Held-back corrections of `bgremoval retrain` never come into the training."""
+    mixed = [
+        replace(pair, split='test', split_by='given', item='a') if index % 4 == 0 else pair
+        for index, pair in enumerate(groups)
+    ]
+    mixed[1] = replace(mixed[1], split='train', split_by='dealt', item='a')
+    found = cluster_pairs(mixed, tmp_path, 2, val_share=0.5, progress=False)
+    assert [pair.image for pair in found] == [pair.image for pair in mixed]
+    given = [pair for pair in found if pair.split_by == 'given']
+    assert len(given) == len(mixed[::4])
+    assert {pair.split for pair in given} == {'test'}
+    assert found[1].split == 'test'  # as the other photos of its item
+    rest = Counter(pair.split for pair in found if not pair.item)
+    assert rest['val'] == pytest.approx(rest['train'], abs=2)
