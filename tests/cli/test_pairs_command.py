@@ -35,7 +35,7 @@ def folders(tmp_path: Path) -> tuple[str, str]:
 def test_check_and_cluster(
     tmp_path: Path, folders: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A manifest and a sheet of the oddest; then clusters, splits by cluster, their sheets alone."""
+    """A manifest and a sheet of the oddest; then clusters, splits by cluster and sheets."""
     out = tmp_path / 'pairs'
     assert main(['pairs', 'check', *folders, '--out', str(out), '--workers', '1']) == 0
     printed = capsys.readouterr().out
