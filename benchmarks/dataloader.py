@@ -5,7 +5,8 @@ Builds the training loader of a config as mmengine's Runner does, and wraps its 
 RembgDataset. Each round runs every variant in turn, in this process tree, on the same samples.
 Prints images/s and the ratio to the originals, medians over the rounds. With `--cpu` it makes the
 samples one by one in this process and counts seconds of its CPU instead of those on the clock: on
-a machine that other programs keep busy, only these can be compared.
+a machine that other programs keep busy, only these can be compared. With `--resized` it compares a
+store with a copy of it whose masks were brought to the size of their photos.
 
     python tools/remove_background.py data/clothing10 data/masks/clothing10 --model u2netp
     python tools/remove_background.py data/clothing10 data/removed/clothing10 --model u2netp \
@@ -13,6 +14,11 @@ a machine that other programs keep busy, only these can be compared.
     python benchmarks/dataloader.py configs/classification/vgg/vgg11_1xb32_clothing10.py \
         --masks data/masks/clothing10 --removed data/removed/clothing10 --model u2netp \
         --bank data/background_bank/bank_a.txt
+
+    cp -r data/masks/clothing10 data/masks/resized
+    bgremoval resize-masks data/masks/resized --model u2netp
+    python benchmarks/dataloader.py configs/classification/vgg/vgg11_1xb32_clothing10.py \
+        --masks data/masks/clothing10 --resized data/masks/resized --model u2netp
 """
 
 from __future__ import annotations
@@ -41,6 +47,9 @@ def main() -> None:
     parser.add_argument('config', type=Path, help='config of the baseline')
     parser.add_argument('--masks', type=Path, required=True, help='mask store of its images')
     parser.add_argument('--removed', type=Path, nargs='*', default=[], help='--output rgb trees')
+    parser.add_argument(
+        '--resized', type=Path, help='the same store after `bgremoval resize-masks`'
+    )
     parser.add_argument('--bank', help='folder or list file of photos for replaced backgrounds')
     parser.add_argument('--model', default='u2net')
     parser.add_argument('--precision', default='fp32', help='that the masks were made in')
@@ -75,6 +84,12 @@ def main() -> None:
         'blurred': {**masks, 'condition': 'blurred'},
         **{f'removed, {tree.name}': {**options, 'image_dir': str(tree)} for tree in args.removed},
     }
+    if args.resized is not None:
+        resized = {**masks, 'mask_dir': str(args.resized)}
+        variants['composed, resized masks'] = resized
+        variants['blurred, resized masks'] = {**resized, 'condition': 'blurred'}
+        if args.bank:
+            variants['replaced, resized masks'] = {**resized, 'bank': args.bank}
     if args.bank:
         variants['replaced, linear'] = {**masks, 'resize': 'linear', 'bank': args.bank}
     built = {name: DATASETS.build(copy.deepcopy(each)) for name, each in variants.items()}

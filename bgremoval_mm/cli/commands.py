@@ -34,6 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     from bgremoval_mm.cli.pipeline import add_pipeline_commands
     from bgremoval_mm.cli.remove import run_masks, run_remove
     from bgremoval_mm.cli.replace import add_replace_arguments, run_replace
+    from bgremoval_mm.cli.resize_masks import add_resize_arguments, run_resize
     from bgremoval_mm.cli.retrain import add_retrain_arguments, run_retrain
     from bgremoval_mm.cli.review import (
         add_apply_arguments,
@@ -80,6 +81,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     masks = add_command(commands, 'masks', run_masks, 'make masks of a folder, for training')
     arguments.add_masks_arguments(masks)
+
+    text = 'bring the masks of a store to the size of their photos: trainings read them faster'
+    add_resize_arguments(add_command(commands, 'resize-masks', run_resize, text))
 
     text = 'write photos again before other backgrounds, by the masks of a store'
     add_replace_arguments(add_command(commands, 'replace', run_replace, text))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bgremoval_mm.removal.backends import DeviceError, release_sessions
     from bgremoval_mm.removal.images.reading import ImageError, SourceImage, read_image
     from bgremoval_mm.removal.io.manifest import Manifest, Record
+    from bgremoval_mm.removal.jobs.resize_masks import ResizeSummary, resize_masks
     from bgremoval_mm.removal.jobs.tree import TargetError, TreeSummary, remove_tree
     from bgremoval_mm.removal.masks.functional import (
         binarise,
@@ -50,6 +51,7 @@ __all__ = [
     'MaskStore',
     'ModelSpec',
     'Record',
+    'ResizeSummary',
     'SourceImage',
     'StoredMask',
     'StoredMaskError',
@@ -69,6 +71,7 @@ __all__ = [
     'release_sessions',
     'remove_tree',
     'resize',
+    'resize_masks',
     'stretch',
     'verify_weights',
 ]
@@ -80,6 +83,7 @@ _MODULES = {
     'options.framing': ('Framing',),
     'outputs.cutouts': ('CutoutFolder',),
     'outputs.foreground': ('estimate_foreground',),
+    'jobs.resize_masks': ('ResizeSummary', 'resize_masks'),
     'jobs.tree': ('TargetError', 'TreeSummary', 'remove_tree'),
     'images.reading': ('ImageError', 'SourceImage', 'read_image'),
     'io.manifest': ('Manifest', 'Record'),

@@ -15,7 +15,7 @@ from PIL import Image
 from bgremoval_mm.removal import masks
 from bgremoval_mm.removal.errors import BgremovalError
 from bgremoval_mm.removal.images.source import SourceImage, SourceStamp
-from bgremoval_mm.removal.io.manifest import Record
+from bgremoval_mm.removal.io.manifest import Record, writing
 from bgremoval_mm.removal.outputs.base import OutputFolder, join
 from bgremoval_mm.removal.outputs.png import decode_plain, encode_png, text_chunk
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model
@@ -25,6 +25,7 @@ __all__ = ['MaskStore', 'StoredMask', 'StoredMaskError', 'mask_problem', 'other_
 _TEXT_KEY = 'bgremoval_mm'
 # A text of its own: versions of ours that do not know it read the mask nevertheless.
 _PILLOW_KEY = 'bgremoval_mm pillow'
+_KEPT = ('size', 'orientation', 'source', 'model_hash', 'params')  # of a record, in the text
 # No file can have that name: it is too long, or leads through a file.
 _NO_SUCH_NAME = frozenset((errno.ENAMETOOLONG, errno.ENOTDIR))
 
@@ -38,7 +39,8 @@ class StoredMask:
     """A mask as it lies in a store.
 
     Attributes:
-        mask: uint8 array of shape (h, w) at the model's resolution, 255 = foreground.
+        mask: uint8 array of shape (h, w), 255 = foreground: at the model's resolution, or at the
+            source's, see `resize_masks`.
         size: (width, height) of the upright source image, in pixels.
         orientation: EXIF orientation of the source, 1 to 8.
         source: The bytes that it was made from.
@@ -72,7 +74,8 @@ class MaskStore(OutputFolder):
     PNG at the model's resolution (320 x 320 for U2-Net); ``full_size()`` resizes it with
     rembg's filter. The PNG itself carries what it was made from, so that it can be checked
     without the manifest; ``<root>/<model>/manifest.jsonl`` holds the same of all masks,
-    with their quality figures and the images that failed.
+    with their quality figures and the images that failed. `resize_masks` brings masks to the size
+    of their images, for trainings.
 
     Several processes may read and write one store. It can be pickled.
 
@@ -145,13 +148,44 @@ class MaskStore(OutputFolder):
 
     def encode(self, source: SourceImage, mask: np.ndarray, record: Record) -> tuple[bytes, str]:
         """Return the mask as a PNG that carries what it was made from, and no note."""
-        fields = asdict(record)
-        kept = ('size', 'orientation', 'source', 'model_hash', 'params')
-        text = json.dumps({key: fields[key] for key in kept})
-        chunks = [text_chunk(_TEXT_KEY, text)]  # ASCII, as json.dumps gives it
-        if record.pillow:
-            chunks.append(text_chunk(_PILLOW_KEY, record.pillow))
-        return encode_png(mask, chunks, plain=True), ''
+        return _encode(mask, record), ''
+
+    def resize_to_source(self, image: str) -> bool:
+        """Bring the stored mask of an image to the image's own size, in its file.
+
+        `StoredMask.full_size` returns the same from then on, without resizing.
+
+        Args:
+            image: Path of the image below the image folder, with ``/``.
+
+        Returns:
+            Whether the file was written: not if the mask has that size already.
+
+        Raises:
+            StoredMaskError: If there is no mask, or it cannot be read.
+            TargetWriteError: An OSError, if it cannot be written; the old file is left then.
+        """
+        stored = self.get(image)
+        if stored is None:
+            msg = f'there is no {self.storage.address_of(self.name(image))}'
+            raise StoredMaskError(msg)
+        full = stored.full_size()
+        if full is stored.mask:
+            return False
+        with writing():
+            self.storage.write(self.name(image), _encode(full, stored))
+        return True
+
+
+def _encode(mask: np.ndarray, made: Record | StoredMask) -> bytes:
+    """Return a mask as a PNG that carries what it was made from."""
+    kept = {name: getattr(made, name) for name in _KEPT}
+    assert made.source is not None
+    text = json.dumps(kept | {'source': asdict(made.source)})
+    chunks = [text_chunk(_TEXT_KEY, text)]  # ASCII, as json.dumps gives it
+    if made.pillow:
+        chunks.append(text_chunk(_PILLOW_KEY, made.pillow))
+    return encode_png(mask, chunks, plain=True)
 
 
 def _by_pillow(content: bytes) -> tuple[np.ndarray, dict[Any, Any]]:

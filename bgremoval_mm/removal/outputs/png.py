@@ -2,8 +2,8 @@
 
 Pillow tries five filters on each row; here every row has the same one. zlib and numpy release the
 interpreter's lock meanwhile, so that the threads of a job can write side by side.
-benchmarks/encoders.py compares the two. Small masks, whose rows are as they are, are also read
-here: a training reads one for each of its samples.
+benchmarks/encoders.py compares the two. Masks of a store, whose rows are as they are, are also read
+here, if they are small: a training reads one for each of its samples.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-__all__ = ['decode_plain', 'encode_png', 'profile_chunk', 'text_chunk']
+__all__ = ['PLAIN_PIXELS', 'decode_plain', 'encode_png', 'profile_chunk', 'text_chunk']
+
+PLAIN_PIXELS = 1 << 22  # of the largest mask that is read here: no file can ask for more memory
 
 _SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # PNG specification, 11.2.1: grey, RGB, RGBA
@@ -23,7 +25,6 @@ _NONE, _UP = 0, 2  # its filters, 9.2
 _PLAIN = re.compile(rb'IHDR( tEXt)*( IDAT)+ IEND')
 _GREY = [8, 0, 0, 0, 0]  # bits, colour type, compression, filter, interlacing
 _BAND = 1 << 20  # bytes that are filtered at a time
-_SMALL = 1 << 22  # pixels of the largest mask that is read here: no file can ask for more memory
 
 
 def encode_png(
@@ -77,7 +78,7 @@ def decode_plain(content: bytes) -> tuple[np.ndarray, dict[str, str]] | None:
         if not _PLAIN.fullmatch(b' '.join(name for name, _ in chunks)):
             return None
         width, height, *kind = struct.unpack('>2I5B', chunks[0][1])
-        if kind != _GREY or not 0 < width * height <= _SMALL:
+        if kind != _GREY or not 0 < width * height <= PLAIN_PIXELS:
             return None
         inflater = zlib.decompressobj()
         data = b''.join(body for name, body in chunks if name == b'IDAT')

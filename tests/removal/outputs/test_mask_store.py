@@ -23,6 +23,7 @@ from bgremoval_mm.removal import (
     read_image,
 )
 from bgremoval_mm.removal.outputs.mask_store import mask_problem
+from bgremoval_mm.removal.outputs.png import decode_plain
 from bgremoval_mm.utils.atomic import sweep_leftovers, write_atomically
 
 
@@ -231,3 +232,25 @@ def test_png_of_the_store_is_plain(photo: Path, small_mask, tmp_path: Path) -> N
         assert picture.mode == 'L'
         np.testing.assert_array_equal(np.asarray(picture), small_mask)
         assert json.loads(picture.info['bgremoval_mm'])['model_hash'] == store.spec.hash
+
+
+@pytest.mark.parametrize('size', [(24, 16), (5, 7)], ids=['larger', 'smaller'])
+def test_mask_at_the_size_of_its_photo(tmp_path: Path, picture, small_mask, size) -> None:
+    """Resizing it once changes nothing that is made of it, and nothing that it records."""
+    file = tmp_path / 'a.jpg'
+    Image.fromarray(picture(*size)).save(file)
+    store = MaskStore(tmp_path / 'masks', 'u2netp', 'bf16')
+    store.put('a.jpg', read_image(file), small_mask, constant=False)
+    before = store.get('a.jpg')
+    assert store.resize_to_source('a.jpg')
+    after = store.get('a.jpg')
+    np.testing.assert_array_equal(after.mask, before.full_size())
+    assert after.full_size() is after.mask
+    assert replace(after, mask=None) == replace(before, mask=None)
+    assert store.is_current(after, file)
+    content = store.path('a.jpg').read_bytes()
+    assert decode_plain(content) is not None
+    assert not store.resize_to_source('a.jpg')
+    assert store.path('a.jpg').read_bytes() == content
+    with pytest.raises(StoredMaskError, match=r'there is no .*b\.jpg\.png'):
+        store.resize_to_source('b.jpg')
