@@ -15,6 +15,14 @@ from bgremoval_mm.removal.outputs import png
 from bgremoval_mm.removal.outputs.cutouts import encode_image
 from bgremoval_mm.removal.outputs.png import decode_plain, encode_png, profile_chunk, text_chunk
 
+
+@pytest.fixture(autouse=True, params=['isal', 'zlib'])
+def _codec(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both libraries, as an installation may lack ISA-L."""
+    codec = zlib if request.param == 'zlib' else pytest.importorskip('isal.isal_zlib')
+    monkeypatch.setattr(png, '_CODEC', codec)
+
+
 SHAPES = [(1, 1), (1, 7), (9, 1), (33, 20), (5, 6, 3), (40, 31, 3), (1, 1, 4), (64, 57, 4)]
 
 
