@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from bgremoval_mm.removal.io.claims import ClaimedError
-from bgremoval_mm.removal.io.manifest import Record
+from bgremoval_mm.removal.io.manifest import latest
 from bgremoval_mm.removal.jobs.apart import TargetError
 from bgremoval_mm.removal.outputs.mask_store import MaskStore
 from bgremoval_mm.removal.outputs.png import PLAIN_PIXELS
@@ -81,23 +81,16 @@ def resize_masks(
 
 
 def _resize_all(store: MaskStore, workers: int | None, progress: bool) -> ResizeSummary:
-    images = sorted(_small(records := store.manifest.read().values()))
+    # A catalogue's figures would fill the memory.
+    records = latest(replace(each, quality=None, source=None) for each in store.manifest.records())
+    made = [each for each in records.values() if each.status == 'ok']
+    images = sorted(each.path for each in made if math.prod(each.size or ()) <= PLAIN_PIXELS)
     store.sweep(images)
     jobs = [(image, image) for image in images]
     work = partial(_resize, store)
     written, failed = for_each(work, jobs, 'resizing masks', workers, progress)
-    made = sum(record.status == 'ok' for record in records)
     done = sum(written.values())
-    return ResizeSummary(store, done, len(written) - done, made - len(images), failed)
-
-
-def _small(records: Iterable[Record]) -> list[str]:
-    """Return the images whose masks are read fast at their size."""
-    return [
-        record.path
-        for record in records
-        if record.status == 'ok' and record.size and record.size[0] * record.size[1] <= PLAIN_PIXELS
-    ]
+    return ResizeSummary(store, done, len(written) - done, len(made) - len(images), failed)
 
 
 def _resize(store: MaskStore, image: str) -> bool:
