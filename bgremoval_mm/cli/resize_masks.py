@@ -8,11 +8,10 @@ from bgremoval_mm.cli import signals
 from bgremoval_mm.cli.argument_types import at_least
 from bgremoval_mm.cli.arguments import add_model_argument
 from bgremoval_mm.cli.errors import FAILED, OK, add_debug_argument
+from bgremoval_mm.cli.tree import listing
 from bgremoval_mm.utils.text import printable
 
 __all__ = ['add_resize_arguments', 'run_resize']
-
-_LISTED = 20
 
 
 def add_resize_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +41,6 @@ def run_resize(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int
         print(
             f'{found.large:,} stay as they are: their photos have more than {limit:.1f} megapixels'
         )
-    for image, reason in list(found.failed.items())[:_LISTED]:
-        print(f'  failed: {printable(image)}: {printable(reason)}')
-    if len(found.failed) > _LISTED:
-        print(f'  failed: and {len(found.failed) - _LISTED:,} more')
+    for line in listing('failed', found.failed, rest=''):
+        print(line)
     return FAILED if found.failed else OK

@@ -23,7 +23,7 @@ from bgremoval_mm.utils.text import printable
 if TYPE_CHECKING:
     from bgremoval_mm.removal import TreeSummary
 
-__all__ = ['describe', 'run_tree']
+__all__ = ['describe', 'listing', 'run_tree']
 
 _LISTED = 20
 _NAMED = 3
@@ -74,20 +74,21 @@ def describe(summary: TreeSummary) -> str:
         lines = [f'nothing to do: {summary.skipped} done before, 0 failed; {where}']
     if summary.ignored:
         lines.append(f'skipped {_count_others(len(summary.ignored))}')
-    lines += _listing('note', summary.noted)
+    lines += listing('note', summary.noted)
     flags = {path: f'mask is {", ".join(flags)}' for path, flags in summary.flagged.items()}
-    lines += _listing('suspicious', flags)
-    lines += _listing('failed', summary.failed)
+    lines += listing('suspicious', flags)
+    lines += listing('failed', summary.failed)
     return '\n'.join(lines)
 
 
-def _listing(what: str, texts: dict[str, str]) -> list[str]:
+def listing(what: str, texts: dict[str, str], rest: str = ', see manifest.jsonl') -> list[str]:
+    """Return a line for each image, up to a limit, and one that says how many more there are."""
     lines = [
         f'  {what}: {printable(path)}: {printable(text)}'
         for path, text in list(texts.items())[:_LISTED]
     ]
     if len(texts) > _LISTED:
-        lines.append(f'  {what}: and {len(texts) - _LISTED} more, see manifest.jsonl')
+        lines.append(f'  {what}: and {len(texts) - _LISTED} more{rest}')
     return lines
 
 

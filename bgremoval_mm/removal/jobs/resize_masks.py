@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from bgremoval_mm.removal.io.claims import ClaimedError
@@ -87,11 +86,6 @@ def _resize_all(store: MaskStore, workers: int | None, progress: bool) -> Resize
     images = sorted(each.path for each in made if math.prod(each.size or ()) <= PLAIN_PIXELS)
     store.sweep(images)
     jobs = [(image, image) for image in images]
-    work = partial(_resize, store)
-    written, failed = for_each(work, jobs, 'resizing masks', workers, progress)
+    written, failed = for_each(store.resize_to_source, jobs, 'resizing masks', workers, progress)
     done = sum(written.values())
     return ResizeSummary(store, done, len(written) - done, len(made) - len(images), failed)
-
-
-def _resize(store: MaskStore, image: str) -> bool:
-    return store.resize_to_source(image)
