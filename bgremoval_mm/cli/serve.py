@@ -146,7 +146,9 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     inbox = _inbox_of(args)
     tokens = read_tokens_of(args)
     models = list(dict.fromkeys([args.model, *args.also]))
-    removers = make_removers(models, arguments.engine_options_of(args), args.batch_size)
+    removers = make_removers(
+        models, arguments.engine_options_of(args), args.batch_size, run_here=args.engine != 'ray'
+    )
     given = {name: getattr(args, name) for name in _LIMITS}
     limits = Limits(**{name: value for name, value in given.items() if value is not None})
     desk = None if args.search is None else _open_desk(args, limits)

@@ -27,6 +27,7 @@ from bgremoval_mm.removal.images.formats import (
 )
 from bgremoval_mm.removal.images.reading import ImageError, SourceImage, decode_image
 from bgremoval_mm.removal.options import EngineOptions
+from bgremoval_mm.removal.options.choice import has_gpu_driver
 from bgremoval_mm.removal.outputs.cutouts import encode_image
 from bgremoval_mm.removal.outputs.rendering import render
 from bgremoval_mm.removal.remover import BackgroundRemover
@@ -51,7 +52,10 @@ _BATCH_ON_GPU = 8
 
 
 def make_removers(
-    models: list[str], options: EngineOptions, batch_size: int | None = None
+    models: list[str],
+    options: EngineOptions,
+    batch_size: int | None = None,
+    run_here: bool = True,
 ) -> dict[str, BackgroundRemover]:
     """Return a remover for each model, by its name; nothing is loaded yet.
 
@@ -61,15 +65,17 @@ def make_removers(
         options: How they are run; its model and batch size do not count.
         batch_size: Images in one run of the network. None is 8 on a GPU, and 1 on a CPU, where more
             gain nothing.
+        run_here: Whether this machine runs them, and not others, which may have GPUs.
 
     Raises:
         ArgumentError: If a model cannot be run in this way, or two have one name.
     """
+    may_have_gpu = options.device != 'auto' or not run_here or has_gpu_driver()
     removers: dict[str, BackgroundRemover] = {}
     for name in models:
         chosen = replace(options, model=name, batch_size=batch_size or 1)
         remover = BackgroundRemover.from_options(chosen)
-        if batch_size is None and remover.backend.uses_gpu:
+        if batch_size is None and may_have_gpu and remover.backend.uses_gpu:
             remover = BackgroundRemover.from_options(replace(chosen, batch_size=_BATCH_ON_GPU))
         if remover.spec.name in removers:
             msg = f'`models` must have different names, but two are called {remover.spec.name!r}'

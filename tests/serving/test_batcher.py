@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from bgremoval_mm.removal.errors import ArgumentError
-from bgremoval_mm.removal.options import EngineOptions
+from bgremoval_mm.removal.options import EngineOptions, choice
 from bgremoval_mm.serving.batcher import Batcher
 from bgremoval_mm.serving.engine import Engine, make_removers
 
@@ -139,3 +140,31 @@ def test_networks_of_an_engine(tiny_model, one_run: bool) -> None:
     assert len(engine.batcher._threads) == 2 - one_run
     with pytest.raises(ArgumentError, match="different names, but two are called 'u2netp'"):
         make_removers(['u2netp', 'u2netp'], options)
+
+
+@pytest.mark.parametrize(
+    ('device', 'driver', 'run_here', 'batch_size'),
+    [
+        ('auto', False, True, 1),
+        ('auto', True, True, 8),
+        ('auto', False, False, 8),  # on other machines, of which this one does not know
+        ('cuda', False, True, 8),
+        ('cpu', True, False, 1),
+    ],
+)
+def test_batches_of_a_gpu(
+    tiny_model,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    driver: bool,
+    run_here: bool,
+    batch_size: int,
+) -> None:
+    """Batches are for GPUs: a machine without one runs images one by one, whatever may be there."""
+    tiny_model('u2netp')
+    monkeypatch.setattr(choice, '_DRIVERS', (str(tmp_path),) if driver else ())
+    options = EngineOptions(backend='torch', device=device)
+    made = make_removers(['u2netp'], options, run_here=run_here)
+    assert made['u2netp'].batch_size == batch_size
+    assert make_removers(['u2netp'], options, 3, run_here)['u2netp'].batch_size == 3

@@ -17,6 +17,7 @@ __all__ = [
     'choose_backend',
     'choose_precision',
     'faster_precision_hint',
+    'has_gpu_driver',
     'is_installed',
     'log_once',
     'torch_has_cuda',
@@ -119,6 +120,11 @@ def _on_gpu(device: str, spec: ModelSpec) -> bool:
         return True
     if spec.architecture not in TORCH_MODELS or not torch_has_cuda():
         return False
+    return has_gpu_driver()
+
+
+def has_gpu_driver() -> bool:
+    """Return whether this machine has the driver of an NVIDIA GPU."""
     return any(Path(each).exists() for each in _DRIVERS)
 
 
