@@ -11,7 +11,7 @@ import pytest
 from bgremoval_mm.analysis.background_audit.evaluate import split_classes
 from bgremoval_mm.analysis.background_audit.picture import draw_audit
 from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScores
-from bgremoval_mm.analysis.background_audit.text import as_text
+from bgremoval_mm.analysis.background_audit.text import as_text, score_text
 from bgremoval_mm.analysis.background_audit.uncertainty import (
     Uncertainty,
     chance_level,
@@ -254,3 +254,10 @@ def test_an_interval_beside_its_score(audit: Audit) -> None:
     }
     audit.uncertainty = Uncertainty(metric, None, beside, {})
     assert draw_audit(audit, [('a.jpg', [np.zeros((8, 8, 3), np.uint8)] * 2)]).width > 100
+
+
+def test_scores_have_the_same_decimals() -> None:
+    """A score that happens to be whole looks as sure as its neighbours."""
+    assert [score_text(each, 'percent') for each in (26.0, 26.344)] == ['26.0', '26.3']
+    assert [score_text(each, 'fraction', '+') for each in (0.5, -0.1234)] == ['+0.500', '-0.123']
+    assert score_text(1234.0, None) == '1234'

@@ -9,7 +9,7 @@ from PIL import Image
 
 from bgremoval_mm.analysis.background_audit.evaluate import Auditor
 from bgremoval_mm.analysis.background_audit.summary import Audit
-from bgremoval_mm.analysis.background_audit.text import retained_text
+from bgremoval_mm.analysis.background_audit.text import retained_text, score_text
 from bgremoval_mm.datasets.transforms.change_background import Condition
 from bgremoval_mm.engine.comparison import unit
 from bgremoval_mm.utils.sampling import evenly_spaced
@@ -70,7 +70,8 @@ def _chart(audit: Audit, metric: str, width: int) -> Image.Image:
             axes.errorbar(middle, row, xerr=reach, fmt='none', ecolor=INK, lw=1, capsize=3)
             end = max(mean, estimate.high)
         retained = retained_text(audit, name, metric)
-        label = f' {mean:.3g}' + ('' if retained == '-' else f'  ({retained})')
+        score = score_text(mean, unit(metric))
+        label = f' {score}' + ('' if retained == '-' else f'  ({retained})')
         # On white, so that the line of chance does not cross it out.
         plate = {'facecolor': 'white', 'edgecolor': 'none', 'pad': 1}
         axes.text(end, row, label, va='center', size=9, color=INK, bbox=plate)
@@ -91,8 +92,9 @@ def _caption(audit: Audit, metric: str) -> str:
     if audit.uncertainty is None:
         return text
     chance = audit.uncertainty.chance
+    dashed = '' if chance is None else f'; dashed: chance, {score_text(chance, in_unit)}'
     return (
-        f'{text}{"" if chance is None else f"; dashed: chance, {chance:.3g}"}\n'
+        f'{text}{dashed}\n'
         f'whiskers: 95 % interval over {audit.images} photos; differences are surer, as they are '
         'paired: see the table'
     )

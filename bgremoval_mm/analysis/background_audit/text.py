@@ -14,7 +14,7 @@ from bgremoval_mm.analysis.background_audit.summary import Audit, ConditionScore
 from bgremoval_mm.engine.comparison import unit
 from bgremoval_mm.evaluation.statistics import Estimate
 
-__all__ = ['as_text', 'retained_text']
+__all__ = ['as_text', 'retained_text', 'score_text']
 
 _CLASSES = 10  # that are printed
 
@@ -90,11 +90,15 @@ def _digits(in_unit: str | None) -> int:
     return 3 if in_unit == 'fraction' else 2
 
 
+def score_text(score: float, in_unit: str | None, sign: str = '') -> str:
+    """Return a score as intervals and the chart show it, with the same decimals in every row."""
+    return format(score, sign + {'percent': '.1f', 'fraction': '.3f'}.get(in_unit or '', '.4g'))
+
+
 def _interval(estimate: Estimate | None, in_unit: str | None, sign: str = '') -> str:
     if estimate is None or estimate.low is None or estimate.high is None:
         return '-'
-    digits = 3 if in_unit == 'fraction' else 1
-    return f'{estimate.low:{sign}.{digits}f} to {estimate.high:{sign}.{digits}f}'
+    return ' to '.join(score_text(each, in_unit, sign) for each in (estimate.low, estimate.high))
 
 
 def _notes(audit: Audit) -> list[str]:
