@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bgremoval_mm.datasets.formats.label_maps import are_numbers, is_polygon
+from bgremoval_mm.datasets.formats.label_maps import are_numbers, check_run_lengths, is_polygon
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.messages import first_few
 
@@ -79,8 +79,8 @@ def check_coco(content: Any, classes: Sequence[str], source: Any) -> Tally:
     Raises:
         ValueError: If it is a JSON of another kind; has other categories or another order of them;
             has an annotation or image id twice; an annotation lacks something, belongs to no image
-            or category, has a mask of another size than its image, or has a box or a polygon that
-            is not of numbers.
+            or category, has a mask of another size than its image or of a run-length code that does
+            not add up to it, or has a box or a polygon that is not of numbers.
     """
     _check_kind(content, source)
     _check_categories(content['categories'], classes, source)
@@ -195,4 +195,9 @@ def _check_annotation(
             f'width), but it has {list(segmentation["size"])}'
         )
         raise ArgumentError(msg)
+    try:
+        check_run_lengths(segmentation['counts'], height, width)
+    except ValueError as err:
+        msg = f'{name}: {err}'
+        raise ArgumentError(msg) from err
     return 'rle'

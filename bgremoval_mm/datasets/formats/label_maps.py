@@ -32,6 +32,59 @@ def are_numbers(values: Any) -> bool:
         return False
 
 
+def check_run_lengths(counts: Any, height: int, width: int) -> None:
+    """Check that the counts of a run-length code add up to the pixels of the image.
+
+    Of counts that end early, pycocotools decodes the rest as what the memory held before.
+
+    Args:
+        counts: COCO's, compressed (str or bytes) or plain (list of int).
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+
+    Raises:
+        ValueError: If they do not, or are no counts.
+    """
+    lengths: Any = _expand_counts(counts) if isinstance(counts, str | bytes) else counts
+    are_whole = isinstance(lengths, list) and all(type(each) is int for each in lengths)
+    if not are_whole or min(lengths, default=0) < 0:
+        msg = (
+            'the counts of a run-length code must be whole numbers from 0, or the text that '
+            f'pycocotools makes of them, but got {counts!r:.80}'
+        )
+        raise ArgumentError(msg)
+    if sum(lengths) != height * width:
+        msg = (
+            f'the counts of a run-length code must add up to {width} x {height} = '
+            f'{width * height} pixels, but got {sum(lengths)}'
+        )
+        raise ArgumentError(msg)
+
+
+def _expand_counts(text: str | bytes) -> list[int] | None:
+    """Return compressed counts as numbers; None if the text is of another kind.
+
+    The format is that of rleToString in COCO's maskApi.c: a character less 48 has five bits of a
+    number, the lowest ones first, and 32 where more follow; the highest bit is the sign. From the
+    fourth number on, each is the difference from the one before the last.
+    """
+    counts: list[int] = []
+    number = shift = 0
+    for character in text.encode() if isinstance(text, str) else text:
+        part = character - 48
+        if not 0 <= part < 64:
+            return None
+        number |= (part & 31) << shift
+        shift += 5
+        if part & 32:
+            continue
+        if part & 16:
+            number -= 1 << shift
+        counts.append(number + (counts[-2] if len(counts) > 2 else 0))
+        number = shift = 0
+    return None if shift else counts
+
+
 def decode_mask(segmentation: list[Any] | Mapping[str, Any], height: int, width: int) -> np.ndarray:
     """Decode the pixels of an instance.
 
@@ -59,14 +112,9 @@ def decode_mask(segmentation: list[Any] | Mapping[str, Any], height: int, width:
                 f'{size[1]} x {size[0]}'
             )
             raise ArgumentError(msg)
+        check_run_lengths(segmentation['counts'], height, width)
         code = dict(segmentation)
         if isinstance(code['counts'], list):
-            if sum(code['counts']) != height * width:
-                msg = (
-                    f'the counts of a run-length code must add up to {width} x {height} = '
-                    f'{width * height} pixels, but got {sum(code["counts"])}'
-                )
-                raise ArgumentError(msg)
             code = coco.frPyObjects(code, height, width)
         return np.asarray(coco.decode(code))
     polygons = [points for points in segmentation if is_polygon(points)]

@@ -13,6 +13,7 @@ from bgremoval_mm.datasets.formats.categories import (
 )
 from bgremoval_mm.datasets.formats.label_maps import (
     check_label_map,
+    check_run_lengths,
     decode_mask,
     draw_label_map,
     instances_of,
@@ -84,6 +85,35 @@ def random_annotations(seed: int) -> list[dict]:
         ][name % 3]
         annotations.append({'id': name, 'category_id': name + 7, 'segmentation': segmentation})
     return annotations
+
+
+@pytest.mark.parametrize('seed', range(5))
+def test_counts_that_end_early(seed: int) -> None:
+    """pycocotools would decode the rest as what the memory held before."""
+    generator = np.random.default_rng(seed)
+    size = (97, 131)
+    blocks = generator.integers(0, 2, (seed + 1, 2 * seed + 1), np.uint8)
+    mask = np.asfortranarray(
+        np.kron(blocks, np.ones((97, 131), np.uint8))[:: seed + 1, :: 2 * seed + 1]
+    )
+    text = coco.encode(mask)['counts'].decode()
+    check_run_lengths(text, *size)
+    check_run_lengths(text.encode(), *size)
+    np.testing.assert_array_equal(decode_mask({'size': size, 'counts': text}, *size), mask)
+    for end in range(len(text)):
+        with pytest.raises(ArgumentError, match='the counts of a run-length code must'):
+            decode_mask({'size': size, 'counts': text[:end]}, *size)
+    with pytest.raises(ArgumentError, match=r'add up to 131 x 98 = 12838 pixels, but got 12707'):
+        check_run_lengths(text, 98, 131)
+
+
+@pytest.mark.parametrize(
+    'counts', [[24.0], [True, 23], [-1, 25], ['24'], 24, 'é', '~', b'\x00', 'P']
+)
+def test_what_are_no_counts(counts: object) -> None:
+    """Neither numbers nor the text of such."""
+    with pytest.raises(ArgumentError, match='must be whole numbers from 0, or the text'):
+        check_run_lengths(counts, 4, 6)
 
 
 @pytest.mark.parametrize('strange', [None, float('nan'), float('inf'), '1'])
