@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bgremoval_mm.experiments.papers import load_work
 from bgremoval_mm.experiments.papers.liang2023 import WORK
 from bgremoval_mm.experiments.report.learning_curve import (
     LearningCurves,
@@ -72,10 +73,10 @@ def test_points_and_differences(root: Path) -> None:
     """Photos are counted, seeds are paired: by hand +2 and +3, then -1 and -1 points."""
     curves = read(root)
     assert curves.sizes == [307, 3068]
-    assert list(curves.titles) == [SCRATCH, TUNED]
+    assert list(curves.experiments) == [SCRATCH, TUNED]
     assert curves.missing == []
     assert curves.points(TUNED, 'original') == {307: {0: 50, 1: 54}, 3068: {0: 80, 1: 82}}
-    gaps = curves.differences(TUNED, 'rembg')
+    gaps = curves.differences(TUNED, curves.variants[1])
     assert {size: each.mean for size, each in gaps.items()} == {307: 2.5, 3068: -1.0}
     # Student's t with one degree of freedom: 12.706 x 0.5.
     assert gaps[307].low == pytest.approx(2.5 - 6.353, abs=1e-3)
@@ -169,3 +170,28 @@ def test_a_share_must_be_a_number(root: Path, add: Add) -> None:
     add(TUNED, 'original', 1, (80.0,), more=['train_dataset.every=x'])
     with pytest.raises(ValueError, match=r"must be a whole number from 1, but .* has 'x'"):
         read(root)
+
+
+def test_folds_of_a_seed_are_one_result(root: Path, make_result: Callable[..., Path]) -> None:
+    """A seed's score is the mean of its folds, its difference that of the folds both have."""
+    work = load_work('schindler2017')
+    item, data, model = 'Open photos', 'luma', 'mobilenet-v2_in1k-pre'
+
+    def write(variant: str, every: int, *scores: float) -> None:
+        for fold, score in enumerate(scores):
+            (run,) = select_runs(work, [item], [data], [model], [variant], [0], [fold])
+            options = [f'train_dataset.every={every}'] if every > 1 else []
+            make_result(run, {'accuracy/product/sum': score}, options, root / str(every))
+
+    write('original', 4, 40.0, 42.0, 50.0)
+    write('rembg', 4, 45.0, 49.0)
+    write('original', 1, 80.0)
+    write('rembg', 1, 81.0)
+    curves = collect_curves(read_results(root), work, item, data, 800)
+    assert curves.points(model, 'original') == {200: {0: 44.0}, 800: {0: 80.0}}
+    gaps = curves.differences(model, curves.variants[1])
+    assert {size: each.mean for size, each in gaps.items()} == {200: 6.0, 800: 1.0}
+    (run,) = select_runs(work, [item], [data], [model], ['rembg'], [0], [0])
+    make_result(run, {'accuracy': 1.0}, ['train_dataset.every=8'], root / '8')
+    with pytest.raises(ValueError, match=r'fold0.* has no accuracy/product/sum, which a learning'):
+        collect_curves(read_results(root), work, item, data, 800)

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bgremoval_mm.evaluation.statistics import Estimate, seed_interval
-from bgremoval_mm.experiments.base import Metric, Variant, Work
+from bgremoval_mm.experiments.base import Experiment, Metric, Variant, Work
+from bgremoval_mm.experiments.report.folds import AnyResult, fold_up
+from bgremoval_mm.experiments.report.groups import Pair
 from bgremoval_mm.experiments.report.results import Result
 from bgremoval_mm.experiments.report.words import GAP
 from bgremoval_mm.experiments.runner.runs import networks_of
@@ -25,54 +27,64 @@ _EVERY = 'train_dataset.every'
 _LENGTH = ('train_cfg.', 'param_scheduler.')
 
 
+_Point = tuple[str, str, int]
+"""Network, variant and number of training photos."""
+
+
 @dataclass(frozen=True)
 class LearningCurves:
-    """Scores by network, variant, number of training photos and seed.
+    """Results by network, variant, number of training photos and seed.
 
     Attributes:
         metric: What was measured.
-        titles: Networks, as configs are named, to their titles.
+        experiments: Networks, as configs are named, to their experiments.
         variants: Those that were run, the baseline first.
-        scores: (network, variant, number of training photos) to seed to score.
+        results: (network, variant, number of training photos) to seed to result.
     """
 
     metric: Metric
-    titles: Mapping[str, str]
+    experiments: Mapping[str, Experiment]
     variants: tuple[Variant, ...]
-    scores: Mapping[tuple[str, str, int], Mapping[int, float]]
+    results: Mapping[_Point, Mapping[int, AnyResult]]
 
     @property
     def sizes(self) -> list[int]:
         """Numbers of training photos."""
-        return sorted({size for _, _, size in self.scores})
+        return sorted({size for _, _, size in self.results})
 
     @property
     def missing(self) -> list[str]:
         """What was not run though another curve has such a point, in words."""
         return [
-            f'{self.titles[model]}, {variant.title}, {size:,} training photos'
-            for model in self.titles
+            f'{experiment.title}, {variant.title}, {size:,} training photos'
+            for model, experiment in self.experiments.items()
             for variant in self.variants
             for size in self.sizes
-            if not self.scores.get((model, variant.name, size))
+            if (model, variant.name, size) not in self.results
         ]
 
     def points(self, model: str, variant: str) -> dict[int, Mapping[int, float]]:
         """Return the points of a curve: number of training photos to seed to score."""
-        found = {size: self.scores.get((model, variant, size)) for size in self.sizes}
-        return {size: scores for size, scores in found.items() if scores}
+        found = {size: self.results.get((model, variant, size), {}) for size in self.sizes}
+        return {
+            size: {seed: each.metrics[self.metric.key] for seed, each in results.items()}
+            for size, results in found.items()
+            if results
+        }
 
-    def differences(self, model: str, variant: str) -> dict[int, Estimate]:
+    def differences(self, model: str, variant: Variant) -> dict[int, Estimate]:
         """Return a variant minus the baseline, over the seeds that both have, by size."""
-        first = self.points(model, self.variants[0].name)
-        second = self.points(model, variant)
         found = {}
-        for size in first.keys() & second.keys():
-            seeds = sorted(first[size].keys() & second[size].keys())
-            if seeds:
-                gaps = [second[size][seed] - first[size][seed] for seed in seeds]
-                found[size] = seed_interval(gaps)
-        return dict(sorted(found.items()))
+        for size in self.sizes:
+            baseline, changed = (
+                self.results.get((model, each.name, size), {})
+                for each in (self.variants[0], variant)
+            )
+            pair = Pair(self.experiments[model], variant, baseline, changed)
+            estimate = pair.difference(self.metric.key)
+            if estimate is not None:
+                found[size] = estimate
+        return found
 
 
 def collect_curves(
@@ -86,12 +98,14 @@ def collect_curves(
 ) -> LearningCurves:
     """Sort results into learning curves.
 
+    The folds of a cross-validation are one result, as in the report.
+
     Args:
         results: Of any works, items and options.
         work: The work whose experiments they are.
         item: Its figure or table.
         dataset: On which dataset, as configs are named.
-        photos: Number of all training photos.
+        photos: Number of all training photos; of a cross-validation, in one fold.
         models: Networks, as configs are named; empty for all that have results.
         variants: Names of variants; empty for all that have results.
 
@@ -119,20 +133,8 @@ def collect_curves(
         raise ArgumentError(msg)
     _check_alike(chosen)
     metric = work.metrics[item][0]
-    folders: dict[tuple[str, str, int, int], Result] = {}
-    scores: dict[tuple[str, str, int], dict[int, float]] = {}
-    for each in chosen:
-        model, variant, seed = each.run
-        size = math.ceil(photos / _every(each))
-        if (other := folders.get((model, variant, size, seed))) is not None:
-            msg = f'{other.folder} and {each.folder} are results of the same run'
-            raise ArgumentError(printable(msg))
-        folders[model, variant, size, seed] = each
-        if each.metrics.get(metric.key) is None:
-            msg = f'{printable(each.folder)} has no {metric.key}, which a learning curve shows'
-            raise ArgumentError(msg)
-        scores.setdefault((model, variant, size), {})[seed] = float(each.metrics[metric.key])
-    found_models, found_variants = ({key[index] for key in scores} for index in (0, 1))
+    found = _by_point(chosen, photos, metric)
+    found_models, found_variants = ({point[index] for point in found} for index in (0, 1))
     for argument, wanted, there in (
         ('models', models, found_models),
         ('variants', variants, found_variants),
@@ -142,9 +144,9 @@ def collect_curves(
             raise ArgumentError(msg)
     curves = LearningCurves(
         metric,
-        {each.model: each.title for each in known if each.model in found_models},
+        {each.model: each for each in known if each.model in found_models},
         tuple(each for each in known[0].variants if each.name in found_variants),
-        scores,
+        found,
     )
     if len(curves.sizes) < 2:
         msg = (
@@ -154,6 +156,29 @@ def collect_curves(
         )
         raise ArgumentError(msg)
     return curves
+
+
+def _by_point(
+    results: Iterable[Result], photos: int, metric: Metric
+) -> dict[_Point, dict[int, AnyResult]]:
+    """Sort results by point and seed, and those of the folds of a seed into one."""
+    by_fold: dict[tuple[_Point, int], dict[int | None, Result]] = {}
+    for each in results:
+        model, variant, seed = each.run
+        point = (model, variant, math.ceil(photos / _every(each)))
+        folds = by_fold.setdefault((point, seed), {})
+        if (other := folds.setdefault(each.fold, each)) is not each:
+            msg = f'{other.folder} and {each.folder} are results of the same run'
+            raise ArgumentError(printable(msg))
+    found: dict[_Point, dict[int, AnyResult]] = {}
+    for (point, seed), folds in by_fold.items():
+        result = fold_up(folds.values())
+        if result.metrics.get(metric.key) is None:
+            folder = printable(result.runs[0].folder)
+            msg = f'{folder} has no {metric.key}, which a learning curve shows'
+            raise ArgumentError(msg)
+        found.setdefault(point, {})[seed] = result
+    return found
 
 
 def _check_names(argument: str, names: Iterable[str], known: Sequence[str]) -> None:
@@ -202,14 +227,14 @@ def curve_rows(curves: LearningCurves) -> list[dict[str, str]]:
     """Return the points as rows of a table: scores, and differences from the baseline."""
     digits = curves.metric.digits
     rows = []
-    for model, title in curves.titles.items():
+    for model, experiment in curves.experiments.items():
         for variant in curves.variants:
-            gaps = {} if variant == curves.variants[0] else curves.differences(model, variant.name)
+            gaps = {} if variant == curves.variants[0] else curves.differences(model, variant)
             for size, scores in curves.points(model, variant.name).items():
                 score, gap = seed_interval(list(scores.values())), gaps.get(size)
                 rows.append(
                     {
-                        'network': title,
+                        'network': experiment.title,
                         'variant': variant.title,
                         'training photos': str(size),
                         'seeds': ' '.join(map(str, sorted(scores))),

@@ -40,7 +40,7 @@ def draw_curves(curves: LearningCurves, title: str) -> Image.Image:
     figure.suptitle(title, fontsize=10, color=INK)
     left, right = figure.subplots(1, 2)
     baseline = curves.variants[0]
-    for number, (model, name) in enumerate(curves.titles.items()):
+    for number, (model, experiment) in enumerate(curves.experiments.items()):
         line, mark = _STYLES[number % len(_STYLES)]
         for index, variant in enumerate(curves.variants):
             style: dict[str, Any] = {
@@ -48,7 +48,7 @@ def draw_curves(curves: LearningCurves, title: str) -> Image.Image:
                 'linestyle': line,
                 'marker': mark,
                 'markersize': 4,
-                'label': f'{name}, {variant.column}',
+                'label': f'{experiment.title}, {variant.column}',
             }
             points = curves.points(model, variant.name)
             means = [sum(scores.values()) / len(scores) for scores in points.values()]
@@ -63,8 +63,8 @@ def draw_curves(curves: LearningCurves, title: str) -> Image.Image:
             )
             if variant != baseline:
                 # Side by side, so that the bars of several networks can be told apart.
-                shift = 1.04 ** (number - (len(curves.titles) - 1) / 2)
-                gaps = curves.differences(model, variant.name)
+                shift = 1.04 ** (number - (len(curves.experiments) - 1) / 2)
+                gaps = curves.differences(model, variant)
                 at = [size * shift for size in gaps]
                 right.plot(at, [each.mean for each in gaps.values()], **style)
                 for x, gap in zip(at, gaps.values(), strict=True):
