@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgremoval_mm.cli import signals
-from bgremoval_mm.cli.argument_types import at_least, model_name
+from bgremoval_mm.cli.argument_types import at_least, model_name, share
 from bgremoval_mm.cli.arguments import add_device_argument, add_licence_argument
 from bgremoval_mm.cli.console import quiet
 from bgremoval_mm.cli.errors import FAILED, OK, OPENMMLAB, add_debug_argument
@@ -62,6 +62,12 @@ def add_index_command(commands: argparse._SubParsersAction[Any]) -> None:
         help="colour in the background's place (default: the one that the config trains with, else "
         '255)',
     )
+    index.add_argument(
+        '--threshold',
+        type=share,
+        metavar='SHARE',
+        help='hard edges: foreground is what exceeds this share (default: as the config trains)',
+    )
     precisions = [each for each in PRECISIONS if each != 'int8']  # which needs calibration
     index.add_argument('--precision', choices=precisions, help='of the removal (default: fp32)')
     index.add_argument(
@@ -84,7 +90,7 @@ def run_index(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """Fill the index; return 1 if photos cannot be read."""
     if args.config is not None and args.checkpoint is None:
         parser.error('--config goes with --checkpoint')
-    for name in ('fill', 'precision'):
+    for name in ('fill', 'threshold', 'precision'):
         if getattr(args, name) is not None and args.remove_background is None:
             parser.error(f'--{name} goes with --remove-background')
     if args.accept_licence and args.remove_background is None:
@@ -124,6 +130,9 @@ def _removal(args: argparse.Namespace, network: Network) -> PhotoRemoval | None:
             )
             raise ArgumentError(msg)
         fill = trained.arguments.get('fill', 255) if trained.removes else 255
+    threshold = args.threshold
+    if threshold is None and trained.removes:
+        threshold = trained.arguments.get('threshold')
     if fill == 'mean':
         from bgremoval_mm.datasets.transforms.remove_background import IMAGENET_MEAN
 
@@ -134,6 +143,7 @@ def _removal(args: argparse.Namespace, network: Network) -> PhotoRemoval | None:
         args.precision or 'fp32',
         device=args.device,
         accept_licence=args.accept_licence,
+        threshold=threshold,
     )
 
 

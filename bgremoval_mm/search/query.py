@@ -212,6 +212,7 @@ class Searcher:
                 removal_record.precision,
                 device=device,
                 accept_licence=accept_licence,
+                threshold=removal_record.threshold,
             )
         return cls(index, network, removal)
 

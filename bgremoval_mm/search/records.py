@@ -56,18 +56,22 @@ class RemovalRecord:
         model_hash: Of its weights, as in the catalogue.
         precision: What it computes in.
         fill: Colour (R, G, B) behind the foreground, each from 0 to 255.
+        threshold: Share of the foreground above which a pixel is foreground as a whole; None: edges
+            are soft.
     """
 
     model: str = field(compare=False)
     model_hash: str
     precision: str
     fill: tuple[float, float, float]
+    threshold: float | None = None  # indexes that were made before it was recorded have none
 
     def __str__(self) -> str:
         colour = ', '.join(f'{level:g}' for level in self.fill)
+        edges = '' if self.threshold is None else f', with hard edges at {self.threshold:g}'
         return (
             f'backgrounds removed by {self.model} ({self.model_hash}) in {self.precision}, '
-            f'filled with ({colour})'
+            f'filled with ({colour}){edges}'
         )
 
 

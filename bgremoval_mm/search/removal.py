@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bgremoval_mm.removal import BackgroundRemover, compose
+from bgremoval_mm.removal import BackgroundRemover, binarise, compose
 from bgremoval_mm.removal.masks.quality import EMPTY_SHARE
 from bgremoval_mm.removal.options import check_fill
+from bgremoval_mm.removal.options.values import check_threshold
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model, is_model_file
 from bgremoval_mm.search.records import RemovalRecord
 
@@ -27,6 +28,8 @@ class PhotoRemoval:
         backend: See BackgroundRemover.
         device: See BackgroundRemover.
         accept_licence: Accept weights that are not for commercial use.
+        threshold: Share in (0, 1) above which a pixel is foreground as a whole; None keeps the soft
+            edge. See RemoveBackground.
     """
 
     def __init__(
@@ -37,7 +40,9 @@ class PhotoRemoval:
         backend: str = 'auto',
         device: str = 'auto',
         accept_licence: bool = False,
+        threshold: float | None = None,
     ) -> None:
+        check_threshold(threshold)
         red, green, blue = (float(level) for level in check_fill(fill))
         self.remover = BackgroundRemover(
             model, backend, device, precision, accept_licence=accept_licence
@@ -47,7 +52,8 @@ class PhotoRemoval:
         name = spec.name
         if not isinstance(model, ModelSpec) and is_model_file(model):
             name = str(Path(model).resolve())
-        self.record = RemovalRecord(name, spec.hash, self.remover.precision, (red, green, blue))
+        colour = (red, green, blue)
+        self.record = RemovalRecord(name, spec.hash, self.remover.precision, colour, threshold)
 
     def __call__(self, images: Sequence[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Return photos without backgrounds, and the masks.
@@ -59,7 +65,9 @@ class PhotoRemoval:
             Arrays of the same shapes, and masks: uint8 of shape (H, W), 255 = foreground.
         """
         masks = self.remover(list(images))
-        fill = self.record.fill
+        fill, threshold = self.record.fill, self.record.threshold
+        if threshold is not None:
+            masks = [binarise(mask, threshold) for mask in masks]
         return [compose(each, mask, fill) for each, mask in zip(images, masks, strict=True)], masks
 
 

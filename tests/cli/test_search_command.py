@@ -12,6 +12,7 @@ from PIL import Image
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.datasets.removal_settings import RemovalSettings
 from bgremoval_mm.evaluation.nearest import normalise
+from bgremoval_mm.search.build import IndexSummary
 from bgremoval_mm.search.definition import Definition
 from bgremoval_mm.search.records import NetworkRecord, RemovalRecord
 
@@ -153,6 +154,36 @@ def test_colour_of_images_that_were_made_before(
     assert 'give the colour behind their foreground by --fill' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ('options', 'fill', 'threshold'),
+    [((), 128, 0.4), (('--threshold', '0.7', '--fill', '255,0,0'), (255, 0, 0), 0.7)],
+)
+def test_removal_of_the_config(
+    shop: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    fill: object,
+    threshold: float,
+) -> None:
+    """Backgrounds are removed as the network was tested, unless something else is said."""
+    asked = {}
+
+    def remove(model: str, fill: object, precision: str, **others: object) -> None:
+        asked.update(others, fill=fill)
+
+    settings = RemovalSettings('masks', {'prob': 1.0, 'fill': 128, 'threshold': 0.4})
+    monkeypatch.setattr('bgremoval_mm.search.removal.PhotoRemoval', remove)
+    monkeypatch.setattr(
+        ColourNetwork, 'definition', Definition({}, [], removes=settings), raising=False
+    )
+    monkeypatch.setattr(ColourNetwork, '__init__', lambda self, sha256: None)
+    monkeypatch.setattr('bgremoval_mm.search.build.update_index', lambda *_: IndexSummary())
+    arguments = ('--checkpoint', 'c.pth', '--remove-background', 'u2net', *options)
+    assert run('index', shop, tmp_path / 'index', *arguments) == 0
+    assert (asked['fill'], asked['threshold']) == (fill, threshold)
+
+
 def test_another_network(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line that names both."""
     index = tmp_path / 'index'
@@ -178,6 +209,7 @@ def test_another_network(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
             '--config goes with --checkpoint',
         ),
         (('index', 'a', 'b', '--backbone', 'x', '--fill', '0'), '--fill goes with --remove-back'),
+        (('index', 'a', 'b', '--backbone', 'x', '--threshold', '0.5'), '--threshold goes with'),
         (('index', 'a', 'b', '--backbone', 'x', '--precision', 'int8'), 'invalid choice'),
         (('index', 'a', 'b', '--backbone', 'x', '--accept-licence'), '--accept-licence goes with'),
         (('query', 'a', 'b', '--config', 'c'), '--config goes with --checkpoint'),

@@ -300,7 +300,7 @@ def test_another_network_or_preprocessing(
 
 def test_backgrounds_are_removed(shop: Path, tmp_path: Path, network, tiny_model) -> None:
     """The network sees the foreground on the colour, and the header says so."""
-    removal = PhotoRemoval(tiny_model('u2netp'), (0, 255, 0), device='cpu')
+    removal = PhotoRemoval(tiny_model('u2netp'), (0, 255, 0), device='cpu', threshold=0.5)
     removal.remover.__class__ = type(
         'Left', (removal.remover.__class__,), {'__call__': lambda self, images: masks(images)}
     )
@@ -308,7 +308,8 @@ def test_backgrounds_are_removed(shop: Path, tmp_path: Path, network, tiny_model
     def masks(images):
         found = [np.zeros(image.shape[:2], np.uint8) for image in images]
         for mask in found:
-            mask[:, :6] = 255
+            mask[:, :6] = 200
+            mask[:, 6:] = 100
         return found
 
     seen: list[np.ndarray] = []
@@ -322,7 +323,11 @@ def test_backgrounds_are_removed(shop: Path, tmp_path: Path, network, tiny_model
     assert header.removal is not None
     assert header.removal['model'] == 'u2netp'
     assert header.removal['fill'] == [0, 255, 0]
+    assert header.removal['threshold'] == 0.5
     assert counts(update_index(shop, tmp_path / 'index', network, removal)) == (0, 0, 7, 0, 0)
+    soft = PhotoRemoval(removal.record.model, (0, 255, 0), device='cpu')
+    with pytest.raises(SearchIndexError, match=r'\(0, 255, 0\), with hard edges at 0\.5, but this'):
+        update_index(shop, tmp_path / 'index', network, soft)
 
 
 @pytest.mark.parametrize('photo', ['red/1.png', 'blue/sky.png'])

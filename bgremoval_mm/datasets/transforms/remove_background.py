@@ -23,6 +23,7 @@ from bgremoval_mm.removal import binarise, compose
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.paths import path_below
 from bgremoval_mm.removal.masks.functional import RESIZE_METHODS, check_fill
+from bgremoval_mm.removal.options.values import check_threshold
 
 __all__ = ['DEFAULTS', 'IMAGENET_MEAN', 'ON_MISSING', 'RemoveBackground', 'name_below']
 
@@ -105,9 +106,7 @@ class RemoveBackground(BaseTransform):
         if resize not in RESIZE_METHODS:
             msg = f'`resize` must be one of {", ".join(RESIZE_METHODS)}, but got {resize!r}'
             raise ArgumentError(msg)
-        if threshold is not None and not 0 < threshold < 1:
-            msg = f'`threshold` must be None or a number in (0, 1), but got {threshold!r}'
-            raise ArgumentError(msg)
+        check_threshold(threshold)
         if not 0 <= prob <= 1:
             msg = f'`prob` must be a number in [0, 1], but got {prob!r}'
             raise ArgumentError(msg)

@@ -9,7 +9,14 @@ from typing import Any
 
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.options.framing import Framing
-from bgremoval_mm.removal.options.values import EDGES, FILE_FORMATS, OUTPUTS, Output, check_choice
+from bgremoval_mm.removal.options.values import (
+    EDGES,
+    FILE_FORMATS,
+    OUTPUTS,
+    Output,
+    check_choice,
+    check_threshold,
+)
 from bgremoval_mm.removal.zoo.catalogue import ModelSpec, get_model
 
 __all__ = ['OutputOptions', 'check_fill']
@@ -113,10 +120,7 @@ class OutputOptions:
         """Refuse what a result cannot have, and what would have no effect."""
         if self.edges is not None:
             check_choice('edges', self.edges, EDGES)
-        share = self.threshold
-        if share is not None and not (isinstance(share, (int, float)) and 0 < share < 1):
-            msg = f'`threshold` must be a share between 0 and 1, but got {share!r}'
-            raise ArgumentError(msg)
+        check_threshold(self.threshold)
         _check_framing(self.framing)
         of_colours = ('edges', 'shadow', 'convert_srgb')
         of_files = (*of_colours, 'matting', 'threshold', 'framing')

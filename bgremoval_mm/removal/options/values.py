@@ -23,6 +23,7 @@ __all__ = [
     'Output',
     'check_choice',
     'check_number',
+    'check_threshold',
 ]
 
 Output = Literal['store', 'mask', 'rgb', 'rgba']
@@ -67,4 +68,15 @@ def check_number(name: str, value: object, least: int, allowed: str = 'a positiv
     """
     if not isinstance(value, int) or value < least:
         msg = f'`{name}` must be {allowed}, but got {value!r}'
+        raise ArgumentError(msg)
+
+
+def check_threshold(threshold: object) -> None:
+    """Refuse a threshold of masks that no pixel, or every one, would exceed.
+
+    Raises:
+        ArgumentError: If it is neither None nor a number in (0, 1).
+    """
+    if threshold is not None and not (isinstance(threshold, int | float) and 0 < threshold < 1):
+        msg = f'`threshold` must be None or a share between 0 and 1, but got {threshold!r}'
         raise ArgumentError(msg)

@@ -218,7 +218,7 @@ def test_pickles(model, photo: Path) -> None:
         ({'model': 'u3'}, '`model` must be one of u2net, u2netp'),
         ({'fill': 'blue'}, "`fill` must be a level, an .R, G, B. triple or 'mean', but got 'blue'"),
         ({'fill': 256}, '`fill` must be a level from 0 to 255'),
-        ({'threshold': 127}, r'`threshold` must be None or a number in \(0, 1\), but got 127'),
+        ({'threshold': 127}, r'`threshold` must be None or a share between 0 and 1, but got 127'),
         ({'prob': 1.5}, r'`prob` must be a number in \[0, 1\], but got 1.5'),
         ({'on_missing': 'skip'}, "`on_missing` must be one of compute, error, but got 'skip'"),
         ({'mask_dir': 'masks'}, '`img_root` must be given with `mask_dir`'),
