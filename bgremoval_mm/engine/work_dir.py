@@ -11,17 +11,19 @@ Every start (a resumption, a test) makes a new ``<timestamp>`` folder. A trainin
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.text import printable
 
 __all__ = [
     'DIFF_PREFIX',
+    'SCALARS',
     'RunHistory',
     'ScalarLog',
     'TestResult',
@@ -33,6 +35,10 @@ __all__ = [
 DIFF_PREFIX = 'diff/'
 """What ``DiffMetricsHook`` puts before a metric's name. Never read back: it is derived."""
 
+SCALARS = 'scalars.json'
+"""The file in which mmengine logs losses and validations, JSON lines."""
+
+_T = TypeVar('_T')
 _TIMESTAMP = re.compile(r'\d{8}_\d{6}')
 _MODE_PREFIX = re.compile(r'^(val|test)/')  # written with LogProcessor(log_with_hierarchy=True)
 _NOT_METRICS = frozenset({'step', 'epoch', 'time', 'data_time'})
@@ -99,8 +105,9 @@ class RunHistory:
 def read_run(work_dir: str | Path) -> RunHistory:
     """Read the validations and the newest test result of a run.
 
-    A start replaces what earlier ones recorded from its own first validation on. A resumed run thus
-    continues the earlier record, and a run started again in the same folder replaces it.
+    A start replaces what earlier ones recorded from its own first validation on, and of losses from
+    its own first epoch on. A resumed run thus continues the earlier record, and a run started again
+    in the same folder replaces it.
 
     Args:
         work_dir: The run's work_dir, or one of its timestamped folders.
@@ -120,16 +127,13 @@ def read_run(work_dir: str | Path) -> RunHistory:
     losses: dict[int, list[float]] = {}
     stepless = damaged = 0
     for start in _starts(work_dir):
-        scalars = start / 'vis_data' / 'scalars.json'
+        scalars = start / 'vis_data' / SCALARS
         if scalars.is_file():
             log = read_scalars(scalars)
             stepless += log.stepless
             damaged += log.damaged
-            begin = min(log.val, default=None)
-            if begin is not None:
-                val = {step: metrics for step, metrics in val.items() if step < begin}
-            val |= log.val
-            losses |= log.loss  # a resumed run does its last epoch again
+            val = _continued(val, log.val)
+            losses = _continued(losses, log.loss)
         results = start / f'{start.name}.json'
         if results.is_file():
             try:
@@ -147,6 +151,12 @@ def read_run(work_dir: str | Path) -> RunHistory:
         tuple(tests),
         {step: sum(each) / len(each) for step, each in sorted(losses.items())},
     )
+
+
+def _continued(earlier: dict[int, _T], start: Mapping[int, _T]) -> dict[int, _T]:
+    """Return earlier records up to the first step of a later start, and those of the start."""
+    begin = min(start, default=math.inf)
+    return {step: each for step, each in earlier.items() if step < begin} | dict(start)
 
 
 def read_scalars(path: str | Path) -> ScalarLog:

@@ -232,6 +232,45 @@ def test_images_that_were_removed_beforehand(audited, tiny_model) -> None:
         np.testing.assert_array_equal(auditor.photo(0, 'removed'), ready)
 
 
+def test_remade_images_and_masks_are_other_settings(audited, tiny_model) -> None:
+    """So that an audit that goes on mixes no figures of what is no longer there."""
+    store = MaskStore('masks', 'u2netp')
+    write_photos('photos', store=store)
+    removed_tree(tiny_model, 'photos', 'ready')
+    ready = {'type': 'RembgDataset', 'dataset': photos(), 'image_dir': 'ready'}
+
+    def settings(dataset: dict, **removal: object) -> list[dict]:
+        with audited(dataset, **removal) as auditor:
+            return [change.settings() for change in auditor.changes]
+
+    first, named = settings(ready), {'mask_dir': 'masks', 'model': 'u2netp'}
+    by_masks = settings(photos(), **named)
+    assert settings(ready) == first
+    assert settings(photos(), **named) == by_masks
+    remove_tree(
+        'photos', 'ready', 'u2netp', output='rgb', fill=0, device='cpu', progress=False,
+        overwrite=True,
+    )  # fmt: skip
+    assert settings(ready) != first
+    name = 'hat/0.png'
+    store.put(name, read_image(Path('photos', name)), np.eye(32, dtype=np.uint8), constant=False)
+    assert settings(photos(), **named) != by_masks
+
+
+def test_photos_of_one_name_get_backgrounds_of_their_own(audited) -> None:
+    """A name that two folders have says nothing of the photo; one that is unique does."""
+    write_photos('photos', store=MaskStore('masks', 'u2netp'))
+    with audited(photos(), mask_dir='masks', model='u2netp') as auditor:
+        (change,) = auditor.changes
+        assert change.repeated == {'0.png', '1.png', '2.png'}
+        draws = []
+        for seed in range(8):
+            change.set('replaced', seed)
+            draws.append([change.donor_of(f'photos/{name}/0.png') for name in ('hat', 'shoe')])
+        assert any(one != other for one, other in draws)
+        assert change._name('photos/hat/unique.png') == 'unique.png'
+
+
 @pytest.fixture
 def two_folders(audited) -> list[dict]:
     """Two datasets of equal names in folders of their own, red and blue, the first removed."""
@@ -317,6 +356,11 @@ def test_a_number_of_joined_photos(audited, two_folders: list[dict]) -> None:
     with audited({'type': 'ConcatDataset', 'datasets': few}, number=2, **named) as auditor:
         assert auditor.paths == ['red/hat/1.png', 'red/shoe/2.png']
         assert len(auditor.changes) == 2
+    names = ['hat/0.png', 'hat/2.png', 'shoe/1.png']
+    Path('bad.txt').write_text('\n'.join(names))
+    dataset = {'type': 'RembgDataset', 'dataset': photos('red'), 'exclude': 'bad.txt'}
+    with audited({**dataset, 'mask_dir': 'masks-red'}, number=2) as auditor:
+        assert auditor.paths == ['red/hat/1.png', 'red/shoe/2.png']
     dataset = {'type': 'RepeatDataset', 'dataset': photos('red'), 'times': 2}
     with pytest.raises(ArgumentError, match='cannot be bounded for a RepeatDataset'):
         audited(dataset, number=3)

@@ -223,6 +223,32 @@ def test_masks_that_will_not_do(tmp_path: Path) -> None:
         LoadSaliencyMask()(sample)
 
 
+@pytest.mark.parametrize(
+    ('levels', 'said'),
+    [
+        ([[0, 100, 100]], 'but its highest level is 100'),
+        ([[0, 1, 255]], 'the levels 1 and 255: is 255 what should be ignored'),
+        ([[1, 1, 255]], 'the levels 1 and 255'),
+        ([[[0, 0, 0], [128, 0, 0]]], r'but has colours\. Are they labels of classes\?'),
+    ],
+)
+def test_masks_that_are_labels(tmp_path: Path, levels: list, said: str) -> None:
+    """Labels of classes are refused: read as saliency they would be empty, or the border."""
+    write(tmp_path / 'mask.png', np.array(levels, np.uint8))
+    sample = {'seg_map_path': str(tmp_path / 'mask.png'), 'seg_fields': []}
+    with pytest.raises(ArgumentError, match=rf'mask\.png: a mask must be grey, .*{said}'):
+        LoadSaliencyMask()(sample)
+
+
+@pytest.mark.parametrize('levels', [[0, 0], [0, 1], [1, 1], [0, 3, 200], [0, 1, 2, 254, 255]])
+def test_masks_that_are_not(tmp_path: Path, levels: list[int]) -> None:
+    """Empty ones, 0 and 1, and soft edges with or without noise are as published sets have them."""
+    write(tmp_path / 'mask.png', np.array([levels], np.uint8))
+    found = LoadSaliencyMask()({'seg_map_path': str(tmp_path / 'mask.png'), 'seg_fields': []})
+    expected = [level > 127 or max(levels) == level == 1 for level in levels]
+    assert found['gt_seg_map'].tolist() == [expected]
+
+
 def test_scaling_to_the_full_range() -> None:
     """The brightest value becomes 255; a photo with white, and a black one, stay as they are."""
     dark = np.array([[[10, 20, 51]], [[0, 5, 25]]], np.uint8)

@@ -68,6 +68,7 @@ def test_resumed_run_continues_the_record(tmp_path: Path) -> None:
     start(tmp_path, '20260101_000000', {1: 10.0, 2: 20.0, 3: 30.0})
     start(tmp_path, '20260102_000000', {3: 33.0, 4: 44.0})
     assert top1(tmp_path) == {1: 10.0, 2: 20.0, 3: 33.0, 4: 44.0}
+    assert list(read_run(tmp_path).loss) == [1, 2, 3, 4]
 
 
 def test_run_started_anew_replaces_the_record(tmp_path: Path) -> None:
@@ -75,6 +76,7 @@ def test_run_started_anew_replaces_the_record(tmp_path: Path) -> None:
     start(tmp_path, '20260101_000000', {1: 10.0, 2: 20.0, 3: 30.0})
     start(tmp_path, '20260102_000000', {1: 11.0, 2: 22.0})
     assert top1(tmp_path) == {1: 11.0, 2: 22.0}
+    assert list(read_run(tmp_path).loss) == [1, 2]
 
 
 def test_newest_test_counts(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,11 @@ class AuditedBackground(ChangeBackground):
     Args:
         trained: What removes the background as in training; None: ChangeBackground does.
         **options: What ChangeBackground takes.
+
+    Attributes:
+        image_dir: Folder of removed images that the model was trained with, or None.
+        made_with: How they were made, as their manifest says.
+        repeated: File names that several test photos have, in different folders.
     """
 
     masks: AuditMasks
@@ -45,12 +51,18 @@ class AuditedBackground(ChangeBackground):
         super().__init__('original', **options)
         self.trained = trained
         self.image_dir: str | None = None
+        self.made_with: dict[str, Any] = {}
+        self.repeated: frozenset[str] = frozenset()
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Change the background of ``results['img']``."""
         if self.condition == 'removed' and self.trained is not None:
             return self.trained(results)
         return super().transform(results)
+
+    def _name(self, path: str) -> str:
+        name = Path(path).name
+        return super()._name(path) if name in self.repeated else name
 
     def settings(self) -> dict[str, Any]:
         """Return what the figures of an audit depend on."""
@@ -59,6 +71,10 @@ class AuditedBackground(ChangeBackground):
             'precision': self.masks.precision,
             'image_dir': self.image_dir,
         }
+        if self.made_with:
+            settings['made_with'] = self.made_with
+        if self.masks.digest is not None:
+            settings['masks'] = self.masks.digest
         if self.bank is not None:
             settings |= {'bank': self.bank.paths, 'bank_photos': self.bank.sha256}
         return settings
@@ -147,8 +163,10 @@ def put_in(
             part.settings['img_root'] = part.data_root or _common_folder(part.paths)
     own_root = _own_root(parts)
     changes = [_replace(part, own_masks, own_root) for part in parts]
+    names = Counter(Path(path).name for part in parts for path in part.paths)
     for change in changes:  # the donors are the test photos: evaluation opens them all anyway
         change.donors, change.bank = [] if bank else list(donors), bank
+        change.repeated = frozenset(name for name, count in names.items() if count > 1)
     _introduce(changes, parts)
     for change, part in zip(changes, parts, strict=True):
         change.masks.check(part.paths)
@@ -222,6 +240,7 @@ def _replace(part: _Part, own_masks: str | None, own_root: str) -> AuditedBackgr
     change.masks = AuditMasks(named, mask_dir=own_masks, img_root=own_root, **engine)
     if isinstance(part.step, LoadImageFromRemoved):
         change.trained, change.image_dir = _as_loaded, part.step.images.image_dir
+        change.made_with = dict(part.trained.made_with)
         index = part.transforms.index(part.step)
         part.transforms[index : index + 1] = [LoadImageByCondition(part.step, change), change]
     elif part.step is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from mmengine.logging import print_log
@@ -31,6 +33,8 @@ class AuditMasks(MaskSource):
     def __init__(self, named: MaskSource | None, **own: Any) -> None:
         super().__init__(**own)
         self.named = named
+        #: Hash of the names, sizes and times of the test photos' masks in the named store.
+        self.digest: str | None = None
         #: Sources of photos of other datasets, whose backgrounds this dataset's photos get.
         self.neighbours: dict[str, AuditMasks] = {}
 
@@ -48,13 +52,23 @@ class AuditMasks(MaskSource):
     def check(self, paths: Sequence[str]) -> None:
         """Look for the masks of photos in the named store, before anything is evaluated.
 
+        Sets `digest`.
+
         Raises:
             ArgumentError: If its masks are of another precision, or a photo is outside `img_root`.
         """
         if self.named is None or self.named.store is None or self.named.img_root is None:
             return
         store, root = self.named.store, self.named.img_root
-        there = [path for path in paths if store.path(path_below(path, root)).is_file()]
+        there, told = [], hashlib.sha256()
+        for path in paths:
+            name = path_below(path, root)
+            with suppress(FileNotFoundError):
+                status = store.path(name).stat()
+                there.append(path)
+                line = f'{name}\0{status.st_size}\0{status.st_mtime_ns}\n'
+                told.update(line.encode(errors='surrogateescape'))
+        self.digest = told.hexdigest()
         for path in there[:1]:
             self._refuse_precision(self.named, self.named.look_up(path)[0], path)
         if len(there) < len(paths):

@@ -126,16 +126,20 @@ def choose_photos(config: Config, number: int, scratch: Path) -> None:
             evaluator['ann_file'] = _coco_part(Path(file), ids, scratch)
 
 
-def _keep(config: Any, dataset: Any, chosen: Sequence[int]) -> None:
+def _keep(config: Any, dataset: Any, chosen: Sequence[int], is_cut: bool = False) -> None:
     """Keep some samples of a dataset, in its config.
 
     Args:
         config: Config of the dataset, which is changed.
         dataset: The dataset.
         chosen: Indices of the samples, ascending.
+        is_cut: Whether a wrapper has left out photos of the dataset, which its own config has.
     """
     parts, built = children_of(config), children_of(dataset)
     if not parts:
+        if is_cut:
+            paths = [dataset.get_data_info(index)['img_path'] for index in chosen]
+            chosen = _places(config, paths)
         known = config.get('indices')
         config.indices = [known[i] for i in chosen] if isinstance(known, list | tuple) else chosen
         return
@@ -148,10 +152,18 @@ def _keep(config: Any, dataset: Any, chosen: Sequence[int]) -> None:
         of_part = [i - start for i in chosen if start <= i < start + len(each)]
         start += len(each)
         if of_part:
-            _keep(part, each, of_part)
+            _keep(part, each, of_part, is_cut or bool(config.get('exclude')))
             kept.append(part)
     if 'datasets' in config:
         config.datasets = kept
+
+
+def _places(config: Any, paths: Sequence[str]) -> list[int]:
+    """Return the indices of photos in the dataset that a config makes."""
+    dataset = DATASETS.build(deepcopy(config))
+    dataset.full_init()
+    places = {dataset.get_data_info(i)['img_path']: i for i in range(len(dataset))}
+    return [places[path] for path in paths]
 
 
 def _coco_part(file: Path, ids: set[int], scratch: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -50,8 +51,9 @@ class ChangeBackground(RemoveBackground):
             the photo's own, blurred. ``'background_only'``: the foreground is filled in.
         donors: Files whose backgrounds are taken for ``'replaced'``, or a folder of them, in which
             hidden files and those that are not images are ignored. Which one a photo gets
-            depends on its name and on `seed` alone, not on the order or the number of workers;
-            arrays that were never a file all get the same one.
+            depends on `seed` and on its path below `img_root`, or without that on its name alone,
+            not on the order or the number of workers; arrays that were never a file all get the
+            same one.
         seed: Another one gives other backgrounds.
         bank: Instead of `donors`, photos without a foreground, see BackgroundBank.
         **removal: What RemoveBackground takes; `fill` for ``'removed'`` only, or where that may be
@@ -125,9 +127,16 @@ class ChangeBackground(RemoveBackground):
 
     def _pick(self, path: str, count: int) -> int:
         """Return a number below `count` that depends on the photo's name and the seed alone."""
-        name = Path(path).name
-        digest = hashlib.sha256(f'{self.seed}:{name}'.encode(errors='surrogateescape')).digest()
+        name = f'{self.seed}:{self._name(path)}'
+        digest = hashlib.sha256(name.encode(errors='surrogateescape')).digest()
         return int.from_bytes(digest[:8], 'big') % count
+
+    def _name(self, path: str) -> str:
+        """Return a photo's path below `img_root`; its name, where it does not lie there."""
+        with suppress(ArgumentError):
+            if self.img_root is not None:
+                return path_below(path, self.img_root)
+        return Path(path).name
 
     def _borrow(self, path: str) -> np.ndarray:
         """Return a photo of the bank, or the background of another photo, BGR."""

@@ -62,6 +62,7 @@ _UNSHARED = {'Albu', 'Albumentations', 'CutOut', 'Cutout'}
 
 # Where transforms keep the colour of what an image does not cover; mmseg's RandomRotate: `pal_val`.
 _PADDING = ('pad_val', 'pal_val', 'img_border_value', 'border_val', 'fill_color', 'fill_in', 'mean')
+_PADDING_STEP = 'pad_cfg'  # the config of the Pad that mmcv's and mmpretrain's CenterCrop makes
 
 
 @TRANSFORMS.register_module(force=True)
@@ -240,19 +241,27 @@ def _check_geometric(transforms: Iterable[Any]) -> None:
 @contextmanager
 def _background_padded(transforms: Iterable[Any]) -> Iterator[None]:
     """Let transforms pad and cut out with 0, which is background in a mask, for a while."""
+    steps = [vars(each) for each in each_of(transforms)]
     kept = [
-        (vars(each), name, vars(each)[name])
-        for each in each_of(transforms)
-        for name in _PADDING
-        if name in vars(each)
+        (attributes, name, attributes[name])
+        for attributes in steps
+        for name in (*_PADDING, _PADDING_STEP)
+        if name in attributes
     ]
     try:
         for attributes, name, value in kept:
-            attributes[name] = _zero(value)
+            attributes[name] = _without_colour(value) if name == _PADDING_STEP else _zero(value)
         yield
     finally:
         for attributes, name, value in kept:
             attributes[name] = value
+
+
+def _without_colour(step: Any) -> Any:
+    """Return the config of a transform that pads, so that it pads with 0."""
+    if not isinstance(step, Mapping):
+        return step
+    return {key: _zero(value) if key in _PADDING else value for key, value in step.items()}
 
 
 def _zero(value: Any) -> Any:

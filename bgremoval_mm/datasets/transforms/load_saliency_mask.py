@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
-from PIL import Image
 
 from bgremoval_mm.datasets.formats.ccp import read_labels
 from bgremoval_mm.registry import TRANSFORMS
@@ -44,7 +43,8 @@ class LoadSaliencyMask(BaseTransform):
     - seg_fields: gt_seg_map is added
 
     Raises:
-        ArgumentError: If the mask has another size than the photo; if it cannot be read.
+        ArgumentError: If the mask has another size than the photo; if it cannot be read; if it has
+            colours, or levels that do not say what is foreground.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -69,16 +69,18 @@ def read_foreground(path: Path, size: Sequence[int] | None = None) -> np.ndarray
         uint8 array of shape (H, W).
 
     Raises:
-        ArgumentError: If it has another size; if it cannot be read.
+        ArgumentError: If it has another size; if it cannot be read; if it has colours, or levels
+            that do not say what is foreground.
     """
     if path.suffix == '.mat':
         mask = (read_labels(path) > 0).astype(np.uint8)
     else:
         try:
-            mask = foreground_of(np.asarray(Image.fromarray(read_stored(path)).convert('L')))
+            pixels = read_stored(path)
         except (ImageError, OSError) as err:
             msg = f'{path}, a mask, cannot be read: {err}'
             raise ArgumentError(msg) from err
+        mask = foreground_of(_levels(pixels, path))
     if size is not None and mask.shape != tuple(size[:2]):
         msg = (
             f'{path} must have the size of its photo, {size[1]} x {size[0]}, but has '
@@ -86,6 +88,23 @@ def read_foreground(path: Path, size: Sequence[int] | None = None) -> np.ndarray
         )
         raise ArgumentError(msg)
     return mask
+
+
+def _levels(pixels: np.ndarray, path: Path) -> np.ndarray:
+    """Return the levels of a mask, uint8 of shape (H, W), of its RGB pixels."""
+    levels: np.ndarray = pixels[..., 0]
+    rule = 'a mask must be grey, with levels of 128 or more, or 1 beside 0 alone, as foreground'
+    if (pixels != levels[..., None]).any():
+        msg = f'{path}: {rule}, but has colours. Are they labels of classes?'
+        raise ArgumentError(msg)
+    found = np.flatnonzero(np.bincount(levels.ravel(), minlength=256))
+    if 1 < found[-1] < 128:
+        msg = f'{path}: {rule}, but its highest level is {found[-1]}'
+        raise ArgumentError(msg)
+    if found[1:].tolist() == [1, 255] or found.tolist() == [1, 255]:
+        msg = f'{path}: {rule}, but has the levels 1 and 255: is 255 what should be ignored?'
+        raise ArgumentError(msg)
+    return levels
 
 
 def foreground_of(levels: np.ndarray) -> np.ndarray:

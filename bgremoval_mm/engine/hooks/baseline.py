@@ -10,7 +10,7 @@ from typing import Any
 
 from bgremoval_mm.engine.comparison import Score, best_scores, last_scores
 from bgremoval_mm.engine.hooks.conditions import Conditions, read_conditions, unlike
-from bgremoval_mm.engine.work_dir import numbers, read_run, read_scalars
+from bgremoval_mm.engine.work_dir import SCALARS, numbers, read_run, read_scalars
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.utils.text import printable
 
@@ -129,7 +129,8 @@ def load_baseline(source: str | Path | Mapping[str, float]) -> Baseline:
     content = _json_object(path)
     if content is None or 'step' in content:
         log = read_scalars(path)
-        if log.val or log.stepless:
+        # A training that has yet to validate is a baseline, too, whatever it has written so far.
+        if log.val or log.stepless or log.loss or path.name == SCALARS:
             best, last = best_scores(log.val), last_scores(log.val)
             return Baseline(str(path), best, last, val=log.val, stepless=log.stepless)
     elif isinstance(content.get('runs'), dict):  # a diff_metrics.json

@@ -313,14 +313,16 @@ def _own_settings(dataset: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the settings of a dataset, or of a wrapper, that say which images there are.
 
     Returns:
-        None for a wrapper without any, as ConcatDataset is, and for those of this package, which
-        only one config of a pair has. The fold of a KFoldDataset is one.
+        None for a wrapper without any, as ConcatDataset is. The fold of a KFoldDataset is one. Of
+        those of this package, which only one config of a pair has, the photos that are left out.
     """
+    if _name_of(dataset).startswith('Rembg'):
+        return {'exclude': dataset['exclude']} if dataset.get('exclude') else None
     aside = {*_ASIDE, 'dataset', 'datasets'}
     own = {key: value for key, value in dataset.items() if key not in aside}
     if not (dataset.get('dataset') or dataset.get('datasets')):
         return own
-    return None if _name_of(dataset).startswith('Rembg') else own or None
+    return own or None
 
 
 def _name_of(config: Any) -> str:

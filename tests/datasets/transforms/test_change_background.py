@@ -213,6 +213,22 @@ def test_donor_that_is_damaged_inside(tree: Path) -> None:
         transform(results(tree))
 
 
+def test_photos_of_one_name(tmp_path: Path) -> None:
+    """Catalogues have a front.jpg in each folder: below `img_root` the whole path decides."""
+    for index in range(30):
+        Image.new('RGB', (32, 32), (index, 9, 8)).save(tmp_path / f'{index}.png')
+    paths = [str(tmp_path / f'shop/{item}/front.jpg') for item in range(12)]
+
+    def backgrounds(**options: object) -> list[tuple[int, ...]]:
+        step = ChangeBackground('replaced', bank=str(tmp_path), **options)
+        image, mask = np.full((8, 8, 3), 200, np.uint8), np.zeros((8, 8), np.uint8)
+        samples = [{'img': image, 'fg_mask': mask, 'img_path': path} for path in paths]
+        return [corner(step(each)) for each in samples]
+
+    assert len(set(backgrounds(img_root=str(tmp_path / 'shop')))) > 6
+    assert len(set(backgrounds())) == 1  # nothing says which folder is the photos' own
+
+
 def test_photos_of_a_bank(tmp_path: Path) -> None:
     """'replaced' may take whole photos of a bank, one by name and seed, and no donors then."""
     for index in range(5):

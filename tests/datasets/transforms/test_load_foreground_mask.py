@@ -283,6 +283,11 @@ PADDED = {
     'mmpretrain.Translate': {'magnitude': 0.3, 'prob': 1.0},
     'mmpretrain.Rotate': {'angle': 30.0, 'prob': 1.0},
     'mmpretrain.RandomCrop': {'crop_size': 44, 'padding': 8},
+    'mmcv.CenterCrop': {
+        'crop_size': 60,
+        'auto_pad': True,
+        'pad_cfg': {'type': 'Pad', 'pad_val': {'img': GREY, 'seg': 255}},
+    },
     'mmcv.Pad': {'size': (60, 60), 'pad_val': {'img': GREY, 'seg': 255}},
     'mmdet.Pad': {'size': (60, 60), 'pad_val': {'img': GREY}},
     'mmdet.Expand': {'mean': GREY, 'prob': 1.0},
@@ -290,7 +295,12 @@ PADDED = {
     'mmdet.ShearX': {'prob': 1.0, 'img_border_value': GREY},
     'mmdet.TranslateY': {'prob': 1.0, 'img_border_value': GREY},
 }
-BLACK = {'pad_val': 0, 'mean': (0, 0, 0), 'img_border_value': 0}
+BLACK = {
+    'pad_val': 0,
+    'mean': (0, 0, 0),
+    'img_border_value': 0,
+    'pad_cfg': {'type': 'Pad', 'pad_val': 0},
+}
 
 
 @pytest.mark.parametrize('name', PADDED)

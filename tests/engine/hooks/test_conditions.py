@@ -358,6 +358,26 @@ def test_other_fold() -> None:
     }
 
 
+def test_photos_that_are_left_out() -> None:
+    """A difference of both runs' photos, whichever wrapper of ours leaves them out."""
+
+    def conditions(dataset: dict[str, Any]) -> Conditions:
+        return _of_config(Config({'test_dataloader': {'dataset': dataset}}))
+
+    photos = {'type': 'CustomDataset', 'data_root': 'photos'}
+    removed = {'type': 'RembgDataset', 'mask_dir': 'masks', 'dataset': photos}
+    original = {**removed, 'prob': 0.0}
+    assert unlike(conditions(original), conditions(removed)) == {}
+    assert unlike(conditions(photos), conditions({**removed, 'exclude': 'bad.txt'})) == {
+        'datasets': 'its dataset has {"data_root": "photos"}, '
+        'that of this run {"exclude": "bad.txt"}'
+    }
+    both = [conditions({**each, 'exclude': 'bad.txt'}) for each in (original, removed)]
+    assert unlike(*both) == {}
+    other = conditions({**original, 'exclude': 'worse.txt'})
+    assert list(unlike(other, both[1])) == ['datasets']
+
+
 def test_other_backgrounds_and_another_attention() -> None:
     """Scores on other backgrounds, or of other photos, are no difference of the removal."""
 

@@ -629,6 +629,16 @@ def test_own_work_dir_is_no_baseline(run: Run) -> None:
         run('toy-rembg', top1(40.0), hook={'baseline': 'work_dirs/toy-rembg'})
 
 
+@pytest.mark.parametrize(
+    'content', ['', '{"loss": 0.7, "epoch": 1, "iter": 10, "step": 10}\n' * 2, '{"loss": 0.7, "ep']
+)
+def test_log_of_a_baseline_that_has_just_begun(run: Run, tmp_path: Path, content: str) -> None:
+    """Two runs side by side: its log is one, although there is nothing to compare with yet."""
+    (tmp_path / 'scalars.json').write_text(content)
+    runner = run('toy-rembg', top1(40.0), hook={'baseline': str(tmp_path / 'scalars.json')})
+    assert 'scalars.json and this train have no metric in common' in log_of(runner)
+
+
 def test_file_that_is_no_baseline(run: Run) -> None:
     """A file of something else is refused whether strict or not."""
     Path('notes.txt').write_text('hello')
