@@ -24,10 +24,10 @@ from PIL import Image
 from bgremoval_mm.cli import signals
 from bgremoval_mm.cli.arguments import add_bench_arguments, options_of
 from bgremoval_mm.cli.errors import OK
+from bgremoval_mm.cli.script import read_pixels
 from bgremoval_mm.removal import (
     BackgroundRemover,
     fetch_weights,
-    read_image,
     release_sessions,
 )
 from bgremoval_mm.removal.backends import open_vino
@@ -54,6 +54,11 @@ def run_bench(args: argparse.Namespace) -> int:
     """
     logging.getLogger('bgremoval_mm').setLevel(logging.WARNING)
     settings = args.settings or _installed(get_model(args.model), args.device)
+    if not settings:
+        on_gpu = args.device.startswith('cuda')
+        wanted = 'onnxruntime-gpu, or torch for CUDA' if on_gpu else 'onnxruntime or openvino'
+        msg = f'nothing that runs {args.model} on {args.device} is installed: it needs {wanted}'
+        raise ArgumentError(msg)
     if 'rembg' in settings:
         _check_rembg(get_model(args.model))
     args.calibration = args.calibration or str(args.photos)
@@ -172,7 +177,7 @@ def _bare_rate(args: argparse.Namespace, photos: Path, setting: str) -> float:
     As many runs are under way as in a job where that hides the copies to a device and back.
     """
     remover = BackgroundRemover.from_options(_engine(args, setting))
-    inputs = [remover.preprocess(read_image(path).rgb) for path in sorted(photos.iterdir())]
+    inputs = [remover.preprocess(read_pixels(path)) for path in sorted(photos.iterdir())]
     size = args.batch_size
     batches = [np.stack(inputs[start : start + size]) for start in range(0, len(inputs), size)]
     remover.backend.run(batches[0])  # loads the network: jobs have one with other threads
@@ -243,7 +248,7 @@ def _print_quality(args: argparse.Namespace, settings: list[str], parts: list[Pa
         measured = [(REFERENCE, first), *(each for each in measured if each[1] != first)]
     for setting, engine in measured:
         remover = BackgroundRemover.from_options(engine)
-        found = [remover([read_image(path).rgb])[0] for path in files]
+        found = [remover([read_pixels(path)])[0] for path in files]
         reference = reference or found
         gaps = [np.abs(a.astype(int) - b) for a, b in zip(found, reference, strict=True)]
         line = (

@@ -97,9 +97,10 @@ def run_comparison(parser: argparse.ArgumentParser, args: argparse.Namespace) ->
     from bgremoval_mm.utils.json_io import write_json
 
     figures, picture = args.out / 'comparison.json', args.out / 'worst.png'
+    scores, page = args.out / 'scores.csv', args.out / 'comparison.md'
     check_models(args.models)
     check_scores(args.scores)
-    check_report(figures, picture, report.KEYS)
+    check_report(figures, picture, report.KEYS, (scores, page))
     if args.number:  # imported before the work, so that a missing matplotlib is told at once
         from bgremoval_mm.visualization import canvas  # noqa: F401
     engine, _, _ = options_of(args)
@@ -117,8 +118,8 @@ def run_comparison(parser: argparse.ArgumentParser, args: argparse.Namespace) ->
         with writing_to(str(args.out)):
             args.out.mkdir(parents=True, exist_ok=True)
             write_json(figures, report.as_json(comparison))
-            write_atomically(args.out / 'scores.csv', report.as_csv(comparison))
-            write_atomically(args.out / 'comparison.md', text.encode())
+            write_atomically(scores, report.as_csv(comparison))
+            write_atomically(page, text.encode())
             if args.number:
                 _draw(comparison, picture, args.number)
     print(console.escape_lines(text))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bgremoval_mm.cli import arguments, signals
-from bgremoval_mm.cli.errors import FAILED, OK, writing_to
+from bgremoval_mm.cli.errors import FAILED, OK, print_error, writing_to
 from bgremoval_mm.cli.pipeline_root import open_queue
 from bgremoval_mm.utils.text import printable
 
@@ -157,8 +157,6 @@ def _watch(
 ) -> int:
     from sqlalchemy.exc import OperationalError
 
-    from bgremoval_mm.cli.errors import print_error
-    from bgremoval_mm.monitoring.alarms import WebhookError
     from bgremoval_mm.pipeline.database import explained
 
     code = OK
@@ -167,9 +165,7 @@ def _watch(
             while True:
                 try:
                     code = _once(args, queue, rule, reference, gauges) or code
-                except WebhookError as err:  # it may come back
-                    print_error(err)
-                except OperationalError as err:  # it, too
+                except OperationalError as err:  # it may come back
                     print_error(explained(err))
                 sys.stdout.flush()
                 time.sleep(args.every)
@@ -197,12 +193,12 @@ def _once(
     watched = read_watched(queue.engine, year, now - args.window * DAY)
     known = alarms.last_known(queue.engine)
     found = find_shifts(watched.series(), week_of(now), rule, known)
-    new = [each for each in found if args.look or alarms.record(queue.engine, each, now)]
-    shifts = alarms.known_shifts(queue.engine)
     summary = summarise(watched, now, args.window, reference, args.html is not None)
-    gauges.set(summary, shifts)
+    new = [each for each in found if args.look or alarms.record(queue.engine, each, now)]
     # First of all: a drop is printed by the run that records it, even if a file cannot be written.
     _print(args, summary, [alarms.describe(each) for each in new])
+    shifts = alarms.known_shifts(queue.engine)
+    gauges.set(summary, shifts)
     if args.metrics is not None:
         from bgremoval_mm.utils.atomic import write_atomically
 
@@ -210,9 +206,15 @@ def _once(
             write_atomically(args.metrics, gauges.text())
     if args.html is not None:
         _write_page(args, summary, shifts)
+    code = FAILED if any(each.is_drop for each in new) and not args.look else OK
     if args.webhook is not None:
-        alarms.send_due(queue.engine, args.webhook)
-    return FAILED if any(each.is_drop for each in new) and not args.look else OK
+        try:
+            alarms.send_due(queue.engine, args.webhook)
+        except alarms.WebhookError as err:
+            if args.every is None:
+                raise
+            print_error(err)  # it may come back
+    return code
 
 
 def _print(args: argparse.Namespace, summary: Summary, new: list[str]) -> None:

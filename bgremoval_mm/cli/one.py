@@ -74,13 +74,13 @@ def _read(src: str, max_pixels: int, max_bytes: int) -> SourceImage:
     Raises:
         BgremovalError: If it cannot be read; the message begins with its name.
     """
-    from bgremoval_mm.removal.images.reading import check_bytes, decode_image, read_image
+    from bgremoval_mm.removal.images.reading import decode_image, read_image
+    from bgremoval_mm.removal.images.regular_files import read_within
 
     try:
         if src != '-':
             return read_image(Path(src), max_pixels, max_bytes)
-        content = sys.stdin.buffer.read(max_bytes + 1)
-        check_bytes(len(content), max_bytes)
+        content = read_within(sys.stdin.buffer, max_bytes)
         return decode_image(content, max_pixels=max_pixels)
     except (BgremovalError, OSError) as err:
         name = 'standard input' if src == '-' else src

@@ -106,9 +106,11 @@ def run_check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """Write manifest, rejections and sheet; return 1 if pairs were rejected."""
     from bgremoval_mm.removal.errors import ArgumentError
     from bgremoval_mm.removal.io.addresses import lies_in
+    from bgremoval_mm.removal.io.targets import check_sheet
     from bgremoval_mm.removal.pairs.check import check_pairs
     from bgremoval_mm.removal.pairs.manifest import (
         check_manifest_target,
+        check_rejections_target,
         write_manifest,
         write_rejections,
     )
@@ -122,6 +124,9 @@ def run_check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
             )
             raise ArgumentError(msg)
     check_manifest_target(manifest)
+    check_rejections_target(args.out / 'rejected.csv')
+    if args.number:
+        check_sheet(args.out / 'oddest.png', named=False)
     draw = _drawing(args.number)
     with signals.raised():
         report = check_pairs(

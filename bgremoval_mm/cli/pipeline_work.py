@@ -204,7 +204,11 @@ def _receive_as_they_settle(worker: Worker, photos: Path, stop: threading.Event)
             watcher.forget(missed)
             missed, tried = set(), time.monotonic()
         if new := watcher.take():
-            received = receive_files(worker.queue, worker.files, storage, new, stop)
+            scan = storage.scan()  # as with --once: images alone, and nothing that never ends
+            images = new & set(scan.images)
+            received = receive_files(worker.queue, worker.files, storage, images, stop)
+            broken = sorted(new & scan.unreadable.keys())
+            received.unreadable += [f'{name}: {scan.unreadable[name]}' for name in broken]
             missed.update(received.missed)
             told(received)
 

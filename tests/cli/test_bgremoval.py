@@ -170,6 +170,17 @@ def test_bench(options, image_tree: Path, capsys, tmp_path: Path) -> None:
     assert 'error: 100 rounds need as many photos at least' in capsys.readouterr().err
 
 
+def test_bench_with_nothing_to_measure(
+    image_tree: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that nothing here runs on a GPU: the error says what it needs."""
+    monkeypatch.setattr('bgremoval_mm.cli.bench.is_installed', lambda name: False)
+    arguments = ['bench', str(image_tree), '--model', 'silueta', '--device', 'cuda']
+    assert main(arguments) == 1
+    said = capsys.readouterr().err
+    assert 'nothing that runs silueta on cuda is installed: it needs onnxruntime-gpu' in said
+
+
 def test_bench_finds_label_maps(options, picture, capsys, tmp_path: Path) -> None:
     """By the photos' names, also where these are links; without any, or of another size, none."""
     for folder in ('photos', 'store', 'labels'):

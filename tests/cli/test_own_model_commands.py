@@ -51,6 +51,13 @@ def test_compare_models(
     (Path(folders[1]) / '0.png').unlink()
     assert main([*command, *options, '--speed-photos', '0', '--number', '0']) == 1
     assert '1 left out' in capsys.readouterr().err
+    for name in ('scores.csv', 'comparison.md'):
+        other = tmp_path / 'others' / name
+        other.parent.mkdir(exist_ok=True)
+        other.write_text('mine')
+        assert main([*command, *options, '--out', str(other.parent)]) == 1
+        assert f'{name} is there, but was not written by this tool' in capsys.readouterr().err
+        other.unlink()
 
 
 @pytest.mark.parametrize(

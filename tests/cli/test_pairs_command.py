@@ -88,6 +88,22 @@ def test_rejections(
     ]
 
 
+@pytest.mark.parametrize('name', ['rejected.csv', 'oddest.png'])
+def test_files_of_somebody_else(
+    tmp_path: Path, folders: tuple[str, str], capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """They stay; those of an earlier check are replaced."""
+    command = ['pairs', 'check', *folders, '--out', str(tmp_path / 'pairs'), '--workers', '1']
+    for _ in range(2):
+        assert main(command) == 0
+    other = tmp_path / 'others' / name
+    other.parent.mkdir()
+    other.write_text('mine')
+    assert main([*command, '--out', str(other.parent)]) == 1
+    assert name in capsys.readouterr().err
+    assert other.read_text() == 'mine'
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [

@@ -156,6 +156,24 @@ def test_a_webhook_that_is_away(root: Path, fill: Callable[..., None], receiver:
     assert len(receiver.taken) == 1
 
 
+def test_a_webhook_that_is_away_for_a_while(
+    root: Path, fill: Callable[..., None], receiver: Receiver, monkeypatch, capsys
+):
+    """With --every the next round sends the alarm, and the drop still makes the exit code 1."""
+    fill(70, drop=0.1, since=40)
+    receiver.statuses = [302, 500, 404]
+    rounds = iter([None, None])
+
+    def sleep(seconds: float) -> None:
+        if seconds == 999 and next(rounds, 'over') == 'over':
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr('bgremoval_mm.cli.monitor.time.sleep', sleep)
+    assert main(['monitor', str(root), '--webhook', receiver.url, '--every', '999']) == 1
+    assert 'did not take' in capsys.readouterr().err
+    assert len(receiver.taken) == 1
+
+
 @pytest.mark.parametrize('url', ['ftp://x/y', 'shop', 'http://'])
 def test_wrong_webhooks(url: str) -> None:
     """Only addresses of HTTP are taken."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -88,6 +89,18 @@ def test_a_photo_that_could_not_be_stored(worker, photos: Path, monkeypatch, cap
     pipeline_work._receive_as_they_settle(worker, photos, stop)
     assert names(worker) == [f'{number}.png' for number in range(6)]
     assert caplog.text.count('not received: 0.png: No space left on device') == 1
+
+
+def test_what_else_lies_in_the_folder(worker, photos: Path, caplog) -> None:
+    """What is no image is left alone; a pipe that nobody writes to is named, and not waited for."""
+    (photos / 'notes.txt').write_text('no photo')
+    (photos / 'film.mp4').write_bytes(bytes(99))
+    os.mkfifo(photos / '00.jpg')
+    (photos / '01.jpg').symlink_to('/dev/zero')
+    pipeline_work._receive_as_they_settle(worker, photos, Until(lambda: False, seconds=0.5))
+    assert names(worker) == [f'{number}.png' for number in range(6)]
+    for name in ('00.jpg', '01.jpg'):
+        assert caplog.text.count(f'not received: {name}: ') <= 1
 
 
 def test_a_full_disk_is_not_told_of_at_each_look(worker, photos: Path, monkeypatch, caplog) -> None:

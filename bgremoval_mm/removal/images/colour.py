@@ -87,7 +87,10 @@ def profile_of_chunks(chunks: Chunks) -> bytes | None:
         codes). `is_srgb` tells the two apart.
     """
     described = _primaries_and_curve(chunks)
-    return None if described is None else _icc_profile(*described)
+    try:
+        return None if described is None else _icc_profile(*described)
+    except (struct.error, OverflowError):  # a gamma of 1 / 33,333: no profile has room for it
+        return None
 
 
 def is_srgb(chunks: Chunks) -> bool:

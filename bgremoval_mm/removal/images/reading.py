@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,8 +126,8 @@ def read_stored(path: Path) -> np.ndarray:
         ImageError: As `read_image`.
         OSError: If the file cannot be read.
     """
-    with pixel_limit(MAX_PIXELS):
-        content, _ = read_bytes(path)
+    content, _ = read_bytes(path)
+    with pixel_limit(MAX_PIXELS), _image_errors():
         return np.asarray(_decode(content, MAX_PIXELS, path.name).image.convert('RGB'))
 
 
@@ -143,9 +145,21 @@ def decode_image(
     Raises:
         ImageError: If it is not such an image, damaged, or too large.
     """
-    with pixel_limit(max_pixels):
+    with pixel_limit(max_pixels), _image_errors():
         decoded = _decode(content, max_pixels, name)
-    return _to_source(decoded, content, SourceStamp.of(content, mtime_ns))
+        return _to_source(decoded, content, SourceStamp.of(content, mtime_ns))
+
+
+@contextmanager
+def _image_errors() -> Iterator[None]:
+    """Turn whatever a damaged file leads a decoder to raise into an ImageError."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except Exception as err:
+        msg = f'cannot be decoded: {err or type(err).__name__}'
+        raise ImageError(msg) from err
 
 
 @dataclass(frozen=True)
@@ -173,13 +187,7 @@ def _decode(content: bytes, max_pixels: int, name: str) -> _Decoded:
             raise
         return _Decoded(*tiff_layouts.read_unusual(content, max_pixels))
     with image:
-        try:
-            return _load(image, kind, content, max_pixels)
-        except ImageError:
-            raise
-        except Exception as err:
-            msg = f'cannot be decoded: {err or type(err).__name__}'
-            raise ImageError(msg) from err
+        return _load(image, kind, content, max_pixels)
 
 
 def _load(image: Image.Image, kind: Kind, content: bytes, max_pixels: int) -> _Decoded:

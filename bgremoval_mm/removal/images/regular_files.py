@@ -10,7 +10,9 @@ from typing import BinaryIO
 from bgremoval_mm.removal.images.opening import ImageError
 from bgremoval_mm.removal.options import MAX_BYTES
 
-__all__ = ['check_bytes', 'check_regular', 'open_now', 'read_bytes', 'type_of']
+__all__ = ['check_bytes', 'check_regular', 'open_now', 'read_bytes', 'read_within', 'type_of']
+
+_PIECE = 1 << 20
 
 _SPECIAL = {
     stat.S_IFDIR: 'a folder',
@@ -33,9 +35,29 @@ def read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> tuple[bytes, int]:
         status = os.fstat(file.fileno())
         check_regular(status.st_mode)
         check_bytes(status.st_size, max_bytes)
-        content = file.read(max_bytes + 1)  # it may have grown, or hide its size as /proc does
-        check_bytes(len(content), max_bytes)
+        content = read_within(file, max_bytes, status.st_size)
     return content, status.st_mtime_ns
+
+
+def read_within(file: BinaryIO, max_bytes: int, expected: int = 0) -> bytes:
+    """Return what is left of a file, piece by piece: memory is taken for what comes alone.
+
+    Args:
+        file: The file.
+        max_bytes: More are refused.
+        expected: Its size, which may grow, or be hidden as that of /proc is.
+
+    Raises:
+        ImageError: If it is larger than `max_bytes`.
+        OSError: If it cannot be read.
+    """
+    pieces = [file.read(min(expected, max_bytes) + 1)]
+    size = len(pieces[0])
+    while size <= max_bytes and (piece := file.read(min(_PIECE, max_bytes + 1 - size))):
+        pieces.append(piece)
+        size += len(piece)
+    check_bytes(size, max_bytes)
+    return b''.join(pieces)
 
 
 def check_bytes(size: int, max_bytes: int) -> None:

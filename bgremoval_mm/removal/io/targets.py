@@ -82,13 +82,16 @@ def check_no_mask(path: Path) -> None:
         raise ArgumentError(msg)
 
 
-def check_report(figures: Path, picture: Path, keys: Iterable[str]) -> None:
-    """Refuse to replace a JSON report, and the picture beside it, that somebody else wrote.
+def check_report(
+    figures: Path, picture: Path, keys: Iterable[str], others: Iterable[Path] = ()
+) -> None:
+    """Refuse to replace a JSON report, and what lies beside it, that somebody else wrote.
 
     Args:
         figures: The JSON file.
         picture: The picture.
         keys: Keys that every report of that kind has at its top level.
+        others: Further files of the report, which do not say themselves whose they are.
 
     Raises:
         ArgumentError: If there is such a file.
@@ -100,6 +103,9 @@ def check_report(figures: Path, picture: Path, keys: Iterable[str]) -> None:
             raise _foreign(figures)
     if picture.exists() and not is_ours and not _is_marked(picture):
         raise _foreign(picture)
+    for other in others:
+        if other.exists() and not is_ours:
+            raise _foreign(other)
 
 
 def photo_folders(paths: Iterable[str | Path]) -> set[Path]:

@@ -46,9 +46,9 @@ def render(source: SourceImage, mask: np.ndarray, options: OutputOptions) -> Ren
     full, notes = _refine(source, masks.resize(mask, source.size), options)
     if options.output == 'mask':
         placement, said = _placement(full, options)
-        return Rendered(
-            full if placement is None else place(full, placement), note=_join(*notes, said)
-        )
+        if placement is not None:
+            full = _harden(place(full, placement), options)
+        return Rendered(full, note=_join(*notes, said))
     image, profile, colour = source.rgb, source.icc_profile, source.colour
     if options.convert_srgb:
         image, said = to_srgb(image, profile, colour)
@@ -62,7 +62,7 @@ def render(source: SourceImage, mask: np.ndarray, options: OutputOptions) -> Ren
     placement, said = _placement(full, options)
     notes.append(said)
     if placement is not None:
-        image, full = _place_both(image, full, placement)
+        image, full = _place_both(image, full, placement, options)
     if options.shadow:
         image, full = add_shadow(image, full)
     if options.output == 'rgb':
@@ -103,8 +103,13 @@ def _placement(mask: np.ndarray, options: OutputOptions) -> tuple[Placement | No
     return placement, ''
 
 
+def _harden(mask: np.ndarray, options: OutputOptions) -> np.ndarray:
+    """Return a mask that was scaled with hard edges again, if those were asked for."""
+    return mask if options.threshold is None else masks.binarise(mask, 0.5)
+
+
 def _place_both(
-    image: np.ndarray, mask: np.ndarray, placement: Placement
+    image: np.ndarray, mask: np.ndarray, placement: Placement, options: OutputOptions
 ) -> tuple[np.ndarray, np.ndarray]:
     """Place colours and mask; where they are scaled, hidden pixels give visible ones no colour."""
     if placement.scale == 1:
@@ -113,7 +118,7 @@ def _place_both(
     weighted = place(image * share[..., None], placement)
     share = place(share, placement).clip(0, 1)
     colours = np.divide(weighted, share[..., None], where=share[..., None] > 0, out=weighted)
-    return _to_uint8(colours), _to_uint8(255 * share)
+    return _to_uint8(colours), _harden(_to_uint8(255 * share), options)
 
 
 def _join(*notes: str) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     'GIVEN',
     'Pair',
     'check_manifest_target',
+    'check_rejections_target',
     'read_manifest',
     'relative_to_manifest',
     'write_manifest',
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 GIVEN, DEALT = 'given', 'dealt'
+_REJECTED = tuple(field.name for field in fields(Rejection))
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,21 @@ def write_manifest(path: Path, pairs: Iterable[Pair]) -> None:
 
 def write_rejections(path: Path, rejections: Iterable[Rejection]) -> None:
     """Write what was rejected, with the reasons, as a CSV file."""
-    names = tuple(field.name for field in fields(Rejection))
-    _write(path, names, (astuple(each) for each in rejections))
+    _write(path, _REJECTED, (astuple(each) for each in rejections))
+
+
+def check_rejections_target(path: Path) -> None:
+    """Refuse to replace a file that `write_rejections` has not written.
+
+    Raises:
+        ArgumentError: If there is such a file.
+    """
+    if path.exists() and not path.read_bytes().startswith(','.join(_REJECTED).encode() + b'\n'):
+        msg = (
+            f'{printable(path)} is there, but lists no rejected pairs. Move it away, or choose '
+            'another --out'
+        )
+        raise ArgumentError(msg)
 
 
 def check_manifest_target(path: Path) -> None:

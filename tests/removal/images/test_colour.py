@@ -156,6 +156,8 @@ def test_descriptions_of_srgb(chunks, plain: bool) -> None:
         ((b'cICP', b''),),
         ((b'gAMA', b''), (b'cHRM', b'')),
         ((b'gAMA', bytes(4)),),
+        ((b'gAMA', struct.pack('>I', 1)),),
+        ((b'cHRM', struct.pack('>8I', 2**32 - 1, 1, 7, 1, 1, 2**31, 3, 1)),),
         ((b'cHRM', bytes(32)),),
         ((b'cHRM', struct.pack('>8I', *[30000] * 8)),),
     ],

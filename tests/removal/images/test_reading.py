@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from bgremoval_mm.removal import ImageError, read_image
-from bgremoval_mm.removal.images.reading import SourceStamp, looks_like_image
+from bgremoval_mm.removal.images import regular_files
+from bgremoval_mm.removal.images.reading import SourceStamp, looks_like_image, read_stored
+from bgremoval_mm.removal.images.regular_files import read_within
 
 
 def save(image: Image.Image, path: Path, **options: object) -> Path:
@@ -159,6 +162,35 @@ def test_damage_is_an_image_error_with_its_reason(tmp_path: Path, name: str) -> 
     path, message = damaged(tmp_path)[name]
     with pytest.raises(ImageError, match=message):
         read_image(path)
+
+
+@pytest.mark.parametrize('tag', [254, 258, 262, 277])
+@pytest.mark.parametrize('kind', [2, 4, 7, 12])
+def test_tags_of_another_type(tmp_path: Path, tag: int, kind: int) -> None:
+    """One changed byte of a TIFF's directory: it is read or refused, and nothing else is raised."""
+    path = save(Image.new('RGB', (6, 4)), tmp_path / 'a.tif', tiffinfo={254: 0})
+    content = bytearray(path.read_bytes())
+    begin = int.from_bytes(content[4:8], 'little')
+    count = int.from_bytes(content[begin : begin + 2], 'little')
+    entries = range(begin + 2, begin + 2 + 12 * count, 12)
+    (at,) = [each for each in entries if int.from_bytes(content[each : each + 2], 'little') == tag]
+    content[at + 2] = kind
+    path.write_bytes(content)
+    for read in (read_image, read_stored):
+        with suppress(ImageError):
+            read(path)
+
+
+def test_limit_beyond_all_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is taken for the file, not for the limit; what has grown meanwhile is read, too."""
+    path = save(Image.new('RGB', (6, 4)), tmp_path / 'a.png')
+    assert read_image(path, max_bytes=1 << 70).size == (6, 4)
+    content = path.read_bytes()
+    monkeypatch.setattr(regular_files, '_PIECE', 7)
+    for expected in (0, 5, len(content), len(content) + 9):
+        assert read_within(io.BytesIO(content), len(content), expected) == content
+        with pytest.raises(ImageError, match='more than the limit'):
+            read_within(io.BytesIO(content), len(content) - 1, expected)
 
 
 def test_only_photographs_formats_are_opened(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -121,6 +122,16 @@ def test_scaling_keeps_colours_apart() -> None:
     share = mask.mean() / 255
     half = rendered(source_of(pixels), mask, 'mask', framing=Framing(canvas='8x8'))
     assert half.mean() / 255 == pytest.approx(share, abs=0.01)
+
+
+@pytest.mark.parametrize('canvas', ['7x9', '90x80'])
+@pytest.mark.parametrize('kind', ['mask', 'rgba'])
+def test_hard_edges_stay_hard_on_a_canvas(source: SourceImage, kind: str, canvas: str) -> None:
+    """Scaling a hard mask makes soft edges, in which the old background would be seen."""
+    mask = cv2.GaussianBlur(np.pad(np.full((6, 10), 255, np.uint8), ((5, 5), (7, 7))), (0, 0), 2)
+    found = rendered(source, mask, kind, threshold=0.5, framing=Framing(canvas=canvas))
+    share = found if kind == 'mask' else found[..., 3]
+    assert set(np.unique(share)) == {0, 255}
 
 
 def test_nothing_to_frame(source: SourceImage) -> None:
@@ -290,7 +301,10 @@ def test_changed_options_are_done_again(tiny_model, image_tree: Path, tmp_path: 
         ({'output': 'store', 'framing': Framing('5%')}, '`framing` is for output='),
         ({'output': 'mask', 'shadow': True}, '`shadow` is for output='),
         ({'output': 'rgba', 'edges': 'soft'}, "`edges` must be one of straight, clean, but got 's"),
-        ({'output': 'rgba', 'threshold': 1}, '`threshold` must be a share between 0 and 1, but go'),
+        (
+            {'output': 'rgba', 'threshold': 1},
+            '`threshold` must be None or a share between 0 and 1, but go',
+        ),
         ({'output': 'rgba', 'threshold': 0.5, 'matting': True}, '`matting` is for soft ones'),
         ({'output': 'rgba', 'threshold': 0.5, 'edges': 'clean'}, "edges='clean' is for soft ones"),
         ({'output': 'rgba', 'framing': '5%'}, "`framing` must be a Framing, but got '5%'"),
