@@ -15,6 +15,7 @@ from typing import get_args
 
 import bgremoval_mm  # noqa: F401  # registers the package's classes
 from bgremoval_mm.analysis.background_audit.text import as_text
+from bgremoval_mm.cli.argument_types import model_name
 from bgremoval_mm.cli.errors import OK
 from bgremoval_mm.cli.script import (
     add_config_options,
@@ -24,7 +25,6 @@ from bgremoval_mm.cli.script import (
     script_parser,
 )
 from bgremoval_mm.datasets.transforms.change_background import Condition
-from bgremoval_mm.removal import CATALOGUE
 from bgremoval_mm.removal.options import PRECISIONS
 from bgremoval_mm.utils.text import printable
 
@@ -65,7 +65,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--img-root', help="SRC of tools/remove_background.py (default: the dataset's data_root)"
     )
     parser.add_argument(
-        '--model', choices=list(CATALOGUE), help="that makes the masks (default: the config's)"
+        '--model', type=model_name, help="that makes the masks (default: the config's)"
     )
     parser.add_argument(
         '--precision', choices=PRECISIONS, help="of the masks (default: the config's, else fp32)"
