@@ -28,7 +28,6 @@ __all__ = [
 ]
 
 _LAST_PORT = 65_535
-_OWN_MACHINE = ('127.0.0.1', '::1', 'localhost')
 # The options that are fields of Limits, by their names there.
 _LIMITS = ('max_bytes', 'max_pixels', 'queue', 'upload_seconds', 'seconds')
 
@@ -101,7 +100,9 @@ def add_address_arguments(parser: argparse.ArgumentParser, port: int) -> None:
 
 def is_own_machine(host: str) -> bool:
     """Return whether only this machine's programs reach who listens there."""
-    return host in _OWN_MACHINE
+    from bgremoval_mm.serving.hosts import OWN_MACHINE
+
+    return host in OWN_MACHINE
 
 
 def read_tokens_of(args: argparse.Namespace) -> Tokens | None:
@@ -159,7 +160,8 @@ def run_serve(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
         engine = make_ray_engine(args, removers, limits, port)
     else:
         engine = Engine(removers, limits, args.workers or 0, one_run=args.one_run)
-    app = make_app(engine, tokens, args.url_host, inbox, desk)
+    any_host = not is_own_machine(args.host)
+    app = make_app(engine, tokens, args.url_host, inbox, desk, any_host)
     shown = f'[{host}]' if ':' in host else host
     engine.ready.add_done_callback(
         lambda done: None if done.exception() else _say(f'Ready: {", ".join(engine.models)}')

@@ -36,6 +36,14 @@ def explained(error: OperationalError) -> DatabaseError:
     return DatabaseError(f'the database does not answer: {_reason(error)}')
 
 
+_ON_POSTGRESQL = (
+    "lock_timeout = '30s'",
+    'tcp_keepalives_idle = 30',
+    'tcp_keepalives_interval = 10',
+    'tcp_keepalives_count = 3',
+)
+
+
 class DatabaseWait:
     """Waits for a database that has gone away, two minutes at most.
 
@@ -103,18 +111,37 @@ def _make_engine(url: str) -> Engine:
         event.listen(engine, 'connect', _set_up_sqlite)
         event.listen(engine, 'begin', _begin_sqlite)
         return engine
-    return create_engine(
+    engine = create_engine(
         url,
         pool_pre_ping=True,
-        connect_args={'connect_timeout': 10, 'application_name': 'bgremoval'},
+        connect_args={
+            'connect_timeout': 10,
+            'application_name': 'bgremoval',
+            # A connection that broke without a word is noticed within a minute, not after hours.
+            'keepalives_idle': 30,
+            'keepalives_interval': 10,
+            'keepalives_count': 3,
+            'tcp_user_timeout': 60_000,
+        },
     )
+    event.listen(engine, 'connect', _set_up_postgresql)
+    return engine
+
+
+def _set_up_postgresql(connection: Any, _: Any) -> None:
+    # In the same way the server gives back what a machine that is gone has locked. Who else holds
+    # a lock for long, as where files hang, is not waited for without end.
+    kept, connection.autocommit = connection.autocommit, True
+    for setting in _ON_POSTGRESQL:
+        connection.execute(f'SET {setting}')
+    connection.autocommit = kept
 
 
 def _set_up_sqlite(connection: Any, _: Any) -> None:
     # The driver's own transactions begin late, and so can deadlock: SQLAlchemy begins them here.
     connection.isolation_level = None
     connection.execute('PRAGMA journal_mode = WAL')
-    connection.execute('PRAGMA synchronous = NORMAL')
+    connection.execute('PRAGMA synchronous = FULL')  # what was accepted outlives a power failure
     connection.execute('PRAGMA foreign_keys = ON')
 
 

@@ -43,8 +43,11 @@ class PipelineFiles:
     def keep_photo(self, content: bytes) -> str:
         """Store the bytes of a photo; return their SHA-256."""
         sha256 = hashlib.sha256(content).hexdigest()
-        if not self._photo(sha256).exists():
-            self._write(self._photo(sha256), content)
+        path = self._photo(sha256)
+        # Its sender is told that it is kept: it outlives a power failure. One that was cut off by
+        # such a failure is written again.
+        if not path.exists() or path.stat().st_size != len(content):
+            self._write(path, content, durable=True)
         return sha256
 
     def photo(self, sha256: str) -> bytes:
@@ -122,16 +125,18 @@ class PipelineFiles:
     def _mask(self, sha256: str, model: str) -> Path:
         return self.root / 'masks' / model / sha256[:2] / f'{sha256}.png'
 
-    def _write(self, path: Path, content: bytes) -> None:
-        with self._staged(path, content) as commit:
+    def _write(self, path: Path, content: bytes, durable: bool = False) -> None:
+        with self._staged(path, content, durable) as commit:
             commit()
 
     @contextmanager
-    def _staged(self, path: Path, content: bytes) -> Iterator[Callable[[], None]]:
+    def _staged(
+        self, path: Path, content: bytes, durable: bool = False
+    ) -> Iterator[Callable[[], None]]:
         unfinished = self.root / path.relative_to(self.root).parts[0] / _UNFINISHED
         for folder in (path.parent, unfinished):
             folder.mkdir(parents=True, exist_ok=True)
-        staged = StagedFile(path, content, unfinished)
+        staged = StagedFile(path, content, unfinished, durable)
 
         def commit() -> None:
             try:

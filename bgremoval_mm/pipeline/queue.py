@@ -317,6 +317,8 @@ class UploadQueue(UploadList):
             raise AssertionError(msg)
         now = self.clock()
         found.state, found.changed = state, now
+        if state != State.REVIEW:
+            found.reasons = ''  # they are the gate's, and were of the state before
         found.tries, found.not_before = 0, 0.0
         if state in OPEN and found.claim:
             found.claimed_until = now + self.lease

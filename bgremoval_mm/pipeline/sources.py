@@ -12,6 +12,7 @@ from bgremoval_mm.pipeline.files import PipelineFiles, check_name
 from bgremoval_mm.pipeline.queue import UploadQueue
 from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.io.storage import Storage, open_storage
+from bgremoval_mm.removal.options import MAX_BYTES
 
 __all__ = ['ListingWatcher', 'Received', 'receive_bytes', 'receive_file', 'receive_files']
 
@@ -96,10 +97,14 @@ def receive_file(queue: UploadQueue, files: PipelineFiles, storage: Storage, nam
     """Store and record a file; return whether it is new.
 
     Raises:
-        ArgumentError: If its name cannot be that of an upload.
+        ArgumentError: If its name cannot be that of an upload, or it is larger than any photo.
         OSError: If it cannot be read.
     """
-    content = storage.read(check_name(name))
+    size = storage.size_and_time(check_name(name))[0]
+    if size is not None and size > MAX_BYTES:
+        msg = f'{size:,} bytes are more than a photo may have, {MAX_BYTES:,}'
+        raise ArgumentError(msg)
+    content = storage.read(name)
     return receive_bytes(queue, files, name, content, storage.address)[1]
 
 

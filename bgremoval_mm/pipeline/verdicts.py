@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from sqlalchemy.exc import OperationalError
 
 from bgremoval_mm.pipeline.files import PipelineFiles
 from bgremoval_mm.pipeline.measurements import Verdict, agreement, judged
@@ -83,8 +85,7 @@ def accept(
     except ClaimLostError as err:
         raise TakenError(_why_not(queue, name, version)) from err
     finally:
-        if claim.token != token:
-            queue.release(claim)  # without effect once it is published
+        _give_back(queue, claim, token)
 
 
 def reject(
@@ -115,6 +116,8 @@ def reject(
         return queue.advance(claim, State.FAILED, reason, record=record).state
     except ClaimLostError as err:
         raise TakenError(_why_not(queue, name, version)) from err
+    finally:
+        _give_back(queue, claim, token)
 
 
 def mask_of(picture: SourceImage, name: str) -> np.ndarray:
@@ -140,6 +143,13 @@ def _claim(queue: UploadQueue, name: str, version: int | None, token: str) -> Cl
     if claim is None:
         raise TakenError(_why_not(queue, name, version))
     return claim
+
+
+def _give_back(queue: UploadQueue, claim: Claim, token: str) -> None:
+    """Release a claim that was made for the verdict alone; without effect once it is recorded."""
+    if claim.token != token:
+        with suppress(OperationalError):  # what went wrong before is told; the lease ends
+            queue.release(claim)
 
 
 def _why_not(queue: UploadQueue, name: str, version: int | None) -> str:

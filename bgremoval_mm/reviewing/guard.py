@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from bgremoval_mm.serving.errors import RequestError
+from bgremoval_mm.serving.hosts import check_host
 from bgremoval_mm.serving.tokens import Tokens
 
 __all__ = ['Guard']
 
-_OWN_MACHINE = ('localhost', '127.0.0.1', '::1')
 _MARK = 'x-review'
 
 
@@ -38,10 +38,8 @@ class Guard:
         Raises:
             RequestError: With status 403.
         """
-        host = _host(f'//{headers.get("host", "")}')
-        if not self._any_host and host not in _OWN_MACHINE:
-            detail = 'call it by localhost or 127.0.0.1, or give it --tokens'
-            raise RequestError(403, 'wrong_host', 'The service has another name', detail)
+        if not self._any_host:
+            check_host(headers)
 
     def check(self, headers: Mapping[str, str]) -> None:
         """Let a request in that reads.
@@ -69,10 +67,3 @@ class Guard:
         if _MARK not in headers:
             detail = 'programs send the header "X-Review: 1"'
             raise RequestError(403, 'no_mark', 'The request lacks a header', detail)
-
-
-def _host(address: str) -> str | None:
-    try:
-        return urlsplit(address).hostname
-    except ValueError:
-        return None

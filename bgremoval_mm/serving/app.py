@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bgremoval_mm.serving import pages, removebg
 from bgremoval_mm.serving.answers import add_error_handlers
 from bgremoval_mm.serving.errors import RequestError
+from bgremoval_mm.serving.hosts import check_host
 from bgremoval_mm.serving.metrics import CONTENT_TYPE, Metrics
 from bgremoval_mm.serving.places import Places
 from bgremoval_mm.serving.routes import REMOVEBG, make_router
@@ -43,6 +44,7 @@ def make_app(
     url_hosts: Iterable[str] = (),
     inbox: Inbox | None = None,
     desk: SearchDesk | None = None,
+    any_host: bool = True,
 ) -> FastAPI:
     """Return the service as an ASGI application; it starts and ends the engine.
 
@@ -52,6 +54,7 @@ def make_app(
         url_hosts: Hosts that pictures may be fetched from.
         inbox: Receives uploads for a pipeline; None leaves these endpoints out.
         desk: Searches an index of photos; None: there is no search.
+        any_host: Whether other names than this machine's are allowed without tokens.
     """
     tokens = tokens or Tokens()
 
@@ -70,6 +73,7 @@ def make_app(
         lifespan=lifespan,
         docs_url=None,  # FastAPI's own page loads its scripts from another host
         redoc_url=None,
+        dependencies=[] if any_host or tokens.are_needed else [Depends(_check_host)],
     )
     app.include_router(make_router(engine, tokens, Fetcher(url_hosts, engine.limits)))
     if inbox is not None:
@@ -82,6 +86,11 @@ def make_app(
     app.add_middleware(Places)
     app.add_middleware(_Observer, metrics=engine.metrics)
     return app
+
+
+def _check_host(request: Request) -> None:
+    if request.url.path not in _PROBES:
+        check_host(request.headers)
 
 
 def _add_probes(app: FastAPI, engine: Service) -> None:

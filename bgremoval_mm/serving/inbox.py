@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import exc, select
 from sqlalchemy.orm import Session
 
 from bgremoval_mm.pipeline.files import PipelineFiles, check_name
@@ -22,6 +21,7 @@ __all__ = ['Inbox', 'Receipt']
 
 _LONGEST_PART = 200  # bytes between two slashes: file systems take 255, and results get an ending
 _LONGEST = 900  # bytes: stores of objects take 1,024, and results have a place before their name
+_UNAVAILABLE = (exc.OperationalError, exc.TimeoutError, OSError)  # the second: all are in use
 _MOST = 2**31 - 1  # highest number that the database holds
 
 
@@ -65,7 +65,7 @@ class Inbox:
         try:
             number, is_new = receive_bytes(self._queue, self._files, name, content, 'HTTP')
             return Receipt(is_new, self._told(number))
-        except (OperationalError, OSError) as err:
+        except _UNAVAILABLE as err:
             raise _away() from err
 
     def find(self, number: int) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class Inbox:
         try:
             found = self._told(number)
             changes = self._queue.history(number)
-        except (OperationalError, OSError) as err:
+        except _UNAVAILABLE as err:
             raise _away() from err
         history = [
             {'at': each.at, 'before': each.before, 'after': each.after, 'reason': each.reason}

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from python_multipart.exceptions import FormParserError
@@ -66,8 +67,7 @@ class Upload:
 
     def _check_new(self, name: str) -> None:
         if name in self.fields or name in self.files:
-            detail = f'`{name}` was given more than once'
-            raise RequestError(400, 'invalid_parameter', 'A parameter was given twice', detail)
+            raise _given_twice(name)
 
 
 async def read_upload(request: Request, limits: Limits, share: float = 0.0) -> Upload:
@@ -230,12 +230,27 @@ def _parse_json(content: bytes) -> list[tuple[str, str]]:
         detail = 'it has too many values'
         raise RequestError(400, 'invalid_json', 'The JSON cannot be read', detail)
     try:
-        found = json.loads(content)
+        found = json.loads(content, object_pairs_hook=_once)
     except (ValueError, RecursionError) as err:
         raise RequestError(400, 'invalid_json', 'The JSON cannot be read', str(err)) from None
     if not isinstance(found, dict):
         raise RequestError(400, 'invalid_json', 'The JSON must be an object')
     return [(name, _text_of(name, value)) for name, value in found.items() if value is not None]
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the entries of an object, in which no name may come twice."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _given_twice(name)
+        found[name] = value
+    return found
+
+
+def _given_twice(name: str) -> RequestError:
+    detail = f'`{name}` was given more than once'
+    return RequestError(400, 'invalid_parameter', 'A parameter was given twice', detail)
 
 
 def _text_of(name: str, value: object) -> str:

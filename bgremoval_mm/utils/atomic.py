@@ -41,18 +41,24 @@ class StagedFile:
         path: Its place.
         content: Its bytes.
         folder: Where it lies until then, see `write_atomically`.
+        durable: Whether it outlives a power failure once `commit` has returned.
 
     Raises:
         OSError: As the file system reports it; nothing is left behind then.
     """
 
-    def __init__(self, path: Path, content: bytes, folder: Path | None = None) -> None:
-        self._path = path
+    def __init__(
+        self, path: Path, content: bytes, folder: Path | None = None, durable: bool = False
+    ) -> None:
+        self._path, self._durable = path, durable
         self._temporary = (folder or path.parent) / temporary_name()
         handle = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             with os.fdopen(handle, 'wb') as file:
                 file.write(content)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
         except BaseException:
             self.discard()
             raise
@@ -60,10 +66,20 @@ class StagedFile:
     def commit(self) -> None:
         """Move it to its place, or replace what is there."""
         self._temporary.replace(self._path)
+        if self._durable:
+            _sync_folder(self._path.parent)
 
     def discard(self) -> None:
         """Delete it, unless it is in its place."""
         self._temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def temporary_name() -> str:

@@ -48,6 +48,19 @@ def test_leftovers_are_swept(files: PipelineFiles, monkeypatch) -> None:
     assert everything(files) == before - left
 
 
+def test_a_photo_that_was_cut_off_is_stored_again(files: PipelineFiles) -> None:
+    """As by a power failure of the past: the file is there, its bytes are not."""
+    sha256 = files.keep_photo(b'photo')
+    (path,) = everything(files)
+    for cut in (b'', b'pho'):
+        path.write_bytes(cut)
+        assert files.keep_photo(b'photo') == sha256
+        assert files.photo(sha256) == b'photo'
+    before = path.stat().st_ino
+    files.keep_photo(b'photo')
+    assert path.stat().st_ino == before
+
+
 def test_a_result_is_seen_once_it_is_put_in_its_place(files: PipelineFiles) -> None:
     """It is whole before that; without that, the former one stays, and nothing is left."""
     place = files.root / 'published/x/a.png'

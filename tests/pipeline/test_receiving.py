@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from bgremoval_mm.cli import pipeline_work
 from bgremoval_mm.cli.main import main
 from bgremoval_mm.cli.watch import Watcher
-from bgremoval_mm.pipeline import database, event_queue
+from bgremoval_mm.pipeline import database, event_queue, sources
 from bgremoval_mm.pipeline.database import DatabaseError
 from bgremoval_mm.pipeline.event_queue import Message, receive_events
 from bgremoval_mm.pipeline.files import PipelineFiles
@@ -101,6 +101,17 @@ def test_what_else_lies_in_the_folder(worker, photos: Path, caplog) -> None:
     assert names(worker) == [f'{number}.png' for number in range(6)]
     for name in ('00.jpg', '01.jpg'):
         assert caplog.text.count(f'not received: {name}: ') <= 1
+
+
+def test_a_file_larger_than_any_photo(worker, photos: Path, monkeypatch, caplog) -> None:
+    """It is named once and not read; the others are received."""
+    monkeypatch.setattr(sources, 'MAX_BYTES', 1000)
+    monkeypatch.setattr(pipeline_work, '_LISTING', 0.05)
+    with (photos / '0.png').open('wb') as file:
+        file.truncate(1001)
+    pipeline_work._receive_as_they_settle(worker, photos, Until(lambda: False, seconds=0.5))
+    assert names(worker) == [f'{number}.png' for number in range(1, 6)]
+    assert caplog.text.count('0.png: 1,001 bytes are more than a photo may have, 1,000') == 1
 
 
 def test_a_full_disk_is_not_told_of_at_each_look(worker, photos: Path, monkeypatch, caplog) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from bgremoval_mm.pipeline import verdicts
@@ -200,6 +201,25 @@ def test_rejecting_records_the_reason(shop: Shop) -> None:
     client.post(f'/uploads/{numbers["b"]}/reject', headers=MARK)
     assert shop.state(numbers['a']) == 'failed: rejected by a person: photo is blurred'
     assert shop.state(numbers['b']) == 'failed: rejected by a person'
+    assert [shop.queue.upload(number).reasons for number in numbers.values()] == ['', '']
+
+
+def test_a_rejection_that_fails_holds_nothing(
+    sqlite_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is busy for a moment: the next try need not wait until the lease ends."""
+    (number,) = sqlite_shop.receive(a=photo(1)).values()
+
+    def busy(*_: object, **__: object) -> None:
+        statement = 'UPDATE'
+        raise OperationalError(statement, None, Exception('busy'))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite_shop.queue, 'advance', busy)
+        with pytest.raises(OperationalError):
+            verdicts.reject(sqlite_shop.queue, 'a.png')
+    verdicts.reject(sqlite_shop.queue, 'a.png', 'blurred')
+    assert sqlite_shop.state(number) == 'failed: rejected by a person: blurred'
 
 
 @pytest.mark.parametrize('way', ['body', 'form'])

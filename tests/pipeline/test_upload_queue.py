@@ -12,8 +12,10 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from bgremoval_mm.pipeline import database as database_module
 from bgremoval_mm.pipeline.database import DatabaseError, open_database
 from bgremoval_mm.pipeline.queue import Claim, ClaimLostError, UploadQueue
 from bgremoval_mm.pipeline.states import State
@@ -419,6 +421,43 @@ def test_steps_are_taken_in_order(queue: UploadQueue) -> None:
     assert claim is not None
     with pytest.raises(AssertionError, match='received cannot become published'):
         queue.advance(claim, State.PUBLISHED, '')
+
+
+def test_a_lock_is_not_waited_for_without_end(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that hangs as it publishes: what comes under that name meanwhile is an error."""
+    if database.startswith('sqlite'):
+        pytest.skip('SQLite has one lock, and a time limit for it')
+    settings = ["lock_timeout = '200ms'", *database_module._ON_POSTGRESQL[1:]]
+    monkeypatch.setattr(database_module, '_ON_POSTGRESQL', settings)
+    queue = UploadQueue(database)
+    queue.receive('a.png', 'aa', 'tests')
+    claim = queue.claim()
+    assert claim is not None
+    claim = queue.advance(claim, State.TYPED, 'test')
+    claim = queue.advance(claim, State.REMOVED, 'test')
+    entered, go_on = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        entered.set()
+        assert go_on.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(queue.advance, claim, State.PUBLISHED, 'test', hang)
+        assert entered.wait(60)
+        try:
+            with pytest.raises(OperationalError, match='lock timeout'):
+                queue.receive('a.png', 'bb', 'tests')
+            queue.receive('b.png', 'bb', 'tests')
+        finally:
+            go_on.set()
+        assert done.result(60).state == State.PUBLISHED
+    assert queue.receive('a.png', 'bb', 'tests')[1]
+    with queue.engine.connect() as connection:
+        shown = connection.execute(sa.text('SHOW tcp_keepalives_idle')).scalar()
+    assert shown == '30'
+    queue.close()
 
 
 def test_addresses() -> None:

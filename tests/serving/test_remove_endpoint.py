@@ -159,6 +159,11 @@ def test_refused_pictures(service, encoded) -> None:
     assert error_of(given_twice)[2] == '`crop` was given more than once'
     given_twice = client.post('/remove', files=[('file', encoded(1)), ('file', encoded(2))])
     assert error_of(given_twice)[2] == '`file` was given more than once'
+    text = '{"size": "full", "size": "preview"}'
+    given_twice = client.post(
+        '/v1.0/removebg', content=text, headers={'Content-Type': 'application/json'}
+    )
+    assert '`size` was given more than once' in given_twice.text
 
 
 def test_size_limits(service, encoded) -> None:

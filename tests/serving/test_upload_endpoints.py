@@ -138,6 +138,27 @@ def test_what_else_is_refused(client, inbox, encoded) -> None:
     assert answer.status_code == 202
 
 
+def test_names_that_lead_to_this_machine(engine, inbox, encoded) -> None:
+    """A site whose own name leads here is of the same origin for a browser: it is refused."""
+    app = make_app(engine(), inbox=inbox, any_host=False)
+    with TestClient(app, 'http://evil.example:8000', raise_server_exceptions=False) as client:
+        own = {'Origin': 'http://evil.example:8000', 'Sec-Fetch-Site': 'same-origin'}
+        refused = [
+            client.post('/uploads', params={'name': 'a'}, content=encoded(), headers=own),
+            client.get('/uploads/1', headers=own),
+            client.post('/remove', content=encoded(), headers=own),
+            client.get('/'),
+        ]
+        assert {error_of(each)[:2] for each in refused} == {(403, 'wrong_host')}
+        assert client.get('/health').status_code == 200
+        assert inbox._queue.uploads() == []
+        for host in ('localhost:8000', '127.0.0.1', '[::1]:8000'):
+            assert client.get('/', headers={'Host': host}).status_code == 200
+    token = Tokens(['0123456789abcdef'])
+    with TestClient(make_app(engine(), token, any_host=False), 'http://shop.example') as client:
+        assert client.get('/').status_code == 200
+
+
 def test_the_service_answers_while_an_upload_is_stored(client, inbox, encoded, monkeypatch) -> None:
     """A slow disk or database holds up nobody else."""
     service, entered, go_on = client(), threading.Event(), threading.Event()
