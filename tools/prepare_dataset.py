@@ -74,7 +74,22 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if getattr(args, 'link', False) and args.src is None:
         parser.error('--link needs --src FOLDER')
+    _check_company(parser, args)
     return args
+
+
+def _check_company(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Refuse options that do nothing without another one."""
+    if args.dataset == 'fashionstyle14' and not args.stratified:
+        alone, needed = ('seed', 'split_dir'), '--stratified'
+    elif args.dataset == 'fashionpedia' and not (args.label_maps or args.with_background):
+        alone, needed = ('redraw', 'out'), '--label-maps or --with-background'
+    else:
+        return
+    for name in alone:
+        value = getattr(args, name)
+        if value is not None and value is not False:
+            parser.error(f'--{name.replace("_", "-")} goes with {needed}')
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -284,8 +284,8 @@ def discard_checkpoints(runs: Sequence[Run], workspace: Workspace) -> None:
     root = str(workspace.root)
     needed = {
         Path(option.partition('=')[2].replace('{root}', root))
-        for run in select_runs(runs[0].work)
-        for option in run.options
+        for run in select_runs(runs[0].work, seeds=sorted({run.seed for run in runs}))
+        for option in workspace.options_of(run)
         if '{root}' in option
     }
     for run in runs:

@@ -164,7 +164,12 @@ def run_check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
 
 def run_cluster(parser: argparse.ArgumentParser, args: argparse.Namespace) -> int:
     """Write the clusters and splits into the manifest, and a sheet of each cluster."""
-    from bgremoval_mm.removal.pairs.clusters import WHITE_RULE, cluster_pairs, read_overrides
+    from bgremoval_mm.removal.pairs.clusters import (
+        WHITE_RULE,
+        cluster_pairs,
+        given_clusters,
+        read_overrides,
+    )
     from bgremoval_mm.removal.pairs.manifest import read_manifest, write_manifest
 
     pairs = read_manifest(args.manifest)
@@ -191,7 +196,8 @@ def run_cluster(parser: argparse.ArgumentParser, args: argparse.Namespace) -> in
                 sheet = draw.draw_cluster_sheet(name, members, folder, args.number)
                 _save(sheet, folder / f'cluster_{name}.png')
     print(_counts(by_cluster))
-    print(f'Written to {printable(args.manifest)}; {len(overrides):,} clusters were given')
+    given = len(given_clusters(pairs) | overrides)
+    print(f'Written to {printable(args.manifest)}; {given:,} clusters were given')
     print(f'White: {WHITE_RULE}')
     return OK
 

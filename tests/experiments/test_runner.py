@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import Timeout
 from mmengine.config import Config
 
 from bgremoval_mm.experiments.papers import WORKS, load_work
 from bgremoval_mm.experiments.papers.liang2023 import WORK
+from bgremoval_mm.experiments.runner import worker
 from bgremoval_mm.experiments.runner.estimate import count_iterations
 from bgremoval_mm.experiments.runner.options import (
     load_config,
@@ -200,6 +202,33 @@ def test_states(run: Run, tmp_path: Path) -> None:
     (folder / 'result.json').write_text(json.dumps({'options': ['a=1']}))
     assert state_of(run, workspace(['a=1'])) == 'done'
     assert state_of(run, workspace([])) == 'other options'
+
+
+def test_what_a_run_starts_from(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Weights of its config at first, then its own newest checkpoint that is whole."""
+
+    def start() -> tuple[bool, str | None]:
+        config = Config({'load_from': 'pretrained.pth', 'resume': True})
+        worker._set_start(config, tmp_path)
+        return config.resume, config.load_from
+
+    assert start() == (False, 'pretrained.pth')
+    for epoch in (1, 2, 3):
+        torch.save({'epoch': epoch}, tmp_path / f'epoch_{epoch}.pth')
+        os.utime(tmp_path / f'epoch_{epoch}.pth', (epoch, epoch))
+    torch.save({}, tmp_path / 'best_accuracy_epoch_9.pth')
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_3.pth'))
+    assert start() == (True, str(tmp_path / 'epoch_3.pth'))
+    assert not caplog.records
+    # Killed while it was written over, as mmengine does with the best one.
+    content = (tmp_path / 'epoch_3.pth').read_bytes()
+    (tmp_path / 'epoch_3.pth').write_bytes(content[: len(content) // 2])
+    assert start() == (True, str(tmp_path / 'epoch_2.pth'))
+    assert 'epoch_3.pth is cut off: epoch_2.pth is taken' in caplog.text
+    for epoch in (1, 2):
+        (tmp_path / f'epoch_{epoch}.pth').write_bytes(b'')
+    assert start() == (False, 'pretrained.pth')
+    assert 'epoch_3.pth is cut off: the run begins anew' in caplog.text
 
 
 def test_works_with_a_config_in_common(make_result: Callable, tmp_path: Path) -> None:

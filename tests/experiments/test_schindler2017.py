@@ -29,6 +29,7 @@ from bgremoval_mm.experiments.report.folds import FoldedResult
 from bgremoval_mm.experiments.report.groups import Group, Pair, group_results
 from bgremoval_mm.experiments.report.page import Report, build_report, write_report
 from bgremoval_mm.experiments.report.results import read_results
+from bgremoval_mm.experiments.report.tables import result_table
 from bgremoval_mm.experiments.runner.runs import Run, select_runs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -207,6 +208,25 @@ def test_misprints() -> None:
     assert [n for n in range(1, 20) if row(n)[0] > row(n)[1]] == [10]
     assert product.rows[0]['row'] == '10'
     assert '234,408' in large.text
+
+
+def test_values_beside_a_difference_are_of_the_same_folds(
+    make_result: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Half of a cross-validation: 85 beside 90 and -5, not beside 70, the mean of three folds."""
+    chosen = (WORK, ['Open photos'], ['luma'], ['mobilenet-v2_in1k-pre'])
+    for fold, score in enumerate((90.0, 60.0, 60.0)):
+        (run,) = select_runs(*chosen, ['original'], [0], [fold])
+        make_result(run, {'accuracy/product/sum': score}, root=tmp_path)
+    (run,) = select_runs(*chosen, ['rembg'], [0], [0])
+    make_result(run, {'accuracy/product/sum': 85.0}, root=tmp_path)
+    groups = group_results(read_results(tmp_path), WORK)
+    (group,) = (each for each in groups if each.results)
+    table = result_table(group)
+    rows = table[(table['network'].str.startswith('MobileNetV2')) & (table['difference'] != '—')]
+    (row,) = rows.to_dict('records')
+    assert (row['seeds'], row['folds']) == ('0', '0')
+    assert (row['original'], row['changed'], row['difference']) == ('90.00', '85.00', '-5.00')
 
 
 def test_a_seed_is_the_mean_of_its_folds(make_runs: Callable[..., Made], tmp_path: Path) -> None:

@@ -187,6 +187,10 @@ def test_something_else_at_the_place(prepare, tmp_path: Path) -> None:
         (['imagenet'], "invalid choice: 'imagenet'"),
         (['clothing10', '--link'], '--link needs --src FOLDER'),
         (['fashionstyle14'], 'required: root'),
+        (['fashionstyle14', 'x', '--seed', '0'], '--seed goes with --stratified'),
+        (['fashionstyle14', 'x', '--split-dir', 'y'], '--split-dir goes with --stratified'),
+        (['fashionpedia', 'x', '--redraw'], '--redraw goes with --label-maps or --with-background'),
+        (['fashionpedia', 'x', '--out', 'y'], '--out goes with --label-maps'),
         (['fashionstyle14', 'x', '--seed', '-1'], 'must be a whole number of at least 0'),
     ],
 )

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from bgremoval_mm.datasets.formats.categories import CCP_CLASSES
+from bgremoval_mm.datasets.formats.label_maps import draw_label_map
 from bgremoval_mm.datasets.prepare import ccp, fashionpedia
 from bgremoval_mm.datasets.prepare.prepared import MARK
 
@@ -104,6 +105,16 @@ def test_ccp_again(run, ccp_root: Path, tmp_path: Path) -> None:
     assert run('ccp', '--dst', ccp_root, '--out', out)[0] == 0
     assert content_of(out) == first
     assert [path.stat().st_mtime_ns for path in maps[3:]] == times
+
+
+def test_ccp_that_cannot_be_converted(run, ccp_root: Path) -> None:
+    """Nothing of an earlier preparation is left, which would be another split."""
+    assert run('ccp', '--dst', ccp_root)[0] == 0
+    out = ccp_root.parent / 'ccp-prepared'
+    (ccp_root / 'annotations/pixel-level/0003.mat').write_bytes(b'half')
+    assert run('ccp', '--dst', ccp_root)[0] == 1
+    assert not list(out.glob('label_maps/*.txt'))
+    assert not list(out.glob('annotations/*.json'))
 
 
 def test_ccp_unpacked_from_a_macs_archive(run, ccp_root: Path, tmp_path: Path) -> None:
@@ -330,18 +341,38 @@ def test_fashionpedia_with_wrong_files(run, fashionpedia_root: Path) -> None:
     assert 'but has no annotations, categories; it holds images, info' in said
 
 
-def test_drawing_that_fails(run, fashionpedia_root: Path) -> None:
-    """A mask that cannot be decoded is listed with its annotation, the others are drawn."""
+def test_masks_that_do_not_fill_their_photo(run, fashionpedia_root: Path) -> None:
+    """They are refused before anything is drawn."""
     file = fashionpedia_root / 'annotations' / 'instances_attributes_val2020.json'
     content = json.loads(file.read_text())
     content['annotations'][2]['segmentation']['counts'] = [5, 5]
+    file.write_text(json.dumps(content))
+    status, said, _ = run('fashionpedia', fashionpedia_root, '--label-maps')
+    assert status == 1
+    assert 'annotation 3: the counts of a run-length code must add up to' in said
+    assert not (fashionpedia_root.parent / 'fashionpedia-prepared').exists()
+
+
+def test_drawing_that_fails(run, fashionpedia_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A photo whose masks cannot be drawn is listed, the others are drawn."""
+
+    def fail(annotations: list[dict], *size: object) -> np.ndarray:
+        if any(each['id'] == 903 for each in annotations):
+            msg = 'annotation 903: no memory'
+            raise ValueError(msg)
+        return draw_label_map(annotations, *size)
+
+    monkeypatch.setattr(fashionpedia, 'draw_label_map', fail)
+    file = fashionpedia_root / 'annotations' / 'instances_attributes_val2020.json'
+    content = json.loads(file.read_text())
+    content['annotations'][2]['id'] = 903
     content['annotations'][3]['id'] = 0
     file.write_text(json.dumps(content))
-    status, said, found = run('fashionpedia', fashionpedia_root, '--label-maps')
+    status, said, found = run('fashionpedia', fashionpedia_root, '--label-maps', '--workers', '1')
     assert status == 1
     assert 'an annotation has the id 0' in said
     assert list(found['details']['not_drawn']['val']) == ['val0']
-    assert 'annotation 3: the counts' in found['details']['not_drawn']['val']['val0']
+    assert 'annotation 903: no memory' in found['details']['not_drawn']['val']['val0']
     out = fashionpedia_root.parent / 'fashionpedia-prepared' / 'label_maps'
     assert sorted(path.name for path in (out / 'val').iterdir()) == ['val1.png', 'val2.png']
     assert not (out / 'val.txt').exists()

@@ -78,7 +78,7 @@ def missing_files(paths: Iterable[str | Path]) -> list[str]:
     for path in map(str, paths):
         folder, name = os.path.split(path)
         if folder not in folders:
-            there = os.scandir(folder) if Path(folder).is_dir() else ()
+            there = os.scandir(folder or '.') if Path(folder).is_dir() else ()
             folders[folder] = {entry.name for entry in there if _is_file(entry)}
         if name not in folders[folder]:
             missing.append(path)

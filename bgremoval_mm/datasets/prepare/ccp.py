@@ -170,8 +170,9 @@ def prepare(
         folder.mkdir(parents=True, exist_ok=True)
         sweep_leftovers(folder)
     for subset in split(()):
-        # A list says that all of its files are there. While they are made, it would be untrue.
+        # They say that all of their files are there. While those are made, it would be untrue.
         (maps / f'{subset}.txt').unlink(missing_ok=True)
+        _annotation_file(out, subset).unlink(missing_ok=True)
     jobs = [(name, Conversion(root, maps, name)) for name in names]
     converted, failures = for_each(convert, jobs, 'Converting', workers, progress)
     report.details['failed'] = failures

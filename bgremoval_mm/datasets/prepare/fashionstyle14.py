@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='write the re-split of the images that are there: 60/5/35 %% of each class',
     )
-    parser.add_argument('--seed', type=_seed, default=0, help='which re-split (default: 0)')
+    parser.add_argument('--seed', type=_seed, help='which re-split (default: 0)')
     parser.add_argument(
         '--split-dir', type=Path, metavar='FOLDER', help='for re-splits (default: ROOT/splits)'
     )
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> CheckReport:
     elif args.src is not None:
         (link if args.link else install)(LAYOUT, args.src, args.root)
         notes.append(f'{args.src} was {"linked" if args.link else "copied"} to {args.root}')
-    report = check(args.root, args.stratified, args.seed, args.split_dir)
+    report = check(args.root, args.stratified, args.seed or 0, args.split_dir)
     report.notes = notes + report.notes
     return report
 

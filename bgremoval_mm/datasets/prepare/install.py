@@ -64,10 +64,21 @@ def is_there(dst: Path) -> bool:
     """Tell whether there is something in the folder of a dataset.
 
     Raises:
-        PreparationError: If it is a file or a link to nowhere.
+        PreparationError: If it is a file or a link to nowhere; if it is empty, and nothing can be
+            moved to its place.
     """
     if dst.is_dir():
-        return any(dst.iterdir())
+        if any(dst.iterdir()):
+            return True
+        # A folder is moved to this place once it is whole, which needs the place itself.
+        if dst.is_symlink() or dst.is_mount() or dst.resolve() == Path.cwd():
+            where = dst.resolve() / 'dataset'
+            msg = (
+                f'{dst} is empty, and a link, a mounted disk or the current folder: choose a '
+                f'folder below it, such as {where}'
+            )
+            raise PreparationError(msg)
+        return False
     if dst.is_symlink() or dst.exists():
         msg = f'{dst} must be a folder or not there, but is a file or a link to nowhere; remove it'
         raise PreparationError(msg)
@@ -232,12 +243,22 @@ def _members(src: Path) -> Iterator[list[_Member]]:
     if src.is_dir():
         yield list(_in_folder(src))
     elif src.is_file() and zipfile.is_zipfile(src):
-        with zipfile.ZipFile(src) as archive:
+        with _open_zip(src) as archive:
             yield list(_in_zip(archive, src))
     else:
-        state = 'is not a zip file, or a damaged one' if src.exists() else 'does not exist'
-        msg = f'--src must be a folder or a zip file, but {src} {state}'
-        raise PreparationError(msg)
+        raise _no_source(src)
+
+
+def _open_zip(src: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(src)
+    except zipfile.BadZipFile as err:  # its end is there, its list of files is damaged
+        raise _no_source(src) from err
+
+
+def _no_source(src: Path) -> PreparationError:
+    state = 'is not a zip file, or a damaged one' if src.exists() else 'does not exist'
+    return PreparationError(f'--src must be a folder or a zip file, but {src} {state}')
 
 
 def _in_folder(root: Path) -> Iterator[_Member]:
@@ -274,7 +295,10 @@ def _name_in_zip(info: zipfile.ZipInfo) -> str:
     """Return the name of a file: a guess where the archive does not say that it is UTF-8."""
     if info.flag_bits & 0x800:
         return info.filename
-    raw = info.filename.encode('cp437')  # which zipfile took it for
+    try:
+        raw = info.filename.encode('cp437')  # which zipfile took it for
+    except UnicodeEncodeError:  # it has read the true name from a field of its own
+        return info.filename
     for encoding in ('utf-8', 'cp932'):  # Macs do not say it; Windows in Japan
         try:
             return raw.decode(encoding)

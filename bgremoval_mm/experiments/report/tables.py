@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
 import pandas as pd
 
@@ -63,9 +64,12 @@ def _line(cell: Cell, pair: Pair, metric: Metric, several: bool, drawn: str) -> 
         'folds': _folds(pair),
     }
     names = (cell.experiment.variants[0].name, pair.variant.name)
-    for column, name in zip(_columns(pair, several), names, strict=True):
-        mean = cell.mean(metric.key, name)
-        line[column] = GAP if mean is None else f'{mean.mean:.{digits}f}'
+    for index, (column, name) in enumerate(zip(_columns(pair, several), names, strict=True)):
+        values = cell.values(metric.key, name)
+        # Of a seed that both have, the folds that both have: so the difference is that of these.
+        matched = {seed: both[index].metrics.get(metric.key) for seed, both in pair.matched.items()}
+        values |= {seed: value for seed, value in matched.items() if value is not None}
+        line[column] = f'{fmean(values.values()):.{digits}f}' if values else GAP
     line['difference'] = GAP if over_seeds is None else f'{over_seeds.mean:+.{digits}f}'
     line['95 % over seeds'] = _interval(over_seeds, digits)
     line[f'95 % over {drawn}'] = _interval(over_images, digits)

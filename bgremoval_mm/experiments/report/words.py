@@ -122,9 +122,14 @@ def table_caption(group: Group) -> str:
 
 def bar_caption(group: Group, metric: Metric) -> str:
     """Say what the bars of a metric are."""
+    numbers = (
+        len(cell.values(metric.key, variant.name))
+        for cell in group.cells
+        for variant in group.variants
+    )
     return (
         f'{metric.title[0].upper()}{metric.title[1:]} ({metric.unit}). Bars: mean over '
-        f'{_seeds(group.cells, metric)}; dots: single seeds{_means_of_folds(group)}'
+        f'{_seeds(numbers)}; dots: single seeds{_means_of_folds(group)}'
         f'{_images(group, metric)}. Runs of a seed are pairs: how sure a difference is stands in '
         'the next figure, not in the heights of bars.'
     )
@@ -140,10 +145,11 @@ def difference_caption(group: Group, metric: Metric) -> str:
         if has_images
         else ''
     )
+    numbers = (len(pair.differences(metric.key)) for cell in group.cells for pair in cell.pairs)
     return (
         f'Difference in {metric.title} ({unit}), variant minus {group.variants[0].title} of the '
         'same seed. '
-        f'Diamonds: mean over {_seeds(group.cells, metric)}; dots: single seeds'
+        f'Diamonds: mean over {_seeds(numbers)}; dots: single seeds'
         f"{_means_of_folds(group)}. Thick whiskers: 95 % interval over seeds (Student's t), none "
         f'with one seed.{images} An interval that crosses 0 leaves the direction open.'
     )
@@ -190,15 +196,14 @@ def _drawn(group: Group, metric: Metric) -> str:
     return f', n = {numbers.pop():,} {metric.drawn}' if len(numbers) == 1 else ''
 
 
-def _seeds(cells: Iterable[Cell], metric: Metric) -> str:
-    """Return how many seeds the pairs have, as '3 seeds' or '1 to 3 seeds'."""
-    pairs = [pair for cell in cells for pair in cell.pairs]
-    numbers = sorted({len(pair.differences(metric.key)) for pair in pairs} - {0})
-    if not numbers:
+def _seeds(numbers: Iterable[int]) -> str:
+    """Return numbers of seeds in words, as '3 seeds' or '1 to 3 seeds'; 0 does not count."""
+    found = sorted({*numbers} - {0})
+    if not found:
         return 'seeds'
-    if len(numbers) == 1:
-        return _count(numbers[0], 'seed')
-    return f'{numbers[0]} to {numbers[-1]} seeds'
+    if len(found) == 1:
+        return _count(found[0], 'seed')
+    return f'{found[0]} to {found[-1]} seeds'
 
 
 def _images(group: Group, metric: Metric) -> str:

@@ -8,11 +8,13 @@ another process is at work on it, anything else failed.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import platform
 import subprocess
 import sys
 import time
+import zipfile
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -36,8 +38,11 @@ from bgremoval_mm.experiments.runner.runs import (
 from bgremoval_mm.experiments.runner.state import is_same_run, run_lock
 from bgremoval_mm.utils.allocator import FOR_NETWORKS, keep_freed_memory
 from bgremoval_mm.utils.json_io import read_json, write_json
+from bgremoval_mm.utils.text import printable
 
 __all__ = ['BUSY', 'main', 'prepare', 'provenance', 'work']
+
+logger = logging.getLogger(__name__)
 
 BUSY = os.EX_TEMPFAIL
 SCHEMA = 1
@@ -115,6 +120,7 @@ def work(run: Run, workspace: Workspace) -> dict[str, Any]:
         write_json(folder / SETTINGS, settings)
 
         config = prepare(run, workspace)
+        _set_start(config, folder)
         runner = Runner.from_cfg(config)
         started = time.monotonic()
         runner.train()
@@ -141,6 +147,26 @@ def work(run: Run, workspace: Workspace) -> dict[str, Any]:
                 result['annotations'] = str(Path(evaluator.get('ann_file') or made).resolve())
         write_json(folder / RESULT, result)
     return result
+
+
+def _set_start(config: Config, folder: Path) -> None:
+    """Let an interrupted run go on from its newest whole checkpoint, and another one begin.
+
+    A run that begins has the weights of ``load_from``, if its config names some; mmengine would
+    resume from these. A checkpoint that was being written over as the process was killed is cut
+    off, although ``last_checkpoint`` names it.
+    """
+    named = Path(_last_checkpoint(folder))
+    others = [path for kind in ('epoch', 'iter') for path in folder.glob(f'{kind}_*.pth')]
+    others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    found = [path for path in (named, *others) if path.is_file()]
+    whole = next((path for path in found if zipfile.is_zipfile(path)), None)
+    if found and whole != found[0]:
+        left = 'the run begins anew' if whole is None else f'{whole.name} is taken'
+        logger.warning('%s is cut off: %s', printable(found[0]), left)
+    config.resume = whole is not None
+    if whole is not None:
+        config.load_from = str(whole)
 
 
 def _last_checkpoint(folder: Path) -> str:

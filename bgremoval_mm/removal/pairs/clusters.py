@@ -188,6 +188,19 @@ def read_overrides(path: Path, pairs: Sequence[Pair]) -> dict[str, str]:
     return found
 
 
+def given_clusters(pairs: Sequence[Pair]) -> dict[str, str]:
+    """Return the clusters, by image, that a list or an earlier override has named.
+
+    They are those of names that are not made here: neither numbers nor 'white'.
+    """
+    made = (WHITE, '')
+    return {
+        pair.image: pair.cluster
+        for pair in pairs
+        if pair.cluster not in made and not pair.cluster.isdecimal()
+    }
+
+
 def cluster_pairs(
     pairs: Sequence[Pair],
     folder: Path,
@@ -200,6 +213,7 @@ def cluster_pairs(
 ) -> list[Pair]:
     """Return the pairs with their clusters, and with splits that are dealt out by cluster.
 
+    Clusters that people have named stay, see `given_clusters`.
     Splits that were given, by a list or by `bgremoval retrain`, stay as they are, and the other
     photos of their items go with them.
 
@@ -230,9 +244,10 @@ def cluster_pairs(
         raise ClusterError(msg)
     looks = [found[pair.image] for pair in pairs]
     named = assign_clusters(looks, clusters, seed)
-    overrides = overrides or {}
+    overrides = dict(overrides or {})
+    kept = given_clusters(pairs) | overrides
     clustered = [
-        replace(pair, cluster=overrides.get(pair.image, name))
+        replace(pair, cluster=kept.get(pair.image, name))
         for pair, name in zip(pairs, named, strict=True)
     ]
     share = VAL_SHARE if val_share is None else val_share

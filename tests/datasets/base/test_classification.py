@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 import bgremoval_mm
 from bgremoval_mm import Clothing10, FashionStyle14, RembgDataset
+from bgremoval_mm.datasets.base.checks import missing_files
 from bgremoval_mm.datasets.base.classification import ClassificationDataset
 from bgremoval_mm.utils.messages import first_few, what_is_at
 
@@ -301,3 +302,10 @@ def test_samples_have_what_the_dataset_knows() -> None:
     pairs = Pairs('root')
     assert pairs.get_data_info(0) == {'img_path': 'root/a/1.jpg', 'gt_label': 1, 'sample_idx': 0}
     assert pairs.get_gt_labels().tolist() == dataset.get_gt_labels().tolist() == [1, 0]
+
+
+def test_files_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bare name has no folder before it."""
+    (tmp_path / 'a.jpg').touch()
+    monkeypatch.chdir(tmp_path)
+    assert missing_files(['a.jpg', 'b.jpg', 'c/d.jpg']) == ['b.jpg', 'c/d.jpg']

@@ -188,6 +188,22 @@ def test_something_else(source: Path, tmp_path: Path) -> None:
     assert not (tmp_path / 'two').exists()
 
 
+def test_zip_file_whose_list_is_damaged(tmp_path: Path) -> None:
+    """Its end is whole, so that it is known as a zip file."""
+    file = tmp_path / 'a.zip'
+    with zipfile.ZipFile(file, 'w') as archive:
+        archive.writestr('train/a.jpg', b'x')
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b'PK\1\2', rb'PK\9\9'))
+    with pytest.raises(PreparationError, match='is not a zip file, or a damaged one'):
+        install(LAYOUT, file, tmp_path / 'two', progress=False)
+
+
+def test_name_in_a_field_of_its_own() -> None:
+    """Newer Pythons read it, and give a name that cp437 does not have."""
+    assert module._name_in_zip(zipfile.ZipInfo('モード/a.jpg')) == 'モード/a.jpg'
+
+
 def test_full_disk(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Too little room is noticed before anything is copied."""
     size = sum(len(name.encode()) for name in KEPT)
@@ -209,6 +225,20 @@ def test_is_there(tmp_path: Path) -> None:
     for name in ('file', 'dangling'):
         with pytest.raises(PreparationError, match=f'{name} must be a folder or not there'):
             is_there(tmp_path / name)
+
+
+def test_places_that_nothing_can_be_moved_to(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are refused before anything is fetched; what lies in them can be used."""
+    (tmp_path / 'disk').mkdir()
+    (tmp_path / 'link').symlink_to(tmp_path / 'disk')
+    monkeypatch.chdir(tmp_path / 'disk')
+    for place in (tmp_path / 'link', Path()):
+        with pytest.raises(PreparationError, match=f'choose a folder below it, such as {tmp_path}'):
+            is_there(place)
+    install(LAYOUT, source, tmp_path / 'disk/dataset', progress=False)
+    assert is_there(tmp_path / 'link')
 
 
 def test_into_an_empty_folder(source: Path, tmp_path: Path) -> None:

@@ -71,6 +71,17 @@ def test_overrides_win(tmp_path: Path, groups: list[Pair]) -> None:
             read_overrides(file, groups)
 
 
+def test_clusters_that_were_named_stay(tmp_path: Path, groups: list[Pair]) -> None:
+    """Those of a list, and of overrides that are not given again; only numbers are made anew."""
+    named = [replace(pair, cluster='shoes' if i < 3 else '7') for i, pair in enumerate(groups)]
+    found = cluster_pairs(named, tmp_path, progress=False)
+    assert [pair.cluster for pair in found[:3]] == ['shoes'] * 3
+    assert 'shoes' not in {pair.cluster for pair in found[3:]}
+    assert '7' not in {pair.cluster for pair in found}
+    again = cluster_pairs(found, tmp_path, overrides={found[0].image: 'bags'}, progress=False)
+    assert [pair.cluster for pair in again[:3]] == ['bags', 'shoes', 'shoes']
+
+
 def test_splits_that_were_given_stay(tmp_path: Path, groups: list[Pair]) -> None:
     """Clusters do not deal them out again, and a share for that is refused."""
     given = [replace(pair, split='val', split_by='given') for pair in groups]
