@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mmengine.hooks import EarlyStoppingHook
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 
+from bgremoval_mm.engine.hooks.resumed_validation import validate_resumed_epoch
 from bgremoval_mm.registry import HOOKS
 
 __all__ = ['ResumableEarlyStoppingHook']
@@ -36,17 +37,12 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
 
     def before_train(self, runner: Runner) -> None:
         """Take up the state of the checkpoint, and validate the epoch that it was written after."""
-        loop = runner.train_loop
-        if not isinstance(loop, EpochBasedTrainLoop) or runner.epoch == 0:
+        if runner.epoch == 0:
             return
         state = runner.message_hub.get_info(self._key, None)
         if state is not None:
             self.best_score, self.wait_count = state
-        loop._decide_current_val_interval()  # mmengine does so after an epoch, not on resumption
-        is_validated = runner.epoch % loop.val_interval == 0 or runner.epoch == loop.max_epochs
-        if runner.val_loop is not None and runner.epoch >= loop.val_begin and is_validated:
-            runner.logger.info('Validating epoch %d again, which is resumed', runner.epoch)
-            runner.val_loop.run()
+        validate_resumed_epoch(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, Any]) -> None:
         """Decide whether to stop, and keep the state for the next checkpoint."""

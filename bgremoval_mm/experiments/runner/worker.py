@@ -97,6 +97,8 @@ def work(run: Run, workspace: Workspace) -> dict[str, Any]:
     """
     from mmengine.runner import Runner
 
+    from bgremoval_mm.engine.hooks.resumed_validation import ResumedValidationHook
+
     folder = workspace.folder(run)
     folder.mkdir(parents=True, exist_ok=True)
     with run_lock(folder).acquire(timeout=0):
@@ -122,6 +124,9 @@ def work(run: Run, workspace: Workspace) -> dict[str, Any]:
         config = prepare(run, workspace)
         _set_start(config, folder)
         runner = Runner.from_cfg(config)
+        hooks = {type(hook).__name__ for hook in runner.hooks}
+        if run.experiment.tested == 'best' and 'ResumableEarlyStoppingHook' not in hooks:
+            runner.register_hook(ResumedValidationHook())
         started = time.monotonic()
         runner.train()
         seconds = time.monotonic() - started

@@ -15,6 +15,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from bgremoval_mm.engine.hooks.early_stopping import ResumableEarlyStoppingHook
+from bgremoval_mm.engine.hooks.resumed_validation import ResumedValidationHook
 
 SCORES = [1.0, 3.0, 2.0, 5.0, 4.0, 4.8, 4.5, 9.0]
 """Of epochs 1 to 8. With a patience of 3, three in a row that are not above 5 end it after 7."""
@@ -77,7 +78,9 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A function that trains, or resumes, in a folder, and returns the runner."""
     monkeypatch.setattr(DefaultScope, '_instance_dict', DefaultScope._instance_dict.copy())
 
-    def run(name: str, kill: tuple[int, bool] | None = None, **loop: Any) -> Runner:
+    def run(
+        name: str, kill: tuple[int, bool] | None = None, hook: Hook | None = None, **loop: Any
+    ) -> Runner:
         loader = {
             'dataset': torch.ones(2, 1),
             'batch_size': 2,
@@ -97,7 +100,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             val_evaluator=[metric],
             optim_wrapper={'optimizer': {'type': 'SGD', 'lr': 0.1}},
             default_hooks={'checkpoint': {**checkpoint, 'rule': 'greater'}},
-            custom_hooks=[stop, *([] if kill is None else [KillHook(*kill)])],
+            custom_hooks=[hook or stop, *([] if kill is None else [KillHook(*kill)])],
             resume=(tmp_path / name / 'last_checkpoint').exists(),
             experiment_name=f'early-stopping-{next(NUMBERS)}',
         )
@@ -128,6 +131,16 @@ def test_killed_and_resumed(train: Any, tmp_path: Path, epoch: int, validated: b
     assert runner.epoch == 7
     assert best(tmp_path / 'parts') == ['best_score_epoch_4.pth']
     assert runner.message_hub.get_info('best_score') == 5
+
+
+@pytest.mark.parametrize('epoch', [4, 8])
+def test_best_epoch_of_a_resumed_training(train: Any, tmp_path: Path, epoch: int) -> None:
+    """Without early stopping, too: the best epoch was the one in whose validation it was killed."""
+    with pytest.raises(KilledError):
+        train('parts', (epoch, False), ResumedValidationHook(), max_epochs=epoch)
+    assert best(tmp_path / 'parts') != [f'best_score_epoch_{epoch}.pth']
+    train('parts', None, ResumedValidationHook(), max_epochs=epoch)
+    assert best(tmp_path / 'parts') == [f'best_score_epoch_{epoch}.pth']
 
 
 def test_killed_twice(train: Any, tmp_path: Path) -> None:
