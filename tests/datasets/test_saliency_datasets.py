@@ -249,6 +249,13 @@ def test_masks_that_are_not(tmp_path: Path, levels: list[int]) -> None:
     assert found['gt_seg_map'].tolist() == [expected]
 
 
+def test_nearly_grey_masks(tmp_path: Path) -> None:
+    """JPEG files have some colour where there was none."""
+    write(tmp_path / 'mask.png', np.array([[[3, 0, 9], [250, 255, 244]]], np.uint8))
+    found = LoadSaliencyMask()({'seg_map_path': str(tmp_path / 'mask.png'), 'seg_fields': []})
+    assert found['gt_seg_map'].tolist() == [[0, 1]]
+
+
 def test_scaling_to_the_full_range() -> None:
     """The brightest value becomes 255; a photo with white, and a black one, stay as they are."""
     dark = np.array([[[10, 20, 51]], [[0, 5, 25]]], np.uint8)

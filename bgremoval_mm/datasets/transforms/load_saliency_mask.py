@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
+from PIL import Image
 
 from bgremoval_mm.datasets.formats.ccp import read_labels
 from bgremoval_mm.registry import TRANSFORMS
@@ -15,6 +16,8 @@ from bgremoval_mm.removal.errors import ArgumentError
 from bgremoval_mm.removal.images.reading import ImageError, read_stored
 
 __all__ = ['LoadSaliencyMask', 'foreground_of', 'read_foreground']
+
+_NEARLY_GREY = 16  # levels between the channels of a grey pixel: JPEG files are not exact
 
 
 @TRANSFORMS.register_module(force=True)
@@ -92,9 +95,9 @@ def read_foreground(path: Path, size: Sequence[int] | None = None) -> np.ndarray
 
 def _levels(pixels: np.ndarray, path: Path) -> np.ndarray:
     """Return the levels of a mask, uint8 of shape (H, W), of its RGB pixels."""
-    levels: np.ndarray = pixels[..., 0]
+    levels = np.asarray(Image.fromarray(pixels).convert('L'))
     rule = 'a mask must be grey, with levels of 128 or more, or 1 beside 0 alone, as foreground'
-    if (pixels != levels[..., None]).any():
+    if np.ptp(pixels, axis=-1).max(initial=0) > _NEARLY_GREY:
         msg = f'{path}: {rule}, but has colours. Are they labels of classes?'
         raise ArgumentError(msg)
     found = np.flatnonzero(np.bincount(levels.ravel(), minlength=256))
