@@ -228,7 +228,7 @@ def test_what_a_run_starts_from(tmp_path: Path, caplog: pytest.LogCaptureFixture
     for epoch in (1, 2):
         (tmp_path / f'epoch_{epoch}.pth').write_bytes(b'')
     assert start() == (False, 'pretrained.pth')
-    assert 'epoch_3.pth is cut off: the run begins anew' in caplog.text
+    assert 'epoch_3.pth is cut off: the run begins again' in caplog.text
 
 
 def test_works_with_a_config_in_common(make_result: Callable, tmp_path: Path) -> None:

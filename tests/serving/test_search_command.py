@@ -82,7 +82,7 @@ def test_it_serves(
     answers: list[Any] = []
 
     def ask(app: Any, engine: Any, listening: Any) -> None:
-        with listening, TestClient(app) as client:
+        with listening, TestClient(app, 'http://localhost') as client:
             engine.batcher.ready.result(60)
             answers.append(client.post('/search', content=content).json())
             answers.append(client.get(answers[0]['hits'][0]['thumbnail']).content)

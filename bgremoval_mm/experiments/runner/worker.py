@@ -167,7 +167,7 @@ def _set_start(config: Config, folder: Path) -> None:
     found = [path for path in (named, *others) if path.is_file()]
     whole = next((path for path in found if zipfile.is_zipfile(path)), None)
     if found and whole != found[0]:
-        left = 'the run begins anew' if whole is None else f'{whole.name} is taken'
+        left = 'the run begins again' if whole is None else f'{whole.name} is taken'
         logger.warning('%s is cut off: %s', printable(found[0]), left)
     config.resume = whole is not None
     if whole is not None:
