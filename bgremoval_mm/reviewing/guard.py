@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from bgremoval_mm.serving.errors import RequestError
-from bgremoval_mm.serving.hosts import check_host
+from bgremoval_mm.serving.hosts import check_host, check_site
 from bgremoval_mm.serving.tokens import Tokens
 
 __all__ = ['Guard']
@@ -57,13 +56,7 @@ class Guard:
             RequestError: With status 401 or 403.
         """
         self.check(headers)
-        site, origin = headers.get('sec-fetch-site'), headers.get('origin')
-        is_foreign = site not in (None, 'same-origin', 'none')
-        if site is None and origin is not None:  # browsers tell the site only where TLS is
-            is_foreign = urlsplit(origin).netloc != headers.get('host', '')
-        if is_foreign:
-            title = 'The request comes from a page of another site'
-            raise RequestError(403, 'cross_site', title)
+        check_site(headers)
         if _MARK not in headers:
             detail = 'programs send the header "X-Review: 1"'
             raise RequestError(403, 'no_mark', 'The request lacks a header', detail)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from bgremoval_mm.serving import parameters
 from bgremoval_mm.serving.errors import RequestError
+from bgremoval_mm.serving.hosts import check_site
 from bgremoval_mm.serving.places import take_place
 from bgremoval_mm.serving.routes import body_schema, picture_of
 from bgremoval_mm.serving.service import Service
@@ -50,7 +49,7 @@ def make_upload_router(engine: Service, tokens: Tokens, inbox: Inbox) -> APIRout
     async def receive(request: Request) -> Response:
         """Receive a photo for the pipeline: a form's field `file`, or the body itself."""
         tokens.check(request.headers)
-        _check_site(request.headers)
+        check_site(request.headers)  # it would be stored
         await take_place(request, engine)
         upload = await read_upload(request, engine.limits)
         content = picture_of(upload)
@@ -72,13 +71,3 @@ def make_upload_router(engine: Service, tokens: Tokens, inbox: Inbox) -> APIRout
         return JSONResponse(found, headers={'Cache-Control': 'no-store'})
 
     return router
-
-
-def _check_site(headers: Mapping[str, str]) -> None:
-    """Refuse what a page of another site has a visitor's browser send: it would be stored."""
-    site, origin = headers.get('sec-fetch-site'), headers.get('origin')
-    is_foreign = site not in (None, 'same-origin', 'none')
-    if site is None and origin is not None:  # browsers tell the site only where TLS is
-        is_foreign = urlsplit(origin).netloc != headers.get('host', '')
-    if is_foreign:
-        raise RequestError(403, 'cross_site', 'The request comes from a page of another site')
