@@ -15,7 +15,7 @@ help:
 	@echo '             (PYTHON=/path/to/python3.12, ORT=cpu or gpu)'
 	@echo 'make doctor  show what is installed and whether it works'
 	@echo 'make demo    train on photos with and without backgrounds, ten minutes'
-	@echo 'make demo-service  remove, check and publish 40 photos as a shop would, two minutes'
+	@echo 'make demo-service  remove, check and publish 40 photos as a shop would, half a minute'
 	@echo '             (ARGS=--open keeps its pages up)'
 	@echo 'make test    run the tests in two processes (ARGS="-m ..." goes to pytest, JOBS=4: in four)'
 	@echo 'make coverage  run the tests and show how much of the package they cover'
